@@ -1,0 +1,71 @@
+/* Figures about a database at work. */
+#ifndef SOP_STATS_H
+#define SOP_STATS_H
+
+#include <sop/store.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Counters since open, and levels now. New fields are added at the end. Initialise with SOP_STATS_INIT. */
+typedef struct sop_stats {
+	size_t struct_size; /* sizeof(sop_stats) */
+	uint64_t position; /* newest answered position */
+	uint64_t begins; /* transactions begun */
+	uint64_t commits; /* transactions that changed something and committed */
+	uint64_t reads_ended; /* transactions that ended without changing anything */
+	uint64_t rollbacks; /* rolled back by the caller */
+	uint64_t conflicts; /* commits that answered CONFLICT */
+	uint64_t retries; /* attempts made by sop_txn_again and sop_run beyond the first */
+	uint64_t operations; /* resolved operations applied */
+	uint64_t splits; /* nodes split */
+	uint64_t merges; /* nodes merged */
+	uint64_t transactions_open; /* now */
+	uint64_t oldest_snapshot_age_ms; /* age of the oldest open transaction, milliseconds; 0: none */
+	uint64_t stores; /* now */
+	uint64_t nodes; /* vnodes now */
+	uint64_t memory_bytes; /* taken from the system for nodes, now */
+	uint64_t node_bytes_used; /* of these, in use by current and old versions, now */
+	uint64_t old_version_bytes; /* of these, kept only for older snapshots, now */
+	uint64_t value_bytes_apart; /* large values kept apart from their leaf, now */
+} sop_stats;
+
+#define SOP_STATS_INIT                                                                             \
+	{                                                                                          \
+		sizeof(sop_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0            \
+	}
+
+/* Reads the figures of `db`.
+ * stats: receives them; struct_size must be set, and only so much is written. err: may be NULL.
+ * Returns OK; MISUSE; CLOSED; FORKED. Any thread; blocks shortly. */
+SOP_API sop_status sop_db_stats(sop_db *db, sop_stats *stats, sop_error *err);
+
+/* The same figures of `db` as OpenMetrics text.
+ * text: receives it. err: may be NULL. Returns OK; MISUSE; CLOSED; FORKED; NO_MEMORY. Any thread. */
+SOP_API sop_status sop_db_metrics(sop_db *db, sop_buf *text, sop_error *err);
+
+/* What sop_verify found wrong. The views live during the call of the function only. */
+typedef struct sop_problem {
+	size_t struct_size; /* sizeof(sop_problem) as the library knows it */
+	sop_bytes store; /* name of the store, or empty */
+	sop_bytes file; /* path relative to the database, or empty */
+	int64_t offset; /* in bytes, or -1 */
+	const char *kind; /* one word, such as "order" or "count" */
+	const char *message; /* one sentence */
+} sop_problem;
+
+/* Receives each problem; returns 0 to go on, anything else to stop. `arg` is what sop_verify was given. */
+typedef int (*sop_problem_fn)(void *arg, const sop_problem *problem);
+
+/* Checks `db` as of its newest position, while others go on: order of keys, key ranges of nodes, counts, reachability, checksums.
+ * found: called for each problem on the calling thread; may be NULL. arg: handed to it.
+ * problems: receives how many there are; may be NULL. err: may be NULL.
+ * Returns OK (clean); CORRUPT (there are problems); CANCELLED (`found` stopped it); MISUSE; CLOSED; FORKED; NO_MEMORY. Any thread. */
+SOP_API sop_status sop_verify(sop_db *db, sop_problem_fn found, void *arg, uint64_t *problems, sop_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
