@@ -1,0 +1,21 @@
+/* The platform port: everything that a database needs of the host, given to it at open.
+ *
+ * Nothing in the library outside core/platform (and core/base/alloc.c) calls the system for files, clocks, random
+ * numbers or threads, so that a test may put a simulation in its place (sim.h). */
+#ifndef SOPI_PLATFORM_H
+#define SOPI_PLATFORM_H
+
+struct sopi_clock; /* clock.h */
+struct sopi_random; /* random.h */
+struct sopi_files; /* file.h */
+
+struct sopi_platform {
+	struct sopi_clock *clock;
+	struct sopi_random *random;
+	struct sopi_files *files;
+};
+
+/* The host itself. Lives as long as the process; never closed. */
+const struct sopi_platform *sopi_platform_posix(void);
+
+#endif
