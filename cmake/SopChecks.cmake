@@ -3,17 +3,17 @@
 
 # Every public header compiles alone, as every language a user may write.
 file(GLOB sop_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/sop/*.h")
-set(sop_header_flags -pedantic -Wall -Wextra -Werror -fsyntax-only -I "${PROJECT_SOURCE_DIR}/include")
+function(sop_header_check name standard compiler language)
+	add_test(NAME header.${name}.${standard}
+		COMMAND ${compiler} -x ${language} -std=${standard} -pedantic -Wall -Wextra -Werror -fsyntax-only
+			-I "${PROJECT_SOURCE_DIR}/include" -include "sop/${name}.h" /dev/null)
+	set_tests_properties(header.${name}.${standard} PROPERTIES LABELS header)
+endfunction()
 foreach(header IN LISTS sop_headers)
 	cmake_path(GET header STEM name)
-	foreach(standard IN ITEMS c99 c11)
-		add_test(NAME header.${name}.${standard}
-			COMMAND ${CMAKE_C_COMPILER} -x c -std=${standard} ${sop_header_flags} "${header}")
-		set_tests_properties(header.${name}.${standard} PROPERTIES LABELS header)
-	endforeach()
+	sop_header_check(${name} c99 ${CMAKE_C_COMPILER} c)
+	sop_header_check(${name} c11 ${CMAKE_C_COMPILER} c)
 	if(CMAKE_CXX_COMPILER)
-		add_test(NAME header.${name}.c++17
-			COMMAND ${CMAKE_CXX_COMPILER} -x c++ -std=c++17 ${sop_header_flags} "${header}")
-		set_tests_properties(header.${name}.c++17 PROPERTIES LABELS header)
+		sop_header_check(${name} c++17 ${CMAKE_CXX_COMPILER} c++)
 	endif()
 endforeach()
