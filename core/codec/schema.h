@@ -43,6 +43,9 @@ struct sopi_schema {
 sop_status sopi_schema_parse(sop_bytes json, struct sopi_schema **out, sop_error *err);
 void sopi_schema_free(struct sopi_schema *schema);
 
+/* A copy of `schema` in one piece of memory, whatever pieces `schema` is made of. */
+sop_status sopi_schema_copy(const struct sopi_schema *schema, struct sopi_schema **out, sop_error *err);
+
 enum sopi_schema_difference {
 	SOPI_SCHEMA_EQUAL,
 	SOPI_SCHEMA_EXTENDED, /* `declared` is `stored` with more ride fields at the end: the one legal change */

@@ -28,15 +28,19 @@ extern "C" {
 
 /* What a value is, and which type a field has. A field is never of type NULL or UINT: any field may hold null, and a
  * field of type INT holds the integers from -2^63 to 2^64-1. */
-#define SOP_TYPE_NULL 0u /* no value; sorts before all others (after them where the field is descending) */
+#define SOP_TYPE_NULL                                                                              \
+	0u /* no value; sorts before all others (after them where the field is descending) */
 #define SOP_TYPE_BOOL 1u /* "bool": false before true */
 #define SOP_TYPE_INT 2u /* "int": `as.integer` */
-#define SOP_TYPE_UINT 3u /* a value of an "int" field given as `as.natural`; equal to the INT of the same number */
+#define SOP_TYPE_UINT                                                                              \
+	3u /* a value of an "int" field given as `as.natural`; equal to the INT of the same number */
 #define SOP_TYPE_FLOAT 4u /* "float": a binary64 that is not NaN; -0.0 is 0.0 */
 #define SOP_TYPE_BYTES 5u /* "bytes": any bytes */
-#define SOP_TYPE_STR 6u /* "str": valid UTF-8, in code point order, not normalised; may contain NUL */
+#define SOP_TYPE_STR                                                                               \
+	6u /* "str": valid UTF-8, in code point order, not normalised; may contain NUL */
 #define SOP_TYPE_UUID 7u /* "uuid": 16 bytes, in the order of its text */
-#define SOP_TYPE_TS 8u /* "ts": microseconds since 1970-01-01T00:00:00Z, without leap seconds, in `as.integer` */
+#define SOP_TYPE_TS                                                                                \
+	8u /* "ts": microseconds since 1970-01-01T00:00:00Z, without leap seconds, in `as.integer` */
 
 /* One value of a key. Whatever `as.bytes` points to belongs to the caller and is read during the call only. */
 typedef struct sop_value {
