@@ -122,8 +122,8 @@ static void *run(void *arg)
 	return NULL;
 }
 
-sop_status sopi_thread_start(sopi_thread *thread, const char *name, void (*fn)(void *arg), void *arg,
-			     sop_error *err)
+sop_status sopi_thread_start(sopi_thread *thread, const char *name, void (*fn)(void *arg),
+			     void *arg, sop_error *err)
 {
 	sigset_t all;
 	sigset_t before;

@@ -57,8 +57,8 @@ typedef struct sopi_thread {
 
 /* Starts `fn(arg)` in a thread called `name` (cut to 15 bytes) with all signals blocked, so that the program's
  * handlers never run on a thread of ours. Returns OK or NO_MEMORY (no more threads to be had). */
-sop_status sopi_thread_start(sopi_thread *thread, const char *name, void (*fn)(void *arg), void *arg,
-			     sop_error *err);
+sop_status sopi_thread_start(sopi_thread *thread, const char *name, void (*fn)(void *arg),
+			     void *arg, sop_error *err);
 
 /* Waits for the end of the thread. Once for each start. */
 void sopi_thread_join(sopi_thread *thread);
