@@ -17,3 +17,14 @@ foreach(header IN LISTS sop_headers)
 		sop_header_check(${name} c++17 ${CMAKE_CXX_COMPILER} c++)
 	endif()
 endforeach()
+
+# What only a build as users get it can show.
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT SOP_SANITIZE)
+	foreach(what IN ITEMS exported layout version)
+		add_test(NAME abi.${what} COMMAND "${sop_test_dir}/abi/check" ${what}
+			--build "${PROJECT_BINARY_DIR}" --cc "${CMAKE_C_COMPILER}")
+		set_tests_properties(abi.${what} PROPERTIES LABELS abi)
+	endforeach()
+	add_test(NAME consumer.check COMMAND "${sop_test_dir}/consumer/check" "${PROJECT_BINARY_DIR}")
+	set_tests_properties(consumer.check PROPERTIES LABELS consumer ENVIRONMENT "CC=${CMAKE_C_COMPILER}")
+endif()

@@ -12,6 +12,7 @@ configure_package_config_file(cmake/sopdbConfig.cmake.in "${PROJECT_BINARY_DIR}/
 	INSTALL_DESTINATION "${sop_package_dir}")
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/sopdbConfigVersion.cmake"
 	COMPATIBILITY SameMinorVersion) # until 1.0 a minor version may change the interface
+file(RELATIVE_PATH sop_pc_up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/") # so that a moved prefix works
 configure_file(cmake/sopdb.pc.in "${PROJECT_BINARY_DIR}/sopdb.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/sopdbConfig.cmake" "${PROJECT_BINARY_DIR}/sopdbConfigVersion.cmake"
 	DESTINATION "${sop_package_dir}")
