@@ -4,6 +4,7 @@
 #include "codec/key.h"
 #include "codec/key_field.h"
 #include "codec/key_utf8.h"
+#include "codec/schema_text.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -151,16 +152,6 @@ __attribute__((cold)) static sop_status malformed(const struct sopi_schema *sche
 			 sopi_field_label(schema, index).text, fault_text(fault));
 }
 
-/* The encoded default of ride field `index`. */
-static sop_bytes default_of(const struct sopi_schema *schema, size_t index)
-{
-	const size_t last = schema->sort_count + schema->ride_count - 1;
-	const size_t from = schema->fields[index].default_at;
-	const size_t to = index < last ? schema->fields[index + 1].default_at : schema->defaults.size;
-
-	return (sop_bytes){ (const uint8_t *)schema->defaults.data + from, to - from };
-}
-
 /* The size of a well-formed key without the ride fields at its end that equal their defaults. */
 static size_t counted_size(const struct sopi_schema *schema, const uint8_t *key, size_t size)
 {
@@ -173,7 +164,7 @@ static size_t counted_size(const struct sopi_schema *schema, const uint8_t *key,
 		(void)sopi_field_scan(&schema->fields[count], &at, end);
 	}
 	while (count > schema->sort_count) {
-		const sop_bytes default_bytes = default_of(schema, --count);
+		const sop_bytes default_bytes = sopi_schema_default(schema, --count);
 		const size_t start = (size_t)(starts[count] - key);
 
 		if (size - start != default_bytes.size ||
