@@ -3,7 +3,6 @@
 # unit, model, isolation, fault and crash see the inside of the library; api and examples see what users see.
 # Other .c files of a folder are linked into every test of that folder, tests/support into all.
 # Files ending in _slow.c carry the label `slow`, which the quick loop leaves out.
-find_package(Python3 REQUIRED COMPONENTS Interpreter)
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
 set(sop_test_dir "${PROJECT_SOURCE_DIR}/tests")
@@ -45,7 +44,7 @@ function(sop_register_test target label)
 	if(target MATCHES "_slow$")
 		list(APPEND labels slow)
 	endif()
-	add_test(NAME ${target} COMMAND ${target} ${ARGN} WORKING_DIRECTORY "${sop_test_programs}")
+	add_test(NAME ${target} COMMAND ${SOP_TEST_LAUNCHER} $<TARGET_FILE:${target}> ${ARGN} WORKING_DIRECTORY "${sop_test_programs}")
 	set_tests_properties(${target} PROPERTIES
 		TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS "${labels}" ENVIRONMENT "${sop_test_environment}")
 endfunction()

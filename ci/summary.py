@@ -1,0 +1,39 @@
+"""Counts the single cases in ctest's report, and shows the output of what failed. Called by ci/lib.sh.
+
+usage: summary.py BUILD REPORT.xml
+Prints lines for the caller: "passed N", "failed N", "skipped N", "trouble TEXT", and "| TEXT" to show."""
+import re
+import sys
+import xml.etree.ElementTree
+
+SHOWN_LINES = 120  # of the output of a failed test, from its end
+
+
+def cases(name, ok, output):
+    """(passed, failed, skipped) of one test program; a program without cmocka's lines is one case."""
+    passed = len(re.findall(r"^\[ +OK \]", output, re.MULTILINE))
+    skipped = len(re.findall(r"^\[ +SKIPPED +\] \d+ test", output, re.MULTILINE))
+    failed = sum(int(count) for count in re.findall(r"^\[ +FAILED +\] (\d+) test", output, re.MULTILINE))
+    if ok:
+        return (passed or (0 if skipped else 1)), 0, skipped
+    return passed, max(failed, 1), skipped
+
+
+def main():
+    build, report = sys.argv[1:]
+    total = [0, 0, 0]
+    for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
+        name, ok = case.get("name"), case.get("status") == "run"
+        output = case.findtext("system-out") or ""
+        total = [sum(pair) for pair in zip(total, cases(name, ok, output))]
+        if not ok:
+            again = f"ctest --test-dir {build} --output-on-failure -R '^{re.escape(name)}$'"
+            print(f"| --- {name} failed in {build}")
+            for line in output.splitlines()[-SHOWN_LINES:]:
+                print(f"|     {line}")
+            print(f"|     again: {again}")
+            print(f"trouble {name} in {build} (again: {again})")
+    print("passed {}\nfailed {}\nskipped {}".format(*total))
+
+
+main()
