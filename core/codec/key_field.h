@@ -9,7 +9,8 @@
 
 #include <stdint.h>
 
-/* First byte of a field. An integer of n bytes has INT_ZERO + n, or INT_ZERO - n if it is negative. */
+/* First byte of a field. An integer of n bytes has INT_ZERO + n, or INT_ZERO - n if it is
+ * negative. */
 enum {
 	SOPI_TAG_NULL = 0x00,
 	SOPI_TAG_BYTES = 0x01,
@@ -58,12 +59,13 @@ enum sopi_field_fault {
 	SOPI_FIELD_NAN,
 };
 
-/* Moves `*at` (below `end`) behind one field if that is well-formed and in the one form that sopi_field_write gives. */
+/* Moves `*at` (below `end`) behind one field if that is well-formed and in the one form that
+ * sopi_field_write gives. */
 enum sopi_field_fault sopi_field_scan(const struct sopi_field *field, const uint8_t **at,
 				      const uint8_t *end);
 
-/* Reads a field that has been scanned and moves `*at` behind it. Text goes to `*room`, which moves behind it too and
- * needs no more room than the field. */
+/* Reads a field that has been scanned and moves `*at` behind it. Text goes to `*room`, which
+ * moves behind it too and needs no more room than the field. */
 void sopi_field_read(const struct sopi_field *field, const uint8_t **at, sop_value *value,
 		     uint8_t **room);
 

@@ -181,7 +181,8 @@ __attribute__((cold)) static sop_status too_long(size_t size, sop_error *err)
 			 SOPI_KEY_BYTES_MAX);
 }
 
-/* Checks fields from the first on until `key` ends; `*count` of them, of which the sort fields are `*sort_size` bytes. */
+/* Checks fields from the first on until `key` ends; `*count` of them, of which the sort fields
+ * are `*sort_size` bytes. */
 static sop_status scan_key(const struct sopi_schema *schema, sop_bytes key, size_t *count,
 			   size_t *sort_size, sop_error *err)
 {

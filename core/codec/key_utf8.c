@@ -19,8 +19,8 @@ static const uint8_t *skip_ascii(const uint8_t *at, const uint8_t *end, uint64_t
 	return at;
 }
 
-/* Size of the sequence that begins with `lead`, which is not ASCII, and the range of its second byte; 0 if no sequence
- * begins so. */
+/* Size of the sequence that begins with `lead`, which is not ASCII, and the range of its second
+ * byte; 0 if no sequence begins so. */
 static size_t sequence_size(uint8_t lead, uint8_t *low, uint8_t *high)
 {
 	*low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80; /* below would be overlong */

@@ -1,5 +1,5 @@
-/* Key schemas: which fields a key has, in which order. Reading and writing them as JSON, and comparing two.
- * How a key is encoded by a schema is in key.h. */
+/* Key schemas: which fields a key has, in which order. Reading and writing them as JSON, and
+ * comparing two. How a key is encoded by a schema is in key.h. */
 #ifndef SOPI_SCHEMA_H
 #define SOPI_SCHEMA_H
 
@@ -38,8 +38,9 @@ struct sopi_schema {
 	sop_bytes text; /* canonical JSON */
 };
 
-/* Reads a schema from JSON. Gives SCHEMA (not a schema; the message says where and why), UNSUPPORTED (a version
- * from the future), LIMIT or NO_MEMORY. Free with sopi_schema_free, which takes NULL. */
+/* Reads a schema from JSON. Gives SCHEMA (not a schema; the message says where and why),
+ * UNSUPPORTED (a version from the future), LIMIT or NO_MEMORY. Free with sopi_schema_free, which
+ * takes NULL. */
 sop_status sopi_schema_parse(sop_bytes json, struct sopi_schema **out, sop_error *err);
 void sopi_schema_free(struct sopi_schema *schema);
 
@@ -52,8 +53,9 @@ enum sopi_schema_difference {
 	SOPI_SCHEMA_DIFFERENT,
 };
 
-/* Compares the schema of a store with the one that a program declares. Unless they are equal, writes a sentence that
- * names the first difference to `difference` (`room` bytes, NUL included; cut to fit; may be NULL with room 0). */
+/* Compares the schema of a store with the one that a program declares. Unless they are equal,
+ * writes a sentence that names the first difference to `difference` (`room` bytes, NUL included;
+ * cut to fit; may be NULL with room 0). */
 enum sopi_schema_difference sopi_schema_compare(const struct sopi_schema *stored,
 						const struct sopi_schema *declared,
 						char *difference, size_t room);

@@ -1,7 +1,8 @@
-/* Schemas from JSON. The shape is checked member by member: what is not known is refused, so that a misspelt word is
- * never silently nothing. */
+/* Schemas from JSON. The shape is checked member by member: what is not known is refused, so
+ * that a misspelt word is never silently nothing. */
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/uuid.h"
 #include "codec/key_field.h"
 #include "codec/key_utf8.h"
 #include "codec/schema.h"
@@ -112,6 +113,16 @@ static sop_status bytes_of(json_t *json, sop_buf *scratch, bool *good, sop_value
 	return SOP_OK;
 }
 
+static bool uuid_of(const char *text, size_t size, sop_value *value)
+{
+	struct sopi_uuid uuid;
+
+	if (!sopi_uuid_parse(text, size, &uuid))
+		return false;
+	*value = sop_value_uuid(uuid.bytes);
+	return true;
+}
+
 /* Reads the default of a field of `type`; `*good` tells whether it is one. */
 static sop_status value_of(json_t *json, uint32_t type, sop_buf *scratch, bool *good,
 			   sop_value *value, sop_error *err)
@@ -142,7 +153,7 @@ static sop_status value_of(json_t *json, uint32_t type, sop_buf *scratch, bool *
 		value->type = SOP_TYPE_STR;
 		return SOP_OK;
 	case SOP_TYPE_UUID:
-		*good = text != NULL && sopi_text_to_uuid(text, size, value);
+		*good = text != NULL && uuid_of(text, size, value);
 		return SOP_OK;
 	case SOP_TYPE_TS:
 		*good = text != NULL ? sopi_text_to_ts(text, size, value) : int_of(json, value);
@@ -362,8 +373,8 @@ static bool is_number_char(char c)
 	return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
 }
 
-/* Writes integers that jansson cannot hold as {"int":"..."}. Whether they may stand there, and are well-formed, is
- * checked where they are used. */
+/* Writes integers that jansson cannot hold as {"int":"..."}. Whether they may stand there, and
+ * are well-formed, is checked where they are used. */
 static sop_status wrap_big_ints(sop_bytes json, sop_buf *out, sop_error *err)
 {
 	const char *const text = json.data;

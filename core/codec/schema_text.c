@@ -3,7 +3,6 @@
 
 #include "codec/key_field.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,39 +64,6 @@ bool sopi_text_to_bytes(const char *text, size_t size, uint8_t *to)
 		*to++ = (uint8_t)(high * 16 + low);
 	}
 	return true;
-}
-
-bool sopi_text_to_uuid(const char *text, size_t size, sop_value *value)
-{
-	char digits[2 * SOPI_UUID_BYTES];
-	uint8_t uuid[SOPI_UUID_BYTES];
-	size_t count = 0;
-
-	if (size != SOPI_UUID_TEXT_BYTES - 1)
-		return false;
-	for (size_t i = 0; i < size; i++) {
-		const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-		if (dash != (text[i] == '-'))
-			return false;
-		if (!dash)
-			digits[count++] = text[i];
-	}
-	if (!sopi_text_to_bytes(digits, sizeof digits, uuid))
-		return false;
-	*value = sop_value_uuid(uuid);
-	return true;
-}
-
-void sopi_uuid_to_text(const uint8_t uuid[16], char text[SOPI_UUID_TEXT_BYTES])
-{
-	for (int i = 0; i < SOPI_UUID_BYTES; i++) {
-		snprintf(text, 3, "%02x", uuid[i]);
-		text += 2;
-		if (i == 3 || i == 5 || i == 7 || i == 9)
-			*text++ = '-';
-	}
-	*text = '\0';
 }
 
 /* Days from 0001-01-01 to the first day of `year`, in the Gregorian calendar. */

@@ -1,4 +1,5 @@
-/* Within the codec: the JSON of schemas, and the texts of the values that stand there as defaults. */
+/* Within the codec: the JSON of schemas, and the texts of the values that stand there as
+ * defaults. */
 #ifndef SOPI_SCHEMA_TEXT_H
 #define SOPI_SCHEMA_TEXT_H
 
@@ -27,21 +28,17 @@ sop_status sopi_schema_write(const struct sopi_schema *schema, sop_buf *text, so
 /* "-123" and the like, -2^63 to 2^64-1, as INT or UINT; false if it is no such integer. */
 bool sopi_text_to_int(const char *text, size_t size, sop_value *value);
 
-/* A UUID in its usual form, in capitals or not. */
-bool sopi_text_to_uuid(const char *text, size_t size, sop_value *value);
-
 /* An even number of hex digits to half as many bytes at `to`. */
 bool sopi_text_to_bytes(const char *text, size_t size, uint8_t *to);
 
 /* RFC 3339 with up to 6 decimals, any offset, years 1 to 9999, no leap second. */
 bool sopi_text_to_ts(const char *text, size_t size, sop_value *value);
 
-enum { SOPI_NUMBER_TEXT_BYTES = 64, SOPI_UUID_TEXT_BYTES = 37 };
+enum { SOPI_NUMBER_TEXT_BYTES = 64 };
 
-/* The shortest decimal that reads back as the finite number `real`; always with a point or an exponent. */
+/* The shortest decimal that reads back as the finite number `real`; always with a point or an
+ * exponent. */
 void sopi_float_to_text(double real, char text[SOPI_NUMBER_TEXT_BYTES]);
-
-void sopi_uuid_to_text(const uint8_t uuid[16], char text[SOPI_UUID_TEXT_BYTES]);
 
 /* RFC 3339 in UTC, decimals only as far as needed; false if the year is not 1 to 9999. */
 bool sopi_ts_to_text(int64_t microseconds, char text[SOPI_NUMBER_TEXT_BYTES]);

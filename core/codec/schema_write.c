@@ -2,6 +2,7 @@
 #include "codec/schema_text.h"
 
 #include "base/buffer.h"
+#include "base/uuid.h"
 #include "codec/key_field.h"
 
 #include <inttypes.h>
@@ -80,6 +81,16 @@ static sop_status put_float(sop_buf *text, double real, sop_error *err)
 	return put(text, number, err);
 }
 
+static sop_status put_uuid(sop_buf *text, const uint8_t bytes[SOPI_UUID_BYTES], sop_error *err)
+{
+	char form[SOPI_UUID_TEXT_SIZE + 1];
+	struct sopi_uuid uuid;
+
+	memcpy(uuid.bytes, bytes, sizeof uuid.bytes);
+	sopi_uuid_format(&uuid, form);
+	return put_string(text, form, SOPI_UUID_TEXT_SIZE, err);
+}
+
 static sop_status put_value(sop_buf *text, const sop_value *value, sop_error *err)
 {
 	char number[SOPI_NUMBER_TEXT_BYTES];
@@ -97,8 +108,7 @@ static sop_status put_value(sop_buf *text, const sop_value *value, sop_error *er
 	case SOP_TYPE_STR:
 		return put_string(text, value->as.bytes.data, value->as.bytes.size, err);
 	case SOP_TYPE_UUID:
-		sopi_uuid_to_text(value->as.uuid, number);
-		return put_string(text, number, strlen(number), err);
+		return put_uuid(text, value->as.uuid, err);
 	case SOP_TYPE_TS:
 		if (sopi_ts_to_text(value->as.integer, number))
 			return put_string(text, number, strlen(number), err);

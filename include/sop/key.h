@@ -1,10 +1,13 @@
-/* Keys made of typed fields: schemas, values, and packing values into bytes that sort as the values do.
+/* Keys made of typed fields: schemas, values, and packing values into bytes that sort as the
+ * values do.
  *
- * A key is a list of fields described by a schema. Sort fields decide order and identity; ride-along fields follow them,
- * are stored with the key and never compared. Packed keys compare with memcmp in every language; they are what the
- * functions of stores and cursors take. A store without a schema has raw bytes as keys and needs nothing of this.
+ * A key is a list of fields described by a schema. Sort fields decide order and identity;
+ * ride-along fields follow them, are stored with the key and never compared. Packed keys compare
+ * with memcmp in every language; they are what the functions of stores and cursors take. A store
+ * without a schema has raw bytes as keys and needs nothing of this.
  *
- * Every function here works in memory alone, never blocks, and may be called by any thread at any time. */
+ * Every function here works in memory alone, never blocks, and may be called by any thread at
+ * any time. */
 #ifndef SOP_KEY_H
 #define SOP_KEY_H
 
@@ -19,30 +22,30 @@
 extern "C" {
 #endif
 
-/* The largest packed key, in bytes: sort part and ride part together. Ride fields at the end that equal their defaults
- * do not count, since leaving them out means the same. A raw key (store without a schema) has the same limit. */
+/* The largest packed key, in bytes: sort part and ride part together. Ride fields at the end
+ * that equal their defaults do not count, since leaving them out means the same. A raw key
+ * (store without a schema) has the same limit. */
 #define SOP_KEY_BYTES_MAX 65536
 
 /* The most sort fields, and the most ride fields, of one schema. */
 #define SOP_SCHEMA_FIELDS_MAX 64
 
-/* What a value is, and which type a field has. A field is never of type NULL or UINT: any field may hold null, and a
- * field of type INT holds the integers from -2^63 to 2^64-1. */
-#define SOP_TYPE_NULL                                                                              \
-	0u /* no value; sorts before all others (after them where the field is descending) */
+/* What a value is, and which type a field has. Any field may hold null, which sorts before all
+ * other values (after them where the field is descending). A field is never of type NULL or UINT:
+ * an INT field holds the integers from -2^63 to 2^64-1, given as INT or UINT, which are equal where
+ * the number is. Time has microseconds since 1970-01-01T00:00:00Z, without leap seconds. */
+#define SOP_TYPE_NULL 0u /* no value */
 #define SOP_TYPE_BOOL 1u /* "bool": false before true */
 #define SOP_TYPE_INT 2u /* "int": `as.integer` */
-#define SOP_TYPE_UINT                                                                              \
-	3u /* a value of an "int" field given as `as.natural`; equal to the INT of the same number */
+#define SOP_TYPE_UINT 3u /* "int" too: `as.natural` */
 #define SOP_TYPE_FLOAT 4u /* "float": a binary64 that is not NaN; -0.0 is 0.0 */
 #define SOP_TYPE_BYTES 5u /* "bytes": any bytes */
-#define SOP_TYPE_STR                                                                               \
-	6u /* "str": valid UTF-8, in code point order, not normalised; may contain NUL */
+#define SOP_TYPE_STR 6u /* "str": valid UTF-8 in code point order, not normalised; NUL may occur */
 #define SOP_TYPE_UUID 7u /* "uuid": 16 bytes, in the order of its text */
-#define SOP_TYPE_TS                                                                                \
-	8u /* "ts": microseconds since 1970-01-01T00:00:00Z, without leap seconds, in `as.integer` */
+#define SOP_TYPE_TS 8u /* "ts": a time, `as.integer` */
 
-/* One value of a key. Whatever `as.bytes` points to belongs to the caller and is read during the call only. */
+/* One value of a key. Whatever `as.bytes` points to belongs to the caller and is read during the
+ * call only. */
 typedef struct sop_value {
 	uint32_t type; /* SOP_TYPE_...: which member of `as` counts */
 	uint32_t reserved; /* 0 */
@@ -56,7 +59,8 @@ typedef struct sop_value {
 	} as;
 } sop_value;
 
-/* Values for sop_key_pack: `sop_value key[] = { sop_value_str("US"), sop_value_int(101) };` */
+/* Null. This and the next functions make values for sop_key_pack:
+ * `sop_value key[] = { sop_value_str("US"), sop_value_int(101) };` */
 static inline sop_value sop_value_null(void)
 {
 	sop_value value;
@@ -65,6 +69,7 @@ static inline sop_value sop_value_null(void)
 	return value;
 }
 
+/* A BOOL; `boolean` is false if it is 0. */
 static inline sop_value sop_value_bool(int boolean)
 {
 	sop_value value = sop_value_null();
@@ -74,6 +79,7 @@ static inline sop_value sop_value_bool(int boolean)
 	return value;
 }
 
+/* An INT, the number `integer`. */
 static inline sop_value sop_value_int(int64_t integer)
 {
 	sop_value value = sop_value_null();
@@ -83,6 +89,7 @@ static inline sop_value sop_value_int(int64_t integer)
 	return value;
 }
 
+/* The number `natural`, which may be above 2^63-1. */
 static inline sop_value sop_value_uint(uint64_t natural)
 {
 	sop_value value = sop_value_null();
@@ -92,6 +99,7 @@ static inline sop_value sop_value_uint(uint64_t natural)
 	return value;
 }
 
+/* A FLOAT, the number `real`. */
 static inline sop_value sop_value_float(double real)
 {
 	sop_value value = sop_value_null();
@@ -101,7 +109,7 @@ static inline sop_value sop_value_float(double real)
 	return value;
 }
 
-/* `size` bytes at `data`, which must stay until the value has been packed. */
+/* BYTES, `size` of them at `data`, which must stay until the value has been packed. */
 static inline sop_value sop_value_bytes(const void *data, size_t size)
 {
 	sop_value value = sop_value_null();
@@ -112,8 +120,8 @@ static inline sop_value sop_value_bytes(const void *data, size_t size)
 	return value;
 }
 
-/* A text that ends with NUL (set `as.bytes` yourself for one that contains NUL); it must stay until the value has
- * been packed. */
+/* A STR, the UTF-8 of `text` up to its NUL (set `as.bytes` yourself for one that contains NUL);
+ * it must stay until the value has been packed. */
 static inline sop_value sop_value_str(const char *text)
 {
 	sop_value value = sop_value_bytes(text, strlen(text));
@@ -122,7 +130,7 @@ static inline sop_value sop_value_str(const char *text)
 	return value;
 }
 
-/* The 16 bytes at `uuid`, copied. */
+/* A UUID, the 16 bytes at `uuid`, which are copied. */
 static inline sop_value sop_value_uuid(const void *uuid)
 {
 	sop_value value = sop_value_null();
@@ -132,7 +140,7 @@ static inline sop_value sop_value_uuid(const void *uuid)
 	return value;
 }
 
-/* Microseconds since 1970-01-01T00:00:00Z. */
+/* A TS, the time `microseconds` after 1970-01-01T00:00:00Z. */
 static inline sop_value sop_value_ts(int64_t microseconds)
 {
 	sop_value value = sop_value_int(microseconds);
@@ -147,91 +155,102 @@ typedef struct sop_schema sop_schema;
 /* Reads a schema from JSON, such as
  *   {"v":1,"sort":[{"n":"region","t":"str"},{"n":"hired","t":"ts","desc":true}],
  *    "ride":[{"n":"deleted","t":"bool","default":false}]}
- * Types are bool bytes str int float uuid ts. `sort` has 1 to 64 fields, `ride` (optional) up to 64; names are 1 to 255
- * bytes of UTF-8 without control characters, all different. `default` is what a left-out ride field holds, null if
- * absent: a JSON null, boolean, number or string; bytes as a string (its UTF-8) or {"hex":"00ff"}; integers also as
- * {"int":"18446744073709551615"}; infinities as "Infinity" and "-Infinity"; uuid as its usual text; ts as RFC 3339
- * with up to 6 decimals, or as an integer of microseconds.
+ * Types are bool bytes str int float uuid ts. `sort` has 1 to 64 fields, `ride` (optional) up to
+ * 64; names are 1 to 255 bytes of UTF-8 without control characters, all different. `default` is
+ * what a left-out ride field holds, null if absent: a JSON null, boolean, number or string;
+ * bytes as a string (its UTF-8) or {"hex":"00ff"}; integers also as
+ * {"int":"18446744073709551615"}; infinities as "Infinity" and "-Infinity"; uuid as its usual
+ * text; ts as RFC 3339 with up to 6 decimals, or as an integer of microseconds.
  *
  * json    the text, at most 64 KiB; not kept
  * out     receives the schema, to be freed with sop_schema_free; untouched on failure
  * Returns OK;
  *   SCHEMA       the text is no schema: the message names the place and what is wrong there;
- *   UNSUPPORTED  the schema is of a version that this library does not know: use a newer library;
+ *   UNSUPPORTED  the schema is of a version that this library does not know: use a newer
+ *                library;
  *   LIMIT        text, names or number of fields are beyond the limit that the message gives;
  *   NO_MEMORY    nothing has changed: free some and call again;
  *   MISUSE       `out` is NULL, or `json.data` is NULL with a size. */
 SOP_API sop_status sop_schema_parse(sop_bytes json, sop_schema **out, sop_error *err);
 
-/* Writes a schema as canonical compact JSON: equal schemas give equal bytes, whatever text they were read from.
+/* Writes a schema as canonical compact JSON: equal schemas give equal bytes, whatever text they
+ * were read from.
  *
  * json    receives the text, without a NUL at its end
  * Returns OK, NO_MEMORY, or MISUSE (`schema` is no schema, or `json` is NULL). */
 SOP_API sop_status sop_schema_text(const sop_schema *schema, sop_buf *json, sop_error *err);
 
-/* Frees a schema; no call may be using it. Takes NULL. Stores do not keep the schema that they were given. */
+/* Frees a schema; no call may be using it. Takes NULL. Stores do not keep the schema that they
+ * were given. */
 SOP_API void sop_schema_free(sop_schema *schema);
 
 /* The number of sort fields, and of ride fields; 0 if `schema` is no schema. */
 SOP_API size_t sop_schema_sort_count(const sop_schema *schema);
 SOP_API size_t sop_schema_ride_count(const sop_schema *schema);
 
-/* The name of field `index`, ending with NUL; sort fields come first, ride fields follow. Lives as long as the schema.
- * NULL if there is no such field or `schema` is no schema. */
+/* The name of field `index`, ending with NUL; sort fields come first, ride fields follow. Lives
+ * as long as the schema. NULL if there is no such field or `schema` is no schema. */
 SOP_API const char *sop_schema_field_name(const sop_schema *schema, size_t index);
 
-/* The type of field `index`, a SOP_TYPE_; SOP_TYPE_NULL if there is no such field or `schema` is no schema. */
+/* The type of field `index`, a SOP_TYPE_; SOP_TYPE_NULL if there is no such field or `schema` is
+ * no schema. */
 SOP_API uint32_t sop_schema_field_type(const sop_schema *schema, size_t index);
 
-/* 1 if field `index` is a descending sort field, else 0. */
+/* 1 if field `index` of `schema` is a descending sort field, else 0. */
 SOP_API int sop_schema_field_descending(const sop_schema *schema, size_t index);
 
-/* Packs a key: all sort fields, then as many ride fields as are given. Ride fields that are left out take their
- * defaults when the key is stored. A value must have the type of its field or be null; besides, an int field takes INT
- * and UINT, a float field takes integers that a double holds exactly, and a ts field takes INT as microseconds.
+/* Packs a key: all sort fields, then as many ride fields as are given. Ride fields that are left
+ * out take their defaults when the key is stored. A value must have the type of its field or be
+ * null; besides, an int field takes INT and UINT, a float field takes integers that a double
+ * holds exactly, and a ts field takes INT as microseconds.
  *
  * values  in the order of the schema
  * count   number of values: sop_schema_sort_count, up to that plus sop_schema_ride_count
- * key     receives the packed key, at most SOP_KEY_BYTES_MAX bytes; its content is undefined after a failure. No value
- *         may point into it
+ * key     receives the packed key, at most SOP_KEY_BYTES_MAX bytes; its content is undefined
+ *         after a failure. No value may point into it
  * Returns OK;
- *   SCHEMA     a value does not fit its field (wrong type, NaN, invalid UTF-8, out of range), or there are too few or
- *              too many: the message names the field and what is wrong;
+ *   SCHEMA     a value does not fit its field (wrong type, NaN, invalid UTF-8, out of range), or
+ *              there are too few or too many: the message names the field and what is wrong;
  *   LIMIT      the packed key would be longer than SOP_KEY_BYTES_MAX;
  *   NO_MEMORY  free some and call again;
- *   MISUSE     `schema` is no schema, a pointer is NULL where it may not be, or a value has an unknown type. */
+ *   MISUSE     `schema` is no schema, a pointer is NULL where it may not be, or a value has an
+ *              unknown type. */
 SOP_API sop_status sop_key_pack(const sop_schema *schema, const sop_value *values, size_t count,
 				sop_buf *key, sop_error *err);
 
-/* Packs the beginning of a key, for bounds and prefixes: the first `count` sort fields, 0 to all of them. The keys that
- * begin with these values are those that begin with these bytes. Everything else is as in sop_key_pack. */
+/* Packs the beginning of a key, for bounds and prefixes: the first `count` sort fields of
+ * `schema`, 0 to all of them. The keys that begin with these values are those that begin with
+ * these bytes. Everything else is as in sop_key_pack. */
 SOP_API sop_status sop_key_pack_prefix(const sop_schema *schema, const sop_value *values,
 				       size_t count, sop_buf *key, sop_error *err);
 
-/* Unpacks a key: all sort fields, and as many ride fields as it has. Packing the values again gives the same bytes.
- * Integers come as INT where they fit, else as UINT.
+/* Unpacks a key: all sort fields, and as many ride fields as it has. Packing the values again
+ * gives the same bytes. Integers come as INT where they fit, else as UINT.
  *
  * key       a packed key; not kept
  * values    receives the values, in the order of the schema
  * capacity  number of values that fit there
  * count     receives the number of values
- * room      receives the bytes of BYTES and STR values, to which `as.bytes` points: they live until `room` is used
- *           again or freed. `key` may not lie in it
+ * room      receives the bytes of BYTES and STR values, to which `as.bytes` points: they live
+ *           until `room` is used again or freed. `key` may not lie in it
  * Returns OK;
- *   SCHEMA     the bytes are no key of this schema: the message names the field and what is wrong;
- *   LIMIT      the key is longer than SOP_KEY_BYTES_MAX, or has more than `capacity` values: `*count` says how many;
+ *   SCHEMA     the bytes are no key of this schema: the message names the field and what is
+ *              wrong;
+ *   LIMIT      the key is longer than SOP_KEY_BYTES_MAX, or has more than `capacity` values:
+ *              `*count` says how many;
  *   NO_MEMORY  free some and call again;
  *   MISUSE     `schema` is no schema, or a pointer is NULL where it may not be. */
 SOP_API sop_status sop_key_unpack(const sop_schema *schema, sop_bytes key, sop_value *values,
 				  size_t capacity, size_t *count, sop_buf *room, sop_error *err);
 
-/* The end of the range of keys that begin with `prefix`, packed or raw: the keys with the prefix are exactly those from
- * `prefix` (included) to this one (excluded).
+/* The end of the range of keys that begin with `prefix`, packed or raw: the keys with the prefix
+ * are exactly those from `prefix` (included) to this one (excluded).
  *
  * prefix  any bytes; may lie in `out`
  * out     receives the end of the range
  * Returns OK;
- *   NOT_FOUND  no key is above them all (the prefix is empty, or all FF): leave the range open at that end;
+ *   NOT_FOUND  no key is above them all (the prefix is empty, or all FF): leave the range open
+ *              at that end;
  *   NO_MEMORY  free some and call again;
  *   MISUSE     `out` is NULL, or `prefix.data` is NULL with a size. */
 SOP_API sop_status sop_key_next_prefix(sop_bytes prefix, sop_buf *out, sop_error *err);
