@@ -2,7 +2,7 @@
 # What ci/test, ci/long and ci/lint share: steps that count, and their one-line reports. Sourced, not run.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cd "$root"
+cd "$root" || exit
 jobs=${SOP_JOBS:-$(nproc)}
 passed=0
 failed=0
@@ -47,7 +47,7 @@ build() {
 	shift
 	mkdir -p build
 	say "building $name"
-	{ cmake "$@" -B "build/$name" && cmake --build "build/$name" -j "$jobs"; } >"$log" 2>&1 </dev/null &
+	{ cmake "$@" -B "build/$name" && cmake --build "build/$name" -j "$jobs" -- -k 0; } >"$log" 2>&1 </dev/null &
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 1
@@ -63,7 +63,7 @@ build() {
 		return 0
 	fi
 	say "  FAIL  build $name"
-	grep -E -A 12 '^FAILED|error|Error' "$log" | head -n 80 || tail -n 40 "$log"
+	grep -E -B 1 -A 6 ': (fatal )?error:|undefined reference|CMake Error' "$log" | head -n 80 || tail -n 40 "$log"
 	say "        again: cmake --build build/$name (all output: $log)"
 	fail "build $name" "cmake --build build/$name"
 	return 1
