@@ -1,0 +1,121 @@
+/* Runs workloads on engines in turn, several times over, and reports medians and ratios. */
+#ifndef BENCH_RUNNER_H
+#define BENCH_RUNNER_H
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+inline double median(std::vector<double> values)
+{
+	if (values.empty())
+		return 0;
+	std::sort(values.begin(), values.end());
+	const size_t half = values.size() / 2;
+
+	return values.size() % 2 != 0 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+/* Runs work(session, thread) in `threads` threads that begin together, each with its own session on
+ * `engine`. Returns the seconds from the common start to the end of the last. */
+template <class Engine, class Work> double timed(Engine &engine, int threads, Work work)
+{
+	using Clock = std::chrono::steady_clock;
+	std::atomic<int> ready{ 0 };
+	std::atomic<bool> go{ false };
+	std::vector<Clock::time_point> ends((size_t)threads);
+	std::vector<std::thread> running;
+
+	for (int thread = 0; thread < threads; thread++)
+		running.emplace_back([&, thread] {
+			typename Engine::Session session(engine);
+
+			ready++;
+			while (!go.load(std::memory_order_acquire))
+				std::this_thread::yield();
+			work(session, thread);
+			ends[(size_t)thread] = Clock::now();
+		});
+	while (ready.load() < threads)
+		std::this_thread::yield();
+	const Clock::time_point begin = Clock::now();
+
+	go.store(true, std::memory_order_release);
+	for (auto &thread : running)
+		thread.join();
+	return std::chrono::duration<double>(*std::max_element(ends.begin(), ends.end()) - begin).count();
+}
+
+/* What one workload does on one engine: returns the seconds that it took. */
+using Measure = std::function<double(int repetition)>;
+
+/* A workload: its operations (of all threads together) and how each engine does it. */
+struct Case {
+	std::string name; /* such as get1.renew */
+	int threads;
+	const char *unit; /* of the rate, such as "gets" */
+	double operations;
+	double goal; /* least ratio to the fastest peer, or 0 */
+	double speedup_goal; /* least rate of two threads by that of one, or 0 */
+	std::map<std::string, Measure> engines;
+	std::map<std::string, std::vector<double>> rates; /* operations a second, in order of repetition */
+
+	/* The median, over repetitions, of the rate of `engine` by that of the fastest of `others`. */
+	double ratio(const std::string &engine, const std::vector<std::string> &others) const
+	{
+		std::vector<double> ratios;
+		const auto mine = rates.find(engine);
+
+		for (size_t i = 0; mine != rates.end() && i < mine->second.size(); i++) {
+			double best = 0;
+
+			for (const auto &other : others) {
+				const auto theirs = rates.find(other);
+
+				if (theirs != rates.end() && i < theirs->second.size())
+					best = std::max(best, theirs->second[i]);
+			}
+			if (best > 0)
+				ratios.push_back(mine->second[i] / best);
+		}
+		return median(ratios);
+	}
+
+	double rate(const std::string &engine) const
+	{
+		const auto found = rates.find(engine);
+
+		return found != rates.end() ? median(found->second) : 0;
+	}
+};
+
+/* Everything measured with one number of records. */
+struct Results {
+	size_t items = 0;
+	std::vector<Case> cases;
+	std::map<std::string, std::map<std::string, double>> bytes_per_item; /* by case, by engine */
+};
+
+/* Runs every case on every engine, `repetitions` times. Engines take turns within a repetition, so
+ * that whatever disturbs the machine disturbs all of them. */
+inline void run_cases(std::vector<Case> &cases, int repetitions, bool progress)
+{
+	for (int repetition = 0; repetition < repetitions; repetition++) {
+		for (auto &one : cases) {
+			if (progress)
+				std::fprintf(stderr, "\r%d/%d %-24s", repetition + 1, repetitions,
+					     one.name.c_str());
+			for (auto &[engine, measure] : one.engines)
+				one.rates[engine].push_back(one.operations / measure(repetition));
+		}
+	}
+	if (progress)
+		std::fprintf(stderr, "\r%-40s\r", "");
+}
+
+#endif
