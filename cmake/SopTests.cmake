@@ -21,7 +21,6 @@ target_link_libraries(sopdb_internal PUBLIC PkgConfig::JANSSON Threads::Threads)
 
 # Compile settings shared by everything under tests/.
 add_library(sop_test_settings INTERFACE)
-target_compile_features(sop_test_settings INTERFACE c_std_11)
 target_compile_definitions(sop_test_settings INTERFACE
 	_GNU_SOURCE SOP_TEST_DATA_DIR="${sop_test_dir}/data")
 target_include_directories(sop_test_settings INTERFACE
