@@ -1,5 +1,5 @@
-# Checks that are commands instead of cmocka programs: public headers, exported symbols, a consumer of the
-# installed package. (Format, layers and docs are checked by ci/lint and ci/test before anything is built.)
+# Checks that are commands instead of cmocka programs: public headers, exported symbols, what the documents say, a
+# consumer of the installed package. (Format, layers and docs are checked by ci/lint and ci/test before anything is built.)
 
 # Every public header compiles alone, as every language a user may write.
 file(GLOB sop_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/sop/*.h")
@@ -29,4 +29,10 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT SOP_SANITIZE)
 	endforeach()
 	add_test(NAME consumer.check COMMAND "${sop_test_dir}/consumer/check" "${PROJECT_BINARY_DIR}")
 	set_tests_properties(consumer.check PROPERTIES LABELS consumer ENVIRONMENT "CC=${CMAKE_C_COMPILER}")
+	if(EXISTS "${sop_test_dir}/docs/check" AND TARGET example_quickstart)
+		add_test(NAME docs.check COMMAND "${sop_test_dir}/docs/check" --compiler "${CMAKE_C_COMPILER}"
+			--library $<TARGET_FILE:sopdb> --quickstart $<TARGET_FILE:example_quickstart>
+			--work "${PROJECT_BINARY_DIR}/docs")
+		set_tests_properties(docs.check PROPERTIES LABELS docs WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+	endif()
 endif()
