@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MUTATIONS = 1000000, MUTATIONS_A_SCHEMA = 500, KEY_ROOM_BYTES = 1024 };
+enum { MUTATIONS = 500000, MUTATIONS_A_SCHEMA = 500, KEY_ROOM_BYTES = 1024 };
 
 static sop_schema *schema_of(const char *json)
 {
@@ -268,9 +268,8 @@ static void short_strings_are_refused_or_canonical(void **state)
 			 "\"ride\":[{\"n\":\"b\",\"t\":\"%s\"}]}",
 			 types[t], types[t]);
 		schema = schema_of(json);
-		for (uint32_t bits = 0; bits < 0x10000 * 8; bits++) {
-			static const uint8_t third[] = { 0x00, 0x01, 0x14, 0x15,
-							 0x13, 0x26, 0x27, 0xFF };
+		for (uint32_t bits = 0; bits < 0x10000 * 4; bits++) {
+			static const uint8_t third[] = { 0x00, 0x01, 0x14, 0xFF };
 
 			key[0] = (uint8_t)bits;
 			key[1] = (uint8_t)(bits >> 8);
