@@ -1,0 +1,437 @@
+/* Applying a commit: item deltas on leaves where they fit, new bases where they do not, and taking it all back. */
+#include "btree/apply.h"
+
+enum { DELTAS_AT_ONCE = 4 }; /* more changes of one leaf build its new base at once */
+
+/* ---- versions of this commit ------------------------------------------------------------------------------------- */
+
+void sopi_apply_begin(struct sopi_apply *apply, struct sopi_forest *forest, uint64_t position, uint64_t hints_at)
+{
+	memset(apply, 0, sizeof *apply);
+	apply->forest = forest;
+	apply->position = position;
+	apply->hints_at = hints_at;
+}
+
+void sopi_apply_touch(struct sopi_apply *apply, struct sopi_vnode *vnode)
+{
+	if (vnode->touched_at == apply->position)
+		return;
+	vnode->touched_at = apply->position;
+	vnode->touched_next = apply->touched;
+	apply->touched = vnode;
+	vnode->ranged_before = atomic_load_explicit(&vnode->ranged, memory_order_relaxed);
+	vnode->items_before = atomic_load_explicit(&vnode->head, memory_order_relaxed)->version.items;
+}
+
+void sopi_apply_supersede(struct sopi_apply *apply, struct sopi_version *version)
+{
+	version->until = apply->position;
+	sopi_version_list_add(&apply->superseded, version, sopi_version_bytes(version));
+}
+
+void sopi_apply_push(struct sopi_apply *apply, struct sopi_vnode *vnode, struct sopi_block *block)
+{
+	struct sopi_block *head = atomic_load_explicit(&vnode->head, memory_order_relaxed);
+	struct sopi_version *older = &head->version;
+
+	sopi_apply_touch(apply, vnode);
+	if (head->version.since == apply->position) { /* its own: nobody else sees it */
+		older = atomic_load_explicit(&head->version.older, memory_order_relaxed);
+		head->version.until = apply->position;
+		head->version.unlinked = 1;
+		sopi_version_list_add(&apply->replaced, &head->version, head->capacity);
+	} else {
+		sopi_apply_supersede(apply, older);
+	}
+	block->version.since = apply->position;
+	atomic_store_explicit(&block->version.older, older, memory_order_relaxed);
+	if (older != NULL)
+		atomic_store_explicit(&older->newer, &block->version, memory_order_relaxed);
+	atomic_store_explicit(&vnode->head, block, memory_order_release);
+	atomic_store_explicit(&vnode->newest, apply->position, memory_order_release);
+}
+
+void sopi_apply_ranged(struct sopi_apply *apply, struct sopi_vnode *vnode)
+{
+	sopi_apply_touch(apply, vnode);
+	atomic_store_explicit(&vnode->ranged, apply->position, memory_order_release);
+}
+
+sop_status sopi_apply_block(struct sopi_apply *apply, size_t size, struct sopi_block **out, sop_error *err)
+{
+	*out = sopi_block_new(apply->forest, size);
+	return *out != NULL ? SOP_OK : sopi_fail(err, SOP_NO_MEMORY, "out of memory for a node of %zu bytes", size);
+}
+
+sop_status sopi_apply_new_vnode(struct sopi_apply *apply, struct sopi_block *block, struct sopi_vnode **out,
+				sop_error *err)
+{
+	struct sopi_vnode *vnode = sopi_vnode_new(apply->forest, block, apply->position);
+
+	if (vnode == NULL) {
+		sopi_memory_give(&apply->forest->memory, block, block->capacity);
+		return sopi_fail(err, SOP_NO_MEMORY, "out of memory for a node");
+	}
+	sopi_apply_touch(apply, vnode);
+	*out = vnode;
+	return SOP_OK;
+}
+
+sop_status sopi_apply_kill(struct sopi_apply *apply, struct sopi_vnode *vnode, sop_error *err)
+{
+	struct sopi_block *dead = NULL;
+
+	SOP_TRY(sopi_apply_block(apply, sizeof *dead + sizeof vnode, &dead, err));
+	dead->version.kind = SOPI_DEAD;
+	memcpy(dead + 1, &vnode, sizeof vnode);
+	sopi_apply_push(apply, vnode, dead);
+	sopi_apply_ranged(apply, vnode);
+	sopi_apply_supersede(apply, &dead->version);
+	return SOP_OK;
+}
+
+/* ---- keeping and taking back ------------------------------------------------------------------------------------- */
+
+void sopi_apply_keep(struct sopi_apply *apply)
+{
+	sopi_reclaim_add(&apply->forest->reclaim, &apply->replaced);
+	sopi_reclaim_add(&apply->forest->reclaim, &apply->superseded);
+}
+
+/* Takes a block of this commit off its vnode; readers that stand on it still find the older ones. */
+static void pop(struct sopi_apply *apply, struct sopi_vnode *vnode, struct sopi_block *block)
+{
+	struct sopi_version *older = atomic_load_explicit(&block->version.older, memory_order_relaxed);
+
+	if (older != NULL)
+		atomic_store_explicit(&older->newer, NULL, memory_order_relaxed);
+	atomic_store_explicit(&vnode->head, (struct sopi_block *)older, memory_order_release);
+	if (block->version.kind == SOPI_DEAD)
+		block->version.kind = SOPI_LEAF; /* its vnode lives on */
+	block->version.until = apply->position - 1;
+	block->version.since = apply->position; /* an empty interval: no snapshot needs it */
+	block->version.unlinked = 1;
+	sopi_version_list_add(&apply->replaced, &block->version, block->capacity);
+}
+
+static void trim_deltas(const struct sopi_apply *apply, struct sopi_block *leaf)
+{
+	size_t count = atomic_load_explicit(&leaf->delta_count, memory_order_relaxed);
+
+	while (count > 0 && atomic_load_explicit(&sopi_leaf_delta_positions(leaf)[count - 1],
+						 memory_order_relaxed) == apply->position) {
+		count--;
+		leaf->free_at = (uint32_t)sopi_leaf_delta_places(leaf)[count] * SOPI_PLACE_UNIT;
+	}
+	atomic_store_explicit(&leaf->delta_count, (uint8_t)count, memory_order_release);
+}
+
+/* The position of the newest change in a block. */
+static uint64_t newest_of(const struct sopi_block *block)
+{
+	const size_t deltas = block->version.kind == SOPI_LEAF ? atomic_load(&block->delta_count) : 0;
+
+	return deltas == 0 ? block->version.since :
+			     atomic_load_explicit(&sopi_leaf_delta_positions(block)[deltas - 1],
+						  memory_order_relaxed);
+}
+
+static void vnode_undo(struct sopi_apply *apply, struct sopi_vnode *vnode)
+{
+	struct sopi_block *head;
+
+	while ((head = atomic_load_explicit(&vnode->head, memory_order_relaxed)) != NULL &&
+	       head->version.since == apply->position)
+		pop(apply, vnode, head);
+	vnode->touched_at = 0;
+	if (head == NULL) { /* born in this commit: no reader has met it */
+		atomic_fetch_sub_explicit(&apply->forest->node_count, 1, memory_order_relaxed);
+		sopi_memory_give(&apply->forest->memory, vnode, sizeof *vnode);
+		return;
+	}
+	if (head->version.kind == SOPI_LEAF)
+		trim_deltas(apply, head);
+	head->version.items = vnode->items_before;
+	atomic_store_explicit(&vnode->newest, newest_of(head), memory_order_release);
+	atomic_store_explicit(&vnode->ranged, vnode->ranged_before, memory_order_release);
+}
+
+static void count_undo(struct sopi_apply *apply, struct sopi_tree *tree)
+{
+	struct sopi_count *count = atomic_load(&tree->count);
+	struct sopi_version *older = atomic_load(&count->version.older);
+
+	atomic_store_explicit(&older->newer, NULL, memory_order_relaxed);
+	atomic_store_explicit(&tree->count, (struct sopi_count *)older, memory_order_release);
+	count->version.until = apply->position - 1;
+	count->version.unlinked = 1;
+	sopi_version_list_add(&apply->replaced, &count->version, sizeof *count);
+}
+
+void sopi_apply_undo(struct sopi_apply *apply)
+{
+	struct sopi_vnode *vnode = apply->touched;
+
+	while (vnode != NULL) {
+		struct sopi_vnode *next = vnode->touched_next;
+
+		vnode_undo(apply, vnode);
+		vnode = next;
+	}
+	for (struct sopi_tree *tree = apply->counted; tree != NULL; tree = tree->touched_next)
+		count_undo(apply, tree);
+	sopi_reclaim_add(&apply->forest->reclaim, &apply->replaced);
+	/* What would have been superseded is current again: forget the list. */
+	memset(&apply->superseded, 0, sizeof apply->superseded);
+}
+
+/* Adds a version of the count. */
+static sop_status count_push(struct sopi_apply *apply, struct sopi_tree *tree, int64_t effect, sop_error *err)
+{
+	struct sopi_count *old = atomic_load_explicit(&tree->count, memory_order_relaxed);
+	struct sopi_count *count;
+	size_t capacity;
+
+	if (effect == 0)
+		return SOP_OK;
+	count = sopi_memory_take(&apply->forest->memory, sizeof *count, &capacity);
+	if (count == NULL)
+		return sopi_fail(err, SOP_NO_MEMORY, "out of memory for a count");
+	memset(count, 0, sizeof *count);
+	count->version.kind = SOPI_COUNT;
+	count->version.since = apply->position;
+	count->items = old->items + effect;
+	atomic_store_explicit(&count->version.older, &old->version, memory_order_relaxed);
+	atomic_store_explicit(&old->version.newer, &count->version, memory_order_relaxed);
+	atomic_store_explicit(&tree->count, count, memory_order_release);
+	sopi_apply_supersede(apply, &old->version);
+	tree->touched_next = apply->counted;
+	apply->counted = tree;
+	return SOP_OK;
+}
+
+/* ---- items ------------------------------------------------------------------------------------------------------- */
+
+/* What one change does, resolved against the newest item. */
+struct resolved {
+	bool before; /* there was an item */
+	bool after; /* there is one now */
+	struct sopi_item_view old;
+	struct sopi_item_view item;
+};
+
+static sop_status resolve(struct sopi_apply *apply, const struct sopi_tree *tree, const struct sopi_change *change,
+			  struct resolved *resolved, sop_error *err)
+{
+	SOP_TRY(sopi_operations_fold(change->newest, resolved->before ? &resolved->old : NULL,
+				     atomic_load_explicit(&tree->schema, memory_order_relaxed),
+				     &apply->forest->arena, &resolved->after, &resolved->item, err));
+	resolved->item.version = apply->position;
+	return SOP_OK;
+}
+
+/* Books what a resolved change means besides the bytes in the leaf. */
+static void account(struct sopi_apply *apply, const struct resolved *resolved, int64_t *effect)
+{
+	struct sopi_value *old = resolved->before ? resolved->old.apart : NULL;
+	struct sopi_value *new = resolved->after ? resolved->item.apart : NULL;
+
+	*effect += (resolved->after ? 1 : 0) - (resolved->before ? 1 : 0);
+	apply->operations++;
+	if (old == new)
+		return;
+	if (new != NULL) {
+		new->version.since = apply->position;
+		new->committed = true;
+	}
+	if (old != NULL)
+		sopi_apply_supersede(apply, &old->version);
+}
+
+/* Applies one change as a delta. False if the leaf has no room for it: then nothing was done. */
+static sop_status apply_delta(struct sopi_apply *apply, struct sopi_tree *tree, struct sopi_vnode *leaf,
+			      const struct sopi_change *change, int64_t *effect, bool *done, sop_error *err)
+{
+	struct sopi_block *block = atomic_load_explicit(&leaf->head, memory_order_relaxed);
+	const uint8_t *key = sopi_operation_key(change->newest);
+	const size_t key_size = change->newest->key_size;
+	const struct sopi_slot_place place = sopi_leaf_search(block, key, key_size);
+	struct resolved resolved;
+
+	*done = false;
+	resolved.before = sopi_leaf_get(block, key, key_size, SOPI_POSITION_HEAD, &resolved.old);
+	SOP_TRY(resolve(apply, tree, change, &resolved, err));
+	*done = true;
+	if (!resolved.before && !resolved.after)
+		return SOP_OK;
+	*done = false;
+	if (resolved.after && !resolved.before && block->version.items >= tree->items_max)
+		return SOP_OK;
+	sopi_apply_touch(apply, leaf);
+	if (!sopi_leaf_append_delta(block, place, apply->position, key, key_size,
+				    resolved.after ? &resolved.item : NULL))
+		return SOP_OK;
+	*done = true;
+	block->version.items = (uint16_t)(block->version.items + resolved.after - resolved.before);
+	atomic_store_explicit(&leaf->newest, apply->position, memory_order_release);
+	account(apply, &resolved, effect);
+	return SOP_OK;
+}
+
+/* Gathers a leaf's items and merges the changes into them. The result is at the start of forest->items.
+ * append: whether the changes only add items behind the old ones. */
+static sop_status merge_changes(struct sopi_apply *apply, const struct sopi_tree *tree, const struct sopi_block *block,
+				const struct sopi_change *changes, size_t change_count, size_t *count, bool *append,
+				int64_t *effect, sop_error *err)
+{
+	struct sopi_forest *forest = apply->forest;
+	const size_t most = (size_t)block->count + SOPI_DELTAS_MAX;
+	const size_t from = most + change_count;
+	size_t old = 0, old_count, c;
+
+	SOP_TRY(sopi_forest_reserve(forest, from + most, 0, err));
+	old_count = sopi_leaf_gather(forest, block, from);
+	*append = true;
+	*count = 0;
+	for (c = 0; c < change_count; c++) {
+		const uint8_t *key = sopi_operation_key(changes[c].newest);
+		const size_t key_size = changes[c].newest->key_size;
+		struct resolved resolved = { .before = false };
+
+		while (old < old_count) {
+			const int order = sopi_item_compare_key(&forest->items[from + old], key, key_size);
+
+			if (order > 0)
+				break;
+			if (order == 0) {
+				resolved.before = true;
+				resolved.old = forest->items[from + old++];
+				break;
+			}
+			forest->items[(*count)++] = forest->items[from + old++];
+		}
+		*append = *append && old == old_count && !resolved.before;
+		SOP_TRY(resolve(apply, tree, &changes[c], &resolved, err));
+		if (!resolved.before && !resolved.after)
+			continue;
+		account(apply, &resolved, effect);
+		if (resolved.after)
+			forest->items[(*count)++] = resolved.item;
+	}
+	while (old < old_count)
+		forest->items[(*count)++] = forest->items[from + old++];
+	return SOP_OK;
+}
+
+/* Builds the leaf's new base from its items and the changes. */
+static sop_status apply_rebuild(struct sopi_apply *apply, struct sopi_tree *tree, struct sopi_vnode *leaf,
+				const struct sopi_change *changes, size_t change_count, const uint8_t *key,
+				size_t key_size, int64_t *effect, sop_error *err)
+{
+	const struct sopi_block *block = atomic_load_explicit(&leaf->head, memory_order_relaxed);
+	const size_t before = block->version.items;
+	size_t count, bytes;
+	bool append;
+
+	SOP_TRY(merge_changes(apply, tree, block, changes, change_count, &count, &append, effect, err));
+	SOP_TRY(sopi_leaf_replace(apply, tree, leaf, count, append, key, key_size, err));
+	if (leaf == tree->root || count > tree->items_max / 4 || (count > 0 && count >= before))
+		return SOP_OK;
+	bytes = sopi_leaf_bytes(apply->forest->items, count, 0);
+	if (count > 0 && bytes > tree->leaf_bytes / 4)
+		return SOP_OK;
+	return sopi_leaf_merge(apply, tree, key, key_size, err);
+}
+
+/* Applies the changes of one leaf. */
+static sop_status apply_to_leaf(struct sopi_apply *apply, struct sopi_tree *tree, struct sopi_vnode *leaf,
+				const struct sopi_change *changes, size_t count, int64_t *effect, sop_error *err)
+{
+	const uint8_t *key = sopi_operation_key(changes[0].newest);
+	const size_t key_size = changes[0].newest->key_size;
+	size_t done = 0;
+
+	while (count <= DELTAS_AT_ONCE && done < count) {
+		bool fitted;
+
+		SOP_TRY(apply_delta(apply, tree, leaf, &changes[done], effect, &fitted, err));
+		if (!fitted)
+			break;
+		done++;
+	}
+	if (done == count &&
+	    (leaf == tree->root || atomic_load_explicit(&leaf->head, memory_order_relaxed)->version.items > 0))
+		return SOP_OK;
+	return apply_rebuild(apply, tree, leaf, changes + done, count - done, key, key_size, effect, err);
+}
+
+/* The leaf of the first change, and how many of the following ones it answers for too. */
+static struct sopi_vnode *group(const struct sopi_apply *apply, const struct sopi_tree *tree,
+				const struct sopi_change *changes, size_t count, size_t *size)
+{
+	struct sopi_vnode *hint = changes[0].leaf;
+	struct sopi_separator upper;
+	struct sopi_path path;
+	bool bounded;
+
+	if (count > SOPI_CHANGES_AT_ONCE)
+		count = SOPI_CHANGES_AT_ONCE;
+	*size = 1;
+	if (hint != NULL && atomic_load_explicit(&hint->ranged, memory_order_relaxed) <= apply->hints_at) {
+		while (*size < count && changes[*size].leaf == hint)
+			(*size)++;
+		return hint;
+	}
+	sopi_tree_path(tree, sopi_operation_key(changes[0].newest), changes[0].newest->key_size, SOPI_POSITION_HEAD,
+		       &path);
+	bounded = sopi_path_upper(&path, &upper);
+	while (*size < count &&
+	       (!bounded || sopi_separator_compare_key(&upper, sopi_operation_key(changes[*size].newest),
+						       changes[*size].newest->key_size) > 0))
+		(*size)++;
+	return path.level[path.depth].vnode;
+}
+
+sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree, const struct sopi_change *changes,
+			      size_t count, sop_error *err)
+{
+	int64_t effect = 0;
+	size_t at = 0;
+
+	while (at < count) {
+		size_t size;
+		struct sopi_vnode *leaf = group(apply, tree, changes + at, count - at, &size);
+
+		SOP_TRY(apply_to_leaf(apply, tree, leaf, changes + at, size, &effect, err));
+#ifdef SOP_TEST_HOOKS
+		sopi_plant_image_path(tree, changes[at].newest, apply->position);
+#endif
+		at += size;
+	}
+	return count_push(apply, tree, effect, err);
+}
+
+void sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *changes, size_t count, uint64_t at)
+{
+	size_t i = 0;
+
+	while (i < count) {
+		struct sopi_separator upper;
+		struct sopi_path path;
+		bool bounded;
+
+		if (count == 1) { /* the common small commit needs no bound */
+			(void)sopi_tree_leaf(tree, sopi_operation_key(changes[0].newest),
+					     changes[0].newest->key_size, at, &changes[0].leaf);
+			return;
+		}
+		sopi_tree_path(tree, sopi_operation_key(changes[i].newest), changes[i].newest->key_size, at, &path);
+		bounded = sopi_path_upper(&path, &upper);
+		do {
+			changes[i++].leaf = path.level[path.depth].vnode;
+		} while (i < count &&
+			 (!bounded || sopi_separator_compare_key(&upper, sopi_operation_key(changes[i].newest),
+								 changes[i].newest->key_size) > 0));
+	}
+}

@@ -1,0 +1,133 @@
+/* Lazy merging: a node whose contents and its neighbour's fit well below a page is joined with it, and a root with one
+ * child takes over that child's contents. */
+#include "btree/apply.h"
+
+static sop_status parent_remove(struct sopi_apply *apply, struct sopi_tree *tree, const struct sopi_path *path,
+				size_t level, size_t slot, sop_error *err);
+
+/* The root takes over the contents of its only child. */
+static sop_status root_pull_up(struct sopi_apply *apply, struct sopi_tree *tree, struct sopi_vnode *child,
+			       sop_error *err)
+{
+	struct sopi_forest *forest = apply->forest;
+	const struct sopi_block *block = atomic_load_explicit(&child->head, memory_order_relaxed);
+	struct sopi_path path = { .depth = 0 };
+
+	if (block->version.kind == SOPI_LEAF) {
+		size_t count;
+
+		SOP_TRY(sopi_forest_reserve(forest, (size_t)block->count + SOPI_DELTAS_MAX, 0, err));
+		count = sopi_leaf_gather(forest, block, 0);
+		SOP_TRY(sopi_leaf_replace(apply, tree, tree->root, count, false, NULL, 0, err));
+	} else {
+		SOP_TRY(sopi_forest_reserve(forest, 0, block->count, err));
+		sopi_inner_gather(forest, block, 0);
+		path.level[0].vnode = tree->root;
+		SOP_TRY(sopi_inner_replace(apply, tree, &path, 0, sopi_inner_children(block)[0], block->count, false,
+					   err));
+	}
+	sopi_apply_ranged(apply, tree->root);
+	return sopi_apply_kill(apply, child, err);
+}
+
+/* Joins two neighbouring inner nodes below the separator `slot` of their parent, if they fit well. */
+static sop_status inner_merge(struct sopi_apply *apply, struct sopi_tree *tree, const struct sopi_path *path,
+			      size_t level, sop_error *err)
+{
+	struct sopi_forest *forest = apply->forest;
+	const struct sopi_block *parent = path->level[level - 1].block;
+	const size_t child = path->level[level - 1].child;
+	const size_t slot = child < parent->count ? child : child - 1;
+	struct sopi_vnode *left, *right;
+	const struct sopi_block *a, *b;
+	struct sopi_block *page;
+	size_t count, prefix_size;
+
+	if (parent->count == 0)
+		return SOP_OK;
+	left = sopi_inner_children(parent)[slot];
+	right = sopi_inner_children(parent)[slot + 1];
+	a = atomic_load_explicit(&left->head, memory_order_relaxed);
+	b = atomic_load_explicit(&right->head, memory_order_relaxed);
+	count = (size_t)a->count + 1 + b->count;
+	SOP_TRY(sopi_forest_reserve(forest, 0, count, err));
+	sopi_inner_gather(forest, a, 0);
+	sopi_inner_describe(parent, slot, &forest->separators[a->count]);
+	forest->separators[a->count].child = sopi_inner_children(b)[0];
+	sopi_inner_gather(forest, b, (size_t)a->count + 1);
+	if (!sopi_inner_fits(tree, forest->separators, count, a->count == 0 || b->count == 0 ? 1 : 2))
+		return SOP_OK;
+	prefix_size = sopi_separators_common_prefix(forest->separators, count);
+	SOP_TRY(sopi_apply_block(apply, sopi_inner_bytes(forest->separators, count, prefix_size), &page, err));
+	sopi_inner_build(page, sopi_inner_children(a)[0], forest->separators, count, prefix_size);
+#ifdef SOP_TEST_HOOKS
+	sopi_plant_image(page, apply->hints_at);
+#endif
+	sopi_apply_push(apply, left, page);
+	SOP_TRY(sopi_apply_kill(apply, right, err));
+	atomic_fetch_add_explicit(&forest->merge_count, 1, memory_order_relaxed);
+	return parent_remove(apply, tree, path, level - 1, slot, err);
+}
+
+/* Removes the separator `slot`, and the child behind it, from the inner node at `level`. */
+static sop_status parent_remove(struct sopi_apply *apply, struct sopi_tree *tree, const struct sopi_path *path,
+				size_t level, size_t slot, sop_error *err)
+{
+	struct sopi_forest *forest = apply->forest;
+	const struct sopi_block *parent = path->level[level].block;
+	struct sopi_vnode *vnode = path->level[level].vnode;
+	struct sopi_vnode *first = sopi_inner_children(parent)[0];
+	const size_t count = (size_t)parent->count - 1;
+	bool small;
+
+	if (count == 0 && vnode == tree->root)
+		return root_pull_up(apply, tree, first, err);
+	SOP_TRY(sopi_forest_reserve(forest, 0, parent->count, err));
+	sopi_inner_gather(forest, parent, 0);
+	memmove(&forest->separators[slot], &forest->separators[slot + 1], (count - slot) * sizeof *forest->separators);
+	small = vnode != tree->root && count <= tree->items_max / 4 &&
+		sopi_inner_bytes(forest->separators, count, 0) <= tree->inner_bytes / 4;
+	SOP_TRY(sopi_inner_replace(apply, tree, path, level, first, count, false, err));
+	return small ? inner_merge(apply, tree, path, level, err) : SOP_OK;
+}
+
+sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, const uint8_t *key, size_t size,
+			   sop_error *err)
+{
+	struct sopi_forest *forest = apply->forest;
+	const struct sopi_block *parent, *a, *b;
+	struct sopi_vnode *left, *right;
+	size_t count, slot, bytes, share;
+	struct sopi_path path;
+	struct sopi_block *page;
+
+	sopi_tree_path(tree, key, size, SOPI_POSITION_HEAD, &path);
+	if (path.depth == 0)
+		return SOP_OK;
+	parent = path.level[path.depth - 1].block;
+	if (parent->count == 0)
+		return SOP_OK;
+	slot = path.level[path.depth - 1].child;
+	slot = slot < parent->count ? slot : slot - 1;
+	left = sopi_inner_children(parent)[slot];
+	right = sopi_inner_children(parent)[slot + 1];
+	a = atomic_load_explicit(&left->head, memory_order_relaxed);
+	b = atomic_load_explicit(&right->head, memory_order_relaxed);
+	SOP_TRY(sopi_forest_reserve(forest, (size_t)a->count + b->count + 2 * SOPI_DELTAS_MAX, 0, err));
+	count = sopi_leaf_gather(forest, a, 0);
+	share = count == 0 ? 1 : 2;
+	count += sopi_leaf_gather(forest, b, count);
+	share = b->version.items == 0 ? 1 : share;
+	bytes = sopi_leaf_bytes(forest->items, count, 0);
+	if (share == 2 && (bytes > sopi_leaf_limit(tree, bytes, count) / 2 || count > tree->items_max / 2))
+		return SOP_OK;
+	SOP_TRY(sopi_apply_block(apply, bytes > tree->leaf_bytes ? bytes : tree->leaf_bytes, &page, err));
+	sopi_leaf_build(page, forest->items, count,
+			count > 1 ? sopi_item_common_prefix(&forest->items[0], &forest->items[count - 1]) : 0);
+	page->version.items = (uint16_t)count;
+	sopi_apply_push(apply, left, page);
+	sopi_apply_ranged(apply, left);
+	SOP_TRY(sopi_apply_kill(apply, right, err));
+	atomic_fetch_add_explicit(&forest->merge_count, 1, memory_order_relaxed);
+	return parent_remove(apply, tree, &path, path.depth - 1, slot, err);
+}

@@ -1,0 +1,210 @@
+/* Size classes carved from chunks. */
+#include "node/memory.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+enum {
+	LINE = 64,
+	CHUNK_FIRST = 64 << 10, /* an idle database stays small */
+	CHUNK_LATER = 2 << 20,
+};
+
+/* Head of a chunk, or of a block that is larger than any class. */
+struct sopi_memory_chunk {
+	struct sopi_memory_chunk *next;
+	struct sopi_memory_chunk *previous; /* of large blocks only */
+	size_t size;
+	char pad[LINE - 3 * sizeof(void *)];
+};
+
+void sopi_memory_init(struct sopi_memory *memory)
+{
+	memset(memory, 0, sizeof *memory);
+	sopi_mutex_init(&memory->mutex);
+}
+
+void sopi_memory_destroy(struct sopi_memory *memory)
+{
+	struct sopi_memory_chunk *chunk = memory->chunks;
+
+	while (chunk != NULL) {
+		struct sopi_memory_chunk *next = chunk->next;
+
+		sopi_free_pages(chunk, chunk->size);
+		chunk = next;
+	}
+	sopi_mutex_destroy(&memory->mutex);
+}
+
+/* The class that holds `size` bytes, or SOPI_MEMORY_CLASSES where none does. */
+static unsigned class_of(size_t size)
+{
+	unsigned log2;
+
+	if (size <= (size_t)1 << SOPI_MEMORY_CLASS_MIN)
+		return 0;
+	if (size > (size_t)1 << SOPI_MEMORY_CLASS_MAX)
+		return SOPI_MEMORY_CLASSES;
+	log2 = (unsigned)(64 - __builtin_clzll((unsigned long long)size - 1));
+	return log2 - SOPI_MEMORY_CLASS_MIN;
+}
+
+static size_t bytes_of(unsigned class)
+{
+	return (size_t)1 << (class + SOPI_MEMORY_CLASS_MIN);
+}
+
+static struct sopi_memory_chunk *chunk_new_locked(struct sopi_memory *memory, size_t size)
+{
+	void *pages = NULL;
+	struct sopi_memory_chunk *chunk;
+
+	if (sopi_alloc_pages(size >= CHUNK_LATER ? CHUNK_LATER : 4096, size, &pages, NULL) != SOP_OK)
+		return NULL;
+	chunk = pages;
+	chunk->size = size;
+	chunk->previous = NULL;
+	chunk->next = memory->chunks;
+	if (chunk->next != NULL)
+		chunk->next->previous = chunk;
+	memory->chunks = chunk;
+	memory->taken_bytes += size;
+	return chunk;
+}
+
+/* Puts what is left of the carved chunk on the free lists, so that a new chunk loses nothing. */
+static void carve_rest_locked(struct sopi_memory *memory)
+{
+	for (unsigned class = SOPI_MEMORY_CLASSES; class-- > 0;) {
+		const size_t bytes = bytes_of(class);
+
+		while (memory->carve_bytes >= bytes) {
+			*(void **)memory->carve = memory->free[class];
+			memory->free[class] = memory->carve;
+			memory->free_count[class]++;
+			memory->carve += bytes;
+			memory->carve_bytes -= bytes;
+		}
+	}
+}
+
+static char *carve_locked(struct sopi_memory *memory, size_t bytes)
+{
+	char *block;
+
+	if (memory->carve_bytes < bytes) {
+		const size_t size = memory->taken_bytes < CHUNK_LATER / 2 && bytes < CHUNK_FIRST / 2 ?
+					    CHUNK_FIRST :
+					    CHUNK_LATER;
+		struct sopi_memory_chunk *chunk;
+
+		carve_rest_locked(memory);
+		chunk = chunk_new_locked(memory, size);
+		if (chunk == NULL)
+			return NULL;
+		memory->carve = (char *)(chunk + 1);
+		memory->carve_bytes = size - sizeof *chunk;
+	}
+	block = memory->carve;
+	memory->carve += bytes;
+	memory->carve_bytes -= bytes;
+	return block;
+}
+
+/* A block beyond all classes: a mapping of its own behind a chunk head. */
+static void *large_take_locked(struct sopi_memory *memory, size_t size, size_t *capacity)
+{
+	const size_t page = 4096;
+	const size_t bytes = (size + sizeof(struct sopi_memory_chunk) + page - 1) / page * page;
+	struct sopi_memory_chunk *chunk = chunk_new_locked(memory, bytes);
+
+	if (chunk == NULL)
+		return NULL;
+	*capacity = bytes - sizeof *chunk;
+	memory->used_bytes += *capacity;
+	return chunk + 1;
+}
+
+static void large_give_locked(struct sopi_memory *memory, void *block, size_t capacity)
+{
+	struct sopi_memory_chunk *chunk = (struct sopi_memory_chunk *)block - 1;
+
+	if (chunk->previous != NULL)
+		chunk->previous->next = chunk->next;
+	else
+		memory->chunks = chunk->next;
+	if (chunk->next != NULL)
+		chunk->next->previous = chunk->previous;
+	memory->taken_bytes -= chunk->size;
+	memory->used_bytes -= capacity;
+	sopi_free_pages(chunk, chunk->size);
+}
+
+void *sopi_memory_take(struct sopi_memory *memory, size_t size, size_t *capacity)
+{
+	const unsigned class = class_of(size);
+	void *block;
+
+	sopi_mutex_lock(&memory->mutex);
+	if (class == SOPI_MEMORY_CLASSES) {
+		block = large_take_locked(memory, size, capacity);
+	} else {
+		block = memory->free[class];
+		if (SOPI_LIKELY(block != NULL)) {
+			memory->free[class] = *(void **)block;
+			memory->free_count[class]--;
+		} else {
+			block = carve_locked(memory, bytes_of(class));
+		}
+		*capacity = bytes_of(class);
+		if (block != NULL)
+			memory->used_bytes += *capacity;
+	}
+	sopi_mutex_unlock(&memory->mutex);
+	return block;
+}
+
+void sopi_memory_give(struct sopi_memory *memory, void *block, size_t capacity)
+{
+	const unsigned class = class_of(capacity);
+
+	sopi_mutex_lock(&memory->mutex);
+	if (class == SOPI_MEMORY_CLASSES) {
+		large_give_locked(memory, block, capacity);
+	} else {
+		*(void **)block = memory->free[class];
+		memory->free[class] = block;
+		memory->free_count[class]++;
+		memory->used_bytes -= capacity;
+	}
+	sopi_mutex_unlock(&memory->mutex);
+}
+
+void sopi_memory_prepare(struct sopi_memory *memory, size_t size, size_t count)
+{
+	const unsigned class = class_of(size);
+
+	if (class == SOPI_MEMORY_CLASSES)
+		return;
+	sopi_mutex_lock(&memory->mutex);
+	while (memory->free_count[class] + memory->carve_bytes / bytes_of(class) < count) {
+		char *block = carve_locked(memory, bytes_of(class));
+
+		if (block == NULL)
+			break;
+		*(void **)block = memory->free[class];
+		memory->free[class] = block;
+		memory->free_count[class]++;
+	}
+	sopi_mutex_unlock(&memory->mutex);
+}
+
+void sopi_memory_usage(struct sopi_memory *memory, size_t *taken_bytes, size_t *used_bytes)
+{
+	sopi_mutex_lock(&memory->mutex);
+	*taken_bytes = memory->taken_bytes;
+	*used_bytes = memory->used_bytes;
+	sopi_mutex_unlock(&memory->mutex);
+}

@@ -1,0 +1,148 @@
+/* When old versions may be freed.
+ *
+ * Every transaction handle has a *slot*. A call claims it (one compare-and-swap: the check for two threads in one
+ * transaction, the check for a closed database and the reader's fence in one) and releases it by a plain store. The
+ * slot also publishes the snapshot that its transaction reads at.
+ *
+ * A version that was current in [since, until) goes in two steps. It is taken out of its chain once `until` is at or
+ * below the highest answered position (loaded before the slots are read) and no published snapshot lies in the interval: then
+ * nobody can reach it anew. Its memory is freed once no claimed slot began its call before that, since a running call
+ * may still hold a pointer. So an hour-long reader pins the versions that it needs, and nothing else. */
+#ifndef SOPI_RECLAIM_H
+#define SOPI_RECLAIM_H
+
+#include "node/version.h"
+#include "platform/thread.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SOPI_SLOT_IDLE 0u
+#define SOPI_SLOT_CLOSED 1u
+
+struct sopi_slot {
+	_Alignas(64) _Atomic uint64_t state; /* IDLE, CLOSED, or epoch << 1 | a snapshot is being chosen */
+	_Atomic uint64_t snapshot; /* what the transaction reads at, or SOPI_POSITION_NONE */
+	_Atomic uint64_t head_snapshot; /* what its validation reads at, or SOPI_POSITION_NONE */
+	_Atomic int64_t began_ns; /* monotonic time of its begin, for stats; 0: none */
+	void *owner; /* the transaction, for closing; guarded by the slots' mutex */
+	struct sopi_slot *next_free;
+};
+
+enum { SOPI_SLOTS_IN_CHUNK = 32 };
+
+struct sopi_slot_chunk {
+	struct sopi_slot slots[SOPI_SLOTS_IN_CHUNK];
+	_Atomic(struct sopi_slot_chunk *) next;
+};
+
+/* Versions that wait together. */
+struct sopi_version_list {
+	struct sopi_version *first;
+	struct sopi_version *last;
+	size_t bytes;
+};
+
+struct sopi_held; /* versions that one snapshot pins */
+
+enum { SOPI_LIMBO_BATCHES = 16 };
+
+struct sopi_reclaim {
+	_Alignas(64) _Atomic uint64_t epoch; /* read by every claim, written once for each collection */
+	_Alignas(64) sopi_mutex slots_mutex; /* guards the free slots and their owners */
+	_Atomic(struct sopi_slot_chunk *) chunks;
+	struct sopi_slot *free_slots;
+	sopi_mutex pending_mutex; /* guards `pending`; leaf of the lock order */
+	struct sopi_version_list pending;
+	_Atomic size_t pending_bytes;
+	sopi_mutex mutex; /* one collection at a time; guards what follows */
+	struct sopi_held *held;
+	size_t held_count;
+	size_t held_capacity;
+	uint64_t *snapshots; /* scratch of a collection */
+	size_t snapshot_capacity;
+	struct {
+		uint64_t epoch;
+		struct sopi_version_list list;
+	} limbo[SOPI_LIMBO_BATCHES]; /* unlinked, oldest first */
+	size_t limbo_count;
+	_Atomic size_t waiting_bytes; /* all of the above, for stats */
+	void (*dispose)(void *owner, struct sopi_version *version); /* frees a version */
+	size_t (*size_of)(const struct sopi_version *version); /* its bytes, for accounting */
+	void *owner;
+};
+
+sop_status sopi_reclaim_init(struct sopi_reclaim *reclaim, void (*dispose)(void *, struct sopi_version *),
+			     size_t (*size_of)(const struct sopi_version *), void *owner, sop_error *err);
+
+/* Frees everything that waits, whoever may need it. REQUIRES: no call is running. */
+void sopi_reclaim_destroy(struct sopi_reclaim *reclaim);
+
+/* A slot of `owner`'s own; NO_MEMORY. */
+sop_status sopi_slot_take(struct sopi_reclaim *reclaim, void *owner, struct sopi_slot **out, sop_error *err);
+
+/* Gives it back, idle or closed. */
+void sopi_slot_give(struct sopi_reclaim *reclaim, struct sopi_slot *slot);
+
+/* Claims an idle slot for a call. Returns the state found: SOPI_SLOT_IDLE if it is now ours, SOPI_SLOT_CLOSED, or that of another call. */
+static inline uint64_t sopi_slot_claim(struct sopi_reclaim *reclaim, struct sopi_slot *slot, bool choosing)
+{
+	const uint64_t epoch = atomic_load_explicit(&reclaim->epoch, memory_order_acquire);
+	uint64_t found = SOPI_SLOT_IDLE;
+
+	atomic_compare_exchange_strong_explicit(&slot->state, &found, epoch << 1 | (choosing ? 1u : 0u),
+						memory_order_seq_cst, memory_order_acquire);
+	return found;
+}
+
+/* Says that the claimed slot is about to publish another snapshot; loads of `answered` or `applied` that follow are
+ * safe to publish. */
+static inline void sopi_slot_choose(struct sopi_slot *slot)
+{
+	const uint64_t state = atomic_load_explicit(&slot->state, memory_order_relaxed);
+
+	atomic_exchange_explicit(&slot->state, state | 1u, memory_order_seq_cst);
+}
+
+/* Publishes the snapshot that was chosen. */
+static inline void sopi_slot_publish(struct sopi_slot *slot, uint64_t snapshot, bool head)
+{
+	const uint64_t state = atomic_load_explicit(&slot->state, memory_order_relaxed);
+
+	atomic_store_explicit(head ? &slot->head_snapshot : &slot->snapshot, snapshot, memory_order_release);
+	atomic_store_explicit(&slot->state, state & ~(uint64_t)1, memory_order_release);
+}
+
+/* The slot needs no snapshot any more. */
+static inline void sopi_slot_forget(struct sopi_slot *slot)
+{
+	atomic_store_explicit(&slot->snapshot, SOPI_POSITION_NONE, memory_order_release);
+	atomic_store_explicit(&slot->head_snapshot, SOPI_POSITION_NONE, memory_order_release);
+}
+
+/* Ends the call. */
+static inline void sopi_slot_release(struct sopi_slot *slot)
+{
+	atomic_store_explicit(&slot->state, SOPI_SLOT_IDLE, memory_order_release);
+}
+
+/* Adds superseded versions, whose `until` is set. Never fails. */
+void sopi_reclaim_add(struct sopi_reclaim *reclaim, struct sopi_version_list *list);
+
+/* Puts `version` at the end of `list`. */
+void sopi_version_list_add(struct sopi_version_list *list, struct sopi_version *version, size_t bytes);
+
+/* Is there enough waiting to make a collection worth its scan of the slots? */
+static inline bool sopi_reclaim_due(struct sopi_reclaim *reclaim)
+{
+	return atomic_load_explicit(&reclaim->pending_bytes, memory_order_relaxed) >= (size_t)64 << 10;
+}
+
+/* Collects, unless another thread does: unlinks what no snapshot needs, frees what no call can hold.
+ * answered: the highest answered position. self: the caller's claimed slot, which holds no pointer now; or NULL. */
+void sopi_reclaim_run(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered, struct sopi_slot *self);
+
+/* Walks over all slots: *chunk and *index start NULL and 0; NULL at the end. */
+struct sopi_slot *sopi_slot_next(struct sopi_reclaim *reclaim, struct sopi_slot_chunk **chunk, size_t *index);
+
+#endif

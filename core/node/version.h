@@ -1,0 +1,33 @@
+/* What every version that a snapshot may need has in common: the positions between which it was current, and its
+ * neighbours in the chain of versions of one thing (newest first). */
+#ifndef SOPI_VERSION_H
+#define SOPI_VERSION_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* Positions order all commits; two numbers are none. */
+#define SOPI_POSITION_NONE UINT64_MAX
+#define SOPI_POSITION_HEAD (UINT64_MAX - 1) /* reads the newest version of everything; only under the commit mutex */
+
+enum sopi_version_kind {
+	SOPI_LEAF = 1, /* sopi_block */
+	SOPI_INNER = 2, /* sopi_block */
+	SOPI_DEAD = 3, /* sopi_block: the node is no more */
+	SOPI_VALUE = 4, /* sopi_value: bytes kept apart from their leaf */
+	SOPI_COUNT = 5, /* sopi_count: how many items a store has */
+	SOPI_TREE = 6 /* sopi_tree: a store that was dropped, with all its nodes */
+};
+
+struct sopi_version {
+	struct sopi_version *next; /* in the lists of what waits to be freed */
+	uint64_t since; /* current from this position on */
+	uint64_t until; /* and up to this one, itself outside; set when it is superseded */
+	_Atomic(struct sopi_version *) older;
+	_Atomic(struct sopi_version *) newer;
+	uint8_t kind; /* sopi_version_kind */
+	uint8_t unlinked; /* it is in no chain any more */
+	uint16_t items; /* leaf: live items with all deltas; the writer's */
+};
+
+#endif
