@@ -1,5 +1,6 @@
 /* Schemas: what is accepted and how it is written, what is refused and how that is said. */
 #include "codec/schema.h"
+#include "codec/schema_text.h"
 
 #include "base/alloc.h"
 #include "support/support.h"
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define SORT "{\"v\":1,\"sort\":[{\"n\":\"a\",\"t\":\"int\"}]"
 
@@ -133,6 +135,30 @@ static void defaults_have_one_form(void **state)
 			 defaults[i].type, defaults[i].canonical != NULL ? ",\"default\":" : "",
 			 defaults[i].canonical != NULL ? defaults[i].canonical : "");
 		expect_canonical(given, canonical);
+	}
+}
+
+/* The calendar is that of the C library, from year 1 to 9999, and texts read back. */
+static void times_are_those_of_the_c_library(void **state)
+{
+	const int64_t first_s = -62135596800, last_s = 253402300799, step_s = 97 * 3600 + 1;
+
+	(void)state;
+	for (int64_t at_s = first_s; at_s <= last_s; at_s += step_s) {
+		const time_t clock = (time_t)at_s;
+		char text[SOPI_NUMBER_TEXT_BYTES];
+		char expected[SOPI_NUMBER_TEXT_BYTES];
+		struct tm parts;
+		sop_value value;
+
+		assert_non_null(gmtime_r(&clock, &parts));
+		snprintf(expected, sizeof expected, "%04d-%02d-%02dT%02d:%02d:%02dZ",
+			 parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
+			 parts.tm_min, parts.tm_sec);
+		assert_true(sopi_ts_to_text(at_s * 1000000, text));
+		assert_string_equal(text, expected);
+		assert_true(sopi_text_to_ts(text, strlen(text), &value));
+		assert_true(value.as.integer == at_s * 1000000);
 	}
 }
 
@@ -536,6 +562,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_canonical),
 		cmocka_unit_test(defaults_have_one_form),
+		cmocka_unit_test(times_are_those_of_the_c_library),
 		cmocka_unit_test(locale_does_not_matter),
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(cut_texts_are_refused),
