@@ -1,5 +1,7 @@
 /* Schemas from JSON. The shape is checked member by member: what is not known is refused, so
  * that a misspelt word is never silently nothing. */
+#define _POSIX_C_SOURCE 200809L
+
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/uuid.h"
@@ -9,6 +11,7 @@
 #include "codec/schema_text.h"
 
 #include <jansson.h>
+#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +83,7 @@ static bool float_of(json_t *json, sop_value *value)
 
 	*value = sop_value_float(json_number_value(json));
 	if (digits != NULL) {
-		/* Longer than a 64-bit integer, yet a number: digits alone read the same in every locale. */
+		/* it may be longer than a 64-bit integer, and yet a number */
 		const char *number = json_string_value(digits);
 		const size_t sign = number[0] == '-';
 
@@ -451,10 +454,31 @@ out:
 	return status;
 }
 
+/* Reads a schema in the C locale: jansson aborts where the decimal point is not one byte, and numbers
+ * would be written with commas. Only this thread's locale changes, and only for now. */
+static sop_status parse(struct reader *reader, sop_bytes json, struct sopi_schema **out, sop_error *err)
+{
+	const locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+	locale_t callers;
+	json_t *root = NULL;
+	sop_status status;
+
+	if (c_locale == (locale_t)0)
+		return sopi_fail(err, SOP_NO_MEMORY, "out of memory while a schema was read");
+	callers = uselocale(c_locale);
+	SOP_TRY_OUT(load(json, &root, err));
+	SOP_TRY_OUT(read_schema(reader, root, err));
+	status = finish(reader, out, err);
+out:
+	json_decref(root);
+	uselocale(callers);
+	freelocale(c_locale);
+	return status;
+}
+
 sop_status sopi_schema_parse(sop_bytes json, struct sopi_schema **out, sop_error *err)
 {
 	struct reader *reader = NULL;
-	json_t *root = NULL;
 	sop_status status;
 
 	if (json.size > SOPI_SCHEMA_BYTES_MAX)
@@ -463,11 +487,7 @@ sop_status sopi_schema_parse(sop_bytes json, struct sopi_schema **out, sop_error
 	SOP_TRY(sopi_alloc_zeroed(sizeof *reader, (void **)&reader, err));
 	reader->schema.tag = SOPI_SCHEMA_TAG;
 	reader->schema.fields = reader->fields;
-	SOP_TRY_OUT(load(json, &root, err));
-	SOP_TRY_OUT(read_schema(reader, root, err));
-	status = finish(reader, out, err);
-out:
-	json_decref(root);
+	status = parse(reader, json, out, err);
 	sop_buf_free(&reader->defaults);
 	sop_buf_free(&reader->scratch);
 	sopi_free(reader);

@@ -1,4 +1,4 @@
-/* Texts of values, independent of the locale. */
+/* Texts of values. */
 #include "codec/schema_text.h"
 
 #include "codec/key_field.h"
@@ -208,20 +208,6 @@ bool sopi_ts_to_text(int64_t microseconds, char text[SOPI_NUMBER_TEXT_BYTES])
 	return true;
 }
 
-/* Puts a point where the locale has something else, of whatever length. */
-static void use_point(char *text)
-{
-	char *to = text;
-
-	for (const char *at = text; *at != '\0'; at++) {
-		if (strchr("+-0123456789e", *at) != NULL)
-			*to++ = *at;
-		else if (to == text || to[-1] != '.')
-			*to++ = '.';
-	}
-	*to = '\0';
-}
-
 void sopi_float_to_text(double real, char text[SOPI_NUMBER_TEXT_BYTES])
 {
 	int digits = 1;
@@ -236,5 +222,4 @@ void sopi_float_to_text(double real, char text[SOPI_NUMBER_TEXT_BYTES])
 	if (exponent >= FIXED_EXPONENT_LEAST && exponent <= FIXED_EXPONENT_MOST)
 		snprintf(text, SOPI_NUMBER_TEXT_BYTES, "%.*f",
 			 digits - 1 > exponent ? digits - 1 - exponent : 1, real);
-	use_point(text);
 }

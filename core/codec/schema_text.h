@@ -37,7 +37,7 @@ bool sopi_text_to_ts(const char *text, size_t size, sop_value *value);
 enum { SOPI_NUMBER_TEXT_BYTES = 64 };
 
 /* The shortest decimal that reads back as the finite number `real`; always with a point or an
- * exponent. */
+ * exponent. For the C locale, which sopi_schema_parse gives its thread. */
 void sopi_float_to_text(double real, char text[SOPI_NUMBER_TEXT_BYTES]);
 
 /* RFC 3339 in UTC, decimals only as far as needed; false if the year is not 1 to 9999. */
