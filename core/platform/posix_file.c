@@ -1,0 +1,244 @@
+/* Files of the host: what is done with an open file. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "platform/posix.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "platform/fork.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct posix_file {
+	struct sopi_file base;
+	int fd;
+	bool locked; /* then the fork handler closes `fd` in a child */
+	uint32_t fork_generation; /* of the process that locked it */
+	char path[SOPI_PATH_BYTES_MAX + 1]; /* for messages */
+};
+
+static struct posix_file *file_of(struct sopi_file *file)
+{
+	return (struct posix_file *)file; /* `base` is the first member */
+}
+
+static sop_status fail(struct posix_file *file, bool changing, const char *action, uint64_t offset,
+		       sop_error *err)
+{
+	return sopi_file_fail(err, errno, changing, action, file->path, (int64_t)offset);
+}
+
+/* A pipe or device that somebody put in the place of a file is refused before any byte of it is read. */
+static sop_status check_regular(int fd, const char *path, sop_error *err)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) != 0)
+		return sopi_file_fail(err, errno, false, "look at the file", path, -1);
+	if (S_ISREG(stat.st_mode))
+		return SOP_OK;
+	return sopi_file_fail(err, S_ISDIR(stat.st_mode) ? EISDIR : ENXIO, false, "open the file",
+			      path, -1);
+}
+
+sop_status sopi_posix_file_make(const struct sopi_files_driver *driver, int fd, const char *path,
+				size_t direct_bytes, struct sopi_file **out, sop_error *err)
+{
+	struct posix_file *file = NULL;
+	sop_status status = check_regular(fd, path, err);
+
+	if (status == SOP_OK)
+		status = sopi_alloc_zeroed(sizeof *file, (void **)&file, err);
+	if (status != SOP_OK) {
+		close(fd);
+		return status;
+	}
+	file->base.driver = driver;
+	file->base.direct_bytes = direct_bytes;
+	file->fd = fd;
+	memcpy(file->path, path, strnlen(path, sizeof file->path - 1));
+	*out = &file->base;
+	return SOP_OK;
+}
+
+/* The system's offsets are signed. */
+static bool fits(uint64_t offset, uint64_t size)
+{
+	return offset <= INT64_MAX && size <= INT64_MAX - offset;
+}
+
+sop_status sopi_posix_read(struct sopi_file *base, uint64_t offset, void *to, size_t size,
+			   size_t *got, sop_error *err)
+{
+	struct posix_file *file = file_of(base);
+	size_t done = 0;
+
+	*got = 0;
+	if (!fits(offset, size))
+		return SOP_OK; /* no file reaches there */
+	while (done < size) {
+		const ssize_t result =
+			pread(file->fd, (char *)to + done, size - done, (off_t)(offset + done));
+
+		if (result < 0 && errno == EINTR)
+			continue;
+		if (result < 0)
+			return fail(file, false, "read", offset + done, err);
+		done += (size_t)result;
+		if (result == 0 || (base->direct_bytes != 0 && done % base->direct_bytes != 0))
+			break; /* the end; a direct read could not go on from an odd place anyway */
+	}
+	*got = done;
+	return SOP_OK;
+}
+
+sop_status sopi_posix_write(struct sopi_file *base, uint64_t offset, const void *from, size_t size,
+			    sop_error *err)
+{
+	struct posix_file *file = file_of(base);
+	size_t done = 0;
+
+	errno = EFBIG;
+	if (!fits(offset, size))
+		return fail(file, true, "write", 0, err);
+	while (done < size) {
+		const ssize_t result = pwrite(file->fd, (const char *)from + done, size - done,
+					      (off_t)(offset + done));
+
+		if (result < 0 && errno == EINTR)
+			continue;
+		if (result == 0)
+			errno = EIO; /* never seen; going on could be for ever */
+		if (result <= 0)
+			return fail(file, true, "write", offset + done, err);
+		done += (size_t)result;
+	}
+	return SOP_OK;
+}
+
+sop_status sopi_posix_allocate(struct sopi_file *base, uint64_t offset, uint64_t size, sop_error *err)
+{
+	struct posix_file *file = file_of(base);
+	int result;
+
+	errno = EFBIG;
+	if (!fits(offset, size))
+		return fail(file, true, "reserve space", 0, err);
+	if (size == 0)
+		return SOP_OK;
+	do
+		result = fallocate(file->fd, 0, (off_t)offset, (off_t)size);
+	while (result != 0 && errno == EINTR);
+	return result == 0 ? SOP_OK : fail(file, true, "reserve space", offset, err);
+}
+
+sop_status sopi_posix_resize(struct sopi_file *base, uint64_t size, sop_error *err)
+{
+	struct posix_file *file = file_of(base);
+	int result;
+
+	errno = EFBIG;
+	if (!fits(0, size))
+		return fail(file, true, "resize", 0, err);
+	do
+		result = ftruncate(file->fd, (off_t)size);
+	while (result != 0 && errno == EINTR);
+	return result == 0 ? SOP_OK : fail(file, true, "resize", size, err);
+}
+
+/* No loop over EINTR: neither call gives it on a local file system, and a sync that failed is never repeated. */
+sop_status sopi_posix_sync_data(struct sopi_file *base, sop_error *err)
+{
+	struct posix_file *file = file_of(base);
+
+	return fdatasync(file->fd) == 0 ? SOP_OK : fail(file, true, "sync the data of the file", 0, err);
+}
+
+sop_status sopi_posix_sync(struct sopi_file *base, sop_error *err)
+{
+	struct posix_file *file = file_of(base);
+
+	return fsync(file->fd) == 0 ? SOP_OK : fail(file, true, "sync the file", 0, err);
+}
+
+sop_status sopi_posix_size(struct sopi_file *base, uint64_t *size, sop_error *err)
+{
+	struct posix_file *file = file_of(base);
+	struct stat stat;
+
+	if (fstat(file->fd, &stat) != 0)
+		return fail(file, false, "look at the file", 0, err);
+	*size = (uint64_t)stat.st_size;
+	return SOP_OK;
+}
+
+/* Locks of the open file description: unlike those of the process, they know one handle from another and are not lost
+ * when some library closes the same file. */
+static int set_lock(int fd, short type)
+{
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+/* From the moment that a descriptor may hold a lock a child must not keep it. A fork between open and here would leave
+ * a copy in a child; the window is the few instructions since the caller opened the file. */
+static sop_status watch(struct posix_file *file, sop_error *err)
+{
+	if (file->locked)
+		return SOP_OK;
+	sopi_fork_watch();
+	errno = EMFILE;
+	if (!sopi_fork_close_in_child(file->fd))
+		return fail(file, false, "lock the file", 0, err);
+	file->fork_generation = sopi_fork_generation();
+	file->locked = true;
+	return SOP_OK;
+}
+
+sop_status sopi_posix_lock(struct sopi_file *base, enum sopi_lock kind, sop_error *err)
+{
+	struct posix_file *file = file_of(base);
+	const bool before = file->locked;
+	int os_errno;
+
+	SOP_TRY(watch(file, err));
+	if (set_lock(file->fd, kind == SOPI_LOCK_SHARED ? F_RDLCK : F_WRLCK) == 0)
+		return SOP_OK;
+	os_errno = errno;
+	if (!before)
+		sopi_posix_unlock(base);
+	if (os_errno == EAGAIN || os_errno == EACCES)
+		return sopi_fail_file(err, SOP_LOCKED, file->path, -1, os_errno,
+				      "another holds the lock of the file [%s]", file->path);
+	return sopi_file_fail(err, os_errno, false, "lock the file", file->path, -1);
+}
+
+/* First the lock, for it is shared with every copy of the descriptor that a child may have; then the mark, for the
+ * number may be somebody else's once it is closed. */
+void sopi_posix_unlock(struct sopi_file *base)
+{
+	struct posix_file *file = file_of(base);
+
+	if (!file->locked || file->fork_generation != sopi_fork_generation())
+		return;
+	(void)set_lock(file->fd, F_UNLCK);
+	sopi_fork_forget(file->fd);
+	file->locked = false;
+}
+
+void sopi_posix_close(struct sopi_file *base)
+{
+	struct posix_file *file = file_of(base);
+
+	sopi_posix_unlock(base);
+	if (!file->locked) /* still locked: this is a child, and its fork handler has closed the descriptor */
+		close(file->fd);
+	sopi_free(file);
+}
