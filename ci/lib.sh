@@ -63,7 +63,7 @@ build() {
 		return 0
 	fi
 	say "  FAIL  build $name"
-	grep -E -B 1 -A 6 ': (fatal )?error:|undefined reference|CMake Error' "$log" | head -n 80 || tail -n 40 "$log"
+	grep -E -A 3 ': (fatal )?error:|undefined reference|CMake Error' "$log" | grep -v '^\[' | head -n 80 || tail -n 40 "$log"
 	say "        again: cmake --build build/$name (all output: $log)"
 	fail "build $name" "cmake --build build/$name"
 	return 1
