@@ -136,7 +136,7 @@ static bool may_happen(const struct actor *actor, sop_status status)
 	case SOP_CONFLICT:
 		return actor->mode != SOP_READ;
 	case SOP_TIMEOUT:
-		return actor->txn == atomic_load(&actor->handles[ACTOR_HURRIED]);
+		return actor->kind == ACTOR_HURRIED;
 	case SOP_CANCELLED:
 		return actor->world->options.cancels;
 	default:
@@ -183,13 +183,14 @@ static sop_mode mode_of(enum actor_kind kind)
 }
 
 /* Opens the record of the transaction at hand. */
-static sop_status start(struct actor *actor, sop_mode mode, int64_t begin_ns)
+static sop_status start(struct actor *actor, enum actor_kind kind, int64_t begin_ns)
 {
-	struct txn_record *record = history_begin(actor->log, mode, begin_ns);
+	struct txn_record *record = history_begin(actor->log, mode_of(kind), begin_ns);
 	uint64_t snapshot = 0;
 	sop_status status = SOP_OK;
 
-	actor->mode = mode;
+	actor->kind = kind;
+	actor->mode = mode_of(kind);
 	actor->doomed = SOP_OK;
 	status = sop_txn_position(actor->txn, &snapshot, &actor->err);
 	if (status == SOP_OK)
@@ -220,7 +221,7 @@ sop_status actor_begin(struct actor *actor, enum actor_kind kind)
 		return doom(actor, status);
 	}
 	atomic_store(&actor->handles[kind], actor->txn);
-	return start(actor, mode_of(kind), begin_ns);
+	return start(actor, kind, begin_ns);
 }
 
 static void note_end(struct actor *actor, sop_status status)
@@ -241,9 +242,10 @@ void actor_rollback(struct actor *actor)
 
 	if (status != SOP_OK)
 		test_note_failure("rollback: %s: %s", sop_status_name(status), actor->err.message);
-	if (history_open_txn(actor->log) != NULL)
+	if (history_open_txn(actor->log) != NULL) {
 		history_abort(actor->log, actor->doomed, test_now_ns());
-	note_end(actor, actor->doomed);
+		note_end(actor, actor->doomed);
+	}
 }
 
 /* Now and then asks what became of the transaction at hand, which has ended. */
@@ -302,7 +304,7 @@ sop_status actor_again(struct actor *actor)
 	begin_ns = test_now_ns();
 	status = sop_txn_again(actor->txn, &actor->err);
 	if (status == SOP_OK)
-		return start(actor, actor->mode, begin_ns);
+		return start(actor, actor->kind, begin_ns);
 	if (!may_happen(actor, status))
 		test_note_failure("again after %s: %s: %s", sop_status_name(failed),
 				  sop_status_name(status), actor->err.message);
@@ -331,7 +333,7 @@ static sop_status perform_by_renew(struct actor *actor, enum actor_kind kind, ac
 		status = actor_begin(actor, kind);
 		if (status == SOP_OK)
 			status = attempt(actor, body, arg);
-		if (history_open_txn(actor->log) != NULL)
+		if (history_open_txn(actor->log) != NULL) /* commit has not ended it */
 			actor_rollback(actor);
 	}
 	return status;
@@ -350,7 +352,7 @@ static sop_status perform_by_again(struct actor *actor, enum actor_kind kind, ac
 		if (status != SOP_OK)
 			break;
 	}
-	if (history_open_txn(actor->log) != NULL)
+	if (status != SOP_OK) /* also where sop_txn_again has given up */
 		actor_rollback(actor);
 	return status;
 }
@@ -374,7 +376,7 @@ static sop_status run_body(sop_txn *txn, void *arg, sop_error *err)
 		note_end(actor, SOP_CONFLICT);
 	}
 	actor->txn = txn;
-	(void)start(actor, mode_of(run->kind), actor->run_begin_ns);
+	(void)start(actor, run->kind, actor->run_begin_ns);
 	if (sop_txn_id(txn, run->id, err) != SOP_OK)
 		test_note_failure("no id: %s", err->message);
 	run->answer = run->body(actor, run->arg);

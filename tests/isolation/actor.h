@@ -46,6 +46,7 @@ struct actor {
 	struct test_rng rng;
 	_Atomic(sop_txn *) handles[ACTOR_KINDS]; /* others only cancel them */
 	sop_txn *txn; /* the one at hand */
+	enum actor_kind kind;
 	sop_mode mode;
 	sop_status doomed; /* SOP_OK: not */
 	uint64_t value_count; /* values made by it so far: each is unique */

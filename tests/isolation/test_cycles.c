@@ -33,7 +33,8 @@ static void expect(struct cycles_history *history, enum cycles_anomaly anomaly)
 	assert_false(cycles_check(history, &report));
 	for (size_t i = 0; i < CYCLES_ANOMALIES; i++) {
 		if ((report.anomalies[i] != 0) != (i == anomaly))
-			fail_msg("%s: %llu, expected was %s", cycles_anomaly_name(i),
+			fail_msg("%s: %llu, expected was %s",
+				 cycles_anomaly_name((enum cycles_anomaly)i),
 				 (unsigned long long)report.anomalies[i], cycles_anomaly_name(anomaly));
 	}
 	assert_true(report.text_count != 0);
