@@ -60,10 +60,40 @@ bool sopi_mutex_trylock(sopi_mutex *mutex)
 	return result == 0;
 }
 
-bool sopi_mutex_lock_until(sopi_mutex *mutex, int64_t deadline_ns)
+#if defined(__SANITIZE_THREAD__)
+#define LOCKS_BY_WALL_CLOCK 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LOCKS_BY_WALL_CLOCK 1
+#endif
+#endif
+
+#ifdef LOCKS_BY_WALL_CLOCK
+/* ThreadSanitizer does not know pthread_mutex_clocklock and would report what it guards as a race. */
+static int lock_until(pthread_mutex_t *mutex, int64_t deadline_ns)
+{
+	struct timespec wall;
+	struct timespec monotonic;
+	int64_t left_ns;
+
+	SOPI_CHECK(clock_gettime(CLOCK_MONOTONIC, &monotonic) == 0);
+	SOPI_CHECK(clock_gettime(CLOCK_REALTIME, &wall) == 0);
+	left_ns = deadline_ns - ((int64_t)monotonic.tv_sec * NS_PER_S + monotonic.tv_nsec);
+	wall = timespec_of((int64_t)wall.tv_sec * NS_PER_S + wall.tv_nsec + left_ns);
+	return pthread_mutex_timedlock(mutex, &wall);
+}
+#else
+static int lock_until(pthread_mutex_t *mutex, int64_t deadline_ns)
 {
 	const struct timespec deadline = timespec_of(deadline_ns);
-	const int result = pthread_mutex_clocklock(&mutex->raw, CLOCK_MONOTONIC, &deadline);
+
+	return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &deadline);
+}
+#endif
+
+bool sopi_mutex_lock_until(sopi_mutex *mutex, int64_t deadline_ns)
+{
+	const int result = lock_until(&mutex->raw, deadline_ns);
 
 	SOPI_CHECK(result == 0 || result == ETIMEDOUT);
 	return result == 0;
