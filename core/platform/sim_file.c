@@ -170,7 +170,7 @@ sop_status sopi_sim_file_resize(struct sopi_file *base, uint64_t size, sop_error
 
 	if (os_errno == 0)
 		os_errno = refuse(file, 0, size);
-	if (os_errno == 0)
+	if (os_errno == 0 && size != node_of(file)->cache.content.size)
 		set_size(file, size);
 	return sopi_sim_end(file->process, os_errno, true, "resize", file->path, (int64_t)size, err);
 }
