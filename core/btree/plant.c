@@ -5,8 +5,6 @@
 #include "base/alloc.h"
 #include "btree/apply.h"
 
-_Atomic int sopi_planted;
-
 enum { IMAGES_MAX = 1 << 16 };
 
 /* "this page shows that child as of that position": a ring, since a page that is forgotten merely ends the bug. */

@@ -1,5 +1,5 @@
 /* Making and freeing trees, and finding the way to a leaf. */
-#include "btree/tree.h"
+#include "btree/apply.h"
 
 #include "base/alloc.h"
 
@@ -37,7 +37,6 @@ sop_status sopi_forest_init(struct sopi_forest *forest, void (*tree_dispose)(voi
 
 void sopi_forest_destroy(struct sopi_forest *forest)
 {
-	sopi_reclaim_destroy(&forest->reclaim);
 	sopi_memory_destroy(&forest->memory);
 	sopi_free(forest->items);
 	sopi_free(forest->separators);

@@ -55,6 +55,8 @@ struct sopi_tree {
 
 sop_status sopi_forest_init(struct sopi_forest *forest, void (*tree_dispose)(void *, struct sopi_version *),
 			    void *owner, sop_error *err);
+
+/* Frees the nodes' memory. REQUIRES: reclamation and all trees are destroyed. */
 void sopi_forest_destroy(struct sopi_forest *forest);
 
 /* Frees a version of any kind but a tree. */

@@ -2,6 +2,7 @@
 #include "node/reclaim.h"
 
 #include "base/alloc.h"
+#include "base/plant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,8 @@ sop_status sopi_slot_take(struct sopi_reclaim *reclaim, void *owner, struct sopi
 	struct sopi_slot *slot;
 
 	sopi_mutex_lock(&reclaim->slots_mutex);
+	if (reclaim->closed)
+		SOP_TRY_OUT(sopi_fail(err, SOP_CLOSED, "the database is closed"));
 	if (reclaim->free_slots == NULL)
 		SOP_TRY_OUT(chunk_add_locked(reclaim, err));
 	slot = reclaim->free_slots;
@@ -55,9 +58,8 @@ out:
 void sopi_slot_give(struct sopi_reclaim *reclaim, struct sopi_slot *slot)
 {
 	sopi_mutex_lock(&reclaim->slots_mutex);
-	sopi_slot_forget(slot);
-	atomic_store_explicit(&slot->began_ns, 0, memory_order_relaxed);
-	atomic_store_explicit(&slot->state, SOPI_SLOT_IDLE, memory_order_release);
+	if (!reclaim->closed)
+		atomic_store_explicit(&slot->state, SOPI_SLOT_IDLE, memory_order_release);
 	slot->owner = NULL;
 	slot->next_free = reclaim->free_slots;
 	reclaim->free_slots = slot;
@@ -126,8 +128,10 @@ sop_status sopi_reclaim_init(struct sopi_reclaim *reclaim, void (*dispose)(void 
 	reclaim->size_of = size_of;
 	reclaim->owner = owner;
 	status = chunk_add_locked(reclaim, err);
-	if (status != SOP_OK)
+	if (status != SOP_OK) {
 		sopi_reclaim_destroy(reclaim);
+		sopi_reclaim_free_slots(reclaim);
+	}
 	return status;
 }
 
@@ -198,7 +202,8 @@ static bool look_around(struct sopi_reclaim *reclaim, const _Atomic uint64_t *an
 		    !snapshot_note(reclaim, look, atomic_load_explicit(&slot->head_snapshot, memory_order_seq_cst)))
 			return false;
 	}
-	qsort(reclaim->snapshots, look->snapshot_count, sizeof *reclaim->snapshots, compare_positions);
+	if (look->snapshot_count > 1)
+		qsort(reclaim->snapshots, look->snapshot_count, sizeof *reclaim->snapshots, compare_positions);
 	return true;
 }
 
@@ -266,7 +271,7 @@ static void sort_version(struct sopi_reclaim *reclaim, const struct look *look, 
 	if (version->until <= look->answered) {
 		const uint64_t snapshot = snapshot_from(reclaim, look, since);
 
-		if (snapshot >= version->until) {
+		if (snapshot >= version->until || SOPI_PLANTED(SOPI_PLANT_GC_IGNORES_SNAPSHOTS)) {
 			unlink_version(version);
 			to = freed;
 		} else {
@@ -387,8 +392,6 @@ static void unlink_all(const struct sopi_version_list *list)
 
 void sopi_reclaim_destroy(struct sopi_reclaim *reclaim)
 {
-	struct sopi_slot_chunk *chunk = atomic_load(&reclaim->chunks);
-
 	/* First out of the chains, all of them: a store that is freed walks over the chains of its nodes. */
 	unlink_all(&reclaim->pending);
 	for (size_t i = 0; i < reclaim->held_count; i++)
@@ -398,15 +401,43 @@ void sopi_reclaim_destroy(struct sopi_reclaim *reclaim)
 	for (size_t i = 0; i < reclaim->held_count; i++)
 		dispose_all(reclaim, &reclaim->held[i].list);
 	dispose_all(reclaim, &reclaim->pending);
+	sopi_free(reclaim->held);
+	sopi_free(reclaim->snapshots);
+	sopi_mutex_destroy(&reclaim->pending_mutex);
+	sopi_mutex_destroy(&reclaim->mutex);
+}
+
+void sopi_reclaim_free_slots(struct sopi_reclaim *reclaim)
+{
+	struct sopi_slot_chunk *chunk = atomic_load(&reclaim->chunks);
+
 	while (chunk != NULL) {
 		struct sopi_slot_chunk *next = atomic_load(&chunk->next);
 
 		sopi_free(chunk);
 		chunk = next;
 	}
-	sopi_free(reclaim->held);
-	sopi_free(reclaim->snapshots);
 	sopi_mutex_destroy(&reclaim->slots_mutex);
-	sopi_mutex_destroy(&reclaim->pending_mutex);
-	sopi_mutex_destroy(&reclaim->mutex);
+}
+
+void sopi_slots_close(struct sopi_reclaim *reclaim, void (*end)(void *owner))
+{
+	struct sopi_slot_chunk *chunk = NULL;
+	struct sopi_slot *slot;
+	size_t index = 0;
+
+	sopi_mutex_lock(&reclaim->slots_mutex);
+	reclaim->closed = true;
+	while ((slot = sopi_slot_next(reclaim, &chunk, &index)) != NULL) {
+		uint64_t found = SOPI_SLOT_IDLE;
+
+		while (!atomic_compare_exchange_weak(&slot->state, &found, SOPI_SLOT_CLOSED) &&
+		       found != SOPI_SLOT_CLOSED) {
+			found = SOPI_SLOT_IDLE;
+			sopi_yield(); /* a call is running */
+		}
+		if (slot->owner != NULL)
+			end(slot->owner);
+	}
+	sopi_mutex_unlock(&reclaim->slots_mutex);
 }

@@ -20,11 +20,24 @@
 #define SOPI_SLOT_IDLE 0u
 #define SOPI_SLOT_CLOSED 1u
 
+/* What transactions count; summed up over all slots, so that no line is shared between threads. */
+enum sopi_counter {
+	SOPI_BEGINS,
+	SOPI_COMMITS,
+	SOPI_READS_ENDED,
+	SOPI_ROLLBACKS,
+	SOPI_CONFLICTS,
+	SOPI_RETRIES,
+	SOPI_OPERATIONS,
+	SOPI_COUNTERS
+};
+
 struct sopi_slot {
 	_Alignas(64) _Atomic uint64_t state; /* IDLE, CLOSED, or epoch << 1 | a snapshot is being chosen */
 	_Atomic uint64_t snapshot; /* what the transaction reads at, or SOPI_POSITION_NONE */
 	_Atomic uint64_t head_snapshot; /* what its validation reads at, or SOPI_POSITION_NONE */
-	_Atomic int64_t began_ns; /* monotonic time of its begin, for stats; 0: none */
+	_Atomic int64_t seen_ns; /* monotonic time when stats first met this snapshot; 0: not yet */
+	_Atomic uint64_t counters[SOPI_COUNTERS]; /* sopi_counter; written by the holder only */
 	void *owner; /* the transaction, for closing; guarded by the slots' mutex */
 	struct sopi_slot *next_free;
 };
@@ -52,6 +65,7 @@ struct sopi_reclaim {
 	_Alignas(64) sopi_mutex slots_mutex; /* guards the free slots and their owners */
 	_Atomic(struct sopi_slot_chunk *) chunks;
 	struct sopi_slot *free_slots;
+	bool closed; /* no more slots are given */
 	sopi_mutex pending_mutex; /* guards `pending`; leaf of the lock order */
 	struct sopi_version_list pending;
 	_Atomic size_t pending_bytes;
@@ -75,13 +89,19 @@ struct sopi_reclaim {
 sop_status sopi_reclaim_init(struct sopi_reclaim *reclaim, void (*dispose)(void *, struct sopi_version *),
 			     size_t (*size_of)(const struct sopi_version *), void *owner, sop_error *err);
 
-/* Frees everything that waits, whoever may need it. REQUIRES: no call is running. */
+/* Closes all slots, waiting for running calls, and calls `end` for each owner. New claims find them closed. */
+void sopi_slots_close(struct sopi_reclaim *reclaim, void (*end)(void *owner));
+
+/* Frees everything that waits, whoever may need it; the slots stay. REQUIRES: no call is running. */
 void sopi_reclaim_destroy(struct sopi_reclaim *reclaim);
 
-/* A slot of `owner`'s own; NO_MEMORY. */
+/* Frees the slots. REQUIRES: nobody has one. */
+void sopi_reclaim_free_slots(struct sopi_reclaim *reclaim);
+
+/* A slot of `owner`'s own; CLOSED, NO_MEMORY. */
 sop_status sopi_slot_take(struct sopi_reclaim *reclaim, void *owner, struct sopi_slot **out, sop_error *err);
 
-/* Gives it back, idle or closed. */
+/* Gives it back. REQUIRES: it is closed, and has published nothing. */
 void sopi_slot_give(struct sopi_reclaim *reclaim, struct sopi_slot *slot);
 
 /* Claims an idle slot for a call. Returns the state found: SOPI_SLOT_IDLE if it is now ours, SOPI_SLOT_CLOSED, or that of another call. */
@@ -118,6 +138,14 @@ static inline void sopi_slot_forget(struct sopi_slot *slot)
 {
 	atomic_store_explicit(&slot->snapshot, SOPI_POSITION_NONE, memory_order_release);
 	atomic_store_explicit(&slot->head_snapshot, SOPI_POSITION_NONE, memory_order_release);
+}
+
+/* Counts an event. REQUIRES: the slot is claimed. */
+static inline void sopi_slot_count(struct sopi_slot *slot, enum sopi_counter counter, uint64_t by)
+{
+	const uint64_t value = atomic_load_explicit(&slot->counters[counter], memory_order_relaxed);
+
+	atomic_store_explicit(&slot->counters[counter], value + by, memory_order_relaxed);
 }
 
 /* Ends the call. */

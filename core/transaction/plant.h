@@ -1,7 +1,7 @@
-/* The planted bugs of the engine; see btree/plant.h, which the lower layers include. */
+/* The planted bugs of the engine; see base/plant.h. */
 #ifndef SOPI_TRANSACTION_PLANT_H
 #define SOPI_TRANSACTION_PLANT_H
 
-#include "btree/plant.h"
+#include "base/plant.h"
 
 #endif

@@ -29,8 +29,7 @@ SOP_API sop_status sop_open(const char *url, const sop_options *options, sop_db 
  * database hold. Later calls on `db` or on anything opened from it return CLOSED. Closing again does nothing.
  * err: filled on failure; may be NULL.
  * Returns OK; MISUSE if `db` is NULL or no database; FORKED in a child process. Any thread; blocks for the calls
- * that run. Must not be called from the body that sop_run runs on the same database: that call would wait for itself;
- * it gets MISUSE where that can be seen. */
+ * that run. May be called from the body that sop_run runs: the rest of the body gets CLOSED. */
 SOP_API sop_status sop_close(sop_db *db, sop_error *err);
 
 /* Frees the shell of `db`, closing it first if need be. Children keep what they need of it and return CLOSED.

@@ -90,9 +90,9 @@ SOP_API sop_status sop_store_describe(sop_txn *txn, sop_store *store, sop_store_
  * The sort part is at most SOP_KEY_BYTES_MAX bytes, a value at most SOP_VALUE_BYTES_MAX: LIMIT beyond.
  * `item` names one of several items with an equal key in a store with duplicates (0: the oldest); it must be 0 elsewhere.
  *
- * Unless a function says otherwise it returns OK; NOT_FOUND if the store is not there (then `err` names the store and the transaction is rolled back);
- * SCHEMA (malformed key, wrong schema), LIMIT, READ_ONLY, MISUSE: the call did nothing, the transaction goes on; TIMEOUT, CANCELLED: it is
- * rolled back; NO_MEMORY: the call did nothing; CLOSED; FORKED; CORRUPT, IO, FAILED. All of them belong to the thread that uses
+ * Unless a function says otherwise it returns OK; NOT_FOUND if the store is not there (then, and only then, `err` names a store);
+ * SCHEMA (malformed key, wrong schema), LIMIT, READ_ONLY, MISUSE, NO_MEMORY: the call did nothing and the transaction goes on; TIMEOUT,
+ * CANCELLED: it is rolled back; CLOSED; FORKED; CORRUPT, IO, FAILED. All of them belong to the thread that uses
  * `txn`. `err` is filled on failure and may be NULL. */
 
 #define SOP_VALUE_BYTES_MAX ((size_t)1 << 30)

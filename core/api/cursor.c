@@ -1,0 +1,398 @@
+/* Cursors. */
+#include "api/handle.h"
+#include "api/item.h"
+#include "api/rows.h"
+#include "base/alloc.h"
+
+static sop_status refuse_cursor(const sop_cursor *cursor, const char *function, sop_error *err)
+{
+	if (cursor == NULL || cursor->tag != SOPI_TAG_CURSOR)
+		return sopi_misuse(err, function, "cursor is no cursor; pass what sop_cursor_open gave");
+	return sopi_fail(err, SOP_CLOSED, "%s: the cursor's transaction has ended", function);
+}
+
+static sop_status enter(sop_cursor *cursor, const char *function, sop_error *err)
+{
+	sop_txn *txn;
+	sop_status status;
+
+	if (SOPI_UNLIKELY(cursor == NULL || cursor->tag != SOPI_TAG_CURSOR))
+		return refuse_cursor(cursor, function, err);
+	txn = cursor->txn;
+	SOP_TRY(sopi_txn_enter(txn, false, function, err));
+	if (SOPI_UNLIKELY(txn->core.state != SOPI_OPEN || txn->core.begun != cursor->begun)) {
+		sopi_txn_leave(txn);
+		return refuse_cursor(cursor, function, err);
+	}
+	status = sopi_transaction_may_go_on(&txn->core, err);
+	if (SOPI_UNLIKELY(status != SOP_OK))
+		sopi_txn_leave(txn);
+	return status;
+}
+
+/* ---- open and free --------------------------------------------------------------------------------------------------- */
+
+static void cursor_destroy(sop_cursor *cursor)
+{
+	cursor->tag = SOPI_TAG_FREED;
+	sopi_scan_free(&cursor->scan);
+	sopi_bounds_free(&cursor->bounds);
+	sop_buf_free(&cursor->whole_key);
+	sopi_free(cursor);
+}
+
+static sop_status cursor_new(sop_txn *txn, struct sopi_used *used, const sop_range *range, uint32_t flags,
+			     sop_cursor **out, sop_error *err)
+{
+	void *memory = NULL;
+	sop_cursor *cursor;
+	sop_status status;
+
+	SOP_TRY(sopi_alloc(sizeof *cursor, &memory, err));
+	cursor = memory;
+	cursor->tag = SOPI_TAG_CURSOR;
+	cursor->flags = flags;
+	cursor->moved = false;
+	cursor->txn = txn;
+	cursor->begun = txn->core.begun;
+	cursor->used = used;
+	cursor->bounds = (struct sopi_bounds){ SOP_BUF_INIT, SOP_BUF_INIT, true };
+	cursor->whole_key = (sop_buf)SOP_BUF_INIT;
+	sopi_scan_init(&cursor->scan, &txn->core, used, &cursor->bounds, (flags & SOP_CURSOR_KEYS) != 0);
+	status = sopi_item_bounds(used, range, "sop_cursor_open", &cursor->bounds, err);
+	if (status != SOP_OK) {
+		cursor_destroy(cursor);
+		return status;
+	}
+	sopi_txn_reference(txn);
+	*out = cursor;
+	return SOP_OK;
+}
+
+sop_status sop_cursor_open(sop_txn *txn, sop_store *store, const sop_range *range, uint32_t flags, sop_cursor **out,
+			   sop_error *err)
+{
+	struct sopi_used *used;
+	sop_status status;
+
+	if (out == NULL)
+		return sopi_misuse(err, __func__, "out is NULL");
+	if ((flags & ~(SOP_CURSOR_REVERSE | SOP_CURSOR_KEYS)) != 0)
+		return sopi_misuse(err, __func__, "flags are not known");
+	SOP_TRY(sopi_txn_enter_store(txn, store, __func__, &used, err));
+	status = cursor_new(txn, used, range, flags, out, err);
+	sopi_txn_leave(txn);
+	return status;
+}
+
+void sop_cursor_free(sop_cursor *cursor)
+{
+	sop_txn *txn;
+
+	if (cursor == NULL || cursor->tag != SOPI_TAG_CURSOR)
+		return;
+	txn = cursor->txn;
+	cursor_destroy(cursor);
+	sopi_txn_unreference(txn);
+}
+
+/* ---- moving -------------------------------------------------------------------------------------------------------------- */
+
+/* Tells the caller about the item that the scan stands on. */
+static sop_status fill(sop_cursor *cursor, const struct sopi_item_view *item, sop_entry *entry, sop_error *err)
+{
+	const struct sopi_used *used = cursor->used;
+
+	entry->version = item->version;
+	entry->value = (sop_bytes){ item->value, item->value_size };
+	if ((cursor->flags & SOP_CURSOR_KEYS) != 0)
+		entry->value = (sop_bytes){ NULL, 0 };
+	entry->item = 0;
+	if (SOPI_LIKELY(!used->store->tree.duplicates && (used->schema == NULL || used->schema->ride_count == 0))) {
+		entry->key = (sop_bytes){ cursor->scan.key.data, cursor->scan.key.size };
+		return SOP_OK;
+	}
+	SOP_TRY(sopi_item_whole_key(used, item, &cursor->whole_key, &entry->item, err));
+	entry->key = (sop_bytes){ cursor->whole_key.data, cursor->whole_key.size };
+	return SOP_OK;
+}
+
+/* One step in a direction. REQUIRES: entered. */
+static sop_status step(sop_cursor *cursor, bool forward, sop_entry *entry, sop_error *err)
+{
+	struct sopi_item_view item;
+	const sop_status status = forward ? sopi_scan_next(&cursor->scan, &item, err) :
+					    sopi_scan_previous(&cursor->scan, &item, err);
+
+	if (status == SOP_NOT_FOUND)
+		return sopi_fail(err, SOP_NOT_FOUND, "there are no more items in this direction");
+	SOP_TRY(status);
+	return entry != NULL ? fill(cursor, &item, entry, err) : SOP_OK;
+}
+
+sop_status sop_cursor_first(sop_cursor *cursor, sop_entry *entry, sop_error *err)
+{
+	sop_status status;
+
+	SOP_TRY(enter(cursor, __func__, err));
+	cursor->moved = true;
+	sopi_scan_to_start(&cursor->scan);
+	status = step(cursor, true, entry, err);
+	sopi_txn_leave(cursor->txn);
+	return status;
+}
+
+sop_status sop_cursor_last(sop_cursor *cursor, sop_entry *entry, sop_error *err)
+{
+	sop_status status;
+
+	SOP_TRY(enter(cursor, __func__, err));
+	cursor->moved = true;
+	sopi_scan_to_end(&cursor->scan);
+	status = step(cursor, false, entry, err);
+	sopi_txn_leave(cursor->txn);
+	return status;
+}
+
+/* Before the first move a cursor stands before the side that the move comes from. */
+static void begin_at(sop_cursor *cursor, bool forward)
+{
+	if (cursor->moved)
+		return;
+	cursor->moved = true;
+	if (forward)
+		sopi_scan_to_start(&cursor->scan);
+	else
+		sopi_scan_to_end(&cursor->scan);
+}
+
+sop_status sop_cursor_next(sop_cursor *cursor, sop_entry *entry, sop_error *err)
+{
+	sop_status status;
+
+	SOP_TRY(enter(cursor, __func__, err));
+	begin_at(cursor, true);
+	status = step(cursor, true, entry, err);
+	sopi_txn_leave(cursor->txn);
+	return status;
+}
+
+sop_status sop_cursor_prev(sop_cursor *cursor, sop_entry *entry, sop_error *err)
+{
+	sop_status status;
+
+	SOP_TRY(enter(cursor, __func__, err));
+	begin_at(cursor, false);
+	status = step(cursor, false, entry, err);
+	sopi_txn_leave(cursor->txn);
+	return status;
+}
+
+/* ---- seeking --------------------------------------------------------------------------------------------------------------- */
+
+/* Puts the scan on the item of a caller's key, or just before its place. */
+static sop_status seek_equal(sop_cursor *cursor, sop_bytes key, sop_entry *entry, sop_error *err)
+{
+	struct sopi_transaction *txn = &cursor->txn->core;
+	struct sopi_scan *scan = &cursor->scan;
+	sop_buf bound = SOP_BUF_INIT;
+	struct sopi_found found;
+	sop_status status;
+
+	SOP_TRY(sopi_item_find(txn, cursor->used, key, 0, scan->keys_only, "sop_cursor_seek", &found, err));
+	if (found.exists) {
+		const size_t size = sopi_item_whole_key_size(&found.item);
+
+		bound.size = 0;
+		SOP_TRY_OUT(sopi_buf_room(&bound, size, err));
+		sopi_item_copy_key(&found.item, 0, bound.data);
+		bound.size = size;
+	} else {
+		SOP_TRY_OUT(sopi_item_bound(cursor->used, key, false, "sop_cursor_seek", &bound, err));
+	}
+	SOP_TRY_OUT(sopi_scan_to(scan, bound.data, bound.size, err));
+	if (!found.exists || scan->place != SOPI_SCAN_GAP) { /* absent, or outside the range of the cursor */
+		status = sopi_fail(err, SOP_NOT_FOUND, "there is no such key");
+		goto out;
+	}
+	scan->place = SOPI_SCAN_ON;
+	status = entry != NULL ? fill(cursor, &found.item, entry, err) : SOP_OK;
+out:
+	sop_buf_free(&bound);
+	return status;
+}
+
+static sop_status seek(sop_cursor *cursor, sop_bytes key, sop_seek where, sop_entry *entry, sop_error *err)
+{
+	const bool behind = where == SOP_SEEK_GT || where == SOP_SEEK_LE;
+	const bool forward = where == SOP_SEEK_GE || where == SOP_SEEK_GT;
+	sop_buf bound = SOP_BUF_INIT;
+	sop_status status;
+
+	if (where == SOP_SEEK_EQ)
+		return seek_equal(cursor, key, entry, err);
+	SOP_TRY_OUT(sopi_item_bound(cursor->used, key, behind, "sop_cursor_seek", &bound, err));
+	SOP_TRY_OUT(sopi_scan_to(&cursor->scan, bound.data, bound.size, err));
+	status = step(cursor, forward, entry, err);
+out:
+	sop_buf_free(&bound);
+	return status;
+}
+
+sop_status sop_cursor_seek(sop_cursor *cursor, sop_bytes key, sop_seek where, sop_entry *entry, sop_error *err)
+{
+	sop_status status;
+
+	SOP_TRY(enter(cursor, __func__, err));
+	if ((unsigned)where > SOP_SEEK_EQ)
+		status = sopi_misuse(err, __func__, "where is no sop_seek");
+	else
+		status = seek(cursor, key, where, entry, err);
+	cursor->moved = true;
+	sopi_txn_leave(cursor->txn);
+	return status;
+}
+
+/* ---- the current item ---------------------------------------------------------------------------------------------------- */
+
+/* Looks up the item that the cursor stands on. */
+static sop_status current(sop_cursor *cursor, bool existence, struct sopi_found *found, sop_error *err)
+{
+	const struct sopi_scan *scan = &cursor->scan;
+
+	if (scan->place != SOPI_SCAN_ON)
+		return sopi_fail(err, SOP_NOT_FOUND, "the cursor stands on no item");
+	SOP_TRY(sopi_transaction_get(&cursor->txn->core, cursor->used, scan->key.data, scan->key.size, existence,
+				     found, err));
+	if (!found->exists)
+		return sopi_fail(err, SOP_NOT_FOUND, "the item that the cursor stood on was removed");
+	return SOP_OK;
+}
+
+sop_status sop_cursor_entry(sop_cursor *cursor, sop_entry *entry, sop_error *err)
+{
+	struct sopi_found found;
+	sop_status status;
+
+	SOP_TRY(enter(cursor, __func__, err));
+	if (entry == NULL)
+		status = sopi_misuse(err, __func__, "entry is NULL");
+	else
+		status = current(cursor, cursor->scan.keys_only, &found, err);
+	if (status == SOP_OK)
+		status = fill(cursor, &found.item, entry, err);
+	sopi_txn_leave(cursor->txn);
+	return status;
+}
+
+static sop_status change(sop_cursor *cursor, enum sopi_operation_kind kind, sop_bytes value, const char *function,
+			 sop_error *err)
+{
+	struct sopi_transaction *txn = &cursor->txn->core;
+	const sop_bytes none = { NULL, 0 };
+	struct sopi_found found;
+
+	if (!sopi_transaction_writes(txn))
+		return sopi_fail(err, SOP_READ_ONLY, "%s: the transaction only reads; begin one with SOP_WRITE",
+				 function);
+	if (!sopi_bytes_good(value))
+		return sopi_misuse(err, function, "the value's data is NULL, but its size is not 0");
+	if (value.size > SOP_VALUE_BYTES_MAX)
+		return sopi_fail(err, SOP_LIMIT, "%s: the value has %zu bytes; 1 GiB is the limit", function,
+				 value.size);
+	SOP_TRY(current(cursor, true, &found, err));
+	return sopi_transaction_add(txn, cursor->used, kind,
+				    (sop_bytes){ cursor->scan.key.data, cursor->scan.key.size }, none, value, 0, err);
+}
+
+sop_status sop_cursor_update(sop_cursor *cursor, sop_bytes value, sop_error *err)
+{
+	sop_status status;
+
+	SOP_TRY(enter(cursor, __func__, err));
+	status = change(cursor, SOPI_OP_UPDATE, value, __func__, err);
+	sopi_txn_leave(cursor->txn);
+	return status;
+}
+
+sop_status sop_cursor_remove(sop_cursor *cursor, sop_error *err)
+{
+	sop_status status;
+
+	SOP_TRY(enter(cursor, __func__, err));
+	status = change(cursor, SOPI_OP_REMOVE, (sop_bytes){ NULL, 0 }, __func__, err);
+	sopi_txn_leave(cursor->txn);
+	return status;
+}
+
+/* ---- batches ---------------------------------------------------------------------------------------------------------------- */
+
+/* Puts the scan back before the item that it has just stepped onto. */
+static sop_status step_back(struct sopi_scan *scan, sop_error *err)
+{
+	const bool forward = scan->forward;
+
+	scan->synced = false;
+	scan->place = SOPI_SCAN_GAP;
+	return forward ? SOP_OK : sopi_buf_append(&scan->key, "", 1, err);
+}
+
+static sop_status fetch(sop_cursor *cursor, uint8_t *room, size_t size, size_t rows_max, uint32_t flags, size_t *used,
+			sop_error *err)
+{
+	const bool forward = (cursor->flags & SOP_CURSOR_REVERSE) == 0;
+	const bool keys = (cursor->flags & SOP_CURSOR_KEYS) != 0;
+	size_t at = SOPI_ROWS_HEAD_BYTES;
+	uint32_t count = 0;
+	sop_status status = SOP_OK;
+
+	begin_at(cursor, forward);
+	while (count < rows_max) {
+		struct sopi_item_view item;
+		sop_entry entry;
+		size_t bytes;
+
+		status = forward ? sopi_scan_next(&cursor->scan, &item, err) :
+				   sopi_scan_previous(&cursor->scan, &item, err);
+		if (status != SOP_OK)
+			break;
+		SOP_TRY(fill(cursor, &item, &entry, err));
+		bytes = sopi_row_bytes(flags, entry.key.size, entry.value.size);
+		if (bytes > size - at || size < at) {
+			SOP_TRY(step_back(&cursor->scan, err));
+			if (count > 0)
+				break;
+			*used = SOPI_ROWS_HEAD_BYTES + bytes;
+			return sopi_fail(err, SOP_LIMIT, "the next row needs a room of %zu bytes; there are %zu", *used,
+					 size);
+		}
+		sopi_row_write(room + at, flags, entry.key, entry.value, keys, entry.item, entry.version);
+		at += bytes;
+		count++;
+	}
+	if (count == 0)
+		return status == SOP_NOT_FOUND ? sopi_fail(err, SOP_NOT_FOUND, "there are no more items") : status;
+	if (status != SOP_OK && status != SOP_NOT_FOUND)
+		return status;
+	sopi_rows_head(room, count, flags);
+	*used = at;
+	return SOP_OK;
+}
+
+sop_status sop_cursor_fetch(sop_cursor *cursor, void *room, size_t size, size_t rows_max, uint32_t flags, size_t *used,
+			    sop_error *err)
+{
+	sop_status status;
+
+	SOP_TRY(enter(cursor, __func__, err));
+	if (room == NULL || used == NULL || ((uintptr_t)room & 7) != 0)
+		status = sopi_misuse(err, __func__, "room is NULL or not 8-aligned, or used is NULL");
+	else if ((flags & ~(SOP_ROWS_ITEM | SOP_ROWS_VERSION)) != 0)
+		status = sopi_misuse(err, __func__, "flags are not known");
+	else if (size < SOPI_ROWS_HEAD_BYTES)
+		status = sopi_misuse(err, __func__, "size is below the 8 bytes of a batch's head");
+	else
+		status = fetch(cursor, room, size, rows_max == 0 ? SIZE_MAX : rows_max, flags, used, err);
+	sopi_txn_leave(cursor->txn);
+	return status;
+}

@@ -1,0 +1,203 @@
+/* The table of options, and setting them by name. */
+#include "api/options.h"
+
+#include "api/handle.h"
+#include "base/alloc.h"
+
+enum option_kind { BOOLEAN, UINT32, UINT64 };
+
+#define DAY_MS ((int64_t)24 * 3600 * 1000)
+#define DEADLINE_MS_MAX (3653 * DAY_MS) /* ten years */
+
+static const struct option {
+	const char *name;
+	enum option_kind kind;
+	size_t offset; /* in sop_options */
+	int64_t least;
+	int64_t most;
+} table[] = {
+	{ "create", BOOLEAN, offsetof(sop_options, create), 0, 1 },
+	{ "node_bytes", UINT32, offsetof(sop_options, engine.node_bytes), SOPI_NODE_BYTES_MIN, SOPI_NODE_BYTES_MAX },
+	{ "node_items", UINT32, offsetof(sop_options, engine.node_items), SOPI_NODE_ITEMS_MIN, SOPI_NODE_ITEMS_MAX },
+	{ "inline_value_bytes", UINT32, offsetof(sop_options, engine.inline_value_bytes), 64, 16384 },
+	{ "transaction_bytes_max", UINT64, offsetof(sop_options, engine.transaction_bytes_max), 4096,
+	  (int64_t)1 << 40 },
+	{ "deadline_ms", UINT64, offsetof(sop_options, engine.deadline_ms), 0, DEADLINE_MS_MAX },
+};
+
+enum { OPTIONS = sizeof table / sizeof *table };
+
+void sopi_options_init(sop_options *options)
+{
+	memset(options, 0, sizeof *options);
+	options->tag = SOPI_TAG_OPTIONS;
+	options->engine.node_bytes = SOPI_NODE_BYTES_DEFAULT;
+	options->engine.inline_value_bytes = 1024;
+	options->engine.transaction_bytes_max = (uint64_t)1 << 30;
+}
+
+static void store(sop_options *options, size_t number, int64_t value)
+{
+	char *at = (char *)options + table[number].offset;
+
+	switch (table[number].kind) {
+	case BOOLEAN:
+		*(bool *)at = value != 0;
+		break;
+	case UINT32:
+		*(uint32_t *)(void *)at = (uint32_t)value;
+		break;
+	case UINT64:
+		*(uint64_t *)(void *)at = (uint64_t)value;
+		break;
+	}
+	options->given |= 1u << number;
+}
+
+void sopi_options_overlay(sop_options *options, const sop_options *given)
+{
+	for (size_t i = 0; i < OPTIONS; i++) {
+		static const size_t sizes[] = { sizeof(bool), sizeof(uint32_t), sizeof(uint64_t) };
+
+		if (given->given >> i & 1)
+			memcpy((char *)options + table[i].offset, (const char *)given + table[i].offset,
+			       sizes[table[i].kind]);
+	}
+}
+
+static sop_status find(const char *name, size_t size, const char *function, size_t *number, sop_error *err)
+{
+	for (size_t i = 0; i < OPTIONS; i++) {
+		if (strlen(table[i].name) == size && memcmp(table[i].name, name, size) == 0) {
+			*number = i;
+			return SOP_OK;
+		}
+	}
+	return sopi_fail(err, SOP_MISUSE, "%s: there is no option '%.*s'; sop/options.h lists them", function,
+			 (int)(size < 64 ? size : 64), name);
+}
+
+static sop_status set_number(sop_options *options, size_t number, int64_t value, const char *function, sop_error *err)
+{
+	const struct option *option = &table[number];
+	const bool by_default = value == 0 && number == 2; /* node_items 0: by bytes */
+
+	if (!by_default && (value < option->least || value > option->most))
+		return sopi_fail(err, SOP_LIMIT, "%s: %s is %lld; it must be from %lld to %lld", function,
+				 option->name, (long long)value, (long long)option->least, (long long)option->most);
+	store(options, number, value);
+	return SOP_OK;
+}
+
+static sop_status check(const sop_options *options, const char *name, const char *function, sop_error *err)
+{
+	if (options == NULL || options->tag != SOPI_TAG_OPTIONS)
+		return sopi_misuse(err, function, "options are none; pass what sop_options_new gave");
+	if (name == NULL)
+		return sopi_misuse(err, function, "name is NULL");
+	return SOP_OK;
+}
+
+sop_status sop_options_new(sop_options **out, sop_error *err)
+{
+	void *memory = NULL;
+
+	if (out == NULL)
+		return sopi_misuse(err, __func__, "out is NULL");
+	SOP_TRY(sopi_alloc(sizeof **out, &memory, err));
+	*out = memory;
+	sopi_options_init(*out);
+	return SOP_OK;
+}
+
+sop_status sop_options_set_int(sop_options *options, const char *name, int64_t value, sop_error *err)
+{
+	size_t number;
+
+	SOP_TRY(check(options, name, __func__, err));
+	SOP_TRY(find(name, strlen(name), __func__, &number, err));
+	if (table[number].kind == BOOLEAN)
+		return sopi_fail(err, SOP_MISUSE, "%s: %s is a boolean; use sop_options_set_bool", __func__, name);
+	return set_number(options, number, value, __func__, err);
+}
+
+sop_status sop_options_set_bool(sop_options *options, const char *name, int value, sop_error *err)
+{
+	size_t number;
+
+	SOP_TRY(check(options, name, __func__, err));
+	SOP_TRY(find(name, strlen(name), __func__, &number, err));
+	if (table[number].kind != BOOLEAN)
+		return sopi_fail(err, SOP_MISUSE, "%s: %s is an integer; use sop_options_set_int", __func__, name);
+	store(options, number, value != 0);
+	return SOP_OK;
+}
+
+static bool is(const char *text, size_t size, const char *word)
+{
+	return strlen(word) == size && memcmp(text, word, size) == 0;
+}
+
+/* A decimal number with an optional unit. */
+static bool parse_number(const char *text, size_t size, int64_t *value)
+{
+	static const struct {
+		const char *name;
+		int shift;
+	} units[] = { { "", 0 }, { "KB", 10 }, { "MB", 20 }, { "GB", 30 } };
+	uint64_t number = 0;
+	size_t at = 0;
+
+	for (; at < size && text[at] >= '0' && text[at] <= '9'; at++) {
+		if (number > (uint64_t)INT64_MAX / 10 - 1)
+			return false;
+		number = number * 10 + (uint64_t)(text[at] - '0');
+	}
+	if (at == 0)
+		return false;
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+		if (is(text + at, size - at, units[i].name)) {
+			if (number > (uint64_t)INT64_MAX >> units[i].shift)
+				return false;
+			*value = (int64_t)(number << units[i].shift);
+			return true;
+		}
+	}
+	return false;
+}
+
+sop_status sopi_options_set_part(sop_options *options, const char *name, size_t name_size, const char *value,
+				 size_t value_size, const char *function, sop_error *err)
+{
+	int64_t integer = 0;
+	size_t number;
+
+	SOP_TRY(find(name, name_size, function, &number, err));
+	if (table[number].kind == BOOLEAN) {
+		if (!is(value, value_size, "true") && !is(value, value_size, "false"))
+			return sopi_fail(err, SOP_MISUSE, "%s: %s must be true or false", function,
+					 table[number].name);
+		store(options, number, value[0] == 't');
+		return SOP_OK;
+	}
+	if (!parse_number(value, value_size, &integer))
+		return sopi_fail(err, SOP_MISUSE, "%s: %s must be an integer, with KB, MB or GB if you like", function,
+				 table[number].name);
+	return set_number(options, number, integer, function, err);
+}
+
+sop_status sop_options_set_text(sop_options *options, const char *name, const char *value, sop_error *err)
+{
+	SOP_TRY(check(options, name, __func__, err));
+	if (value == NULL)
+		return sopi_misuse(err, __func__, "value is NULL");
+	return sopi_options_set_part(options, name, strlen(name), value, strlen(value), __func__, err);
+}
+
+void sop_options_free(sop_options *options)
+{
+	if (options == NULL || options->tag != SOPI_TAG_OPTIONS)
+		return;
+	options->tag = SOPI_TAG_FREED;
+	sopi_free(options);
+}

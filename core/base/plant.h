@@ -1,0 +1,23 @@
+/* Bugs that tests plant, to prove that they would be found. Product builds have none of this. */
+#ifndef SOPI_PLANT_H
+#define SOPI_PLANT_H
+
+enum sopi_plant {
+	SOPI_PLANT_NONE,
+	SOPI_PLANT_NO_ABSENCE, /* absence predicates are dropped */
+	SOPI_PLANT_VALIDATE_OUTSIDE_ONLY, /* no validation inside the mutex */
+	SOPI_PLANT_APPEND_SPLIT_NO_VERSION, /* a split at the end of a leaf leaves its version alone */
+	SOPI_PLANT_PARENT_SLOT_IMAGE, /* a parent's slot names an image instead of a vnode */
+	SOPI_PLANT_GC_IGNORES_SNAPSHOTS, /* old versions are freed though a snapshot needs them */
+	SOPI_PLANT_NO_COUNT, /* counts are not validated */
+	SOPI_PLANT_NO_CATALOG /* the existence of stores is not validated */
+};
+
+#ifdef SOP_TEST_HOOKS
+extern _Atomic int sopi_planted;
+#define SOPI_PLANTED(bug) (sopi_planted == (bug))
+#else
+#define SOPI_PLANTED(bug) 0
+#endif
+
+#endif

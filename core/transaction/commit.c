@@ -1,0 +1,385 @@
+/* The commit: validate outside the mutex, validate what changed since inside, give the position, apply, publish. */
+#include "transaction/transaction.h"
+
+#include "base/alloc.h"
+#include "base/plant.h"
+#include "platform/clock.h"
+
+#include <sop/log.h>
+
+enum { NS_PER_MS = 1000000, LEAVES_PREPARED_MAX = 4096, SMALL_BYTES = 64 };
+
+/* ---- conflicts ------------------------------------------------------------------------------------------------------- */
+
+/* Remembers where the transaction lost, for the caller and for soft locks, and ends it. */
+static sop_status lose(struct sopi_transaction *txn, const struct sopi_conflict *conflict, sop_error *err)
+{
+	const void *name = conflict->used != NULL ? (const void *)conflict->used->name : conflict->key;
+	const size_t name_size = conflict->used != NULL ? conflict->used->name_size : conflict->key_size;
+	const bool has_key = conflict->used != NULL && conflict->key != NULL;
+
+	txn->has_conflict = sopi_buf_set(&txn->conflict_store, name, name_size, NULL) == SOP_OK &&
+			    sopi_buf_set(&txn->conflict_key, has_key ? conflict->key : (const uint8_t *)"",
+					 has_key ? conflict->key_size : 0, NULL) == SOP_OK;
+	txn->conflict_is_range = conflict->range || !has_key;
+	txn->conflict_store_id = conflict->used != NULL ? conflict->used->store->tree.id : SOPI_CATALOG_ID;
+	sopi_slot_count(txn->slot, SOPI_CONFLICTS, 1);
+	sopi_messages_note(&txn->engine->messages, SOP_LOG_DEBUG, sopi_clock_wall_ns(txn->engine->platform->clock),
+			   "a transaction conflicted in store %llu", (unsigned long long)txn->conflict_store_id);
+	sopi_fail_store(err, SOP_CONFLICT, name, name_size,
+			conflict->used == NULL ?
+				"the store was created, dropped or renamed meanwhile; run the transaction again" :
+			conflict->range ?
+				"a range or count that the transaction read has changed; run the transaction again" :
+				"a key that the transaction read has changed; run the transaction again");
+	sopi_transaction_roll_back(txn, SOP_CONFLICT);
+	return SOP_CONFLICT;
+}
+
+static sop_status fail(struct sopi_transaction *txn, sop_status status)
+{
+	sopi_transaction_roll_back(txn, status);
+	return status;
+}
+
+static sop_status validate(struct sopi_transaction *txn, uint64_t base, uint64_t at, struct sopi_conflict *conflict)
+{
+	struct sopi_engine *engine = txn->engine;
+
+	return sopi_predicates_hold(&txn->predicates, &txn->arena, &engine->catalog.names.tree, &engine->catalog.newest,
+				    txn->snapshot, base, at, conflict);
+}
+
+/* ---- before the mutex ------------------------------------------------------------------------------------------------- */
+
+/* What a commit is about to do. */
+struct plan {
+	uint64_t checked_at; /* position that validation outside the mutex read at */
+	size_t change_count; /* in txn->changes, those of one store side by side */
+	size_t bytes; /* of keys and values, about */
+};
+
+static sop_status changes_reserve(struct sopi_transaction *txn, size_t count, sop_error *err)
+{
+	void *grown = txn->changes;
+
+	if (count <= txn->change_capacity)
+		return SOP_OK;
+	SOP_TRY(sopi_realloc(&grown, count * sizeof *txn->changes, err));
+	txn->changes = grown;
+	txn->change_capacity = count;
+	return SOP_OK;
+}
+
+/* Lists the changes of all stores in the order of their keys, and finds the leaves that will take them. */
+static sop_status plan_changes(struct sopi_transaction *txn, struct plan *plan, sop_error *err)
+{
+	size_t total = 0;
+
+	for (const struct sopi_used *used = txn->used; used != NULL; used = used->next)
+		total += used->index.entry_count;
+	SOP_TRY(changes_reserve(txn, total, err));
+	plan->change_count = 0;
+	plan->bytes = 0;
+	for (const struct sopi_used *used = txn->used; used != NULL; used = used->next) {
+		struct sopi_change *first = txn->changes + plan->change_count;
+		struct sopi_index_place place = { 0, 0 };
+		size_t count = 0;
+
+		if (used->dropped)
+			continue;
+		for (; !sopi_index_is_end(&used->index, place); sopi_index_next(&used->index, &place)) {
+			const struct sopi_operation *newest = sopi_index_at(&used->index, place);
+
+			first[count++] = (struct sopi_change){ newest, NULL };
+			plan->bytes += newest->key_size + newest->ride_size + 32u +
+				       (newest->apart != NULL ? 8u : newest->value_size);
+		}
+		if (!used->created)
+			sopi_tree_find_leaves(&used->store->tree, first, count, plan->checked_at);
+		plan->change_count += count;
+	}
+	return SOP_OK;
+}
+
+/* Makes it likely that applying needs nothing from the system: a leaf for each change, or for what they fill. */
+static void prepare_memory(struct sopi_engine *engine, const struct plan *plan)
+{
+	const size_t leaf = engine->options.node_bytes;
+	size_t leaves = 2 + plan->bytes / (leaf / 2);
+
+	leaves += plan->change_count < LEAVES_PREPARED_MAX ? plan->change_count : LEAVES_PREPARED_MAX;
+	sopi_memory_prepare(&engine->forest.memory, leaf, leaves);
+	sopi_memory_prepare(&engine->forest.memory, SMALL_BYTES, 4 + plan->bytes / (leaf / 2));
+}
+
+/* Waits, if others softly hold what this transaction is about to change. */
+static void respect_softlocks(struct sopi_transaction *txn, const struct plan *plan)
+{
+	struct sopi_engine *engine = txn->engine;
+	const struct sopi_used *used = NULL;
+	int64_t deadline_ns;
+
+	if (SOPI_LIKELY(atomic_load_explicit(&engine->softlocks.held, memory_order_relaxed) == 0) ||
+	    plan->change_count > SOPI_CHANGES_AT_ONCE)
+		return;
+	deadline_ns = sopi_clock_monotonic_ns(engine->platform->clock) + (int64_t)SOPI_SOFTLOCK_WAIT_MS * NS_PER_MS;
+	for (size_t i = 0; i < plan->change_count; i++) {
+		const struct sopi_operation *operation = txn->changes[i].newest;
+
+		if (operation->index != used) {
+			used = operation->index;
+			sopi_softlock_wait(&engine->softlocks, sopi_softlock_of(used->store->tree.id, NULL, 0), txn,
+					   deadline_ns);
+		}
+		sopi_softlock_wait(&engine->softlocks,
+				   sopi_softlock_of(used->store->tree.id, sopi_operation_key(operation),
+						    operation->key_size),
+				   txn, deadline_ns);
+	}
+}
+
+/* ---- inside the mutex --------------------------------------------------------------------------------------------------- */
+
+/* Makes extended schemas those of their stores, so that applying understands the new fields. */
+static void extend_schemas(struct sopi_transaction *txn)
+{
+	for (struct sopi_used *used = txn->used; used != NULL; used = used->next) {
+		if (used->extension == NULL || used->dropped)
+			continue;
+		used->extension->older = used->store->schemas;
+		used->store->schemas = used->extension;
+		atomic_store_explicit(&used->store->tree.schema, used->extension->schema, memory_order_release);
+		used->extension = NULL;
+		used->extended = true;
+	}
+}
+
+/* Takes that back. The schemas stay with their stores, since a reader may hold one. */
+static void unextend_schemas(struct sopi_transaction *txn)
+{
+	for (struct sopi_used *used = txn->used; used != NULL; used = used->next) {
+		if (used->extended)
+			atomic_store_explicit(&used->store->tree.schema, used->store->schemas->older->schema,
+					      memory_order_release);
+	}
+}
+
+static sop_status apply_all(struct sopi_transaction *txn, struct sopi_apply *apply, const struct plan *plan,
+			    sop_error *err)
+{
+	size_t at = 0;
+
+	while (at < plan->change_count) {
+		struct sopi_used *used = txn->changes[at].newest->index;
+		size_t end = at;
+
+		while (end < plan->change_count && txn->changes[end].newest->index == used)
+			end++;
+		SOP_TRY(sopi_apply_changes(apply, &used->store->tree, txn->changes + at, end - at, err));
+		at = end;
+	}
+	return SOP_OK;
+}
+
+/* Puts created stores into the catalog and hands dropped ones over to reclamation. */
+static void settle_stores(struct sopi_transaction *txn, struct sopi_apply *apply)
+{
+	struct sopi_engine *engine = txn->engine;
+	struct sopi_store **at = &txn->created;
+
+	for (struct sopi_used *used = txn->used; used != NULL; used = used->next) {
+		if (used->dropped && !used->created)
+			sopi_apply_supersede(apply, &used->store->tree.version);
+	}
+	while (*at != NULL) {
+		struct sopi_store *store = *at;
+		bool lives = false;
+
+		for (struct sopi_used *used = txn->used; used != NULL; used = used->next)
+			lives = lives || (used->store == store && !used->dropped);
+		if (!lives) {
+			at = &store->next;
+			continue;
+		}
+		*at = store->next;
+		sopi_catalog_add(&engine->catalog, store);
+	}
+	atomic_store_explicit(&engine->catalog.newest, apply->position, memory_order_release);
+}
+
+/* Tells which stores came and went. */
+static void note_stores(const struct sopi_transaction *txn)
+{
+	const struct sopi_engine *engine = txn->engine;
+
+	for (const struct sopi_used *used = txn->used; used != NULL; used = used->next) {
+		if (used->created != used->dropped)
+			sopi_messages_note(&txn->engine->messages, SOP_LOG_INFO,
+					   sopi_clock_wall_ns(engine->platform->clock),
+					   "store %llu was %s at position %llu",
+					   (unsigned long long)used->store->tree.id,
+					   used->created ? "created" : "dropped", (unsigned long long)txn->position);
+	}
+}
+
+/* From here on the commit has happened. */
+static void publish(struct sopi_transaction *txn, struct sopi_apply *apply)
+{
+	struct sopi_engine *engine = txn->engine;
+
+	engine->log->driver->submit(engine->log, apply->position);
+	if (txn->catalog_changes != 0)
+		settle_stores(txn, apply);
+	sopi_apply_keep(apply);
+	sopi_outcomes_add(&engine->outcomes, txn->id, apply->position);
+	txn->position = apply->position;
+	atomic_store_explicit(&engine->applied, apply->position, memory_order_seq_cst);
+}
+
+/* Values that were to be in the tree are the transaction's own again. */
+static void disown_values(struct sopi_transaction *txn)
+{
+	for (struct sopi_value *value = txn->values; value != NULL; value = value->next_in_transaction)
+		value->committed = false;
+}
+
+static sop_status commit_locked(struct sopi_transaction *txn, const struct plan *plan, struct sopi_conflict *conflict,
+				sop_error *err)
+{
+	struct sopi_engine *engine = txn->engine;
+	struct sopi_apply apply;
+	bool forgotten;
+	sop_status status;
+
+	if (txn->has_own_id && sopi_outcomes_find(&engine->outcomes, txn->id, &forgotten) != 0)
+		return sopi_fail(err, SOP_EXISTS, "a transaction of this id has committed");
+	if (!SOPI_PLANTED(SOPI_PLANT_VALIDATE_OUTSIDE_ONLY))
+		SOP_TRY(validate(txn, plan->checked_at, SOPI_POSITION_HEAD, conflict));
+	sopi_apply_begin(&apply, &engine->forest, engine->log->driver->next(engine->log), plan->checked_at);
+	extend_schemas(txn);
+	status = apply_all(txn, &apply, plan, err);
+	if (engine->forest.arena.newest != NULL)
+		sopi_arena_reset(&engine->forest.arena);
+	if (status != SOP_OK) {
+		sopi_apply_undo(&apply);
+		unextend_schemas(txn);
+		disown_values(txn);
+		return status;
+	}
+	if (apply.operations == 0) { /* nothing has changed: it is serialized behind the newest commit */
+		sopi_apply_undo(&apply);
+		txn->position = atomic_load_explicit(&engine->applied, memory_order_relaxed);
+		sopi_slot_count(txn->slot, SOPI_READS_ENDED, 1);
+		return SOP_OK;
+	}
+	publish(txn, &apply);
+	sopi_engine_answer(engine, txn->position); /* a log in memory is durable at once */
+	sopi_slot_count(txn->slot, SOPI_OPERATIONS, apply.operations);
+	sopi_slot_count(txn->slot, SOPI_COMMITS, 1);
+	return SOP_OK;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------------------ */
+
+/* A transaction that changes nothing has nothing to validate: it is serialized where it read. */
+static sop_status end_reading(struct sopi_transaction *txn)
+{
+	struct sopi_engine *engine = txn->engine;
+
+	sopi_engine_answer(engine, txn->snapshot);
+	sopi_slot_count(txn->slot, SOPI_READS_ENDED, 1);
+	sopi_transaction_roll_back(txn, SOP_OK);
+	txn->state = SOPI_COMMITTED;
+	txn->position = txn->snapshot;
+	return SOP_OK;
+}
+
+static sop_status prepare(struct sopi_transaction *txn, struct plan *plan, struct sopi_conflict *conflict,
+			  sop_error *err)
+{
+	struct sopi_engine *engine = txn->engine;
+	size_t created = 0;
+
+	sopi_transaction_judge_stores(txn);
+	sopi_slot_choose(txn->slot);
+	plan->checked_at = atomic_load_explicit(&engine->applied, memory_order_seq_cst);
+	sopi_slot_publish(txn->slot, plan->checked_at, true);
+	if (plan->checked_at != txn->snapshot)
+		SOP_TRY(validate(txn, txn->snapshot, plan->checked_at, conflict));
+	SOP_TRY(plan_changes(txn, plan, err));
+	SOP_TRY(sopi_outcomes_reserve(&engine->outcomes, err));
+	for (const struct sopi_store *store = txn->created; store != NULL; store = store->next)
+		created++;
+	SOP_TRY(sopi_catalog_reserve(&engine->catalog, created, err));
+	prepare_memory(engine, plan);
+	respect_softlocks(txn, plan);
+	return SOP_OK;
+}
+
+/* Takes the commit mutex, within the deadline. */
+static sop_status lock(struct sopi_transaction *txn, sop_error *err)
+{
+	struct sopi_engine *engine = txn->engine;
+
+	if (SOPI_LIKELY(txn->deadline_ns == 0))
+		sopi_mutex_lock(&engine->commit_mutex);
+	else if (!sopi_mutex_lock_until(&engine->commit_mutex, txn->deadline_ns))
+		return sopi_fail(err, SOP_TIMEOUT, "the deadline of the transaction has passed; it is rolled back");
+	return SOP_OK;
+}
+
+/* Frees old versions; says so if they pile up. */
+static void collect(struct sopi_transaction *txn)
+{
+	struct sopi_engine *engine = txn->engine;
+	struct sopi_reclaim *reclaim = &engine->forest.reclaim;
+	size_t waiting;
+
+	sopi_reclaim_run(reclaim, &engine->answered, txn->slot);
+	waiting = atomic_load_explicit(&reclaim->waiting_bytes, memory_order_relaxed);
+	if (SOPI_UNLIKELY(waiting > SOPI_OLD_VERSIONS_WARN_BYTES))
+		sopi_messages_note(&engine->messages, SOP_LOG_WARNING,
+				   sopi_clock_wall_ns(engine->platform->clock),
+				   "%zu MB of old versions are kept for open transactions; end the oldest ones",
+				   waiting >> 20);
+}
+
+sop_status sopi_transaction_commit(struct sopi_transaction *txn, sop_error *err)
+{
+	struct sopi_engine *engine = txn->engine;
+	struct sopi_conflict conflict = { NULL, NULL, 0, NULL, false };
+	struct plan plan;
+	sop_status status;
+
+	SOP_TRY(sopi_transaction_may_go_on(txn, err));
+	if (txn->operation_count == 0)
+		return end_reading(txn);
+	status = prepare(txn, &plan, &conflict, err);
+	if (status == SOP_OK)
+		status = lock(txn, err);
+	if (status == SOP_OK) {
+		if (atomic_load_explicit(&txn->cancelled, memory_order_relaxed))
+			status = sopi_fail(err, SOP_CANCELLED, "the transaction was cancelled and is rolled back");
+		else
+			status = commit_locked(txn, &plan, &conflict, err);
+		sopi_mutex_unlock(&engine->commit_mutex);
+	}
+	if (status == SOP_CONFLICT)
+		return lose(txn, &conflict, err);
+	if (status != SOP_OK) {
+		if (status == SOP_NO_MEMORY)
+			sopi_fail(err, SOP_NO_MEMORY, "out of memory during the commit; it is rolled back");
+		return fail(txn, status);
+	}
+	SOP_TRY(engine->log->driver->wait_durable(engine->log, txn->position, err));
+	if (SOPI_UNLIKELY(txn->catalog_changes != 0))
+		note_stores(txn);
+	const uint64_t position = txn->position;
+	sopi_transaction_roll_back(txn, SOP_OK); /* what is left of it, now that its changes are in the trees */
+	txn->state = SOPI_COMMITTED;
+	txn->position = position;
+	if (sopi_reclaim_due(&engine->forest.reclaim))
+		collect(txn);
+	return SOP_OK;
+}

@@ -1,0 +1,87 @@
+/* Opening and closing a database's engine. */
+#include "transaction/engine.h"
+
+#include "base/alloc.h"
+#include "platform/clock.h"
+#include "transaction/transaction.h"
+
+/* Frees what no snapshot needs any more. */
+static void dispose(void *owner, struct sopi_version *version)
+{
+	struct sopi_engine *engine = owner;
+	struct sopi_store *store = (struct sopi_store *)version; /* the tree, and its version, come first */
+
+	if (version->kind != SOPI_TREE) {
+		sopi_forest_dispose(&engine->forest, version);
+		return;
+	}
+	sopi_catalog_remove(&engine->catalog, store);
+	sopi_store_destroy(store);
+}
+
+sop_status sopi_engine_open(struct sopi_engine *engine, const struct sopi_engine_options *options,
+			    const struct sopi_platform *platform, sop_error *err)
+{
+	sop_status status;
+	void *memory = NULL;
+
+	memset(engine, 0, sizeof *engine);
+	engine->options = *options;
+	engine->platform = platform;
+	SOP_TRY(sopi_forest_init(&engine->forest, dispose, engine, err));
+	status = sopi_catalog_init(&engine->catalog, &engine->forest, options->node_bytes, err);
+	if (status != SOP_OK)
+		goto no_catalog;
+	status = sopi_log_memory_open(&engine->log, err);
+	if (status != SOP_OK)
+		goto no_log;
+	status = sopi_alloc_zeroed(SOPI_READERS * sizeof *engine->readers, &memory, err);
+	engine->readers = memory;
+	for (size_t i = 0; i < SOPI_READERS && status == SOP_OK; i++)
+		status = sopi_transaction_init(&engine->readers[i], engine, err);
+	if (status != SOP_OK)
+		goto no_readers;
+	sopi_messages_init(&engine->messages);
+	sopi_mutex_init(&engine->commit_mutex);
+	sopi_mutex_init(&engine->ids_mutex);
+	sopi_outcomes_init(&engine->outcomes);
+	sopi_softlocks_init(&engine->softlocks);
+	return SOP_OK;
+no_readers:
+	sopi_free(engine->readers);
+	engine->log->driver->close(engine->log);
+no_log:
+	sopi_catalog_destroy(&engine->catalog);
+no_catalog:
+	sopi_reclaim_destroy(&engine->forest.reclaim);
+	sopi_forest_destroy(&engine->forest);
+	sopi_reclaim_free_slots(&engine->forest.reclaim);
+	return status;
+}
+
+static void end_transaction(void *owner)
+{
+	sopi_transaction_destroy(owner);
+}
+
+void sopi_engine_close(struct sopi_engine *engine)
+{
+	sopi_messages_close(&engine->messages);
+	sopi_slots_close(&engine->forest.reclaim, end_transaction);
+	sopi_reclaim_destroy(&engine->forest.reclaim);
+	sopi_catalog_destroy(&engine->catalog);
+	sopi_forest_destroy(&engine->forest);
+	engine->log->driver->close(engine->log);
+	sopi_outcomes_destroy(&engine->outcomes);
+	sopi_free(engine->readers);
+	engine->readers = NULL;
+}
+
+void sopi_engine_free(struct sopi_engine *engine)
+{
+	sopi_reclaim_free_slots(&engine->forest.reclaim);
+	sopi_messages_destroy(&engine->messages);
+	sopi_softlocks_destroy(&engine->softlocks);
+	sopi_mutex_destroy(&engine->commit_mutex);
+	sopi_mutex_destroy(&engine->ids_mutex);
+}

@@ -1,0 +1,75 @@
+/* The commit engine of one database: its trees, its log, and the positions that order everything. */
+#ifndef SOPI_ENGINE_H
+#define SOPI_ENGINE_H
+
+#include "base/messages.h"
+#include "btree/tree.h"
+#include "log/log.h"
+#include "platform/platform.h"
+#include "registry/catalog.h"
+#include "transaction/outcome.h"
+#include "transaction/softlock.h"
+
+#include <sop/transaction.h>
+
+/* What a database was opened with. */
+struct sopi_engine_options {
+	uint32_t node_bytes;
+	uint32_t node_items;
+	uint32_t inline_value_bytes;
+	uint64_t transaction_bytes_max;
+	int64_t deadline_ms; /* of transactions that do not say; 0: none */
+};
+
+enum { SOPI_READERS = 16, SOPI_OLD_VERSIONS_WARN_BYTES = 64 << 20 };
+
+struct sopi_transaction;
+
+struct sopi_engine {
+	/* Read by every transaction, written by every commit. */
+	_Alignas(64) _Atomic uint64_t applied; /* newest position whose changes are all in the trees */
+	_Atomic uint64_t answered; /* highest position that anybody was told of; at or below `applied` */
+	/* Read by every transaction, rarely written. */
+	_Alignas(64) struct sopi_engine_options options;
+	const struct sopi_platform *platform;
+	struct sopi_log *log;
+	struct sopi_catalog catalog;
+	_Alignas(64) struct sopi_forest forest;
+	_Alignas(64) sopi_mutex commit_mutex; /* gives positions and applies; docs/locks.md */
+	struct sopi_outcomes outcomes;
+	struct sopi_softlocks softlocks;
+	sopi_mutex ids_mutex; /* guards `named`; leaf of the lock order */
+	struct sopi_transaction *named; /* open transactions whose id the caller gave */
+	struct sopi_transaction *readers; /* SOPI_READERS of them, for calls without a transaction of their own */
+	struct sopi_messages messages;
+};
+
+/* An empty database in memory. */
+sop_status sopi_engine_open(struct sopi_engine *engine, const struct sopi_engine_options *options,
+			    const struct sopi_platform *platform, sop_error *err);
+
+/* Ends every transaction and frees everything but the slots, so that calls on handles that are left answer CLOSED.
+ * Waits for running calls. Once. */
+void sopi_engine_close(struct sopi_engine *engine);
+
+/* Frees the slots. REQUIRES: closed, and no handle is left. */
+void sopi_engine_free(struct sopi_engine *engine);
+
+/* Raises `answered` to `position`: whoever tells somebody of a position calls this first. */
+static inline void sopi_engine_answer(struct sopi_engine *engine, uint64_t position)
+{
+	uint64_t answered = atomic_load_explicit(&engine->answered, memory_order_relaxed);
+
+	while (answered < position && !atomic_compare_exchange_weak_explicit(&engine->answered, &answered, position,
+									     memory_order_seq_cst,
+									     memory_order_relaxed)) {
+	}
+}
+
+/* The items of all stores as of the newest position are in order, counted right and reachable? Calls `found` for each problem:
+ * kind, store (a view, may be empty), message; stops when it returns false. NO_MEMORY. */
+sop_status sopi_engine_verify(struct sopi_engine *engine, uint64_t at,
+			      bool (*found)(void *arg, const char *kind, sop_bytes store, const char *message), void *arg,
+			      sop_error *err);
+
+#endif

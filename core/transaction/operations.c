@@ -1,0 +1,106 @@
+/* The operation list of a transaction, and going back in it. */
+#include "base/alloc.h"
+#include "transaction/transaction.h"
+
+/* Copies a value that is too large to lie in a leaf. */
+static sop_status value_apart(struct sopi_transaction *txn, sop_bytes bytes, struct sopi_value **out, sop_error *err)
+{
+	struct sopi_value *value;
+	void *memory = NULL;
+
+	SOP_TRY(sopi_alloc(sizeof *value + bytes.size, &memory, err));
+	value = memory;
+	memset(value, 0, sizeof *value);
+	value->version.kind = SOPI_VALUE;
+	value->version.unlinked = 1; /* values are in no chain */
+	value->size = bytes.size;
+	memcpy(value->bytes, bytes.data, bytes.size);
+	value->next_in_transaction = txn->values;
+	txn->values = value;
+	txn->value_bytes += bytes.size;
+	atomic_fetch_add_explicit(&txn->engine->forest.value_bytes, bytes.size, memory_order_relaxed);
+	*out = value;
+	return SOP_OK;
+}
+
+static bool needs_value(enum sopi_operation_kind kind)
+{
+	return kind == SOPI_OP_PUT || kind == SOPI_OP_UPDATE;
+}
+
+sop_status sopi_transaction_add(struct sopi_transaction *txn, struct sopi_used *used, enum sopi_operation_kind kind,
+				sop_bytes key, sop_bytes ride, sop_bytes value, int64_t number, sop_error *err)
+{
+	const bool apart = needs_value(kind) && value.size > txn->engine->options.inline_value_bytes;
+	const size_t inside = needs_value(kind) && !apart ? value.size : 0;
+	struct sopi_operation *operation;
+	struct sopi_value *value_copy = NULL;
+
+	if (txn->arena.total_bytes + txn->value_bytes + value.size > txn->engine->options.transaction_bytes_max)
+		return sopi_fail_store(err, SOP_LIMIT, used->name, used->name_size,
+				       "the transaction is larger than transaction_bytes_max (%llu bytes); commit earlier",
+				       (unsigned long long)txn->engine->options.transaction_bytes_max);
+	operation = sopi_arena_take(&txn->arena, sizeof *operation + key.size + ride.size + inside);
+	if (operation == NULL)
+		return sopi_fail(err, SOP_NO_MEMORY, "out of memory for the operations of a transaction");
+	if (apart)
+		SOP_TRY(value_apart(txn, value, &value_copy, err));
+	operation->kind = (uint8_t)kind;
+	operation->apart = value_copy;
+	operation->number = number;
+	operation->key_size = (uint32_t)key.size;
+	operation->ride_size = (uint32_t)ride.size;
+	operation->value_size = needs_value(kind) ? (uint32_t)value.size : 0;
+	operation->index = used;
+	if (key.size != 0)
+		memcpy(operation->bytes, key.data, key.size);
+	if (ride.size != 0)
+		memcpy(operation->bytes + key.size, ride.data, ride.size);
+	if (inside != 0)
+		memcpy(operation->bytes + key.size + ride.size, value.data, inside);
+	SOP_TRY(sopi_index_add(&used->index, &txn->arena, operation, err));
+	operation->before = txn->last;
+	txn->last = operation;
+	txn->operation_count++;
+	return SOP_OK;
+}
+
+/* ---- savepoints -------------------------------------------------------------------------------------------------- */
+
+sop_status sopi_transaction_savepoint(struct sopi_transaction *txn, uint64_t *savepoint, sop_error *err)
+{
+	if (txn->savepoint_count == txn->savepoint_capacity) {
+		const size_t capacity = txn->savepoint_capacity == 0 ? 8 : txn->savepoint_capacity * 2;
+		void *grown = txn->savepoints;
+
+		SOP_TRY(sopi_realloc(&grown, capacity * sizeof *txn->savepoints, err));
+		txn->savepoints = grown;
+		txn->savepoint_capacity = capacity;
+	}
+	txn->savepoints[txn->savepoint_count++] = txn->last;
+	*savepoint = txn->savepoint_count; /* from 1: 0 is none */
+	return SOP_OK;
+}
+
+sop_status sopi_transaction_roll_back_to(struct sopi_transaction *txn, uint64_t savepoint, sop_error *err)
+{
+	struct sopi_operation *mark;
+
+	if (savepoint == 0 || savepoint > txn->savepoint_count)
+		return sopi_fail(err, SOP_MISUSE,
+				 "there is no savepoint %llu: it was rolled back beyond, or is of another transaction",
+				 (unsigned long long)savepoint);
+	mark = txn->savepoints[savepoint - 1];
+	txn->savepoint_count = savepoint; /* it stays */
+	while (txn->last != mark) {
+		struct sopi_operation *operation = txn->last;
+		struct sopi_used *used = operation->index;
+
+		sopi_index_remove(&used->index, operation);
+		if (used == txn->names)
+			txn->catalog_changes++; /* what names stand for must be looked up again */
+		txn->last = operation->before;
+		txn->operation_count--;
+	}
+	return SOP_OK;
+}

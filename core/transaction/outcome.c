@@ -1,0 +1,140 @@
+/* A ring of the newest commits with a chained hash over it; old entries fall out of their chains by themselves, since
+ * a chain leads from newer to older. */
+#include "transaction/outcome.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+enum { FIRST_CAPACITY = 1 << 8 };
+
+struct sopi_outcome_entry {
+	uint8_t id[16];
+	uint64_t position;
+	uint64_t older; /* number of the next older entry of the chain, plus 1 */
+};
+
+void sopi_outcomes_init(struct sopi_outcomes *outcomes)
+{
+	memset(outcomes, 0, sizeof *outcomes);
+	sopi_mutex_init(&outcomes->mutex);
+}
+
+void sopi_outcomes_destroy(struct sopi_outcomes *outcomes)
+{
+	sopi_free(outcomes->ring);
+	sopi_free(outcomes->buckets);
+	sopi_mutex_destroy(&outcomes->mutex);
+}
+
+/* Ids are random in their last bytes or chosen by callers: mix all of them. */
+static size_t bucket_of(const uint8_t id[16], size_t capacity)
+{
+	uint64_t a, b;
+
+	memcpy(&a, id, 8);
+	memcpy(&b, id + 8, 8);
+	return (size_t)(((a ^ (b >> 32 | b << 32)) * 0x9E3779B97F4A7C15u) >> 20) & (capacity - 1);
+}
+
+static void insert_locked(struct sopi_outcomes *outcomes, const uint8_t id[16], uint64_t position)
+{
+	struct sopi_outcome_entry *entry = &outcomes->ring[outcomes->added & (outcomes->capacity - 1)];
+	uint32_t *bucket = &outcomes->buckets[bucket_of(id, outcomes->capacity)];
+	const uint64_t newest = *bucket; /* low bits of the number, plus 1 */
+
+	memcpy(entry->id, id, 16);
+	entry->position = position;
+	entry->older = 0;
+	if (newest != 0) { /* the newest number with these low bits below ours */
+		const uint64_t mask = outcomes->capacity - 1;
+		uint64_t number = (outcomes->added & ~mask) | (newest - 1);
+
+		if (number >= outcomes->added)
+			number -= outcomes->capacity;
+		if (number < outcomes->added) /* else it would be before the first */
+			entry->older = number + 1;
+	}
+	*bucket = (uint32_t)(outcomes->added & (outcomes->capacity - 1)) + 1;
+	outcomes->added++;
+}
+
+static sop_status grow_locked(struct sopi_outcomes *outcomes, sop_error *err)
+{
+	const size_t old_capacity = outcomes->capacity;
+	const size_t old_count = (size_t)outcomes->added; /* the ring has never wrapped */
+	const size_t capacity = old_capacity == 0 ? FIRST_CAPACITY : old_capacity * 2;
+	struct sopi_outcome_entry *old = outcomes->ring;
+	void *ring = NULL;
+	void *buckets = NULL;
+
+	SOP_TRY(sopi_alloc(capacity * sizeof *old, &ring, err));
+	const sop_status status = sopi_alloc_zeroed(capacity * sizeof *outcomes->buckets, &buckets, err);
+	if (status != SOP_OK) {
+		sopi_free(ring);
+		return status;
+	}
+	sopi_free(outcomes->buckets);
+	outcomes->ring = ring;
+	outcomes->buckets = buckets;
+	outcomes->capacity = capacity;
+	outcomes->added = 0;
+	for (size_t i = 0; i < old_count; i++)
+		insert_locked(outcomes, old[i].id, old[i].position);
+	sopi_free(old);
+	return SOP_OK;
+}
+
+sop_status sopi_outcomes_reserve(struct sopi_outcomes *outcomes, sop_error *err)
+{
+	sop_status status = SOP_OK;
+
+	sopi_mutex_lock(&outcomes->mutex);
+	/* Twice: between here and the add, others may take what is left, but never half of the ring. */
+	if (outcomes->capacity < SOPI_OUTCOMES_MAX && outcomes->added + outcomes->capacity / 2 >= outcomes->capacity)
+		status = grow_locked(outcomes, err);
+	sopi_mutex_unlock(&outcomes->mutex);
+	return status;
+}
+
+void sopi_outcomes_add(struct sopi_outcomes *outcomes, const uint8_t id[16], uint64_t position)
+{
+	sopi_mutex_lock(&outcomes->mutex);
+	insert_locked(outcomes, id, position);
+	sopi_mutex_unlock(&outcomes->mutex);
+}
+
+uint64_t sopi_outcomes_find(struct sopi_outcomes *outcomes, const uint8_t id[16], bool *forgotten)
+{
+	uint64_t position = 0;
+	uint64_t number, oldest;
+
+	sopi_mutex_lock(&outcomes->mutex);
+	*forgotten = outcomes->added > outcomes->capacity;
+	if (outcomes->capacity != 0) {
+		const uint32_t bucket = outcomes->buckets[bucket_of(id, outcomes->capacity)];
+
+		oldest = *forgotten ? outcomes->added - outcomes->capacity : 0;
+		number = 0;
+		if (bucket != 0) {
+			number = ((outcomes->added - 1) & ~(uint64_t)(outcomes->capacity - 1)) | (bucket - 1);
+			if (number >= outcomes->added)
+				number -= outcomes->capacity;
+			number++;
+		}
+		while (number > oldest && number <= outcomes->added) {
+			const struct sopi_outcome_entry *entry =
+				&outcomes->ring[(number - 1) & (outcomes->capacity - 1)];
+
+			if (memcmp(entry->id, id, 16) == 0) {
+				position = entry->position;
+				break;
+			}
+			if (entry->older >= number)
+				break; /* the entry was overwritten: the chain ends */
+			number = entry->older;
+		}
+	}
+	sopi_mutex_unlock(&outcomes->mutex);
+	return position;
+}

@@ -1,0 +1,35 @@
+/* What became of transactions: the ids of the last million that wrote, with their positions. */
+#ifndef SOPI_OUTCOME_H
+#define SOPI_OUTCOME_H
+
+#include "base/error.h"
+#include "platform/thread.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SOPI_OUTCOMES_MAX = 1 << 20 };
+
+struct sopi_outcome_entry;
+
+struct sopi_outcomes {
+	sopi_mutex mutex; /* guards what follows; leaf of the lock order */
+	struct sopi_outcome_entry *ring; /* the newest at `added - 1` */
+	uint32_t *buckets; /* newest entry of each chain, plus 1 */
+	size_t capacity; /* of the ring: a power of two; as many buckets */
+	uint64_t added; /* ever */
+};
+
+void sopi_outcomes_init(struct sopi_outcomes *outcomes);
+void sopi_outcomes_destroy(struct sopi_outcomes *outcomes);
+
+/* Makes room for one more, up to the limit, so that the next sopi_outcomes_add cannot fail. */
+sop_status sopi_outcomes_reserve(struct sopi_outcomes *outcomes, sop_error *err);
+
+/* Adds a transaction that committed. */
+void sopi_outcomes_add(struct sopi_outcomes *outcomes, const uint8_t id[16], uint64_t position);
+
+/* The position of a transaction, or 0. `forgotten` receives whether older ones are no longer known. */
+uint64_t sopi_outcomes_find(struct sopi_outcomes *outcomes, const uint8_t id[16], bool *forgotten);
+
+#endif

@@ -1,0 +1,53 @@
+/* Ordered reading in a transaction: the snapshot merged with the transaction's own operations, both ways. A scan remembers
+ * the key it stands on, so that it survives whatever the transaction changes meanwhile. */
+#ifndef SOPI_SCAN_H
+#define SOPI_SCAN_H
+
+#include "btree/walk.h"
+#include "transaction/transaction.h"
+
+enum sopi_scan_place {
+	SOPI_SCAN_START, /* before everything */
+	SOPI_SCAN_ON, /* on the item `key` */
+	SOPI_SCAN_GAP, /* just before `key` */
+	SOPI_SCAN_END /* behind everything */
+};
+
+/* Bounds are whole internal keys or parts of them; a range goes from `low` on and stops below `high`. */
+struct sopi_bounds {
+	sop_buf low;
+	sop_buf high;
+	bool unbounded; /* no upper end */
+};
+
+struct sopi_scan {
+	struct sopi_transaction *txn;
+	struct sopi_used *used;
+	const struct sopi_bounds *bounds;
+	bool keys_only;
+	uint8_t place; /* sopi_scan_place */
+	bool forward; /* the direction of the last step */
+	bool synced; /* base and own stand where the next step in that direction looks */
+	bool has_base; /* base stands on an item */
+	uint64_t generation; /* of the index that `own` is right for */
+	struct sopi_walk base;
+	struct sopi_index_place own;
+	bool has_own;
+	sop_buf key; /* where it stands */
+	struct sopi_range *range; /* what it has read so far in one go, or NULL */
+};
+
+void sopi_scan_init(struct sopi_scan *scan, struct sopi_transaction *txn, struct sopi_used *used,
+		    const struct sopi_bounds *bounds, bool keys_only);
+void sopi_scan_free(struct sopi_scan *scan);
+
+/* Puts it before everything, behind everything, or just before `key` (within its bounds). */
+void sopi_scan_to_start(struct sopi_scan *scan);
+void sopi_scan_to_end(struct sopi_scan *scan);
+sop_status sopi_scan_to(struct sopi_scan *scan, const uint8_t *key, size_t size, sop_error *err);
+
+/* Steps to the next or previous item. NOT_FOUND (without a message): there is none. The view lives until the next call. */
+sop_status sopi_scan_next(struct sopi_scan *scan, struct sopi_item_view *item, sop_error *err);
+sop_status sopi_scan_previous(struct sopi_scan *scan, struct sopi_item_view *item, sop_error *err);
+
+#endif

@@ -1,0 +1,89 @@
+/* A small table under a mutex; the common case looks at one counter only. */
+#include "transaction/softlock.h"
+
+#include <string.h>
+
+void sopi_softlocks_init(struct sopi_softlocks *softlocks)
+{
+	memset(softlocks, 0, sizeof *softlocks);
+	sopi_mutex_init(&softlocks->mutex);
+	sopi_cond_init(&softlocks->released);
+}
+
+void sopi_softlocks_destroy(struct sopi_softlocks *softlocks)
+{
+	sopi_cond_destroy(&softlocks->released);
+	sopi_mutex_destroy(&softlocks->mutex);
+}
+
+uint64_t sopi_softlock_of(uint64_t store, const uint8_t *key, size_t size)
+{
+	uint64_t hash = 0xCBF29CE484222325u ^ store * 0x9E3779B97F4A7C15u; /* FNV-1a */
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ key[i]) * 0x100000001B3u;
+	return hash;
+}
+
+void sopi_softlock_take(struct sopi_softlocks *softlocks, uint64_t what, const void *holder)
+{
+	struct sopi_softlock *free_lock = NULL;
+
+	sopi_mutex_lock(&softlocks->mutex);
+	for (size_t i = 0; i < SOPI_SOFTLOCKS_MAX; i++) {
+		struct sopi_softlock *lock = &softlocks->locks[i];
+
+		if (lock->holder == NULL) {
+			free_lock = free_lock != NULL ? free_lock : lock;
+		} else if (lock->what == what) {
+			free_lock = NULL; /* somebody lost more often than we did, or it is ours */
+			break;
+		}
+	}
+	if (free_lock != NULL) {
+		*free_lock = (struct sopi_softlock){ what, holder };
+		atomic_fetch_add_explicit(&softlocks->held, 1, memory_order_relaxed);
+	}
+	sopi_mutex_unlock(&softlocks->mutex);
+}
+
+void sopi_softlock_release(struct sopi_softlocks *softlocks, const void *holder)
+{
+	uint32_t count = 0;
+
+	if (atomic_load_explicit(&softlocks->held, memory_order_relaxed) == 0)
+		return;
+	sopi_mutex_lock(&softlocks->mutex);
+	for (size_t i = 0; i < SOPI_SOFTLOCKS_MAX; i++) {
+		if (softlocks->locks[i].holder != holder)
+			continue;
+		softlocks->locks[i].holder = NULL;
+		count++;
+	}
+	if (count > 0) {
+		atomic_fetch_sub_explicit(&softlocks->held, count, memory_order_relaxed);
+		sopi_cond_broadcast(&softlocks->released);
+	}
+	sopi_mutex_unlock(&softlocks->mutex);
+}
+
+static bool is_held_locked(const struct sopi_softlocks *softlocks, uint64_t what, const void *holder)
+{
+	for (size_t i = 0; i < SOPI_SOFTLOCKS_MAX; i++) {
+		const struct sopi_softlock *lock = &softlocks->locks[i];
+
+		if (lock->holder != NULL && lock->holder != holder && lock->what == what)
+			return true;
+	}
+	return false;
+}
+
+void sopi_softlock_wait(struct sopi_softlocks *softlocks, uint64_t what, const void *holder, int64_t deadline_ns)
+{
+	sopi_mutex_lock(&softlocks->mutex);
+	while (is_held_locked(softlocks, what, holder)) {
+		if (!sopi_cond_wait_until(&softlocks->released, &softlocks->mutex, deadline_ns))
+			break;
+	}
+	sopi_mutex_unlock(&softlocks->mutex);
+}
