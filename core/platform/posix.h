@@ -44,4 +44,9 @@ sop_status sopi_posix_lock(struct sopi_file *base, enum sopi_lock kind, sop_erro
 void sopi_posix_unlock(struct sopi_file *base);
 void sopi_posix_close(struct sopi_file *base);
 
+#ifdef SOP_TEST_HOOKS
+/* Lets no read or write move more than `bytes` at once, and interrupts every third (0: off), as a busy system may. */
+void sopi_posix_short_io(size_t bytes);
+#endif
+
 #endif

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,6 +74,53 @@ static bool fits(uint64_t offset, uint64_t size)
 	return offset <= INT64_MAX && size <= INT64_MAX - offset;
 }
 
+#ifdef SOP_TEST_HOOKS
+static _Atomic size_t short_bytes; /* 0: as much as the system does */
+static _Atomic unsigned calls;
+
+void sopi_posix_short_io(size_t bytes)
+{
+	atomic_store(&short_bytes, bytes);
+}
+
+/* How much of `size` the next call may move; every third call is interrupted first. */
+static size_t portion(const struct posix_file *file, size_t size)
+{
+	const size_t limit = atomic_load(&short_bytes);
+
+	return limit != 0 && file->base.direct_bytes == 0 && limit < size ? limit : size;
+}
+
+static bool is_interrupted(void)
+{
+	if (atomic_load(&short_bytes) == 0 || atomic_fetch_add(&calls, 1) % 3 != 0)
+		return false;
+	errno = EINTR;
+	return true;
+}
+#else
+static size_t portion(const struct posix_file *file, size_t size)
+{
+	(void)file;
+	return size;
+}
+
+static bool is_interrupted(void)
+{
+	return false;
+}
+#endif
+
+static ssize_t read_once(const struct posix_file *file, void *to, size_t size, uint64_t offset)
+{
+	return is_interrupted() ? -1 : pread(file->fd, to, portion(file, size), (off_t)offset);
+}
+
+static ssize_t write_once(const struct posix_file *file, const void *from, size_t size, uint64_t offset)
+{
+	return is_interrupted() ? -1 : pwrite(file->fd, from, portion(file, size), (off_t)offset);
+}
+
 sop_status sopi_posix_read(struct sopi_file *base, uint64_t offset, void *to, size_t size,
 			   size_t *got, sop_error *err)
 {
@@ -83,8 +131,7 @@ sop_status sopi_posix_read(struct sopi_file *base, uint64_t offset, void *to, si
 	if (!fits(offset, size))
 		return SOP_OK; /* no file reaches there */
 	while (done < size) {
-		const ssize_t result =
-			pread(file->fd, (char *)to + done, size - done, (off_t)(offset + done));
+		const ssize_t result = read_once(file, (char *)to + done, size - done, offset + done);
 
 		if (result < 0 && errno == EINTR)
 			continue;
@@ -108,8 +155,8 @@ sop_status sopi_posix_write(struct sopi_file *base, uint64_t offset, const void 
 	if (!fits(offset, size))
 		return fail(file, true, "write", 0, err);
 	while (done < size) {
-		const ssize_t result = pwrite(file->fd, (const char *)from + done, size - done,
-					      (off_t)(offset + done));
+		const ssize_t result =
+			write_once(file, (const char *)from + done, size - done, offset + done);
 
 		if (result < 0 && errno == EINTR)
 			continue;

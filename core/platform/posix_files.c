@@ -48,27 +48,33 @@ static int sync_and_close(int fd)
 	return result;
 }
 
-/* Makes the name of a new database durable where it stands. */
-static int sync_parent_of(const char *path)
+/* Opens the folder in which `path` stands; -1 and errno if it cannot. */
+static int open_parent_of(const char *path)
 {
+	const size_t size = strlen(path) + 1;
 	char room[PATH_MAX];
-	int fd;
 
-	if (strlen(path) >= sizeof room) {
+	if (size > sizeof room) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	strcpy(room, path); /* dirname() changes what it is given */
-	fd = open(dirname(room), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -1 : sync_and_close(fd);
+	memcpy(room, path, size); /* dirname() changes what it is given */
+	return open(dirname(room), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* Makes the folder and its name durable: also if it was there, for whoever made it may have crashed before that. But
+ * then a parent that we may not read is no reason to refuse it. */
 static sop_status make_root(const char *path, sop_error *err)
 {
-	if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST)
+	const bool made = mkdir(path, FOLDER_MODE) == 0;
+	int parent;
+
+	if (!made && errno != EEXIST)
 		return sopi_file_fail(err, errno, true, "make the folder of the database", path, -1);
-	/* Also if it was there: whoever made it may have crashed before this. */
-	if (sync_parent_of(path) != 0)
+	parent = open_parent_of(path);
+	if (parent < 0 && errno == EACCES && !made)
+		return SOP_OK;
+	if (parent < 0 || sync_and_close(parent) != 0)
 		return sopi_file_fail(err, errno, true, "sync the parent of the database's folder",
 				      path, -1);
 	return SOP_OK;

@@ -269,13 +269,17 @@ static void apply_to_names(struct sopi_sim_disk *disk, enum sopi_sim_side side,
 	struct sopi_sim_names *names = names_of(disk, side, change->folder);
 	struct sopi_sim_names *to_names;
 
+	SOPI_CHECK(change->name != NULL);
 	if (change->kind == SOPI_SIM_ADDED)
 		make_node(disk, change->node, change->makes_folder);
 	if (names != NULL && change->kind == SOPI_SIM_ADDED)
 		names_add(names, change->name, change->node);
 	else if (names != NULL)
 		names_remove(names, change->name, change->node);
-	to_names = change->kind == SOPI_SIM_RENAMED ? names_of(disk, side, change->to_folder) : NULL;
+	if (change->kind != SOPI_SIM_RENAMED)
+		return;
+	SOPI_CHECK(change->to_name != NULL);
+	to_names = names_of(disk, side, change->to_folder);
 	if (to_names != NULL)
 		names_add(to_names, change->to_name, change->node);
 }

@@ -104,14 +104,14 @@ static void put(struct sopi_sim_file *file, uint64_t offset, const void *from, s
 		set_size(file, offset + size);
 }
 
-/* How much of a write that fails by order is stored all the same. */
-static size_t part_of(const struct sopi_sim_file *file, int os_errno, size_t size)
+/* How much of a write goes to the disk: all, a part if it fails by order, nothing if it must not be. */
+static size_t part_of(const struct sopi_sim_file *file, int os_errno, uint64_t offset, size_t size)
 {
 	const size_t partial = file->process->fault.partial_bytes;
 
-	if (os_errno == SOPI_SIM_DEAD)
+	if (os_errno == SOPI_SIM_DEAD || refuse(file, offset, size) != 0)
 		return 0;
-	return partial < size ? partial : size;
+	return os_errno == 0 || partial > size ? size : partial;
 }
 
 sop_status sopi_sim_write(struct sopi_file *base, uint64_t offset, const void *from, size_t size,
@@ -121,23 +121,17 @@ sop_status sopi_sim_write(struct sopi_file *base, uint64_t offset, const void *f
 	struct sopi_sim_disk *disk = file->process->disk;
 	int os_errno = sopi_sim_begin(file->process, SOPI_SIM_WRITE, file->path, offset, size);
 	const uint64_t first = disk->next_number;
-	size_t part = os_errno != 0 ? part_of(file, os_errno, size) : size;
-	const int refused = refuse(file, offset, size);
+	const size_t part = part_of(file, os_errno, offset, size);
+	const size_t stored = part != 0 ? room_for(file, offset, part) : 0;
 
-	if (refused != 0) {
-		part = 0;
-		os_errno = os_errno != 0 ? os_errno : refused;
-	}
-	if (part != 0) {
-		const size_t room = room_for(file, offset, part);
-
-		put(file, offset, from, room);
-		if (room < part && os_errno == 0)
-			os_errno = ENOSPC;
-	}
+	put(file, offset, from, stored);
+	if (os_errno == 0)
+		os_errno = refuse(file, offset, size);
+	if (os_errno == 0 && stored < size)
+		os_errno = ENOSPC;
 	if (base->direct_bytes != 0 && os_errno == 0)
 		sopi_sim_force(disk, file->node, first);
-	else if (base->direct_bytes != 0 && part != 0)
+	else if (base->direct_bytes != 0 && stored != 0)
 		sopi_sim_give_up(disk, file->node, first);
 	return sopi_sim_end(file->process, os_errno, true, "write", file->path, (int64_t)offset, err);
 }

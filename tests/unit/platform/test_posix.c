@@ -1,9 +1,10 @@
-/* The host's driver: the acceptance suite, with openat2 and without, and what only a host has: links, pipes, modes,
+/* The host's driver: the acceptance suite, with openat2 and without, with short I/O, and what only a host has: links, pipes, modes,
  * other processes, limits. */
 #include "acceptance.h"
 
 #include "base/alloc.h"
 #include "platform/fork.h"
+#include "platform/posix.h"
 #include "platform/posix_path.h"
 
 #include <dirent.h>
@@ -62,6 +63,12 @@ static int setup_without_openat2(void **state)
 	return setup(state);
 }
 
+static int setup_with_short_io(void **state)
+{
+	sopi_posix_short_io(777);
+	return setup(state);
+}
+
 static int remove_one(const char *path, const struct stat *stat, int flag, struct FTW *ftw)
 {
 	(void)stat;
@@ -76,6 +83,7 @@ static int teardown(void **state)
 	struct host *host = *state;
 
 	sopi_posix_walk_always(false);
+	sopi_posix_short_io(0);
 	sopi_folder_close(host->acceptance.folder);
 	assert_int_equal(nftw(host->place, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 	assert_int_equal(count_descriptors(), host->descriptors);
@@ -286,6 +294,24 @@ static void a_folder_without_permission_is_read_only_or_io(void **state)
 					 "and mode of the database's folder [f]");
 	assert_int_equal(statuses[1], SOP_READ_ONLY);
 	assert_int_equal(statuses[2], SOP_READ_ONLY);
+}
+
+/* A folder that was made for us inside one that we may pass through but not list. */
+static void a_parent_that_may_not_be_read_is_in_nobodys_way(void **state)
+{
+	struct host *host = *state;
+	struct sopi_folder *folder = NULL;
+	sop_status status;
+	sop_error err = SOP_ERROR_INIT;
+
+	assert_int_equal(chmod(host->acceptance.path, 0777), 0);
+	assert_int_equal(chmod(host->place, 0711), 0);
+	assert_true(become_nobody());
+	status = sopi_files_open_folder(sopi_platform_posix()->files, host->acceptance.path,
+					SOPI_FOLDER_CREATE, &folder, &err);
+	become_oneself();
+	sopi_folder_close(folder);
+	TEST_STATUS(status, SOP_OK, err);
 }
 
 static void too_many_descriptors_are_io_with_advice(void **state)
@@ -578,6 +604,7 @@ int main(int argc, char **argv)
 		HOST(no_descriptor_survives_exec),
 		HOST_WALK(no_descriptor_survives_exec),
 		HOST(a_folder_without_permission_is_read_only_or_io),
+		HOST(a_parent_that_may_not_be_read_is_in_nobodys_way),
 		HOST(too_many_descriptors_are_io_with_advice),
 		HOST(a_write_cut_short_is_an_error_with_its_place),
 		HOST(every_errno_has_its_status),
@@ -593,6 +620,7 @@ int main(int argc, char **argv)
 	test_begin(argc, argv);
 	failed += acceptance_run("posix", setup, teardown);
 	failed += acceptance_run("posix, without openat2", setup_without_openat2, teardown);
+	failed += acceptance_run("posix, interrupted and cut short", setup_with_short_io, teardown);
 	failed += cmocka_run_group_tests_name("posix alone", tests, NULL, NULL);
 	return failed;
 }

@@ -511,6 +511,57 @@ static void a_removed_name_may_come_back(void **state)
 	acceptance_expect_missing(box->folder, "f");
 }
 
+static void removing_a_later_file_of_the_name_leaves_the_earlier(void **state)
+{
+	struct box *box = *state;
+	struct box crash;
+	sop_error err = SOP_ERROR_INIT;
+
+	put_durable(box, "f", "text");
+	TEST_OK(sopi_folder_remove(box->folder, "f", &err), err); /* 0 */
+	sopi_file_close(acceptance_open(box->folder, "f", ACCEPTANCE_NEW)); /* 1 */
+	TEST_OK(sopi_folder_remove(box->folder, "f", &err), err); /* 2 */
+	crash = crashed(box, SOPI_SIM_KEEP_ONE, 2, 0, 0);
+	assert_true(holds(&crash, "f", "text"));
+	box_free(&crash);
+}
+
+/* Makes and removes so many files that the simulation tidies up. `scratch` is a durable folder. */
+static void churn(struct box *box)
+{
+	sop_error err = SOP_ERROR_INIT;
+
+	for (int i = 0; i < 200; i++) {
+		sopi_file_close(acceptance_open(box->folder, "scratch/x", ACCEPTANCE_NEW));
+		TEST_OK(sopi_folder_remove(box->folder, "scratch/x", &err), err);
+	}
+	sync_folder(box, "scratch");
+}
+
+static void a_removed_file_is_kept_as_long_as_it_may_come_back(void **state)
+{
+	struct box *box = *state;
+	struct sopi_file *file;
+	struct box crash;
+	sop_error err = SOP_ERROR_INIT;
+
+	TEST_OK(sopi_folder_make(box->folder, "scratch", &err), err);
+	put_durable(box, "f", "old");
+	file = acceptance_open(box->folder, "g", ACCEPTANCE_NEW); /* 0 */
+	write_at(file, 0, "text");
+	sync_file(file);
+	sopi_file_close(file);
+	TEST_OK(sopi_folder_remove(box->folder, "g", &err), err); /* 1 */
+	sopi_file_close(acceptance_open(box->folder, "tmp", ACCEPTANCE_NEW)); /* 2 */
+	TEST_OK(sopi_folder_rename(box->folder, "tmp", "f", &err), err); /* 3 */
+	churn(box);
+	assert_int_equal(sopi_sim_disk_unsynced(box->disk), 4);
+	crash = crashed(box, SOPI_SIM_KEEP_ONE, 0, 0, 0);
+	assert_true(holds(&crash, "g", "text"));
+	assert_true(holds(&crash, "f", "old"));
+	box_free(&crash);
+}
+
 static void a_rename_is_old_or_new_and_may_come_before_the_data(void **state)
 {
 	struct box *box = *state;
@@ -1125,6 +1176,8 @@ int main(int argc, char **argv)
 		BOX(a_new_name_is_lost_without_a_sync_of_its_folder),
 		BOX(a_folder_within_a_lost_folder_is_lost_too),
 		BOX(a_removed_name_may_come_back),
+		BOX(removing_a_later_file_of_the_name_leaves_the_earlier),
+		BOX(a_removed_file_is_kept_as_long_as_it_may_come_back),
 		BOX(a_rename_is_old_or_new_and_may_come_before_the_data),
 		BOX(a_rename_between_folders_never_loses_the_file),
 		BOX(a_file_moved_out_of_an_unsynced_folder_is_not_in_both),
