@@ -11,6 +11,8 @@
 #define HURRIED_DEADLINE_MS 2
 #define RUN_DEADLINE_MS 60000
 #define ATTEMPTS_MAX 1000000
+#define YIELDS_PER_SLEEP 60
+#define SLEEP_US 100 /* long enough for hundreds of commits by others */
 
 /* ---- keys and values ----------------------------------------------------------------------------------------- */
 
@@ -106,22 +108,19 @@ sop_status actor_ready(struct actor *actor)
 {
 	const unsigned yield_once_in = actor->world->options.yield_once_in;
 
-	if (actor->doomed == SOP_OK && yield_once_in != 0 && test_rng_once_in(&actor->rng, yield_once_in))
+	actor->err.store[0] = '\0';
+	if (actor->doomed != SOP_OK || yield_once_in == 0)
+		return actor->doomed;
+	if (test_rng_once_in(&actor->rng, (uint64_t)yield_once_in * YIELDS_PER_SLEEP))
+		test_sleep_us(SLEEP_US);
+	else if (test_rng_once_in(&actor->rng, yield_once_in))
 		(void)sched_yield();
-	return actor->doomed;
+	return SOP_OK;
 }
 
 struct event *actor_event(struct actor *actor, enum event_kind kind, size_t store)
 {
 	return history_event(actor->log, kind, store);
-}
-
-/* Whether the library has rolled back the transaction at hand. */
-static bool has_ended(struct actor *actor)
-{
-	uint64_t position = 0;
-
-	return sop_txn_position(actor->txn, &position, NULL) == SOP_MISUSE;
 }
 
 static sop_status doom(struct actor *actor, sop_status status)
@@ -158,10 +157,10 @@ sop_status actor_settle(struct actor *actor, const char *call, size_t store, sop
 {
 	if (status == SOP_OK)
 		return status;
-	if (status == SOP_NOT_FOUND && actor->world->options.stores_absent &&
-	    ((allowed & ACTOR_MAY_MISS) == 0 || has_ended(actor))) {
-		(void)actor_event(actor, EVENT_NO_STORE, store);
-		return doom(actor, ACTOR_NO_STORE);
+	if (status == SOP_NOT_FOUND && (allowed & ACTOR_ABOUT_STORES) == 0 &&
+	    strcmp(actor->err.store, sop_store_name(actor->world->stores[store])) == 0) {
+		actor_event(actor, EVENT_NO_STORE, store)->status = status;
+		return ACTOR_NO_STORE;
 	}
 	if (status == SOP_NOT_FOUND && (allowed & ACTOR_MAY_MISS) != 0)
 		return status;
@@ -248,23 +247,24 @@ void actor_rollback(struct actor *actor)
 	}
 }
 
-/* Now and then asks what became of the transaction at hand, which has ended. */
-static void check_outcome(struct actor *actor, bool changed, uint64_t position)
+/* Now and then asks what became of the transaction at hand; `position` is HISTORY_NO_POSITION if it did not commit. */
+static void check_outcome(struct actor *actor, uint64_t position)
 {
 	uint8_t id[16];
 	sop_outcome outcome = SOP_OUTCOME_UNKNOWN;
-	uint64_t outcome_position = 0;
+	uint64_t told = 0;
 
 	if (!test_rng_once_in(&actor->rng, 8))
 		return;
 	if (sop_txn_id(actor->txn, id, &actor->err) != SOP_OK ||
-	    sop_txn_outcome(actor->world->db, id, &outcome, &outcome_position, &actor->err) != SOP_OK)
+	    sop_txn_outcome(actor->world->db, id, &outcome, &told, &actor->err) != SOP_OK)
 		test_note_failure("no outcome: %s", actor->err.message);
-	else if (changed ? outcome != SOP_OUTCOME_COMMITTED || outcome_position != position
-			 : outcome != SOP_OUTCOME_NOT_COMMITTED)
-		test_note_failure("outcome %d at %llu, should be %d at %llu", (int)outcome,
-				  (unsigned long long)outcome_position, changed,
-				  (unsigned long long)position);
+	else if (position != HISTORY_NO_POSITION && outcome == SOP_OUTCOME_NOT_COMMITTED)
+		history_open_txn(actor->log)->claims_nothing = true;
+	else if (position == HISTORY_NO_POSITION ? outcome != SOP_OUTCOME_NOT_COMMITTED
+						 : outcome != SOP_OUTCOME_COMMITTED || told != position)
+		test_note_failure("outcome %d at %llu of a transaction at %lld", (int)outcome,
+				  (unsigned long long)told, (long long)position);
 }
 
 sop_status actor_commit(struct actor *actor)
@@ -281,12 +281,12 @@ sop_status actor_commit(struct actor *actor)
 		(void)actor_settle(actor, "commit", 0, status, 0);
 		history_abort(actor->log, status, end_ns);
 		note_end(actor, status);
-		check_outcome(actor, false, 0);
+		check_outcome(actor, HISTORY_NO_POSITION);
 		return status;
 	}
 	if (sop_txn_position(actor->txn, &position, &actor->err) != SOP_OK)
 		test_note_failure("a committed transaction has no position: %s", actor->err.message);
-	check_outcome(actor, position != history_open_txn(actor->log)->snapshot, position);
+	check_outcome(actor, position);
 	history_commit(actor->log, position, end_ns);
 	return SOP_OK;
 }
@@ -390,16 +390,22 @@ static sop_status run_body(sop_txn *txn, void *arg, sop_error *err)
 static void end_run(struct run *run, int64_t end_ns)
 {
 	struct actor *actor = run->actor;
-	const struct txn_record *record = history_open_txn(actor->log);
+	struct txn_record *record = history_open_txn(actor->log);
 	sop_outcome outcome = SOP_OUTCOME_UNKNOWN;
+	sop_stats stats = SOP_STATS_INIT;
 	uint64_t position = 0;
 
 	if (sop_txn_outcome(actor->world->db, run->id, &outcome, &position, &actor->err) != SOP_OK)
 		test_note_failure("no outcome: %s", actor->err.message);
-	if (outcome == SOP_OUTCOME_NOT_COMMITTED)
-		position = record->snapshot; /* it changed nothing */
-	else if (outcome != SOP_OUTCOME_COMMITTED)
+	if (outcome == SOP_OUTCOME_NOT_COMMITTED) { /* it changed nothing */
+		if (sop_db_stats(actor->world->db, &stats, &actor->err) != SOP_OK)
+			test_note_failure("no stats: %s", actor->err.message);
+		position = record->snapshot;
+		record->claims_nothing = true;
+		record->idle_until = stats.position;
+	} else if (outcome != SOP_OUTCOME_COMMITTED) {
 		test_note_failure("a committed transaction has outcome %d", (int)outcome);
+	}
 	history_commit(actor->log, position, end_ns);
 }
 
@@ -456,7 +462,7 @@ sop_status actor_get(struct actor *actor, size_t store, uint64_t key, uint64_t i
 	status = sop_fetch(actor->txn, actor->world->stores[store], actor_key(actor, key, &room),
 			   item, 0, &actor->key, &actor->value, &about, &actor->err);
 	status = actor_settle(actor, "fetch", store, status, ACTOR_MAY_MISS);
-	if (actor->doomed != SOP_OK)
+	if (!actor_answered(status))
 		return status;
 	event = actor_event(actor, EVENT_GET, store);
 	event->status = status;
@@ -532,7 +538,7 @@ sop_status actor_insert(struct actor *actor, size_t store, uint64_t key, sop_byt
 	status = sop_insert(actor->txn, actor->world->stores[store], actor_key(actor, key, &room),
 			    value, &id, &actor->err);
 	status = actor_settle(actor, "insert", store, status, ACTOR_MAY_EXIST);
-	if (actor->doomed != SOP_OK)
+	if (!actor_answered(status))
 		return status;
 	event = actor_event(actor, EVENT_INSERT, store);
 	event->status = status;
@@ -555,7 +561,7 @@ sop_status actor_update(struct actor *actor, size_t store, uint64_t key, uint64_
 	status = sop_update(actor->txn, actor->world->stores[store], actor_key(actor, key, &room),
 			    item, value, &actor->err);
 	status = actor_settle(actor, "update", store, status, ACTOR_MAY_MISS);
-	if (actor->doomed != SOP_OK)
+	if (!actor_answered(status))
 		return status;
 	event = actor_event(actor, EVENT_UPDATE, store);
 	event->status = status;
@@ -576,7 +582,7 @@ sop_status actor_remove(struct actor *actor, size_t store, uint64_t key, uint64_
 	status = sop_remove(actor->txn, actor->world->stores[store], actor_key(actor, key, &room),
 			    item, &actor->err);
 	status = actor_settle(actor, "remove", store, status, ACTOR_MAY_MISS);
-	if (actor->doomed != SOP_OK)
+	if (!actor_answered(status))
 		return status;
 	event = actor_event(actor, EVENT_REMOVE, store);
 	event->status = status;
@@ -665,8 +671,8 @@ sop_status actor_rollback_to(struct actor *actor, uint64_t savepoint)
 static sop_status catalog_answer(struct actor *actor, enum event_kind kind, size_t store, sop_status status)
 {
 	status = actor_settle(actor, "create, drop or rename", store, status,
-			      ACTOR_MAY_MISS | ACTOR_MAY_EXIST);
-	if (actor->doomed == SOP_OK)
+			      ACTOR_MAY_MISS | ACTOR_MAY_EXIST | ACTOR_ABOUT_STORES);
+	if (actor_answered(status))
 		actor_event(actor, kind, store)->status = status;
 	return status;
 }
@@ -701,7 +707,7 @@ sop_status actor_rename(struct actor *actor, size_t store, size_t to)
 	status = sop_store_rename(actor->txn, stores[store], test_text(sop_store_name(stores[to])),
 				  &actor->err);
 	status = catalog_answer(actor, EVENT_RENAME, store, status);
-	if (actor->doomed == SOP_OK)
+	if (actor_answered(status))
 		actor->log->events[actor->log->event_count - 1].number = to;
 	return status;
 }

@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-/* What a call of an actor returns when the store is not there: the transaction was rolled back. Not a sop_status. */
+/* What a call of an actor returns when the store is not there; the transaction goes on. Not a sop_status. */
 #define ACTOR_NO_STORE (-1000)
 
 /* What a body returns to roll back what it did; actor_perform then returns it too. Not a sop_status. */
@@ -33,8 +33,6 @@ struct world_options {
 	unsigned key_padding_max; /* keys are 8 bytes and up to so many more */
 	unsigned yield_once_in; /* gives way before one call in so many; 0: never */
 	bool cancels; /* somebody cancels transactions: CANCELLED may happen */
-	uint32_t node_items; /* 0: 4 */
-	uint32_t node_bytes; /* 0: 1024 */
 };
 
 struct world;
@@ -107,7 +105,7 @@ typedef sop_status (*actor_body)(struct actor *actor, void *arg);
 enum actor_how { ACTOR_BY_RENEW, ACTOR_BY_AGAIN, ACTOR_BY_RUN, ACTOR_HOWS };
 
 /* Begins, runs `body`, commits, and begins again while it conflicts. Returns the status of the commit or what the body
- * returned; TIMEOUT, CANCELLED and ACTOR_NO_STORE are not repeated. */
+ * returned; TIMEOUT and CANCELLED are not repeated. */
 sop_status actor_perform(struct actor *actor, enum actor_how how, enum actor_kind kind,
 			 actor_body body, void *arg);
 

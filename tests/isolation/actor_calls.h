@@ -24,8 +24,15 @@ sop_status actor_ready(struct actor *actor);
 
 #define ACTOR_MAY_MISS 1u /* NOT_FOUND is an answer */
 #define ACTOR_MAY_EXIST 2u /* EXISTS is an answer */
+#define ACTOR_ABOUT_STORES 4u /* ... about the store itself */
 
-/* Judges the status of a call on `store`; dooms the actor unless it is an answer. */
+/* Whether a call was answered, so that it belongs into the record. */
+static inline bool actor_answered(sop_status status)
+{
+	return status == SOP_OK || status == SOP_NOT_FOUND || status == SOP_EXISTS;
+}
+
+/* Judges the status of a call on `store`; dooms the actor unless it is an answer or ACTOR_NO_STORE. */
 sop_status actor_settle(struct actor *actor, const char *call, size_t store, sop_status status,
 			unsigned allowed);
 

@@ -120,7 +120,7 @@ sop_status actor_cursor_move(struct actor_cursor *cursor, enum actor_move move, 
 		return status;
 	status = call_move(cursor, move, &entry);
 	status = actor_settle(actor, "cursor move", cursor->store, status, ACTOR_MAY_MISS);
-	if (actor->doomed != SOP_OK)
+	if (!actor_answered(status))
 		return status;
 	if (status == SOP_OK)
 		found = seen_by_cursor(actor, cursor, &entry);
@@ -188,7 +188,7 @@ sop_status actor_cursor_seek(struct actor_cursor *cursor, uint64_t key, sop_seek
 	status = sop_cursor_seek(cursor->cursor, actor_key(actor, key, &room), where, &entry,
 				 &actor->err);
 	status = actor_settle(actor, "cursor_seek", cursor->store, status, ACTOR_MAY_MISS);
-	if (actor->doomed != SOP_OK)
+	if (!actor_answered(status))
 		return status;
 	if (status == SOP_OK)
 		found = seen_by_cursor(actor, cursor, &entry);
@@ -214,7 +214,7 @@ sop_status actor_cursor_entry(struct actor_cursor *cursor, struct item_seen *see
 		return status;
 	status = sop_cursor_entry(cursor->cursor, &entry, &actor->err);
 	status = actor_settle(actor, "cursor_entry", cursor->store, status, ACTOR_MAY_MISS);
-	if (actor->doomed != SOP_OK)
+	if (!actor_answered(status))
 		return status;
 	if (status == SOP_OK)
 		found = seen_by_cursor(actor, cursor, &entry);
@@ -239,7 +239,7 @@ sop_status actor_cursor_update(struct actor_cursor *cursor, sop_bytes value)
 		return status;
 	status = sop_cursor_update(cursor->cursor, value, &actor->err);
 	status = actor_settle(actor, "cursor_update", cursor->store, status, ACTOR_MAY_MISS);
-	if (actor->doomed != SOP_OK)
+	if (!actor_answered(status))
 		return status;
 	event = actor_event(actor, EVENT_UPDATE, cursor->store);
 	event->status = status;
@@ -259,7 +259,7 @@ sop_status actor_cursor_remove(struct actor_cursor *cursor)
 		return status;
 	status = sop_cursor_remove(cursor->cursor, &actor->err);
 	status = actor_settle(actor, "cursor_remove", cursor->store, status, ACTOR_MAY_MISS);
-	if (actor->doomed != SOP_OK)
+	if (!actor_answered(status))
 		return status;
 	event = actor_event(actor, EVENT_REMOVE, cursor->store);
 	event->status = status;

@@ -101,9 +101,11 @@ struct txn_record {
 	int64_t end_ns; /* taken just after it was answered */
 	uint64_t snapshot; /* the position it read at */
 	uint64_t position; /* TXN_COMMITTED: as sop_txn_position says */
+	uint64_t idle_until; /* where only the snapshot is known of one that claims nothing: its highest possible position */
 	sop_status status; /* how it ended */
 	uint8_t mode; /* a sop_mode */
 	uint8_t end; /* a txn_end */
+	bool claims_nothing; /* sop_txn_outcome says that it changed nothing */
 };
 
 /* The transactions of one thread, in their order. */

@@ -43,6 +43,7 @@ struct savepoint {
 /* One comparison of a transaction with the state at one position. */
 enum level {
 	LEVEL_COMMIT, /* with the state just before its own position; then its changes stay */
+	LEVEL_IDLE, /* with the state after a position that another wrote; there must be no changes */
 	LEVEL_SNAPSHOT /* with the state after the position it read at; then its changes go */
 };
 
@@ -66,9 +67,14 @@ struct oracle {
 	struct savepoint *savepoints;
 	size_t savepoint_count;
 	size_t savepoint_capacity;
+	struct check *idles; /* transactions that must have done nothing, at a position that is still to come */
+	size_t idle_count;
+	size_t idle_capacity;
 	const struct check *check;
 	const struct event *event;
 	bool maybe_changed; /* it did something that may or may not count as a change */
+	bool quiet; /* anomalies are counted in `unheard` only */
+	uint64_t unheard;
 };
 
 const char *replay_anomaly_name(enum replay_anomaly anomaly)
@@ -95,7 +101,9 @@ static void describe_txn(const struct oracle *oracle, const struct check *check,
 		       log_index(oracle->history, check->log), (size_t)(txn - check->log->txns),
 		       txn->mode, (long long)txn->snapshot,
 		       txn->end == TXN_COMMITTED ? "committed" : "aborted", (long long)txn->position,
-		       check->level == LEVEL_COMMIT ? "before its position" : "at its snapshot");
+		       check->level == LEVEL_COMMIT ? "before its position"
+		       : check->level == LEVEL_IDLE ? "at its position"
+						    : "at its snapshot");
 }
 
 __attribute__((format(printf, 3, 4))) static void note(struct oracle *oracle, enum replay_anomaly anomaly,
@@ -107,9 +115,16 @@ __attribute__((format(printf, 3, 4))) static void note(struct oracle *oracle, en
 	char event[700] = "";
 	va_list arguments;
 
+	oracle->unheard++;
+	if (oracle->quiet)
+		return;
 	report->anomalies[anomaly]++;
 	if (report->text_count >= REPLAY_TEXTS_MAX)
 		return;
+	if (report->text_count == 0) {
+		report->first_log = oracle->check->log;
+		report->first_txn = oracle->check->txn;
+	}
 	va_start(arguments, format);
 	(void)vsnprintf(what, sizeof what, format, arguments);
 	va_end(arguments);
@@ -308,6 +323,15 @@ static void settle(struct oracle *oracle, uint64_t position)
 	oracle->undo_count = 0;
 }
 
+static bool is_attached(const struct oracle *oracle, const struct table *table)
+{
+	for (size_t i = 0; i < HISTORY_STORES_MAX; i++) {
+		if (oracle->stores[i] == table)
+			return true;
+	}
+	return false;
+}
+
 /* Whether the first undo of what undo `index` concerns still describes how things are. */
 static bool is_as_before(const struct oracle *oracle, size_t index)
 {
@@ -325,6 +349,8 @@ static bool is_as_before(const struct oracle *oracle, size_t index)
 	}
 	if (undo->table == NULL)
 		return oracle->stores[undo->name] == undo->old_table;
+	if (!is_attached(oracle, undo->table))
+		return true; /* that it is gone shows in the names */
 	entry = table_get(undo->table, undo->old.key, undo->old.item);
 	if (entry == NULL || !undo->had)
 		return entry == NULL && !undo->had;
@@ -400,7 +426,7 @@ static void play_scan(struct oracle *oracle, const struct table *table)
 	size_t first = 0;
 	size_t end = 0;
 	size_t left = 0;
-	const uint64_t before = oracle->report->anomalies[REPLAY_READ];
+	const uint64_t before = oracle->unheard;
 
 	table_range(table, &event->range, &first, &end);
 	left = end - first;
@@ -411,7 +437,7 @@ static void play_scan(struct oracle *oracle, const struct table *table)
 			entry = &table->entries[reverse ? --end : first++];
 		left -= left != 0;
 		compare_item(oracle, &items[i], entry);
-		if (oracle->report->anomalies[REPLAY_READ] != before)
+		if (oracle->unheard != before)
 			return; /* all that follows would be wrong too */
 	}
 	if ((event->flags & EVENT_COMPLETE) != 0 && left != 0)
@@ -681,10 +707,10 @@ static bool has_own_position(const struct txn_record *txn)
 	return txn->end == TXN_COMMITTED && txn->position != txn->snapshot;
 }
 
-static void play_check(struct oracle *oracle, const struct check *check)
+/* Compares all that the transaction saw with the state at hand; its changes can be taken back. */
+static void play_events(struct oracle *oracle, const struct check *check)
 {
 	const struct txn_record *txn = check->txn;
-	const size_t tables = oracle->table_count;
 
 	oracle->check = check;
 	oracle->maybe_changed = false;
@@ -694,17 +720,102 @@ static void play_check(struct oracle *oracle, const struct check *check)
 		play_event(oracle);
 	}
 	oracle->event = NULL;
+}
+
+/* Takes all changes back; what a snapshot made is gone with it. */
+static void end_snapshot(struct oracle *oracle, size_t table_count)
+{
+	take_back(oracle, 0);
+	while (oracle->table_count > table_count)
+		table_free_last(oracle);
+}
+
+/* The transaction changes something in the state that it read, and was told that it changed nothing. */
+static void must_be_idle_later(struct oracle *oracle, const struct check *check)
+{
+	if (check->txn->idle_until <= check->position) {
+		note(oracle, REPLAY_POSITION, "it changed something and has no position of its own");
+		return;
+	}
+	oracle->idles = test_grow(oracle->idles, oracle->idle_count, &oracle->idle_capacity,
+				  sizeof *oracle->idles);
+	oracle->idles[oracle->idle_count] = *check;
+	oracle->idles[oracle->idle_count++].level = LEVEL_IDLE;
+}
+
+static void play_check(struct oracle *oracle, const struct check *check)
+{
+	const struct txn_record *txn = check->txn;
+	const size_t tables = oracle->table_count;
+
+	play_events(oracle, check);
 	if (check->level == LEVEL_COMMIT) {
 		if (oracle->undo_count == 0 && !oracle->maybe_changed)
 			note(oracle, REPLAY_POSITION, "it changed nothing");
+		if (txn->claims_nothing && changed_something(oracle))
+			note(oracle, REPLAY_POSITION, "its outcome denies that it changed something");
 		settle(oracle, txn->position);
 		return;
 	}
-	if (txn->end == TXN_COMMITTED && !has_own_position(txn) && changed_something(oracle))
-		note(oracle, REPLAY_POSITION, "it changed something and has no position of its own");
-	take_back(oracle, 0);
-	while (oracle->table_count > tables) /* what a snapshot made is gone with it */
-		table_free_last(oracle);
+	if (check->level == LEVEL_IDLE && changed_something(oracle))
+		note(oracle, REPLAY_POSITION, "it changed something, and another has the same position");
+	if (check->level == LEVEL_SNAPSHOT && txn->end == TXN_COMMITTED && !has_own_position(txn) &&
+	    changed_something(oracle))
+		must_be_idle_later(oracle, check);
+	end_snapshot(oracle, tables);
+}
+
+/* Whether the transaction saw nothing else than the state at hand, and changes something in it, or nothing. */
+static bool fits(struct oracle *oracle, const struct check *check, bool changes)
+{
+	const size_t tables = oracle->table_count;
+	const uint64_t before = oracle->unheard;
+	bool changed = false;
+
+	oracle->quiet = true;
+	play_events(oracle, check);
+	changed = changed_something(oracle);
+	oracle->quiet = false;
+	end_snapshot(oracle, tables);
+	return changed == changes && oracle->unheard == before;
+}
+
+/* The state after `position` is complete: lets go those that did nothing in it. */
+static void try_idles(struct oracle *oracle, uint64_t position)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < oracle->idle_count; i++) {
+		const struct check idle = oracle->idles[i];
+
+		if (fits(oracle, &idle, false))
+			continue;
+		oracle->check = &idle;
+		oracle->event = NULL;
+		if (position >= idle.txn->idle_until)
+			note(oracle, REPLAY_POSITION, "it changed something wherever it is put");
+		else
+			oracle->idles[kept++] = idle;
+	}
+	oracle->idle_count = kept;
+}
+
+/* Plays `count` transactions that were told the same position: one wrote it, the others did nothing in the end, and
+ * were put behind it. */
+static void play_group(struct oracle *oracle, struct check *checks, size_t count)
+{
+	size_t writer = 0;
+
+	while (count > 1 && writer < count && !fits(oracle, &checks[writer], true))
+		writer++;
+	if (writer == count)
+		writer = 0; /* whoever it is, this is reported */
+	play_check(oracle, &checks[writer]);
+	for (size_t i = 0; i < count; i++) {
+		checks[i].level = i == writer ? LEVEL_COMMIT : LEVEL_IDLE;
+		if (i != writer)
+			play_check(oracle, &checks[i]);
+	}
 }
 
 static int compare_checks(const void *left, const void *right)
@@ -762,6 +873,7 @@ static void replay(struct oracle *oracle)
 	const struct history *history = oracle->history;
 	struct check *checks = test_alloc(2 * count_txns(history) * sizeof *checks);
 	size_t count = 0;
+	size_t group = 0;
 
 	for (size_t i = 0; i < history->log_count; i++) {
 		const struct history_log *log = &history->logs[i];
@@ -770,12 +882,18 @@ static void replay(struct oracle *oracle)
 			count += list_checks(oracle, log, &log->txns[t], &checks[count]);
 	}
 	qsort(checks, count, sizeof *checks, compare_checks);
-	for (size_t i = 0; i < count; i++) {
-		oracle->check = &checks[i];
-		if (i != 0 && checks[i].level == LEVEL_COMMIT && checks[i - 1].level == LEVEL_COMMIT &&
-		    checks[i].position == checks[i - 1].position)
-			note(oracle, REPLAY_POSITION, "another has the same position");
-		play_check(oracle, &checks[i]);
+	for (size_t i = 0; i < count; i += group) {
+		group = 1;
+		while (checks[i].level == LEVEL_COMMIT && i + group < count &&
+		       checks[i + group].level == LEVEL_COMMIT &&
+		       checks[i + group].position == checks[i].position)
+			group++;
+		if (checks[i].level == LEVEL_COMMIT)
+			play_group(oracle, &checks[i], group);
+		else
+			play_check(oracle, &checks[i]);
+		if (i + group == count || checks[i + group].position != checks[i].position)
+			try_idles(oracle, checks[i].position);
 	}
 	free(checks);
 }
@@ -865,6 +983,7 @@ bool replay_check(const struct history *history, struct replay_report *report)
 	free(oracle.tables);
 	free(oracle.undos);
 	free(oracle.savepoints);
+	free(oracle.idles);
 	for (size_t i = 0; i < REPLAY_ANOMALIES; i++)
 		anomalies += report->anomalies[i];
 	return anomalies == 0;

@@ -2,8 +2,8 @@
  *
  * Since every transaction says its position, the serial order is known: the history is played again in that order on plain
  * sorted arrays, and every answer that any transaction got must be the answer that the arrays give. A transaction with
- * a position of its own must have seen the state just before it; any other, the state after the position it read at. Besides,
- * every attempt, also one that conflicted or was rolled back, must have seen the state of the position it read at. Real
+ * a position of its own must have seen the state just before it; any other, the state after its position, which is the
+ * one it read at, or a later one if its changes came to nothing and were judged then. Besides, every attempt, also one that conflicted or was rolled back, must have seen the state of the position it read at. Real
  * time: whoever was answered before another began lies before it. */
 #ifndef ISOLATION_REPLAY_H
 #define ISOLATION_REPLAY_H
@@ -30,6 +30,8 @@ struct replay_report {
 	uint64_t aborted;
 	uint64_t events; /* answers compared */
 	uint64_t anomalies[REPLAY_ANOMALIES];
+	const struct history_log *first_log; /* where the first of them is */
+	const struct txn_record *first_txn;
 	size_t text_count; /* the first few, as text */
 	char texts[REPLAY_TEXTS_MAX][REPLAY_TEXT_BYTES];
 };

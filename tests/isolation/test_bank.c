@@ -4,13 +4,13 @@
 static void the_sum_is_constant_in_every_scan(void **state)
 {
 	(void)state;
-	workload_must_pass(workload_bank, 25000);
+	workload_must_pass(workload_bank, 80000);
 }
 
 static void no_update_of_a_hot_key_is_lost(void **state)
 {
 	(void)state;
-	workload_must_pass(workload_hot_keys, 10000);
+	workload_must_pass(workload_hot_keys, 50000);
 }
 
 int main(int argc, char **argv)

@@ -4,7 +4,7 @@
 static void stores_come_and_go_serializably(void **state)
 {
 	(void)state;
-	workload_must_pass(workload_catalog, 15000);
+	workload_must_pass(workload_catalog, 60000);
 }
 
 int main(int argc, char **argv)

@@ -4,19 +4,19 @@
 static void the_count_guards_an_insertion(void **state)
 {
 	(void)state;
-	workload_must_pass(workload_counts, 10000);
+	workload_must_pass(workload_counts, 50000);
 }
 
 static void integers_change_in_one_order(void **state)
 {
 	(void)state;
-	workload_must_pass(workload_counters, 15000);
+	workload_must_pass(workload_counters, 60000);
 }
 
 static void additions_never_conflict(void **state)
 {
 	(void)state;
-	workload_must_pass(workload_additions, 5000);
+	workload_must_pass(workload_additions, 20000);
 }
 
 int main(int argc, char **argv)

@@ -4,13 +4,13 @@
 static void cursors_neither_skip_nor_repeat(void **state)
 {
 	(void)state;
-	workload_must_pass(workload_cursors, 12000);
+	workload_must_pass(workload_cursors, 40000);
 }
 
 static void equal_keys_keep_their_order(void **state)
 {
 	(void)state;
-	workload_must_pass(workload_duplicates, 15000);
+	workload_must_pass(workload_duplicates, 60000);
 }
 
 int main(int argc, char **argv)

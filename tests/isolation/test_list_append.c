@@ -4,7 +4,7 @@
 static void lists_grow_in_one_order(void **state)
 {
 	(void)state;
-	workload_must_pass(workload_list_append, 30000);
+	workload_must_pass(workload_list_append, 100000);
 }
 
 int main(int argc, char **argv)

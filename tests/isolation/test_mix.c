@@ -4,7 +4,7 @@
 static void anything_at_once_is_strictly_serializable(void **state)
 {
 	(void)state;
-	workload_must_pass(workload_mix, 30000);
+	workload_must_pass(workload_mix, 120000);
 }
 
 int main(int argc, char **argv)

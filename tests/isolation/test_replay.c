@@ -463,6 +463,11 @@ static void reader_with_own_position(struct history *h)
 	txn_at(h, 0, 3)->position = 6;
 }
 
+static void claims_to_have_changed_nothing(struct history *h)
+{
+	txn_at(h, 2, 0)->claims_nothing = true;
+}
+
 static void stale_reader(struct history *h)
 {
 	txn_at(h, 1, 0)->begin_ns = 31;
@@ -543,6 +548,7 @@ static const struct {
 	BAD(no_position, REPLAY_POSITION),
 	BAD(writer_without_own_position, REPLAY_POSITION),
 	BAD(reader_with_own_position, REPLAY_POSITION),
+	BAD(claims_to_have_changed_nothing, REPLAY_POSITION),
 	BAD(stale_reader, REPLAY_REAL_TIME),
 	BAD(writer_before_one_that_was_answered, REPLAY_REAL_TIME),
 	BAD(wrong_list_of_stores, REPLAY_CATALOG),
@@ -596,12 +602,37 @@ static void an_idle_min_may_write_or_not(void **state)
 	}
 }
 
+/* Two transactions at position 3: one wrote it, the other inserted and removed the same key and was put behind it. */
+static void one_that_did_nothing_in_the_end_shares_a_position(void **state)
+{
+	(void)state;
+	for (unsigned removes = 0; removes < 2; removes++) {
+		struct history history;
+		struct replay_report report;
+		struct history_log *log = NULL;
+
+		write_the_beginning(&history);
+		log = begin(&history, 0, SOP_WRITE, 2);
+		(void)change(log, EVENT_PUT, 0, 10, 500);
+		commit(log, 3);
+		log = begin(&history, 1, SOP_WRITE, 2);
+		(void)change(log, EVENT_INSERT, 0, 11, 110);
+		found(log, 11, 0, 110);
+		if (removes != 0)
+			(void)change(log, EVENT_REMOVE, 0, 11, 0);
+		commit(log, 3);
+		assert_int_equal(replay_check(&history, &report), removes);
+		history_free(&history);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_good_history_is_good),
 		cmocka_unit_test(every_spoilt_history_is_bad),
 		cmocka_unit_test(an_idle_min_may_write_or_not),
+		cmocka_unit_test(one_that_did_nothing_in_the_end_shares_a_position),
 	};
 
 	test_begin(argc, argv);

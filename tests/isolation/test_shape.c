@@ -4,19 +4,19 @@
 static void nothing_slips_behind_the_last_key(void **state)
 {
 	(void)state;
-	workload_must_pass(workload_appends, 15000);
+	workload_must_pass(workload_appends, 80000);
 }
 
 static void runs_of_keys_come_and_go(void **state)
 {
 	(void)state;
-	workload_must_pass(workload_mass_delete, 6000);
+	workload_must_pass(workload_mass_delete, 30000);
 }
 
 static void long_readers_keep_their_snapshot(void **state)
 {
 	(void)state;
-	workload_must_pass(workload_long_readers, 6000);
+	workload_must_pass(workload_long_readers, 30000);
 }
 
 int main(int argc, char **argv)

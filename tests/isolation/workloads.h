@@ -1,5 +1,5 @@
-/* Workloads: what the threads of a world do, each directed at a class of anomalies. All run on nodes of four items, so
- * that splits and merges happen all the time. They are used by the tests of good engines and by those of planted bugs. */
+/* Workloads: what the threads of a world do, each directed at a class of anomalies. Nodes have four items (with
+ * every fourth seed: as many as fit into 1 KB), so that splits and merges happen all the time. They are used by the tests of good engines and by those of planted bugs. */
 #ifndef ISOLATION_WORKLOADS_H
 #define ISOLATION_WORKLOADS_H
 
@@ -59,7 +59,8 @@ struct verdict workload_long_readers(uint64_t transactions);
 /* Read-modify-writes of a few hot keys: lost updates. */
 struct verdict workload_hot_keys(uint64_t transactions);
 
-/* Runs `run` with the scaled number of transactions, and fails the test of cmocka if anything was wrong. */
+/* Runs `run` in one new world after the other, each of another seed, until so many transactions (scaled) have been checked;
+ * fails the test of cmocka if anything was wrong. */
 void workload_must_pass(workload run, uint64_t transactions);
 
 /* ---- for the workloads ----------------------------------------------------------------------------------------- */
