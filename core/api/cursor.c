@@ -30,6 +30,12 @@ static sop_status enter(sop_cursor *cursor, const char *function, sop_error *err
 	return status;
 }
 
+/* Do entries need nothing but what lies in the page? */
+static bool entries_are_plain(const struct sopi_used *used)
+{
+	return !used->store->tree.duplicates && (used->schema == NULL || used->schema->ride_count == 0);
+}
+
 /* ---- open and free --------------------------------------------------------------------------------------------------- */
 
 static void cursor_destroy(sop_cursor *cursor)
@@ -56,6 +62,7 @@ static sop_status cursor_new(sop_txn *txn, struct sopi_used *used, const sop_ran
 	cursor->txn = txn;
 	cursor->begun = txn->core.begun;
 	cursor->used = used;
+	cursor->plain = (flags & SOP_CURSOR_KEYS) == 0 && entries_are_plain(used);
 	cursor->bounds = (struct sopi_bounds){ SOP_BUF_INIT, SOP_BUF_INIT, true };
 	cursor->whole_key = (sop_buf)SOP_BUF_INIT;
 	sopi_scan_init(&cursor->scan, &txn->core, used, &cursor->bounds, (flags & SOP_CURSOR_KEYS) != 0);
@@ -108,13 +115,37 @@ static sop_status fill(sop_cursor *cursor, const struct sopi_item_view *item, so
 	if ((cursor->flags & SOP_CURSOR_KEYS) != 0)
 		entry->value = (sop_bytes){ NULL, 0 };
 	entry->item = 0;
-	if (SOPI_LIKELY(!used->store->tree.duplicates && (used->schema == NULL || used->schema->ride_count == 0))) {
+	if (SOPI_LIKELY(entries_are_plain(used))) {
 		entry->key = (sop_bytes){ cursor->scan.key.data, cursor->scan.key.size };
 		return SOP_OK;
 	}
 	SOP_TRY(sopi_item_whole_key(used, item, &cursor->whole_key, &entry->item, err));
 	entry->key = (sop_bytes){ cursor->whole_key.data, cursor->whole_key.size };
 	return SOP_OK;
+}
+
+/* The common step forwards: the next item of the same page, as it lies. False if it takes more than that. */
+static inline bool step_plain(sop_cursor *cursor, sop_entry *entry)
+{
+	struct sopi_scan *scan = &cursor->scan;
+	const struct sopi_item *item;
+	struct sopi_item_view view;
+
+	if (!cursor->plain || !sopi_scan_is_plain(scan) || (item = sopi_scan_plain_item(scan)) == NULL)
+		return false;
+	sopi_scan_plain_step(scan, item);
+	if (entry == NULL)
+		return true;
+	entry->version = item->version;
+	entry->item = 0;
+	entry->key = (sop_bytes){ scan->key.data, scan->key.size };
+	if (SOPI_LIKELY(sopi_item_flags(item) == 0)) {
+		entry->value = (sop_bytes){ sopi_item_key(item) + sopi_item_key_size(item), item->value_size };
+	} else {
+		sopi_item_describe(item, NULL, 0, &view);
+		entry->value = (sop_bytes){ view.value, view.value_size };
+	}
+	return true;
 }
 
 /* One step in a direction. REQUIRES: entered. */
@@ -171,6 +202,10 @@ sop_status sop_cursor_next(sop_cursor *cursor, sop_entry *entry, sop_error *err)
 	sop_status status;
 
 	SOP_TRY(enter(cursor, __func__, err));
+	if (SOPI_LIKELY(step_plain(cursor, entry))) {
+		sopi_txn_leave(cursor->txn);
+		return SOP_OK;
+	}
 	begin_at(cursor, true);
 	status = step(cursor, true, entry, err);
 	sopi_txn_leave(cursor->txn);
@@ -327,6 +362,29 @@ sop_status sop_cursor_remove(sop_cursor *cursor, sop_error *err)
 
 /* ---- batches ---------------------------------------------------------------------------------------------------------------- */
 
+/* Packs the items that follow as they lie in the page, as many as fit. */
+static void fetch_plain(struct sopi_scan *scan, uint8_t *room, size_t size, size_t rows_max, uint32_t flags, size_t *at,
+			uint32_t *count)
+{
+	while (*count < rows_max && sopi_scan_is_plain(scan)) {
+		const struct sopi_item *item = sopi_scan_plain_item(scan);
+		sop_bytes key, value;
+		size_t bytes;
+
+		if (item == NULL || sopi_item_flags(item) != 0)
+			return;
+		bytes = sopi_row_bytes(flags, scan->plain->prefix_size + sopi_item_key_size(item), item->value_size);
+		if (bytes > size - *at)
+			return;
+		value = (sop_bytes){ sopi_item_key(item) + sopi_item_key_size(item), item->value_size };
+		sopi_scan_plain_step(scan, item);
+		key = (sop_bytes){ scan->key.data, scan->key.size };
+		sopi_row_write(room + *at, flags, key, value, false, 0, item->version);
+		*at += bytes;
+		(*count)++;
+	}
+}
+
 /* Puts the scan back before the item that it has just stepped onto. */
 static sop_status step_back(struct sopi_scan *scan, sop_error *err)
 {
@@ -352,6 +410,11 @@ static sop_status fetch(sop_cursor *cursor, uint8_t *room, size_t size, size_t r
 		sop_entry entry;
 		size_t bytes;
 
+		if (cursor->plain) {
+			fetch_plain(&cursor->scan, room, size, rows_max, flags, &at, &count);
+			if (count == rows_max)
+				break;
+		}
 		status = forward ? sopi_scan_next(&cursor->scan, &item, err) :
 				   sopi_scan_previous(&cursor->scan, &item, err);
 		if (status != SOP_OK)

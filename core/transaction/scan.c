@@ -16,6 +16,7 @@ void sopi_scan_init(struct sopi_scan *scan, struct sopi_transaction *txn, struct
 	scan->has_base = false;
 	scan->generation = 0;
 	scan->has_own = false;
+	scan->plain = NULL;
 	scan->key = empty;
 	scan->range = NULL;
 	sopi_walk_init(&scan->base, &used->store->tree, txn->snapshot);
@@ -337,11 +338,37 @@ static sop_status pass_candidate(struct sopi_scan *scan, sop_error *err)
 	return order <= 0 ? advance_base(scan, err) : SOP_OK;
 }
 
+/* Can the rest of the leaf be read as it lies? */
+static void become_plain(struct sopi_scan *scan)
+{
+	const struct sopi_walk *walk = &scan->base;
+	const struct sopi_block *leaf = walk->leaf;
+	struct sopi_item_view last;
+
+	scan->plain = NULL;
+	if (!scan->forward || !scan->has_base || scan->used->index.entry_count != 0 || scan->range != NULL ||
+	    walk->order != NULL || leaf->prefix_size > scan->key.size || walk->index >= walk->count)
+		return;
+	sopi_leaf_describe(leaf, walk->count - 1u, &last);
+	if (is_beyond(scan, &last))
+		return;
+	if (memcmp(scan->key.data, sopi_block_prefix(leaf), leaf->prefix_size) != 0)
+		return; /* it stands on the last item of the leaf before */
+	scan->plain = leaf;
+}
+
+void sopi_scan_plain_leave(struct sopi_scan *scan)
+{
+	scan->plain = NULL;
+	scan->synced = settle_base(scan, NULL) == SOP_OK; /* else the next step finds its place anew */
+}
+
 static sop_status step(struct sopi_scan *scan, bool forward, struct sopi_item_view *item, sop_error *err)
 {
 	bool exists = false;
 
 	SOP_TRY(synchronise(scan, forward, err));
+	scan->plain = NULL;
 	scan->synced = false; /* until the step has succeeded */
 	do {
 		if (!scan->has_base && !scan->has_own)
@@ -362,6 +389,8 @@ static sop_status step(struct sopi_scan *scan, bool forward, struct sopi_item_vi
 			SOP_TRY(pass_candidate(scan, err));
 	} while (!exists);
 	scan->synced = true;
+	if (scan->base.leaf != NULL)
+		become_plain(scan);
 	return SOP_OK;
 }
 

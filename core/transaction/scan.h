@@ -33,7 +33,8 @@ struct sopi_scan {
 	struct sopi_walk base;
 	struct sopi_index_place own;
 	bool has_own;
-	sop_buf key; /* where it stands */
+	const struct sopi_block *plain; /* leaf whose items follow as they lie: no deltas, no own operations, no bounds */
+	sop_buf key; /* where it stands; the leaf's prefix is in it already where `plain` is set */
 	struct sopi_range *range; /* what it has read so far in one go, or NULL */
 };
 
@@ -45,6 +46,35 @@ void sopi_scan_free(struct sopi_scan *scan);
 void sopi_scan_to_start(struct sopi_scan *scan);
 void sopi_scan_to_end(struct sopi_scan *scan);
 sop_status sopi_scan_to(struct sopi_scan *scan, const uint8_t *key, size_t size, sop_error *err);
+
+/* Do the next items of the current leaf follow as they lie? Then sopi_scan_plain_next may be called. */
+static inline bool sopi_scan_is_plain(const struct sopi_scan *scan)
+{
+	return scan->plain != NULL && scan->synced && scan->forward && scan->place == SOPI_SCAN_ON &&
+	       scan->generation == scan->used->index.generation && scan->base.index < scan->base.count;
+}
+
+/* The item that a plain scan steps onto next, without stepping; NULL if the room for its key must grow first. */
+static inline const struct sopi_item *sopi_scan_plain_item(const struct sopi_scan *scan)
+{
+	const struct sopi_item *item = sopi_item_at(scan->plain, sopi_leaf_places(scan->plain)[scan->base.index]);
+
+	return scan->plain->prefix_size + sopi_item_key_size(item) < scan->key.capacity ? item : NULL;
+}
+
+/* Steps onto that item. At the end of the leaf the scan is no longer plain. */
+void sopi_scan_plain_leave(struct sopi_scan *scan);
+
+static inline void sopi_scan_plain_step(struct sopi_scan *scan, const struct sopi_item *item)
+{
+	const size_t prefix_size = scan->plain->prefix_size;
+	const size_t key_size = sopi_item_key_size(item);
+
+	memcpy((uint8_t *)scan->key.data + prefix_size, sopi_item_key(item), key_size);
+	scan->key.size = prefix_size + key_size;
+	if (SOPI_UNLIKELY(++scan->base.index == scan->base.count))
+		sopi_scan_plain_leave(scan);
+}
 
 /* Steps to the next or previous item. NOT_FOUND (without a message): there is none. The view lives until the next call. */
 sop_status sopi_scan_next(struct sopi_scan *scan, struct sopi_item_view *item, sop_error *err);
