@@ -5,16 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_VERSION UINT64_MAX
 #define OWN_VERSION 0
 
-/* An item of the model. `other` is a second version that is right too: after a min or max that changed nothing it is not
- * promised whether the item counts as written. */
+/* An item of the model. */
 struct entry {
 	uint64_t key;
 	uint64_t item;
 	uint64_t version;
-	uint64_t other;
 	struct value_seen value;
 };
 
@@ -62,6 +59,7 @@ struct oracle {
 	size_t table_count;
 	size_t table_capacity;
 	struct undo *undos; /* of the transaction at hand */
+	size_t undo_base; /* those before it are of another transaction, which is being tried */
 	size_t undo_count;
 	size_t undo_capacity;
 	struct savepoint *savepoints;
@@ -72,7 +70,6 @@ struct oracle {
 	size_t idle_capacity;
 	const struct check *check;
 	const struct event *event;
-	bool maybe_changed; /* it did something that may or may not count as a change */
 	bool quiet; /* anomalies are counted in `unheard` only */
 	uint64_t unheard;
 };
@@ -270,7 +267,7 @@ static void push_item(struct oracle *oracle, struct table *table, uint64_t key, 
 static void set_item(struct oracle *oracle, struct table *table, uint64_t key, uint64_t item,
 		     struct value_seen value)
 {
-	const struct entry entry = { key, item, OWN_VERSION, NO_VERSION, value };
+	const struct entry entry = { key, item, OWN_VERSION, value };
 
 	push_item(oracle, table, key, item);
 	table_set(table, &entry);
@@ -305,10 +302,10 @@ static void take_back(struct oracle *oracle, size_t undo_count)
 	}
 }
 
-/* Makes the changes of the transaction at hand those of `position`. */
-static void settle(struct oracle *oracle, uint64_t position)
+/* Makes the changes of the transaction at hand those of `position`; they can still be taken back. */
+static void stamp(struct oracle *oracle, uint64_t position)
 {
-	for (size_t i = 0; i < oracle->undo_count; i++) {
+	for (size_t i = oracle->undo_base; i < oracle->undo_count; i++) {
 		const struct undo *undo = &oracle->undos[i];
 		struct entry *entry = NULL;
 
@@ -317,10 +314,7 @@ static void settle(struct oracle *oracle, uint64_t position)
 		entry = table_get(undo->table, undo->old.key, undo->old.item);
 		if (entry != NULL && entry->version == OWN_VERSION)
 			entry->version = position;
-		if (entry != NULL && entry->other == OWN_VERSION)
-			entry->other = position;
 	}
-	oracle->undo_count = 0;
 }
 
 static bool is_attached(const struct oracle *oracle, const struct table *table)
@@ -338,7 +332,7 @@ static bool is_as_before(const struct oracle *oracle, size_t index)
 	const struct undo *undo = &oracle->undos[index];
 	const struct entry *entry = NULL;
 
-	for (size_t i = 0; i < index; i++) {
+	for (size_t i = oracle->undo_base; i < index; i++) {
 		const struct undo *earlier = &oracle->undos[i];
 
 		if (earlier->table == undo->table &&
@@ -359,7 +353,7 @@ static bool is_as_before(const struct oracle *oracle, size_t index)
 
 static bool changed_something(const struct oracle *oracle)
 {
-	for (size_t i = 0; i < oracle->undo_count; i++) {
+	for (size_t i = oracle->undo_base; i < oracle->undo_count; i++) {
 		if (!is_as_before(oracle, i))
 			return true;
 	}
@@ -398,8 +392,7 @@ static void compare_item(struct oracle *oracle, const struct item_seen *seen, co
 		     (unsigned long long)seen->value.head, (unsigned long long)seen->value.size,
 		     (unsigned long long)seen->version, (unsigned long long)entry->value.head,
 		     (unsigned long long)entry->value.size, (unsigned long long)entry->version);
-	} else if ((!keys || oracle->check->level == LEVEL_SNAPSHOT) &&
-		   seen->version != entry->version && seen->version != entry->other) {
+	} else if ((!keys || oracle->check->level == LEVEL_SNAPSHOT) && seen->version != entry->version) {
 		note(oracle, REPLAY_VERSION, "%llu/%llu has version %llu, should have %llu",
 		     (unsigned long long)seen->key, (unsigned long long)seen->item,
 		     (unsigned long long)seen->version, (unsigned long long)entry->version);
@@ -494,8 +487,6 @@ static void play_remove_range(struct oracle *oracle, struct table *table)
 
 	table_range(table, &oracle->event->range, &first, &end);
 	compare_count(oracle, end - first);
-	if (first == end)
-		oracle->maybe_changed = true;
 	for (; end > first; end--)
 		delete_item(oracle, table, table->entries[end - 1].key, table->entries[end - 1].item);
 }
@@ -537,27 +528,21 @@ static void play_change(struct oracle *oracle, struct table *table)
 		set_item(oracle, table, entry->key, entry->item, event->seen.value);
 }
 
+/* min and max write also where they leave the number as it is. */
 static void play_arithmetic(struct oracle *oracle, struct table *table)
 {
 	const struct event *event = oracle->event;
-	struct entry *entry = table_get(table, event->key, 0);
+	const struct entry *entry = table_get(table, event->key, 0);
 	const int64_t by = (int64_t)event->number;
 	const int64_t old = entry != NULL ? (int64_t)entry->value.head : 0;
-	bool changes = true;
 	uint64_t result = event->number;
 
 	expect_status(oracle, SOP_OK);
 	if (event->kind == EVENT_ADD)
-		result = (uint64_t)old + event->number;
-	else if (entry != NULL)
-		changes = event->kind == EVENT_MIN ? by < old : by > old;
-	if (changes) {
-		set_item(oracle, table, event->key, 0, value_seen_u64(result));
-		return;
-	}
-	oracle->maybe_changed = true;
-	push_item(oracle, table, event->key, 0);
-	entry->other = OWN_VERSION;
+		result += (uint64_t)old;
+	else if (entry != NULL && (event->kind == EVENT_MIN ? old < by : old > by))
+		result = (uint64_t)old;
+	set_item(oracle, table, event->key, 0, value_seen_u64(result));
 }
 
 static void play_savepoint(struct oracle *oracle)
@@ -713,7 +698,6 @@ static void play_events(struct oracle *oracle, const struct check *check)
 	const struct txn_record *txn = check->txn;
 
 	oracle->check = check;
-	oracle->maybe_changed = false;
 	oracle->savepoint_count = 0;
 	for (size_t i = 0; i < txn->event_count; i++) {
 		oracle->event = &check->log->events[txn->event_first + i];
@@ -725,7 +709,7 @@ static void play_events(struct oracle *oracle, const struct check *check)
 /* Takes all changes back; what a snapshot made is gone with it. */
 static void end_snapshot(struct oracle *oracle, size_t table_count)
 {
-	take_back(oracle, 0);
+	take_back(oracle, oracle->undo_base);
 	while (oracle->table_count > table_count)
 		table_free_last(oracle);
 }
@@ -750,11 +734,12 @@ static void play_check(struct oracle *oracle, const struct check *check)
 
 	play_events(oracle, check);
 	if (check->level == LEVEL_COMMIT) {
-		if (oracle->undo_count == 0 && !oracle->maybe_changed)
+		if (oracle->undo_count == 0)
 			note(oracle, REPLAY_POSITION, "it changed nothing");
 		if (txn->claims_nothing && changed_something(oracle))
 			note(oracle, REPLAY_POSITION, "its outcome denies that it changed something");
-		settle(oracle, txn->position);
+		stamp(oracle, txn->position);
+		oracle->undo_count = 0; /* they stay */
 		return;
 	}
 	if (check->level == LEVEL_IDLE && changed_something(oracle))
@@ -765,19 +750,21 @@ static void play_check(struct oracle *oracle, const struct check *check)
 	end_snapshot(oracle, tables);
 }
 
-/* Whether the transaction saw nothing else than the state at hand, and changes something in it, or nothing. */
-static bool fits(struct oracle *oracle, const struct check *check, bool changes)
+/* Whether the transaction saw nothing else than the state at hand, and changes nothing in it. */
+static bool fits_idly(struct oracle *oracle, const struct check *check)
 {
+	const struct check idle = { check->position, LEVEL_IDLE, check->log, check->txn };
 	const size_t tables = oracle->table_count;
 	const uint64_t before = oracle->unheard;
-	bool changed = false;
+	const bool quiet = oracle->quiet;
+	bool fits = false;
 
 	oracle->quiet = true;
-	play_events(oracle, check);
-	changed = changed_something(oracle);
-	oracle->quiet = false;
+	play_events(oracle, &idle);
+	fits = !changed_something(oracle) && oracle->unheard == before;
+	oracle->quiet = quiet;
 	end_snapshot(oracle, tables);
-	return changed == changes && oracle->unheard == before;
+	return fits;
 }
 
 /* The state after `position` is complete: lets go those that did nothing in it. */
@@ -788,7 +775,7 @@ static void try_idles(struct oracle *oracle, uint64_t position)
 	for (size_t i = 0; i < oracle->idle_count; i++) {
 		const struct check idle = oracle->idles[i];
 
-		if (fits(oracle, &idle, false))
+		if (fits_idly(oracle, &idle))
 			continue;
 		oracle->check = &idle;
 		oracle->event = NULL;
@@ -800,13 +787,33 @@ static void try_idles(struct oracle *oracle, uint64_t position)
 	oracle->idle_count = kept;
 }
 
+/* Whether, of transactions that were told the same position, this one may have written it, and the others nothing. */
+static bool may_be_writer(struct oracle *oracle, const struct check *checks, size_t count, size_t writer)
+{
+	const size_t tables = oracle->table_count;
+	const uint64_t before = oracle->unheard;
+	bool may = false;
+
+	oracle->quiet = true;
+	play_events(oracle, &checks[writer]);
+	may = changed_something(oracle) && oracle->unheard == before;
+	stamp(oracle, checks[writer].position);
+	oracle->undo_base = oracle->undo_count;
+	for (size_t i = 0; i < count && may; i++)
+		may = i == writer || fits_idly(oracle, &checks[i]);
+	oracle->undo_base = 0;
+	oracle->quiet = false;
+	end_snapshot(oracle, tables);
+	return may;
+}
+
 /* Plays `count` transactions that were told the same position: one wrote it, the others did nothing in the end, and
  * were put behind it. */
 static void play_group(struct oracle *oracle, struct check *checks, size_t count)
 {
 	size_t writer = 0;
 
-	while (count > 1 && writer < count && !fits(oracle, &checks[writer], true))
+	while (count > 1 && writer < count && !may_be_writer(oracle, checks, count, writer))
 		writer++;
 	if (writer == count)
 		writer = 0; /* whoever it is, this is reported */
