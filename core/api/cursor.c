@@ -225,27 +225,62 @@ sop_status sop_cursor_prev(sop_cursor *cursor, sop_entry *entry, sop_error *err)
 
 /* ---- seeking --------------------------------------------------------------------------------------------------------------- */
 
+/* Finds the oldest duplicate of a caller's key within the range of the cursor. */
+static sop_status find_duplicate(sop_cursor *cursor, sop_bytes key, struct sopi_found *found, sop_buf *inside,
+				 sop_error *err)
+{
+	struct sopi_bounds bounds = { SOP_BUF_INIT, SOP_BUF_INIT, false };
+	const struct sopi_bounds *own = &cursor->bounds;
+	struct sopi_scan scan;
+	sop_status status;
+
+	SOP_TRY_OUT(sopi_item_duplicates(cursor->used, key, "sop_cursor_seek", &bounds, err));
+	if (sopi_bytes_compare(bounds.low.data, bounds.low.size, own->low.data, own->low.size) < 0)
+		SOP_TRY_OUT(sopi_buf_set(&bounds.low, own->low.data, own->low.size, err));
+	if (!own->unbounded && (bounds.unbounded || sopi_bytes_compare(bounds.high.data, bounds.high.size,
+								       own->high.data, own->high.size) > 0)) {
+		SOP_TRY_OUT(sopi_buf_set(&bounds.high, own->high.data, own->high.size, err));
+		bounds.unbounded = false;
+	}
+	sopi_scan_init(&scan, &cursor->txn->core, cursor->used, &bounds, cursor->scan.keys_only);
+	status = sopi_scan_next(&scan, &found->item, err);
+	found->exists = status == SOP_OK;
+	if (status == SOP_OK)
+		status = sopi_buf_set(inside, scan.key.data, scan.key.size, err);
+	else if (status == SOP_NOT_FOUND)
+		status = SOP_OK;
+	sopi_scan_free(&scan);
+out:
+	sopi_bounds_free(&bounds);
+	return status;
+}
+
+/* Finds the item of a caller's key; its key inside goes to `inside`. */
+static sop_status find_equal(sop_cursor *cursor, sop_bytes key, struct sopi_found *found, sop_buf *inside,
+			     sop_error *err)
+{
+	struct sopi_transaction *txn = &cursor->txn->core;
+	struct sopi_item_key taken;
+
+	if (cursor->used->store->tree.duplicates)
+		return find_duplicate(cursor, key, found, inside, err);
+	SOP_TRY(sopi_item_inside(txn, cursor->used, key, 0, "sop_cursor_seek", &taken, err));
+	SOP_TRY(sopi_buf_set(inside, taken.key, taken.size, err));
+	return sopi_transaction_get(txn, cursor->used, taken.key, taken.size, cursor->scan.keys_only, found, err);
+}
+
 /* Puts the scan on the item of a caller's key, or just before its place. */
 static sop_status seek_equal(sop_cursor *cursor, sop_bytes key, sop_entry *entry, sop_error *err)
 {
-	struct sopi_transaction *txn = &cursor->txn->core;
 	struct sopi_scan *scan = &cursor->scan;
-	sop_buf bound = SOP_BUF_INIT;
+	sop_buf inside = SOP_BUF_INIT;
 	struct sopi_found found;
 	sop_status status;
 
-	SOP_TRY(sopi_item_find(txn, cursor->used, key, 0, scan->keys_only, "sop_cursor_seek", &found, err));
-	if (found.exists) {
-		const size_t size = sopi_item_whole_key_size(&found.item);
-
-		bound.size = 0;
-		SOP_TRY_OUT(sopi_buf_room(&bound, size, err));
-		sopi_item_copy_key(&found.item, 0, bound.data);
-		bound.size = size;
-	} else {
-		SOP_TRY_OUT(sopi_item_bound(cursor->used, key, false, "sop_cursor_seek", &bound, err));
-	}
-	SOP_TRY_OUT(sopi_scan_to(scan, bound.data, bound.size, err));
+	SOP_TRY_OUT(find_equal(cursor, key, &found, &inside, err));
+	if (!found.exists)
+		SOP_TRY_OUT(sopi_item_bound(cursor->used, key, false, "sop_cursor_seek", &inside, err));
+	SOP_TRY_OUT(sopi_scan_to(scan, inside.data, inside.size, err));
 	if (!found.exists || scan->place != SOPI_SCAN_GAP) { /* absent, or outside the range of the cursor */
 		status = sopi_fail(err, SOP_NOT_FOUND, "there is no such key");
 		goto out;
@@ -253,7 +288,7 @@ static sop_status seek_equal(sop_cursor *cursor, sop_bytes key, sop_entry *entry
 	scan->place = SOPI_SCAN_ON;
 	status = entry != NULL ? fill(cursor, &found.item, entry, err) : SOP_OK;
 out:
-	sop_buf_free(&bound);
+	sop_buf_free(&inside);
 	return status;
 }
 
@@ -269,6 +304,8 @@ static sop_status seek(sop_cursor *cursor, sop_bytes key, sop_seek where, sop_en
 	SOP_TRY_OUT(sopi_item_bound(cursor->used, key, behind, "sop_cursor_seek", &bound, err));
 	SOP_TRY_OUT(sopi_scan_to(&cursor->scan, bound.data, bound.size, err));
 	status = step(cursor, forward, entry, err);
+	if (status == SOP_NOT_FOUND && sopi_scan_to(&cursor->scan, bound.data, bound.size, NULL) != SOP_OK)
+		status = sopi_fail(err, SOP_NO_MEMORY, "out of memory while seeking");
 out:
 	sop_buf_free(&bound);
 	return status;
@@ -374,7 +411,7 @@ static void fetch_plain(struct sopi_scan *scan, uint8_t *room, size_t size, size
 		if (item == NULL || sopi_item_flags(item) != 0)
 			return;
 		bytes = sopi_row_bytes(flags, scan->plain->prefix_size + sopi_item_key_size(item), item->value_size);
-		if (bytes > size - *at)
+		if (*at > size || bytes > size - *at)
 			return;
 		value = (sop_bytes){ sopi_item_key(item) + sopi_item_key_size(item), item->value_size };
 		sopi_scan_plain_step(scan, item);
@@ -385,57 +422,86 @@ static void fetch_plain(struct sopi_scan *scan, uint8_t *room, size_t size, size
 	}
 }
 
-/* Puts the scan back before the item that it has just stepped onto. */
-static sop_status step_back(struct sopi_scan *scan, sop_error *err)
-{
-	const bool forward = scan->forward;
+/* Where a scan stands, to come back to. */
+struct stand {
+	uint8_t place;
+	sop_buf key;
+};
 
+static sop_status stand_note(const struct sopi_scan *scan, struct stand *stand, sop_error *err)
+{
+	stand->place = scan->place;
+	return sopi_buf_set(&stand->key, scan->key.data, scan->key.size, err);
+}
+
+/* The key's room was large enough before. */
+static void stand_return(struct sopi_scan *scan, const struct stand *stand)
+{
 	scan->synced = false;
-	scan->place = SOPI_SCAN_GAP;
-	return forward ? SOP_OK : sopi_buf_append(&scan->key, "", 1, err);
+	scan->place = stand->place;
+	scan->key.size = stand->key.size;
+	if (stand->key.size != 0)
+		memcpy(scan->key.data, stand->key.data, stand->key.size);
+}
+
+/* Packs items until the room or their number is used up, or there are no more. NOT_FOUND, LIMIT: see sop_cursor_fetch. */
+static sop_status fetch_rows(sop_cursor *cursor, uint8_t *room, size_t size, size_t rows_max, uint32_t flags,
+			     struct stand *stand, size_t *at, uint32_t *count, size_t *needed, sop_error *err)
+{
+	const bool forward = (cursor->flags & SOP_CURSOR_REVERSE) == 0;
+	const bool keys = (cursor->flags & SOP_CURSOR_KEYS) != 0;
+	struct sopi_scan *scan = &cursor->scan;
+
+	while (*count < rows_max) {
+		struct sopi_item_view item;
+		sop_entry entry;
+		sop_status status;
+		size_t bytes;
+
+		if (cursor->plain && forward) {
+			fetch_plain(scan, room, size, rows_max, flags, at, count);
+			if (*count == rows_max)
+				return SOP_OK;
+		}
+		SOP_TRY(stand_note(scan, stand, err));
+		status = forward ? sopi_scan_next(scan, &item, err) : sopi_scan_previous(scan, &item, err);
+		if (status == SOP_NOT_FOUND && *count > 0)
+			stand_return(scan, stand); /* it stays on the last row */
+		SOP_TRY(status);
+		SOP_TRY(fill(cursor, &item, &entry, err));
+		bytes = sopi_row_bytes(flags, entry.key.size, entry.value.size);
+		if (*at > size || bytes > size - *at) {
+			stand_return(scan, stand);
+			*needed = SOPI_ROWS_HEAD_BYTES + bytes;
+			return SOP_LIMIT;
+		}
+		sopi_row_write(room + *at, flags, entry.key, entry.value, keys, entry.item, entry.version);
+		*at += bytes;
+		(*count)++;
+	}
+	return SOP_OK;
 }
 
 static sop_status fetch(sop_cursor *cursor, uint8_t *room, size_t size, size_t rows_max, uint32_t flags, size_t *used,
 			sop_error *err)
 {
-	const bool forward = (cursor->flags & SOP_CURSOR_REVERSE) == 0;
-	const bool keys = (cursor->flags & SOP_CURSOR_KEYS) != 0;
+	struct stand stand = { SOPI_SCAN_START, SOP_BUF_INIT };
 	size_t at = SOPI_ROWS_HEAD_BYTES;
+	size_t needed = 0;
 	uint32_t count = 0;
-	sop_status status = SOP_OK;
+	sop_status status;
 
-	begin_at(cursor, forward);
-	while (count < rows_max) {
-		struct sopi_item_view item;
-		sop_entry entry;
-		size_t bytes;
-
-		if (cursor->plain) {
-			fetch_plain(&cursor->scan, room, size, rows_max, flags, &at, &count);
-			if (count == rows_max)
-				break;
-		}
-		status = forward ? sopi_scan_next(&cursor->scan, &item, err) :
-				   sopi_scan_previous(&cursor->scan, &item, err);
-		if (status != SOP_OK)
-			break;
-		SOP_TRY(fill(cursor, &item, &entry, err));
-		bytes = sopi_row_bytes(flags, entry.key.size, entry.value.size);
-		if (bytes > size - at || size < at) {
-			SOP_TRY(step_back(&cursor->scan, err));
-			if (count > 0)
-				break;
-			*used = SOPI_ROWS_HEAD_BYTES + bytes;
-			return sopi_fail(err, SOP_LIMIT, "the next row needs a room of %zu bytes; there are %zu", *used,
-					 size);
-		}
-		sopi_row_write(room + at, flags, entry.key, entry.value, keys, entry.item, entry.version);
-		at += bytes;
-		count++;
+	begin_at(cursor, (cursor->flags & SOP_CURSOR_REVERSE) == 0);
+	status = fetch_rows(cursor, room, size, rows_max, flags, &stand, &at, &count, &needed, err);
+	sop_buf_free(&stand.key);
+	if (status == SOP_LIMIT && count == 0) {
+		*used = needed;
+		return sopi_fail(err, SOP_LIMIT, "the next row needs a room of %zu bytes; there are %zu", needed,
+				 size);
 	}
-	if (count == 0)
-		return status == SOP_NOT_FOUND ? sopi_fail(err, SOP_NOT_FOUND, "there are no more items") : status;
-	if (status != SOP_OK && status != SOP_NOT_FOUND)
+	if (status == SOP_NOT_FOUND && count == 0)
+		return sopi_fail(err, SOP_NOT_FOUND, "there are no more items");
+	if (status != SOP_OK && status != SOP_LIMIT && status != SOP_NOT_FOUND)
 		return status;
 	sopi_rows_head(room, count, flags);
 	*used = at;
@@ -448,12 +514,10 @@ sop_status sop_cursor_fetch(sop_cursor *cursor, void *room, size_t size, size_t 
 	sop_status status;
 
 	SOP_TRY(enter(cursor, __func__, err));
-	if (room == NULL || used == NULL || ((uintptr_t)room & 7) != 0)
+	if ((room == NULL && size != 0) || used == NULL || ((uintptr_t)room & 7) != 0)
 		status = sopi_misuse(err, __func__, "room is NULL or not 8-aligned, or used is NULL");
 	else if ((flags & ~(SOP_ROWS_ITEM | SOP_ROWS_VERSION)) != 0)
 		status = sopi_misuse(err, __func__, "flags are not known");
-	else if (size < SOPI_ROWS_HEAD_BYTES)
-		status = sopi_misuse(err, __func__, "size is below the 8 bytes of a batch's head");
 	else
 		status = fetch(cursor, room, size, rows_max == 0 ? SIZE_MAX : rows_max, flags, used, err);
 	sopi_txn_leave(cursor->txn);

@@ -68,27 +68,37 @@ sop_status sopi_item_inside(struct sopi_transaction *txn, const struct sopi_used
 	return SOP_OK;
 }
 
+sop_status sopi_item_duplicates(const struct sopi_used *used, sop_bytes key, const char *function,
+				struct sopi_bounds *bounds, sop_error *err)
+{
+	sop_bytes sort, ride;
+	sop_status status;
+
+	SOP_TRY(split(used, key, function, &sort, &ride, err));
+	SOP_TRY(duplicates_prefix(used, sort, &bounds->low, err));
+	status = sopi_key_next_prefix((sop_bytes){ bounds->low.data, bounds->low.size }, &bounds->high, err);
+	bounds->unbounded = status == SOP_NOT_FOUND;
+	return status == SOP_NOT_FOUND ? SOP_OK : status;
+}
+
 /* Finds the oldest duplicate; its key goes to txn->key_room. */
-static sop_status find_oldest(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes sort, bool existence,
-			      struct sopi_found *found, sop_error *err)
+static sop_status find_oldest(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes key, bool existence,
+			      const char *function, struct sopi_found *found, sop_error *err)
 {
 	struct sopi_bounds bounds = { SOP_BUF_INIT, SOP_BUF_INIT, false };
 	struct sopi_scan scan;
 	sop_status status;
 
-	SOP_TRY(duplicates_prefix(used, sort, &bounds.low, err));
-	status = sopi_key_next_prefix((sop_bytes){ bounds.low.data, bounds.low.size }, &bounds.high, err);
-	bounds.unbounded = status == SOP_NOT_FOUND;
-	if (status == SOP_OK || status == SOP_NOT_FOUND) {
-		sopi_scan_init(&scan, txn, used, &bounds, existence);
-		status = sopi_scan_next(&scan, &found->item, err);
-		found->exists = status == SOP_OK;
-		if (status == SOP_OK)
-			status = sopi_buf_set(&txn->key_room, scan.key.data, scan.key.size, err);
-		else if (status == SOP_NOT_FOUND)
-			status = SOP_OK;
-		sopi_scan_free(&scan);
-	}
+	SOP_TRY_OUT(sopi_item_duplicates(used, key, function, &bounds, err));
+	sopi_scan_init(&scan, txn, used, &bounds, existence);
+	status = sopi_scan_next(&scan, &found->item, err);
+	found->exists = status == SOP_OK;
+	if (status == SOP_OK)
+		status = sopi_buf_set(&txn->key_room, scan.key.data, scan.key.size, err);
+	else if (status == SOP_NOT_FOUND)
+		status = SOP_OK;
+	sopi_scan_free(&scan);
+out:
 	sopi_bounds_free(&bounds);
 	return status;
 }
@@ -100,7 +110,7 @@ sop_status sopi_item_locate(struct sopi_transaction *txn, struct sopi_used *used
 
 	if (keeps_duplicates(used) && item == 0) {
 		SOP_TRY(split(used, key, function, &sort, &out->ride, err));
-		SOP_TRY(find_oldest(txn, used, sort, true, found, err));
+		SOP_TRY(find_oldest(txn, used, key, true, function, found, err));
 		out->key = txn->key_room.data;
 		out->size = txn->key_room.size;
 		if (found->exists && !sopi_transaction_validates(txn)) /* the range was not remembered */
@@ -115,12 +125,9 @@ sop_status sopi_item_find(struct sopi_transaction *txn, struct sopi_used *used, 
 			  bool existence, const char *function, struct sopi_found *found, sop_error *err)
 {
 	struct sopi_item_key inside;
-	sop_bytes sort;
 
-	if (SOPI_UNLIKELY(keeps_duplicates(used) && item == 0)) {
-		SOP_TRY(split(used, key, function, &sort, &inside.ride, err));
-		return find_oldest(txn, used, sort, existence, found, err);
-	}
+	if (SOPI_UNLIKELY(keeps_duplicates(used) && item == 0))
+		return find_oldest(txn, used, key, existence, function, found, err);
 	SOP_TRY(sopi_item_inside(txn, used, key, item, function, &inside, err));
 	return sopi_transaction_get(txn, used, inside.key, inside.size, existence, found, err);
 }

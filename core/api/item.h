@@ -35,6 +35,10 @@ sop_status sopi_item_bounds(const struct sopi_used *used, const sop_range *range
 			    struct sopi_bounds *bounds, sop_error *err);
 void sopi_bounds_free(struct sopi_bounds *bounds);
 
+/* Bounds around all duplicates of a caller's key. */
+sop_status sopi_item_duplicates(const struct sopi_used *used, sop_bytes key, const char *function,
+				struct sopi_bounds *bounds, sop_error *err);
+
 /* The bound that stands just before a caller's key (or its leading fields), or just behind it and all its duplicates. */
 sop_status sopi_item_bound(const struct sopi_used *used, sop_bytes key, bool behind, const char *function, sop_buf *bound,
 			   sop_error *err);

@@ -323,30 +323,53 @@ out:
 
 /* ---- batches ----------------------------------------------------------------------------------------------------------------- */
 
+/* Adds the row of one key: its whole key, item id and value where it is there, the key as it was asked for where not. */
+static sop_status get_row(struct sopi_transaction *txn, struct sopi_used *used, const struct sopi_row *asked,
+			  uint32_t flags, sop_buf *whole_key, sop_buf *out, sop_error *err)
+{
+	struct sopi_found found;
+	sop_bytes key = asked->key;
+	sop_bytes value = nothing;
+	uint64_t item = asked->item;
+	size_t bytes;
+
+	SOP_TRY(sopi_item_find(txn, used, asked->key, asked->item, false, "sop_get_many", &found, err));
+	if (found.exists) {
+		value = (sop_bytes){ found.item.value, found.item.value_size };
+		if (used->schema != NULL || used->store->tree.duplicates) {
+			SOP_TRY(sopi_item_whole_key(used, &found.item, whole_key, &item, err));
+			key = (sop_bytes){ whole_key->data, whole_key->size };
+		}
+	}
+	bytes = sopi_row_bytes(flags, key.size, value.size);
+	SOP_TRY(sopi_buf_room(out, bytes, err));
+	sopi_row_write((uint8_t *)out->data + out->size, flags, key, value, !found.exists, item,
+		       found.exists ? found.item.version : 0);
+	out->size += bytes;
+	return SOP_OK;
+}
+
 static sop_status get_rows(struct sopi_transaction *txn, struct sopi_used *used, struct sopi_rows *keys, uint32_t flags,
 			   sop_buf *out, sop_error *err)
 {
 	const uint32_t count = keys->left;
+	sop_buf whole_key = SOP_BUF_INIT;
+	sop_status status;
 
 	out->size = 0;
 	SOP_TRY(sopi_buf_room(out, SOPI_ROWS_HEAD_BYTES, err));
 	out->size = SOPI_ROWS_HEAD_BYTES;
 	while (keys->left > 0) {
-		struct sopi_found found;
 		struct sopi_row row;
-		size_t bytes;
 
-		SOP_TRY(sopi_rows_next(keys, "sop_get_many", &row, err));
-		SOP_TRY(sopi_item_find(txn, used, row.key, row.item, false, "sop_get_many", &found, err));
-		bytes = sopi_row_bytes(flags, row.key.size, found.exists ? found.item.value_size : 0);
-		SOP_TRY(sopi_buf_room(out, bytes, err));
-		sopi_row_write((uint8_t *)out->data + out->size, flags, row.key,
-			       found.exists ? (sop_bytes){ found.item.value, found.item.value_size } : nothing,
-			       !found.exists, row.item, found.exists ? found.item.version : 0);
-		out->size += bytes;
+		SOP_TRY_OUT(sopi_rows_next(keys, "sop_get_many", &row, err));
+		SOP_TRY_OUT(get_row(txn, used, &row, flags, &whole_key, out, err));
 	}
 	sopi_rows_head(out->data, count, flags);
-	return SOP_OK;
+	status = SOP_OK;
+out:
+	sop_buf_free(&whole_key);
+	return status;
 }
 
 sop_status sop_get_many(sop_txn *txn, sop_store *store, sop_bytes keys, uint32_t flags, sop_buf *rows, sop_error *err)
@@ -391,6 +414,8 @@ sop_status sop_put_many(sop_txn *txn, sop_store *store, sop_bytes rows, sop_put_
 	sop_status status = SOP_OK;
 	size_t count = 0;
 
+	if (done != NULL)
+		*done = 0;
 	if ((unsigned)how > SOP_REMOVE)
 		return sopi_misuse(err, __func__, "how is no sop_put_how");
 	SOP_TRY(sopi_rows_open(rows, __func__, &batch, err));

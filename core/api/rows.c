@@ -76,7 +76,7 @@ void sopi_row_write(uint8_t *to, uint32_t flags, sop_bytes key, sop_bytes value,
 		at += 8;
 	}
 	if (key.size != 0)
-		memcpy(at, key.data, key.size);
+		sopi_copy_short(at, key.data, key.size);
 	if (!absent && value.size != 0)
 		memcpy(at + key.size, value.data, value.size);
 	memset(to + used, 0, size - used); /* padding says nothing about what was there before */

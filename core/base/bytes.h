@@ -114,4 +114,29 @@ static inline int sopi_bytes_compare(const void *a, size_t a_size, const void *b
 	return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
 }
 
+/* memcpy for keys, which are often shorter than a call is long. */
+static inline void sopi_copy_short(uint8_t *to, const uint8_t *from, size_t size)
+{
+	if (size > 16) {
+		memcpy(to, from, size);
+	} else if (size >= 8) { /* two words that may overlap */
+		uint64_t first, last;
+
+		memcpy(&first, from, 8);
+		memcpy(&last, from + size - 8, 8);
+		memcpy(to, &first, 8);
+		memcpy(to + size - 8, &last, 8);
+	} else if (size >= 4) {
+		uint32_t first, last;
+
+		memcpy(&first, from, 4);
+		memcpy(&last, from + size - 4, 4);
+		memcpy(to, &first, 4);
+		memcpy(to + size - 4, &last, 4);
+	} else {
+		for (size_t i = 0; i < size; i++)
+			to[i] = from[i];
+	}
+}
+
 #endif

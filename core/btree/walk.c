@@ -176,12 +176,35 @@ sop_status sopi_walk_end(struct sopi_walk *walk, sop_error *err)
 	return SOP_OK;
 }
 
+/* Asks for the leaf that comes next, and for the vnode of the one behind it, while this one is read. */
+static void prefetch_next(const struct sopi_walk *walk)
+{
+	const struct sopi_block *parent;
+	struct sopi_vnode **children;
+	size_t next;
+
+	if (walk->path.depth == 0)
+		return;
+	parent = walk->path.level[walk->path.depth - 1].block;
+	next = walk->path.level[walk->path.depth - 1].child + 1;
+	children = sopi_inner_children(parent);
+	if (next <= parent->count) {
+		const char *block = (const char *)atomic_load_explicit(&children[next]->head, memory_order_relaxed);
+
+		for (size_t line = 0; line < 8; line++)
+			__builtin_prefetch(block + line * 64);
+	}
+	if (next < parent->count)
+		__builtin_prefetch(children[next + 1]);
+}
+
 sop_status sopi_walk_next_leaf(struct sopi_walk *walk, sop_error *err)
 {
 	for (size_t depth = walk->path.depth; depth-- > 0;) {
 		if (walk->path.level[depth].child < walk->path.level[depth].block->count) {
 			walk->path.level[depth].child++;
 			sopi_path_descend(&walk->path, depth, walk->at, false);
+			prefetch_next(walk);
 			SOP_TRY(enter_leaf(walk, err));
 			walk->index = 0;
 			return SOP_OK;

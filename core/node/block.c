@@ -228,14 +228,14 @@ int sopi_item_compare_key(const struct sopi_item_view *item, const uint8_t *key,
 void sopi_item_copy_key(const struct sopi_item_view *item, size_t from, uint8_t *to)
 {
 	if (from < item->prefix_size) {
-		memcpy(to, item->prefix + from, item->prefix_size - from);
+		sopi_copy_short(to, item->prefix + from, item->prefix_size - from);
 		to += item->prefix_size - from;
 		from = 0;
 	} else {
 		from -= item->prefix_size;
 	}
 	if (item->key_size > from)
-		memcpy(to, item->key + from, item->key_size - from);
+		sopi_copy_short(to, item->key + from, item->key_size - from);
 }
 
 /* ---- building --------------------------------------------------------------------------------------------------- */

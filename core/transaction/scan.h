@@ -70,7 +70,7 @@ static inline void sopi_scan_plain_step(struct sopi_scan *scan, const struct sop
 	const size_t prefix_size = scan->plain->prefix_size;
 	const size_t key_size = sopi_item_key_size(item);
 
-	memcpy((uint8_t *)scan->key.data + prefix_size, sopi_item_key(item), key_size);
+	sopi_copy_short((uint8_t *)scan->key.data + prefix_size, sopi_item_key(item), key_size);
 	scan->key.size = prefix_size + key_size;
 	if (SOPI_UNLIKELY(++scan->base.index == scan->base.count))
 		sopi_scan_plain_leave(scan);

@@ -76,6 +76,7 @@ SOP_API sop_status sop_cursor_remove(sop_cursor *cursor, sop_error *err);
  * room: memory, 8-aligned; size: bytes at `room`; rows_max: at most so many rows, 0: no limit.
  * flags: SOP_ROWS_ITEM and SOP_ROWS_VERSION: what rows carry.
  * used: receives the bytes written: a batch with at least one row. err: may be NULL.
+ * The cursor then stands on the last row of the batch, and the next fetch goes on behind it.
  * Returns OK; NOT_FOUND: there are no more; LIMIT: the next row alone does not fit, nothing was consumed, and
  * `used` says how many bytes it needs; else as sop_cursor_first. */
 SOP_API sop_status sop_cursor_fetch(sop_cursor *cursor, void *room, size_t size, size_t rows_max, uint32_t flags, size_t *used, sop_error *err);
