@@ -91,6 +91,8 @@ static sop_status find_oldest(struct sopi_transaction *txn, struct sopi_used *us
 
 	SOP_TRY_OUT(sopi_item_duplicates(used, key, function, &bounds, err));
 	sopi_scan_init(&scan, txn, used, &bounds, existence);
+	/* What a change rests on is validated in every mode that writes. */
+	scan.remembers = scan.remembers || (existence && sopi_transaction_writes(txn));
 	status = sopi_scan_next(&scan, &found->item, err);
 	found->exists = status == SOP_OK;
 	if (status == SOP_OK)
@@ -113,8 +115,6 @@ sop_status sopi_item_locate(struct sopi_transaction *txn, struct sopi_used *used
 		SOP_TRY(find_oldest(txn, used, key, true, function, found, err));
 		out->key = txn->key_room.data;
 		out->size = txn->key_room.size;
-		if (found->exists && !sopi_transaction_validates(txn)) /* the range was not remembered */
-			return sopi_transaction_get(txn, used, out->key, out->size, true, found, err);
 		return SOP_OK;
 	}
 	SOP_TRY(sopi_item_inside(txn, used, key, item, function, out, err));

@@ -10,6 +10,7 @@ void sopi_scan_init(struct sopi_scan *scan, struct sopi_transaction *txn, struct
 	scan->used = used;
 	scan->bounds = bounds;
 	scan->keys_only = keys_only;
+	scan->remembers = sopi_transaction_validates(txn);
 	scan->place = SOPI_SCAN_START;
 	scan->forward = true;
 	scan->synced = false;
@@ -185,7 +186,7 @@ static sop_status begin_range(struct sopi_scan *scan, bool bounded, sop_bytes ke
 	struct sopi_arena *arena = &scan->txn->arena;
 
 	scan->range = NULL;
-	if (!sopi_transaction_validates(scan->txn) || scan->used->created)
+	if (!scan->remembers || scan->used->created)
 		return SOP_OK;
 	SOP_TRY(sopi_predicate_range(&scan->txn->predicates, arena, scan->used, scan->keys_only, &scan->range, err));
 	if (scan->forward)

@@ -25,6 +25,7 @@ struct sopi_scan {
 	struct sopi_used *used;
 	const struct sopi_bounds *bounds;
 	bool keys_only;
+	bool remembers; /* what it reads is validated */
 	uint8_t place; /* sopi_scan_place */
 	bool forward; /* the direction of the last step */
 	bool synced; /* base and own stand where the next step in that direction looks */

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <functional>
 #include <map>
 #include <string>
 #include <thread>
+#include <time.h>
 #include <vector>
 
 inline double median(std::vector<double> values)
@@ -21,14 +21,27 @@ inline double median(std::vector<double> values)
 	return values.size() % 2 != 0 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-/* Runs work(session, thread) in `threads` threads that begin together, each with its own session on
- * `engine`. Returns the seconds from the common start to the end of the last. */
-template <class Engine, class Work> double timed(Engine &engine, int threads, Work work)
+enum class Clock {
+	WALL, /* what counts, on a machine that does nothing else */
+	CPU /* of the slowest thread: hardly disturbed by others, but blind for waiting */
+};
+
+inline double clock_seconds(Clock clock)
 {
-	using Clock = std::chrono::steady_clock;
+	struct timespec now;
+
+	clock_gettime(clock == Clock::WALL ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Runs work(session, thread) in `threads` threads that begin together, each with its own session on
+ * `engine`. Returns the seconds that the slowest took. */
+template <class Engine, class Work>
+double timed(Clock clock, Engine &engine, int threads, Work work)
+{
 	std::atomic<int> ready{ 0 };
 	std::atomic<bool> go{ false };
-	std::vector<Clock::time_point> ends((size_t)threads);
+	std::vector<double> seconds((size_t)threads);
 	std::vector<std::thread> running;
 
 	for (int thread = 0; thread < threads; thread++)
@@ -38,17 +51,17 @@ template <class Engine, class Work> double timed(Engine &engine, int threads, Wo
 			ready++;
 			while (!go.load(std::memory_order_acquire))
 				std::this_thread::yield();
+			const double begin = clock_seconds(clock);
+
 			work(session, thread);
-			ends[(size_t)thread] = Clock::now();
+			seconds[(size_t)thread] = clock_seconds(clock) - begin;
 		});
 	while (ready.load() < threads)
 		std::this_thread::yield();
-	const Clock::time_point begin = Clock::now();
-
 	go.store(true, std::memory_order_release);
 	for (auto &thread : running)
 		thread.join();
-	return std::chrono::duration<double>(*std::max_element(ends.begin(), ends.end()) - begin).count();
+	return *std::max_element(seconds.begin(), seconds.end());
 }
 
 /* What one workload does on one engine: returns the seconds that it took. */
@@ -57,11 +70,11 @@ using Measure = std::function<double(int repetition)>;
 /* A workload: its operations (of all threads together) and how each engine does it. */
 struct Case {
 	std::string name; /* such as get1.renew */
-	int threads;
-	const char *unit; /* of the rate, such as "gets" */
-	double operations;
-	double goal; /* least ratio to the fastest peer, or 0 */
-	double speedup_goal; /* least rate of two threads by that of one, or 0 */
+	int threads = 1;
+	const char *unit = ""; /* of the rate, such as "gets" */
+	double operations = 0;
+	double goal = 0; /* least ratio to the fastest peer, or 0 */
+	double speedup_goal = 0; /* least rate of two threads by that of one, or 0 */
 	std::map<std::string, Measure> engines;
 	std::map<std::string, std::vector<double>> rates; /* operations a second, in order of repetition */
 

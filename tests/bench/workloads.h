@@ -194,10 +194,11 @@ template <class Engine> struct Loaded {
 
 /* Overwrites, and then compares, outside the time that is returned. */
 template <class Engine>
-double measure_updates(Loaded<Engine> &loaded, const Data &data, int threads, size_t count, size_t group)
+double measure_updates(Clock clock, Loaded<Engine> &loaded, const Data &data, int threads,
+		       size_t count, size_t group)
 {
 	const uint32_t generation = ++loaded.latest;
-	const double seconds = timed(loaded.engine, threads, [&](auto &session, int thread) {
+	const double seconds = timed(clock, loaded.engine, threads, [&](auto &session, int thread) {
 		updates(session, data, thread, threads, count, group, generation);
 	});
 
