@@ -36,7 +36,8 @@ static bool entries_are_plain(const struct sopi_used *used)
 	return !used->store->tree.duplicates && (used->schema == NULL || used->schema->ride_count == 0);
 }
 
-/* ---- open and free --------------------------------------------------------------------------------------------------- */
+/* ---- open and free
+ * --------------------------------------------------------------------------------------------------- */
 
 static void cursor_destroy(sop_cursor *cursor)
 {
@@ -47,8 +48,8 @@ static void cursor_destroy(sop_cursor *cursor)
 	sopi_free(cursor);
 }
 
-static sop_status cursor_new(sop_txn *txn, struct sopi_used *used, const sop_range *range, uint32_t flags,
-			     sop_cursor **out, sop_error *err)
+static sop_status cursor_new(sop_txn *txn, struct sopi_used *used, const sop_range *range,
+			     uint32_t flags, sop_cursor **out, sop_error *err)
 {
 	void *memory = NULL;
 	sop_cursor *cursor;
@@ -76,8 +77,8 @@ static sop_status cursor_new(sop_txn *txn, struct sopi_used *used, const sop_ran
 	return SOP_OK;
 }
 
-sop_status sop_cursor_open(sop_txn *txn, sop_store *store, const sop_range *range, uint32_t flags, sop_cursor **out,
-			   sop_error *err)
+sop_status sop_cursor_open(sop_txn *txn, sop_store *store, const sop_range *range, uint32_t flags,
+			   sop_cursor **out, sop_error *err)
 {
 	struct sopi_used *used;
 	sop_status status;
@@ -103,10 +104,12 @@ void sop_cursor_free(sop_cursor *cursor)
 	sopi_txn_unreference(txn);
 }
 
-/* ---- moving -------------------------------------------------------------------------------------------------------------- */
+/* ---- moving
+ * -------------------------------------------------------------------------------------------------------------- */
 
 /* Tells the caller about the item that the scan stands on. */
-static sop_status fill(sop_cursor *cursor, const struct sopi_item_view *item, sop_entry *entry, sop_error *err)
+static sop_status fill(sop_cursor *cursor, const struct sopi_item_view *item, sop_entry *entry,
+		       sop_error *err)
 {
 	const struct sopi_used *used = cursor->used;
 
@@ -124,7 +127,8 @@ static sop_status fill(sop_cursor *cursor, const struct sopi_item_view *item, so
 	return SOP_OK;
 }
 
-/* The common step forwards: the next item of the same page, as it lies. False if it takes more than that. */
+/* The common step forwards: the next item of the same page, as it lies. False if it takes more
+ * than that. */
 static inline bool step_plain(sop_cursor *cursor, sop_entry *entry)
 {
 	struct sopi_scan *scan = &cursor->scan;
@@ -140,7 +144,8 @@ static inline bool step_plain(sop_cursor *cursor, sop_entry *entry)
 	entry->item = 0;
 	entry->key = (sop_bytes){ scan->key.data, scan->key.size };
 	if (SOPI_LIKELY(sopi_item_flags(item) == 0)) {
-		entry->value = (sop_bytes){ sopi_item_key(item) + sopi_item_key_size(item), item->value_size };
+		entry->value = (sop_bytes){ sopi_item_key(item) + sopi_item_key_size(item),
+					    item->value_size };
 	} else {
 		sopi_item_describe(item, NULL, 0, &view);
 		entry->value = (sop_bytes){ view.value, view.value_size };
@@ -152,8 +157,8 @@ static inline bool step_plain(sop_cursor *cursor, sop_entry *entry)
 static sop_status step(sop_cursor *cursor, bool forward, sop_entry *entry, sop_error *err)
 {
 	struct sopi_item_view item;
-	const sop_status status = forward ? sopi_scan_next(&cursor->scan, &item, err) :
-					    sopi_scan_previous(&cursor->scan, &item, err);
+	const sop_status status = forward ? sopi_scan_next(&cursor->scan, &item, err)
+					  : sopi_scan_previous(&cursor->scan, &item, err);
 
 	if (status == SOP_NOT_FOUND)
 		return sopi_fail(err, SOP_NOT_FOUND, "there are no more items in this direction");
@@ -223,11 +228,12 @@ sop_status sop_cursor_prev(sop_cursor *cursor, sop_entry *entry, sop_error *err)
 	return status;
 }
 
-/* ---- seeking --------------------------------------------------------------------------------------------------------------- */
+/* ---- seeking
+ * --------------------------------------------------------------------------------------------------------------- */
 
 /* Finds the oldest duplicate of a caller's key within the range of the cursor. */
-static sop_status find_duplicate(sop_cursor *cursor, sop_bytes key, struct sopi_found *found, sop_buf *inside,
-				 sop_error *err)
+static sop_status find_duplicate(sop_cursor *cursor, sop_bytes key, struct sopi_found *found,
+				 sop_buf *inside, sop_error *err)
 {
 	struct sopi_bounds bounds = { SOP_BUF_INIT, SOP_BUF_INIT, false };
 	const struct sopi_bounds *own = &cursor->bounds;
@@ -237,8 +243,9 @@ static sop_status find_duplicate(sop_cursor *cursor, sop_bytes key, struct sopi_
 	SOP_TRY_OUT(sopi_item_duplicates(cursor->used, key, "sop_cursor_seek", &bounds, err));
 	if (sopi_bytes_compare(bounds.low.data, bounds.low.size, own->low.data, own->low.size) < 0)
 		SOP_TRY_OUT(sopi_buf_set(&bounds.low, own->low.data, own->low.size, err));
-	if (!own->unbounded && (bounds.unbounded || sopi_bytes_compare(bounds.high.data, bounds.high.size,
-								       own->high.data, own->high.size) > 0)) {
+	if (!own->unbounded &&
+	    (bounds.unbounded || sopi_bytes_compare(bounds.high.data, bounds.high.size,
+						    own->high.data, own->high.size) > 0)) {
 		SOP_TRY_OUT(sopi_buf_set(&bounds.high, own->high.data, own->high.size, err));
 		bounds.unbounded = false;
 	}
@@ -256,8 +263,8 @@ out:
 }
 
 /* Finds the item of a caller's key; its key inside goes to `inside`. */
-static sop_status find_equal(sop_cursor *cursor, sop_bytes key, struct sopi_found *found, sop_buf *inside,
-			     sop_error *err)
+static sop_status find_equal(sop_cursor *cursor, sop_bytes key, struct sopi_found *found,
+			     sop_buf *inside, sop_error *err)
 {
 	struct sopi_transaction *txn = &cursor->txn->core;
 	struct sopi_item_key taken;
@@ -266,7 +273,8 @@ static sop_status find_equal(sop_cursor *cursor, sop_bytes key, struct sopi_foun
 		return find_duplicate(cursor, key, found, inside, err);
 	SOP_TRY(sopi_item_inside(txn, cursor->used, key, 0, "sop_cursor_seek", &taken, err));
 	SOP_TRY(sopi_buf_set(inside, taken.key, taken.size, err));
-	return sopi_transaction_get(txn, cursor->used, taken.key, taken.size, cursor->scan.keys_only, found, err);
+	return sopi_transaction_get(txn, cursor->used, taken.key, taken.size,
+				    cursor->scan.keys_only, found, err);
 }
 
 /* Puts the scan on the item of a caller's key, or just before its place. */
@@ -311,7 +319,8 @@ out:
 	return status;
 }
 
-sop_status sop_cursor_seek(sop_cursor *cursor, sop_bytes key, sop_seek where, sop_entry *entry, sop_error *err)
+sop_status sop_cursor_seek(sop_cursor *cursor, sop_bytes key, sop_seek where, sop_entry *entry,
+			   sop_error *err)
 {
 	sop_status status;
 
@@ -325,7 +334,8 @@ sop_status sop_cursor_seek(sop_cursor *cursor, sop_bytes key, sop_seek where, so
 	return status;
 }
 
-/* ---- the current item ---------------------------------------------------------------------------------------------------- */
+/* ---- the current item
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* Looks up the item that the cursor stands on. */
 static sop_status current(sop_cursor *cursor, bool existence, struct sopi_found *found, sop_error *err)
@@ -334,8 +344,8 @@ static sop_status current(sop_cursor *cursor, bool existence, struct sopi_found 
 
 	if (scan->place != SOPI_SCAN_ON)
 		return sopi_fail(err, SOP_NOT_FOUND, "the cursor stands on no item");
-	SOP_TRY(sopi_transaction_get(&cursor->txn->core, cursor->used, scan->key.data, scan->key.size, existence,
-				     found, err));
+	SOP_TRY(sopi_transaction_get(&cursor->txn->core, cursor->used, scan->key.data,
+				     scan->key.size, existence, found, err));
 	if (!found->exists)
 		return sopi_fail(err, SOP_NOT_FOUND, "the item that the cursor stood on was removed");
 	return SOP_OK;
@@ -357,24 +367,25 @@ sop_status sop_cursor_entry(sop_cursor *cursor, sop_entry *entry, sop_error *err
 	return status;
 }
 
-static sop_status change(sop_cursor *cursor, enum sopi_operation_kind kind, sop_bytes value, const char *function,
-			 sop_error *err)
+static sop_status change(sop_cursor *cursor, enum sopi_operation_kind kind, sop_bytes value,
+			 const char *function, sop_error *err)
 {
 	struct sopi_transaction *txn = &cursor->txn->core;
 	const sop_bytes none = { NULL, 0 };
 	struct sopi_found found;
 
 	if (!sopi_transaction_writes(txn))
-		return sopi_fail(err, SOP_READ_ONLY, "%s: the transaction only reads; begin one with SOP_WRITE",
-				 function);
+		return sopi_fail(err, SOP_READ_ONLY,
+				 "%s: the transaction only reads; begin one with SOP_WRITE", function);
 	if (!sopi_bytes_good(value))
 		return sopi_misuse(err, function, "the value's data is NULL, but its size is not 0");
 	if (value.size > SOP_VALUE_BYTES_MAX)
-		return sopi_fail(err, SOP_LIMIT, "%s: the value has %zu bytes; 1 GiB is the limit", function,
-				 value.size);
+		return sopi_fail(err, SOP_LIMIT, "%s: the value has %zu bytes; 1 GiB is the limit",
+				 function, value.size);
 	SOP_TRY(current(cursor, true, &found, err));
 	return sopi_transaction_add(txn, cursor->used, kind,
-				    (sop_bytes){ cursor->scan.key.data, cursor->scan.key.size }, none, value, 0, err);
+				    (sop_bytes){ cursor->scan.key.data, cursor->scan.key.size },
+				    none, value, 0, err);
 }
 
 sop_status sop_cursor_update(sop_cursor *cursor, sop_bytes value, sop_error *err)
@@ -397,11 +408,12 @@ sop_status sop_cursor_remove(sop_cursor *cursor, sop_error *err)
 	return status;
 }
 
-/* ---- batches ---------------------------------------------------------------------------------------------------------------- */
+/* ---- batches
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 /* Packs the items that follow as they lie in the page, as many as fit. */
-static void fetch_plain(struct sopi_scan *scan, uint8_t *room, size_t size, size_t rows_max, uint32_t flags, size_t *at,
-			uint32_t *count)
+static void fetch_plain(struct sopi_scan *scan, uint8_t *room, size_t size, size_t rows_max,
+			uint32_t flags, size_t *at, uint32_t *count)
 {
 	while (*count < rows_max && sopi_scan_is_plain(scan)) {
 		const struct sopi_item *item = sopi_scan_plain_item(scan);
@@ -410,7 +422,8 @@ static void fetch_plain(struct sopi_scan *scan, uint8_t *room, size_t size, size
 
 		if (item == NULL || sopi_item_flags(item) != 0)
 			return;
-		bytes = sopi_row_bytes(flags, scan->plain->prefix_size + sopi_item_key_size(item), item->value_size);
+		bytes = sopi_row_bytes(flags, scan->plain->prefix_size + sopi_item_key_size(item),
+				       item->value_size);
 		if (*at > size || bytes > size - *at)
 			return;
 		value = (sop_bytes){ sopi_item_key(item) + sopi_item_key_size(item), item->value_size };
@@ -444,9 +457,11 @@ static void stand_return(struct sopi_scan *scan, const struct stand *stand)
 		memcpy(scan->key.data, stand->key.data, stand->key.size);
 }
 
-/* Packs items until the room or their number is used up, or there are no more. NOT_FOUND, LIMIT: see sop_cursor_fetch. */
-static sop_status fetch_rows(sop_cursor *cursor, uint8_t *room, size_t size, size_t rows_max, uint32_t flags,
-			     struct stand *stand, size_t *at, uint32_t *count, size_t *needed, sop_error *err)
+/* Packs items until the room or their number is used up, or there are no more. NOT_FOUND, LIMIT:
+ * see sop_cursor_fetch. */
+static sop_status fetch_rows(sop_cursor *cursor, uint8_t *room, size_t size, size_t rows_max,
+			     uint32_t flags, struct stand *stand, size_t *at, uint32_t *count,
+			     size_t *needed, sop_error *err)
 {
 	const bool forward = (cursor->flags & SOP_CURSOR_REVERSE) == 0;
 	const bool keys = (cursor->flags & SOP_CURSOR_KEYS) != 0;
@@ -464,7 +479,8 @@ static sop_status fetch_rows(sop_cursor *cursor, uint8_t *room, size_t size, siz
 				return SOP_OK;
 		}
 		SOP_TRY(stand_note(scan, stand, err));
-		status = forward ? sopi_scan_next(scan, &item, err) : sopi_scan_previous(scan, &item, err);
+		status = forward ? sopi_scan_next(scan, &item, err)
+				 : sopi_scan_previous(scan, &item, err);
 		if (status == SOP_NOT_FOUND && *count > 0)
 			stand_return(scan, stand); /* it stays on the last row */
 		SOP_TRY(status);
@@ -482,8 +498,8 @@ static sop_status fetch_rows(sop_cursor *cursor, uint8_t *room, size_t size, siz
 	return SOP_OK;
 }
 
-static sop_status fetch(sop_cursor *cursor, uint8_t *room, size_t size, size_t rows_max, uint32_t flags, size_t *used,
-			sop_error *err)
+static sop_status fetch(sop_cursor *cursor, uint8_t *room, size_t size, size_t rows_max,
+			uint32_t flags, size_t *used, sop_error *err)
 {
 	struct stand stand = { SOPI_SCAN_START, SOP_BUF_INIT };
 	size_t at = SOPI_ROWS_HEAD_BYTES;
@@ -496,8 +512,8 @@ static sop_status fetch(sop_cursor *cursor, uint8_t *room, size_t size, size_t r
 	sop_buf_free(&stand.key);
 	if (status == SOP_LIMIT && count == 0) {
 		*used = needed;
-		return sopi_fail(err, SOP_LIMIT, "the next row needs a room of %zu bytes; there are %zu", needed,
-				 size);
+		return sopi_fail(err, SOP_LIMIT,
+				 "the next row needs a room of %zu bytes; there are %zu", needed, size);
 	}
 	if (status == SOP_NOT_FOUND && count == 0)
 		return sopi_fail(err, SOP_NOT_FOUND, "there are no more items");
@@ -508,8 +524,8 @@ static sop_status fetch(sop_cursor *cursor, uint8_t *room, size_t size, size_t r
 	return SOP_OK;
 }
 
-sop_status sop_cursor_fetch(sop_cursor *cursor, void *room, size_t size, size_t rows_max, uint32_t flags, size_t *used,
-			    sop_error *err)
+sop_status sop_cursor_fetch(sop_cursor *cursor, void *room, size_t size, size_t rows_max,
+			    uint32_t flags, size_t *used, sop_error *err)
 {
 	sop_status status;
 

@@ -5,7 +5,8 @@
 #include "base/alloc.h"
 #include "platform/platform.h"
 
-/* ---- the url ----------------------------------------------------------------------------------------------------------- */
+/* ---- the url
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static const char scheme[] = "inmemory:";
 
@@ -17,7 +18,8 @@ static sop_status read_query(const char *query, sop_options *options, sop_error 
 		const char *equals = memchr(query, '=', size);
 
 		if (equals == NULL)
-			return sopi_fail(err, SOP_MISUSE, "sop_open: the url needs name=value behind the '?', not '%.*s'",
+			return sopi_fail(err, SOP_MISUSE,
+					 "sop_open: the url needs name=value behind the '?', not '%.*s'",
 					 (int)(size < 64 ? size : 64), query);
 		SOP_TRY(sopi_options_set_part(options, query, (size_t)(equals - query), equals + 1,
 					      size - (size_t)(equals - query) - 1, "sop_open", err));
@@ -38,11 +40,13 @@ static sop_status read_url(const char *url, sop_options *options, sop_error *err
 	if (*url == '\0')
 		return SOP_OK;
 	if (*url != '?')
-		return sopi_fail(err, SOP_MISUSE, "sop_open: nothing but '?name=value&...' may follow '%s'", scheme);
+		return sopi_fail(err, SOP_MISUSE,
+				 "sop_open: nothing but '?name=value&...' may follow '%s'", scheme);
 	return read_query(url + 1, options, err);
 }
 
-/* ---- open and close ----------------------------------------------------------------------------------------------------- */
+/* ---- open and close
+ * ----------------------------------------------------------------------------------------------------- */
 
 sop_status sop_open(const char *url, const sop_options *options, sop_db **out, sop_error *err)
 {
@@ -56,7 +60,8 @@ sop_status sop_open(const char *url, const sop_options *options, sop_db **out, s
 	if (out == NULL)
 		return sopi_misuse(err, __func__, "out is NULL");
 	if (options != NULL && options->tag != SOPI_TAG_OPTIONS)
-		return sopi_misuse(err, __func__, "options are none; pass what sop_options_new gave, or NULL");
+		return sopi_misuse(err, __func__,
+				   "options are none; pass what sop_options_new gave, or NULL");
 	sopi_options_init(&all);
 	SOP_TRY(read_url(url, &all, err));
 	if (options != NULL)
@@ -98,10 +103,11 @@ void sop_db_free(sop_db *db)
 	sopi_db_unreference(db);
 }
 
-/* ---- reading in one call --------------------------------------------------------------------------------------------------- */
+/* ---- reading in one call
+ * --------------------------------------------------------------------------------------------------- */
 
-static sop_status read_one(struct sopi_transaction *reader, const sop_store *store, sop_bytes key, sop_buf *value,
-			   sop_error *err)
+static sop_status read_one(struct sopi_transaction *reader, const sop_store *store, sop_bytes key,
+			   sop_buf *value, sop_error *err)
 {
 	struct sopi_used *used;
 	struct sopi_found found;

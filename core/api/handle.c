@@ -8,8 +8,8 @@ sop_status sopi_misuse(sop_error *err, const char *function, const char *what)
 	return sopi_fail(err, SOP_MISUSE, "%s: %s", function, what);
 }
 
-sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *from, const char *function,
-			    sop_error *err)
+sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *from,
+			    const char *function, sop_error *err)
 {
 	const uint8_t *bytes = from;
 	size_t given;
@@ -17,8 +17,8 @@ sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *
 	memcpy(&given, from, sizeof given); /* the first member of every such structure */
 	if (given < smallest || given > 4096)
 		return sopi_fail(err, SOP_MISUSE,
-				 "%s: struct_size is %zu; initialise the structure with its _INIT macro", function,
-				 given);
+				 "%s: struct_size is %zu; initialise the structure with its _INIT macro",
+				 function, given);
 	for (size_t i = size; i < given; i++) {
 		if (bytes[i] != 0)
 			return sopi_fail(err, SOP_MISUSE,
@@ -29,7 +29,8 @@ sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *
 	return SOP_OK;
 }
 
-/* ---- databases --------------------------------------------------------------------------------------------------------- */
+/* ---- databases
+ * --------------------------------------------------------------------------------------------------------- */
 
 sop_status sopi_db_check(const sop_db *db, const char *function, sop_error *err)
 {
@@ -37,12 +38,13 @@ sop_status sopi_db_check(const sop_db *db, const char *function, sop_error *err)
 		return sopi_misuse(err, function, "db is no database; pass what sop_open gave");
 	if (db->fork_generation != sopi_fork_generation())
 		return sopi_fail(err, SOP_FORKED,
-				 "%s: the database was opened before fork; open it again in this process", function);
+				 "%s: the database was opened before fork; open it again in this process",
+				 function);
 	return SOP_OK;
 }
 
-sop_status sopi_db_enter(sop_db *db, bool choosing, const char *function, struct sopi_transaction **reader,
-			 sop_error *err)
+sop_status sopi_db_enter(sop_db *db, bool choosing, const char *function,
+			 struct sopi_transaction **reader, sop_error *err)
 {
 	struct sopi_engine *engine;
 	size_t at;
@@ -54,7 +56,8 @@ sop_status sopi_db_enter(sop_db *db, bool choosing, const char *function, struct
 	at = ((uintptr_t)&at >> 12) * 7; /* threads have stacks of their own: begin at different readers */
 	for (;; at++) {
 		struct sopi_transaction *candidate = &engine->readers[at % SOPI_READERS];
-		const uint64_t found = sopi_slot_claim(&engine->forest.reclaim, candidate->slot, choosing);
+		const uint64_t found =
+			sopi_slot_claim(&engine->forest.reclaim, candidate->slot, choosing);
 
 		if (found == SOPI_SLOT_IDLE) {
 			*reader = candidate;
@@ -89,7 +92,8 @@ void sopi_db_unreference(sop_db *db)
 	sopi_free(db);
 }
 
-/* ---- stores ------------------------------------------------------------------------------------------------------------ */
+/* ---- stores
+ * ------------------------------------------------------------------------------------------------------------ */
 
 sop_status sopi_store_check(const sop_store *store, const sop_db *db, const char *function, sop_error *err)
 {
@@ -100,7 +104,8 @@ sop_status sopi_store_check(const sop_store *store, const sop_db *db, const char
 	return SOP_OK;
 }
 
-/* ---- transactions ------------------------------------------------------------------------------------------------------ */
+/* ---- transactions
+ * ------------------------------------------------------------------------------------------------------ */
 
 sop_status sopi_txn_refuse(const sop_txn *txn, uint64_t found, const char *function, sop_error *err)
 {
@@ -109,7 +114,8 @@ sop_status sopi_txn_refuse(const sop_txn *txn, uint64_t found, const char *funct
 	if (txn->db->fork_generation != sopi_fork_generation())
 		return sopi_fail(err, SOP_FORKED, "%s: the transaction was begun before fork", function);
 	if (found == SOPI_SLOT_CLOSED)
-		return sopi_fail(err, SOP_CLOSED, "%s: the database or the transaction is closed", function);
+		return sopi_fail(err, SOP_CLOSED, "%s: the database or the transaction is closed",
+				 function);
 	return sopi_misuse(err, function,
 			   "another call is running in this transaction; use it from one thread at a time");
 }
@@ -119,18 +125,19 @@ sop_status sopi_txn_ended(sop_txn *txn, const char *function, sop_error *err)
 	const bool committed = txn->core.state == SOPI_COMMITTED;
 
 	sopi_txn_leave(txn);
-	return sopi_fail(err, SOP_MISUSE, "%s: the transaction %s; begin the next one with sop_txn_renew", function,
-			 committed ? "has committed" : "was rolled back");
+	return sopi_fail(err, SOP_MISUSE, "%s: the transaction %s; begin the next one with sop_txn_renew",
+			 function, committed ? "has committed" : "was rolled back");
 }
 
-sop_status sopi_txn_enter_change(sop_txn *txn, const sop_store *store, const char *function, struct sopi_used **used,
-				 sop_error *err)
+sop_status sopi_txn_enter_change(sop_txn *txn, const sop_store *store, const char *function,
+				 struct sopi_used **used, sop_error *err)
 {
 	SOP_TRY(sopi_txn_enter_store(txn, store, function, used, err));
 	if (sopi_transaction_writes(&txn->core))
 		return SOP_OK;
 	sopi_txn_leave(txn);
-	return sopi_fail(err, SOP_READ_ONLY, "%s: the transaction only reads; begin one with SOP_WRITE", function);
+	return sopi_fail(err, SOP_READ_ONLY,
+			 "%s: the transaction only reads; begin one with SOP_WRITE", function);
 }
 
 void sopi_txn_reference(sop_txn *txn)

@@ -1,7 +1,8 @@
-/* The gate: what every public function does first with the handles it is given, and what handles are.
+/* The gate: what every public function does first with the handles it is given, and what handles
+ * are.
  *
- * The shell of a handle stays valid until it is freed; a child keeps the shell of its parent. Whether a handle is open
- * is known to its slot (node/reclaim.h). */
+ * The shell of a handle stays valid until it is freed; a child keeps the shell of its parent.
+ * Whether a handle is open is known to its slot (node/reclaim.h). */
 #ifndef SOPI_HANDLE_H
 #define SOPI_HANDLE_H
 
@@ -60,7 +61,8 @@ struct sop_cursor {
 	sop_buf whole_key; /* the key of the current entry, where it has to be put together */
 };
 
-/* ---- errors ---------------------------------------------------------------------------------------------------------- */
+/* ---- errors
+ * ---------------------------------------------------------------------------------------------------------- */
 
 sop_status sopi_misuse(sop_error *err, const char *function, const char *what) __attribute__((cold));
 
@@ -69,31 +71,35 @@ static inline bool sopi_bytes_good(sop_bytes bytes)
 	return bytes.data != NULL || bytes.size == 0;
 }
 
-/* Reads a caller's structure of `given` bytes into ours of `size`: a smaller one leaves the defaults that are there, a
- * larger one must have a zero tail. MISUSE. */
-sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *from, const char *function,
-			    sop_error *err);
+/* Reads a caller's structure of `given` bytes into ours of `size`: a smaller one leaves the
+ * defaults that are there, a larger one must have a zero tail. MISUSE. */
+sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *from,
+			    const char *function, sop_error *err);
 
-/* ---- databases --------------------------------------------------------------------------------------------------------- */
+/* ---- databases
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* Is it a database of this process? MISUSE, FORKED. */
 sop_status sopi_db_check(const sop_db *db, const char *function, sop_error *err);
 
-/* Enters a database for a call that has no transaction: claims one of its readers. `choosing`: to begin a transaction on
- * it. CLOSED, or as sopi_db_check. */
-sop_status sopi_db_enter(sop_db *db, bool choosing, const char *function, struct sopi_transaction **reader,
-			 sop_error *err);
+/* Enters a database for a call that has no transaction: claims one of its readers. `choosing`: to
+ * begin a transaction on it. CLOSED, or as sopi_db_check. */
+sop_status sopi_db_enter(sop_db *db, bool choosing, const char *function,
+			 struct sopi_transaction **reader, sop_error *err);
 void sopi_db_leave(struct sopi_transaction *reader);
 
 void sopi_db_reference(sop_db *db);
 void sopi_db_unreference(sop_db *db);
 
-/* ---- stores ------------------------------------------------------------------------------------------------------------ */
+/* ---- stores
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* Is it a store declared on this database? MISUSE. */
-sop_status sopi_store_check(const sop_store *store, const sop_db *db, const char *function, sop_error *err);
+sop_status sopi_store_check(const sop_store *store, const sop_db *db, const char *function,
+			    sop_error *err);
 
-/* ---- transactions ------------------------------------------------------------------------------------------------------ */
+/* ---- transactions
+ * ------------------------------------------------------------------------------------------------------ */
 
 sop_status sopi_txn_refuse(const sop_txn *txn, uint64_t found, const char *function, sop_error *err)
 	__attribute__((cold));
@@ -150,8 +156,8 @@ static inline sop_status sopi_txn_enter_store(sop_txn *txn, const sop_store *sto
 }
 
 /* The same for a change. Also READ_ONLY. */
-sop_status sopi_txn_enter_change(sop_txn *txn, const sop_store *store, const char *function, struct sopi_used **used,
-				 sop_error *err);
+sop_status sopi_txn_enter_change(sop_txn *txn, const sop_store *store, const char *function,
+				 struct sopi_used **used, sop_error *err);
 
 void sopi_txn_reference(sop_txn *txn);
 void sopi_txn_unreference(sop_txn *txn);

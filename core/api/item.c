@@ -1,7 +1,8 @@
 /* Keys as callers give them, and as they stand in trees.
  *
- * In a store without duplicates the key inside is the raw key or the encoded sort fields. With duplicates an 8-byte
- * item id follows, and raw keys are escaped first, so that no key is a prefix of another. */
+ * In a store without duplicates the key inside is the raw key or the encoded sort fields. With
+ * duplicates an 8-byte item id follows, and raw keys are escaped first, so that no key is a prefix
+ * of another. */
 #include "api/item.h"
 
 #include "api/handle.h"
@@ -15,8 +16,8 @@ static bool keeps_duplicates(const struct sopi_used *used)
 }
 
 /* Splits a caller's key into what is compared and what rides along. */
-static sop_status split(const struct sopi_used *used, sop_bytes key, const char *function, sop_bytes *sort,
-			sop_bytes *ride, sop_error *err)
+static sop_status split(const struct sopi_used *used, sop_bytes key, const char *function,
+			sop_bytes *sort, sop_bytes *ride, sop_error *err)
 {
 	size_t sort_size = key.size;
 
@@ -26,14 +27,16 @@ static sop_status split(const struct sopi_used *used, sop_bytes key, const char 
 		SOP_TRY(sopi_key_split(used->schema, key, &sort_size, err));
 	else if (SOPI_UNLIKELY(key.size > SOPI_KEY_BYTES_MAX))
 		return sopi_fail_store(err, SOP_LIMIT, used->name, used->name_size,
-				       "the key has %zu bytes; %d are the limit", key.size, SOPI_KEY_BYTES_MAX);
+				       "the key has %zu bytes; %d are the limit", key.size,
+				       SOPI_KEY_BYTES_MAX);
 	*sort = (sop_bytes){ key.data, sort_size };
 	*ride = (sop_bytes){ (const uint8_t *)key.data + sort_size, key.size - sort_size };
 	return SOP_OK;
 }
 
 /* What all duplicates of a key begin with. */
-static sop_status duplicates_prefix(const struct sopi_used *used, sop_bytes sort, sop_buf *out, sop_error *err)
+static sop_status duplicates_prefix(const struct sopi_used *used, sop_bytes sort, sop_buf *out,
+				    sop_error *err)
 {
 	if (used->schema != NULL)
 		return sopi_buf_set(out, sort.data, sort.size, err);
@@ -48,8 +51,9 @@ static sop_status append_id(sop_buf *key, uint64_t item, sop_error *err)
 	return sopi_buf_append(key, id, sizeof id, err);
 }
 
-sop_status sopi_item_inside(struct sopi_transaction *txn, const struct sopi_used *used, sop_bytes key, uint64_t item,
-			 const char *function, struct sopi_item_key *out, sop_error *err)
+sop_status sopi_item_inside(struct sopi_transaction *txn, const struct sopi_used *used,
+			    sop_bytes key, uint64_t item, const char *function,
+			    struct sopi_item_key *out, sop_error *err)
 {
 	sop_bytes sort;
 
@@ -76,14 +80,16 @@ sop_status sopi_item_duplicates(const struct sopi_used *used, sop_bytes key, con
 
 	SOP_TRY(split(used, key, function, &sort, &ride, err));
 	SOP_TRY(duplicates_prefix(used, sort, &bounds->low, err));
-	status = sopi_key_next_prefix((sop_bytes){ bounds->low.data, bounds->low.size }, &bounds->high, err);
+	status = sopi_key_next_prefix((sop_bytes){ bounds->low.data, bounds->low.size },
+				      &bounds->high, err);
 	bounds->unbounded = status == SOP_NOT_FOUND;
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
 /* Finds the oldest duplicate; its key goes to txn->key_room. */
-static sop_status find_oldest(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes key, bool existence,
-			      const char *function, struct sopi_found *found, sop_error *err)
+static sop_status find_oldest(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes key,
+			      bool existence, const char *function, struct sopi_found *found,
+			      sop_error *err)
 {
 	struct sopi_bounds bounds = { SOP_BUF_INIT, SOP_BUF_INIT, false };
 	struct sopi_scan scan;
@@ -105,8 +111,9 @@ out:
 	return status;
 }
 
-sop_status sopi_item_locate(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes key, uint64_t item,
-			    const char *function, struct sopi_item_key *out, struct sopi_found *found, sop_error *err)
+sop_status sopi_item_locate(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes key,
+			    uint64_t item, const char *function, struct sopi_item_key *out,
+			    struct sopi_found *found, sop_error *err)
 {
 	sop_bytes sort;
 
@@ -121,8 +128,9 @@ sop_status sopi_item_locate(struct sopi_transaction *txn, struct sopi_used *used
 	return sopi_transaction_get(txn, used, out->key, out->size, true, found, err);
 }
 
-sop_status sopi_item_find(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes key, uint64_t item,
-			  bool existence, const char *function, struct sopi_found *found, sop_error *err)
+sop_status sopi_item_find(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes key,
+			  uint64_t item, bool existence, const char *function,
+			  struct sopi_found *found, sop_error *err)
 {
 	struct sopi_item_key inside;
 
@@ -132,8 +140,8 @@ sop_status sopi_item_find(struct sopi_transaction *txn, struct sopi_used *used, 
 	return sopi_transaction_get(txn, used, inside.key, inside.size, existence, found, err);
 }
 
-sop_status sopi_item_whole_key(const struct sopi_used *used, const struct sopi_item_view *item, sop_buf *key,
-			       uint64_t *item_id, sop_error *err)
+sop_status sopi_item_whole_key(const struct sopi_used *used, const struct sopi_item_view *item,
+			       sop_buf *key, uint64_t *item_id, sop_error *err)
 {
 	const size_t size = sopi_item_whole_key_size(item);
 	sop_bytes missing;
@@ -160,11 +168,13 @@ sop_status sopi_item_whole_key(const struct sopi_used *used, const struct sopi_i
 	if (used->schema == NULL || used->schema->ride_count == 0)
 		return SOP_OK;
 	SOP_TRY(sopi_buf_append(key, item->ride, item->ride_size, err));
-	SOP_TRY(sopi_ride_missing(used->schema, (sop_bytes){ item->ride, item->ride_size }, &missing, err));
+	SOP_TRY(sopi_ride_missing(used->schema, (sop_bytes){ item->ride, item->ride_size },
+				  &missing, err));
 	return sopi_buf_append(key, missing.data, missing.size, err);
 }
 
-/* ---- bounds ------------------------------------------------------------------------------------------------------------- */
+/* ---- bounds
+ * ------------------------------------------------------------------------------------------------------------- */
 
 void sopi_bounds_free(struct sopi_bounds *bounds)
 {
@@ -172,10 +182,10 @@ void sopi_bounds_free(struct sopi_bounds *bounds)
 	sop_buf_free(&bounds->high);
 }
 
-/* Encodes a bound: whole leading fields, or raw bytes (escaped, without the end mark, where ids follow). `whole`
- * receives whether it names all sort fields. */
-static sop_status encode_bound(const struct sopi_used *used, sop_bytes key, const char *function, sop_buf *bound,
-			       bool *whole, sop_error *err)
+/* Encodes a bound: whole leading fields, or raw bytes (escaped, without the end mark, where ids
+ * follow). `whole` receives whether it names all sort fields. */
+static sop_status encode_bound(const struct sopi_used *used, sop_bytes key, const char *function,
+			       sop_buf *bound, bool *whole, sop_error *err)
 {
 	size_t sort_size = key.size;
 
@@ -189,7 +199,8 @@ static sop_status encode_bound(const struct sopi_used *used, sop_bytes key, cons
 		*whole = sopi_key_split(used->schema, key, &all, NULL) == SOP_OK;
 	} else if (key.size > SOPI_KEY_BYTES_MAX) {
 		return sopi_fail_store(err, SOP_LIMIT, used->name, used->name_size,
-				       "the bound has %zu bytes; %d are the limit", key.size, SOPI_KEY_BYTES_MAX);
+				       "the bound has %zu bytes; %d are the limit", key.size,
+				       SOPI_KEY_BYTES_MAX);
 	}
 	if (used->schema == NULL && keeps_duplicates(used)) {
 		SOP_TRY(sopi_raw_escape(key, bound, err));
@@ -199,8 +210,8 @@ static sop_status encode_bound(const struct sopi_used *used, sop_bytes key, cons
 	return sopi_buf_set(bound, key.data, sort_size, err);
 }
 
-sop_status sopi_item_bound(const struct sopi_used *used, sop_bytes key, bool behind, const char *function,
-			   sop_buf *bound, sop_error *err)
+sop_status sopi_item_bound(const struct sopi_used *used, sop_bytes key, bool behind,
+			   const char *function, sop_buf *bound, sop_error *err)
 {
 	static const uint8_t behind_ids[] = { 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0 };
 	static const uint8_t behind_end_mark[] = { 0, 2 };
@@ -217,8 +228,8 @@ sop_status sopi_item_bound(const struct sopi_used *used, sop_bytes key, bool beh
 }
 
 /* The bound just behind one of the duplicates of a key. */
-static sop_status bound_behind_item(const struct sopi_used *used, sop_bytes key, uint64_t item, const char *function,
-				    sop_buf *bound, sop_error *err)
+static sop_status bound_behind_item(const struct sopi_used *used, sop_bytes key, uint64_t item,
+				    const char *function, sop_buf *bound, sop_error *err)
 {
 	sop_bytes sort, ride;
 
@@ -228,18 +239,20 @@ static sop_status bound_behind_item(const struct sopi_used *used, sop_bytes key,
 	return sopi_buf_append(bound, "", 1, err);
 }
 
-static sop_status prefix_bounds(const struct sopi_used *used, sop_bytes prefix, const char *function,
-				struct sopi_bounds *bounds, sop_error *err)
+static sop_status prefix_bounds(const struct sopi_used *used, sop_bytes prefix,
+				const char *function, struct sopi_bounds *bounds, sop_error *err)
 {
 	sop_status status;
 
 	SOP_TRY(sopi_item_bound(used, prefix, false, function, &bounds->low, err));
-	status = sopi_key_next_prefix((sop_bytes){ bounds->low.data, bounds->low.size }, &bounds->high, err);
+	status = sopi_key_next_prefix((sop_bytes){ bounds->low.data, bounds->low.size },
+				      &bounds->high, err);
 	bounds->unbounded = status == SOP_NOT_FOUND;
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
-static sop_status check_range(const struct sopi_used *used, const sop_range *range, const char *function, sop_error *err)
+static sop_status check_range(const struct sopi_used *used, const sop_range *range,
+			      const char *function, sop_error *err)
 {
 	const uint32_t known = SOP_RANGE_FROM | SOP_RANGE_TO | SOP_RANGE_PREFIX | SOP_RANGE_AFTER;
 
@@ -250,12 +263,13 @@ static sop_status check_range(const struct sopi_used *used, const sop_range *ran
 	if ((range->flags & SOP_RANGE_AFTER) != 0 && (range->flags & SOP_RANGE_FROM) == 0)
 		return sopi_misuse(err, function, "SOP_RANGE_AFTER needs SOP_RANGE_FROM");
 	if (range->after_item != 0 && ((range->flags & SOP_RANGE_AFTER) == 0 || !keeps_duplicates(used)))
-		return sopi_misuse(err, function, "after_item needs SOP_RANGE_AFTER and a store with duplicates");
+		return sopi_misuse(err, function,
+				   "after_item needs SOP_RANGE_AFTER and a store with duplicates");
 	return SOP_OK;
 }
 
-sop_status sopi_item_bounds(const struct sopi_used *used, const sop_range *range, const char *function,
-			    struct sopi_bounds *bounds, sop_error *err)
+sop_status sopi_item_bounds(const struct sopi_used *used, const sop_range *range,
+			    const char *function, struct sopi_bounds *bounds, sop_error *err)
 {
 	sop_range all = SOP_RANGE_INIT;
 
@@ -269,8 +283,8 @@ sop_status sopi_item_bounds(const struct sopi_used *used, const sop_range *range
 	if ((all.flags & SOP_RANGE_AFTER) != 0 && all.after_item != 0)
 		SOP_TRY(bound_behind_item(used, all.from, all.after_item, function, &bounds->low, err));
 	else if ((all.flags & SOP_RANGE_FROM) != 0)
-		SOP_TRY(sopi_item_bound(used, all.from, (all.flags & SOP_RANGE_AFTER) != 0, function, &bounds->low,
-					err));
+		SOP_TRY(sopi_item_bound(used, all.from, (all.flags & SOP_RANGE_AFTER) != 0,
+					function, &bounds->low, err));
 	bounds->unbounded = (all.flags & SOP_RANGE_TO) == 0;
 	if (bounds->unbounded)
 		return SOP_OK;

@@ -4,7 +4,8 @@
 #include "api/rows.h"
 #include "base/bytes.h"
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------ */
+/* ---- reading
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static sop_status no_such_key(sop_error *err)
 {
@@ -21,25 +22,28 @@ sop_status sop_get(sop_txn *txn, sop_store *store, sop_bytes key, sop_buf *value
 		return sopi_misuse(err, __func__, "value is NULL");
 	SOP_TRY(sopi_txn_enter_store(txn, store, __func__, &used, err));
 	SOP_TRY_OUT(sopi_item_find(&txn->core, used, key, 0, false, __func__, &found, err));
-	status = found.exists ? sopi_buf_set(value, found.item.value, found.item.value_size, err) : no_such_key(err);
+	status = found.exists ? sopi_buf_set(value, found.item.value, found.item.value_size, err)
+			      : no_such_key(err);
 out:
 	sopi_txn_leave(txn);
 	return status;
 }
 
-static sop_status fetch(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes key, uint64_t item,
-			sop_buf *whole_key, sop_buf *value, sop_item *about, sop_error *err)
+static sop_status fetch(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes key,
+			uint64_t item, sop_buf *whole_key, sop_buf *value, sop_item *about,
+			sop_error *err)
 {
 	sop_buf unused = SOP_BUF_INIT;
 	struct sopi_found found;
 	sop_status status;
 	sop_item told;
 
-	SOP_TRY(sopi_item_find(txn, used, key, item, value == NULL && about == NULL && whole_key == NULL, "sop_fetch",
-			       &found, err));
+	SOP_TRY(sopi_item_find(txn, used, key, item, value == NULL && about == NULL && whole_key == NULL,
+			       "sop_fetch", &found, err));
 	if (!found.exists)
 		return no_such_key(err);
-	SOP_TRY_OUT(sopi_item_whole_key(used, &found.item, whole_key != NULL ? whole_key : &unused, &told.item, err));
+	SOP_TRY_OUT(sopi_item_whole_key(used, &found.item, whole_key != NULL ? whole_key : &unused,
+					&told.item, err));
 	told.version = found.item.version;
 	if (value != NULL)
 		SOP_TRY_OUT(sopi_buf_set(value, found.item.value, found.item.value_size, err));
@@ -65,11 +69,13 @@ sop_status sop_fetch(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t ite
 	return status;
 }
 
-/* ---- changing ------------------------------------------------------------------------------------------------------------ */
+/* ---- changing
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static const sop_bytes nothing = { NULL, 0 };
 
-static sop_status check_value(const struct sopi_used *used, sop_bytes value, const char *function, sop_error *err)
+static sop_status check_value(const struct sopi_used *used, sop_bytes value, const char *function,
+			      sop_error *err)
 {
 	if (SOPI_UNLIKELY(!sopi_bytes_good(value)))
 		return sopi_misuse(err, function, "the value's data is NULL, but its size is not 0");
@@ -79,9 +85,10 @@ static sop_status check_value(const struct sopi_used *used, sop_bytes value, con
 	return SOP_OK;
 }
 
-/* Ride-along fields as a new item has them: those that were given, and the defaults of the others. */
-static sop_status whole_ride(struct sopi_transaction *txn, const struct sopi_used *used, sop_bytes given,
-			     sop_bytes *whole, sop_error *err)
+/* Ride-along fields as a new item has them: those that were given, and the defaults of the others.
+ * */
+static sop_status whole_ride(struct sopi_transaction *txn, const struct sopi_used *used,
+			     sop_bytes given, sop_bytes *whole, sop_error *err)
 {
 	*whole = given;
 	if (SOPI_LIKELY(used->schema == NULL || used->schema->ride_count == 0))
@@ -94,12 +101,13 @@ static sop_status whole_ride(struct sopi_transaction *txn, const struct sopi_use
 static sop_status no_duplicates(const struct sopi_used *used, const char *function, sop_error *err)
 {
 	if (SOPI_UNLIKELY(used->store->tree.duplicates))
-		return sopi_misuse(err, function, "the store keeps duplicates; use insert, update and remove");
+		return sopi_misuse(err, function,
+				   "the store keeps duplicates; use insert, update and remove");
 	return SOP_OK;
 }
 
-static sop_status put(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes key, sop_bytes value,
-		      const char *function, sop_error *err)
+static sop_status put(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes key,
+		      sop_bytes value, const char *function, sop_error *err)
 {
 	struct sopi_item_key inside;
 	sop_bytes ride;
@@ -108,11 +116,12 @@ static sop_status put(struct sopi_transaction *txn, struct sopi_used *used, sop_
 	SOP_TRY(check_value(used, value, function, err));
 	SOP_TRY(sopi_item_inside(txn, used, key, 0, function, &inside, err));
 	SOP_TRY(whole_ride(txn, used, inside.ride, &ride, err));
-	return sopi_transaction_add(txn, used, SOPI_OP_PUT, (sop_bytes){ inside.key, inside.size }, ride, value, 0, err);
+	return sopi_transaction_add(txn, used, SOPI_OP_PUT, (sop_bytes){ inside.key, inside.size },
+				    ride, value, 0, err);
 }
 
-static sop_status insert(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes key, sop_bytes value,
-			 uint64_t *item, const char *function, sop_error *err)
+static sop_status insert(struct sopi_transaction *txn, struct sopi_used *used, sop_bytes key,
+			 sop_bytes value, uint64_t *item, const char *function, sop_error *err)
 {
 	struct sopi_item_key inside;
 	struct sopi_found found;
@@ -129,16 +138,17 @@ static sop_status insert(struct sopi_transaction *txn, struct sopi_used *used, s
 			return sopi_fail(err, SOP_EXISTS, "the key is there already");
 	}
 	SOP_TRY(whole_ride(txn, used, inside.ride, &ride, err));
-	SOP_TRY(sopi_transaction_add(txn, used, SOPI_OP_PUT, (sop_bytes){ inside.key, inside.size }, ride, value, 0,
-				     err));
+	SOP_TRY(sopi_transaction_add(txn, used, SOPI_OP_PUT, (sop_bytes){ inside.key, inside.size },
+				     ride, value, 0, err));
 	if (item != NULL)
 		*item = id;
 	return SOP_OK;
 }
 
 /* Changes an item that must be there. */
-static sop_status change(struct sopi_transaction *txn, struct sopi_used *used, enum sopi_operation_kind kind,
-			 sop_bytes key, uint64_t item, sop_bytes value, const char *function, sop_error *err)
+static sop_status change(struct sopi_transaction *txn, struct sopi_used *used,
+			 enum sopi_operation_kind kind, sop_bytes key, uint64_t item,
+			 sop_bytes value, const char *function, sop_error *err)
 {
 	struct sopi_item_key inside;
 	struct sopi_found found;
@@ -162,7 +172,8 @@ sop_status sop_put(sop_txn *txn, sop_store *store, sop_bytes key, sop_bytes valu
 	return status;
 }
 
-sop_status sop_insert(sop_txn *txn, sop_store *store, sop_bytes key, sop_bytes value, uint64_t *item, sop_error *err)
+sop_status sop_insert(sop_txn *txn, sop_store *store, sop_bytes key, sop_bytes value,
+		      uint64_t *item, sop_error *err)
 {
 	struct sopi_used *used;
 	sop_status status;
@@ -173,7 +184,8 @@ sop_status sop_insert(sop_txn *txn, sop_store *store, sop_bytes key, sop_bytes v
 	return status;
 }
 
-sop_status sop_update(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t item, sop_bytes value, sop_error *err)
+sop_status sop_update(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t item, sop_bytes value,
+		      sop_error *err)
 {
 	struct sopi_used *used;
 	sop_status status;
@@ -223,8 +235,8 @@ static sop_status calculate(sop_txn *txn, sop_store *store, sop_bytes key, enum 
 	SOP_TRY_OUT(no_duplicates(used, function, err));
 	SOP_TRY_OUT(sopi_item_inside(&txn->core, used, key, 0, function, &inside, err));
 	SOP_TRY_OUT(whole_ride(&txn->core, used, inside.ride, &ride, err));
-	status = sopi_transaction_add(&txn->core, used, kind, (sop_bytes){ inside.key, inside.size }, ride, nothing,
-				      number, err);
+	status = sopi_transaction_add(&txn->core, used, kind, (sop_bytes){ inside.key, inside.size },
+				      ride, nothing, number, err);
 out:
 	sopi_txn_leave(txn);
 	return status;
@@ -245,11 +257,13 @@ sop_status sop_max(sop_txn *txn, sop_store *store, sop_bytes key, int64_t to, so
 	return calculate(txn, store, key, SOPI_OP_MAX, to, __func__, err);
 }
 
-/* ---- ranges --------------------------------------------------------------------------------------------------------------- */
+/* ---- ranges
+ * --------------------------------------------------------------------------------------------------------------- */
 
 /* Steps over all items in a range; removes them if `removes`. */
-static sop_status over_range(struct sopi_transaction *txn, struct sopi_used *used, const struct sopi_bounds *bounds,
-			     bool removes, uint64_t *count, sop_error *err)
+static sop_status over_range(struct sopi_transaction *txn, struct sopi_used *used,
+			     const struct sopi_bounds *bounds, bool removes, uint64_t *count,
+			     sop_error *err)
 {
 	struct sopi_item_view item;
 	struct sopi_scan scan;
@@ -263,8 +277,8 @@ static sop_status over_range(struct sopi_transaction *txn, struct sopi_used *use
 			SOP_TRY_OUT(sopi_transaction_may_go_on(txn, err));
 		if (removes)
 			SOP_TRY_OUT(sopi_transaction_add(txn, used, SOPI_OP_REMOVE,
-							 (sop_bytes){ scan.key.data, scan.key.size }, nothing, nothing,
-							 0, err));
+							 (sop_bytes){ scan.key.data, scan.key.size },
+							 nothing, nothing, 0, err));
 	}
 	if (status == SOP_NOT_FOUND)
 		status = SOP_OK;
@@ -273,7 +287,8 @@ out:
 	return status;
 }
 
-sop_status sop_remove_range(sop_txn *txn, sop_store *store, const sop_range *range, uint64_t *removed, sop_error *err)
+sop_status sop_remove_range(sop_txn *txn, sop_store *store, const sop_range *range,
+			    uint64_t *removed, sop_error *err)
 {
 	struct sopi_bounds bounds = { SOP_BUF_INIT, SOP_BUF_INIT, true };
 	uint64_t savepoint = 0;
@@ -298,7 +313,8 @@ out:
 	return status;
 }
 
-sop_status sop_count(sop_txn *txn, sop_store *store, const sop_range *range, uint64_t *count, sop_error *err)
+sop_status sop_count(sop_txn *txn, sop_store *store, const sop_range *range, uint64_t *count,
+		     sop_error *err)
 {
 	struct sopi_bounds bounds = { SOP_BUF_INIT, SOP_BUF_INIT, true };
 	struct sopi_used *used;
@@ -321,11 +337,14 @@ out:
 	return status;
 }
 
-/* ---- batches ----------------------------------------------------------------------------------------------------------------- */
+/* ---- batches
+ * ----------------------------------------------------------------------------------------------------------------- */
 
-/* Adds the row of one key: its whole key, item id and value where it is there, the key as it was asked for where not. */
-static sop_status get_row(struct sopi_transaction *txn, struct sopi_used *used, const struct sopi_row *asked,
-			  uint32_t flags, sop_buf *whole_key, sop_buf *out, sop_error *err)
+/* Adds the row of one key: its whole key, item id and value where it is there, the key as it was
+ * asked for where not. */
+static sop_status get_row(struct sopi_transaction *txn, struct sopi_used *used,
+			  const struct sopi_row *asked, uint32_t flags, sop_buf *whole_key,
+			  sop_buf *out, sop_error *err)
 {
 	struct sopi_found found;
 	sop_bytes key = asked->key;
@@ -349,8 +368,8 @@ static sop_status get_row(struct sopi_transaction *txn, struct sopi_used *used, 
 	return SOP_OK;
 }
 
-static sop_status get_rows(struct sopi_transaction *txn, struct sopi_used *used, struct sopi_rows *keys, uint32_t flags,
-			   sop_buf *out, sop_error *err)
+static sop_status get_rows(struct sopi_transaction *txn, struct sopi_used *used,
+			   struct sopi_rows *keys, uint32_t flags, sop_buf *out, sop_error *err)
 {
 	const uint32_t count = keys->left;
 	sop_buf whole_key = SOP_BUF_INIT;
@@ -372,7 +391,8 @@ out:
 	return status;
 }
 
-sop_status sop_get_many(sop_txn *txn, sop_store *store, sop_bytes keys, uint32_t flags, sop_buf *rows, sop_error *err)
+sop_status sop_get_many(sop_txn *txn, sop_store *store, sop_bytes keys, uint32_t flags,
+			sop_buf *rows, sop_error *err)
 {
 	struct sopi_rows batch;
 	struct sopi_used *used;
@@ -389,8 +409,8 @@ sop_status sop_get_many(sop_txn *txn, sop_store *store, sop_bytes keys, uint32_t
 	return status;
 }
 
-static sop_status put_row(struct sopi_transaction *txn, struct sopi_used *used, const struct sopi_row *row,
-			  sop_put_how how, sop_error *err)
+static sop_status put_row(struct sopi_transaction *txn, struct sopi_used *used,
+			  const struct sopi_row *row, sop_put_how how, sop_error *err)
 {
 	if (row->absent && how != SOP_REMOVE)
 		return sopi_misuse(err, "sop_put_many", "a row has no value");
@@ -400,14 +420,17 @@ static sop_status put_row(struct sopi_transaction *txn, struct sopi_used *used, 
 	case SOP_INSERT:
 		return insert(txn, used, row->key, row->value, NULL, "sop_put_many", err);
 	case SOP_UPDATE:
-		return change(txn, used, SOPI_OP_UPDATE, row->key, row->item, row->value, "sop_put_many", err);
+		return change(txn, used, SOPI_OP_UPDATE, row->key, row->item, row->value,
+			      "sop_put_many", err);
 	case SOP_REMOVE:
-		return change(txn, used, SOPI_OP_REMOVE, row->key, row->item, nothing, "sop_put_many", err);
+		return change(txn, used, SOPI_OP_REMOVE, row->key, row->item, nothing,
+			      "sop_put_many", err);
 	}
 	return sopi_misuse(err, "sop_put_many", "how is no sop_put_how");
 }
 
-sop_status sop_put_many(sop_txn *txn, sop_store *store, sop_bytes rows, sop_put_how how, size_t *done, sop_error *err)
+sop_status sop_put_many(sop_txn *txn, sop_store *store, sop_bytes rows, sop_put_how how,
+			size_t *done, sop_error *err)
 {
 	struct sopi_rows batch;
 	struct sopi_used *used;

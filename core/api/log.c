@@ -20,7 +20,8 @@ sop_status sop_log_enable(sop_db *db, sop_log_level level, sop_error *err)
 	return status;
 }
 
-/* Looks for a message until the deadline; holds no reader meanwhile, so that a close need not wait. */
+/* Looks for a message until the deadline; holds no reader meanwhile, so that a close need not
+ * wait. */
 static sop_status take(sop_db *db, sop_log_message *message, int64_t deadline_ns, sop_error *err)
 {
 	const struct sopi_clock *clock = db->engine.platform->clock;
@@ -50,7 +51,8 @@ sop_status sop_log_next(sop_db *db, sop_log_message *message, int64_t timeout_ms
 		return sopi_misuse(err, __func__, "message is NULL, or its struct_size is not set");
 	if (timeout_ms < 0 || timeout_ms > TIMEOUT_MS_MAX)
 		return sopi_misuse(err, __func__, "timeout_ms is negative or beyond ten years");
-	SOP_TRY(take(db, &all, sopi_clock_monotonic_ns(db->engine.platform->clock) + timeout_ms * NS_PER_MS, err));
+	SOP_TRY(take(db, &all,
+		     sopi_clock_monotonic_ns(db->engine.platform->clock) + timeout_ms * NS_PER_MS, err));
 	size = message->struct_size;
 	all.struct_size = size;
 	memcpy(message, &all, size < sizeof all ? size : sizeof all);

@@ -7,7 +7,8 @@
 enum option_kind { BOOLEAN, UINT32, UINT64 };
 
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
-#define DEADLINE_MS_MAX (3653 * DAY_MS) /* ten years */
+/* Ten years. */
+#define DEADLINE_MS_MAX (3653 * DAY_MS)
 
 static const struct option {
 	const char *name;
@@ -17,11 +18,13 @@ static const struct option {
 	int64_t most;
 } table[] = {
 	{ "create", BOOLEAN, offsetof(sop_options, create), 0, 1 },
-	{ "node_bytes", UINT32, offsetof(sop_options, engine.node_bytes), SOPI_NODE_BYTES_MIN, SOPI_NODE_BYTES_MAX },
-	{ "node_items", UINT32, offsetof(sop_options, engine.node_items), SOPI_NODE_ITEMS_MIN, SOPI_NODE_ITEMS_MAX },
+	{ "node_bytes", UINT32, offsetof(sop_options, engine.node_bytes), SOPI_NODE_BYTES_MIN,
+	  SOPI_NODE_BYTES_MAX },
+	{ "node_items", UINT32, offsetof(sop_options, engine.node_items), SOPI_NODE_ITEMS_MIN,
+	  SOPI_NODE_ITEMS_MAX },
 	{ "inline_value_bytes", UINT32, offsetof(sop_options, engine.inline_value_bytes), 64, 16384 },
-	{ "transaction_bytes_max", UINT64, offsetof(sop_options, engine.transaction_bytes_max), 4096,
-	  (int64_t)1 << 40 },
+	{ "transaction_bytes_max", UINT64, offsetof(sop_options, engine.transaction_bytes_max),
+	  4096, (int64_t)1 << 40 },
 	{ "deadline_ms", UINT64, offsetof(sop_options, engine.deadline_ms), 0, DEADLINE_MS_MAX },
 };
 
@@ -60,8 +63,8 @@ void sopi_options_overlay(sop_options *options, const sop_options *given)
 		static const size_t sizes[] = { sizeof(bool), sizeof(uint32_t), sizeof(uint64_t) };
 
 		if (given->given >> i & 1)
-			memcpy((char *)options + table[i].offset, (const char *)given + table[i].offset,
-			       sizes[table[i].kind]);
+			memcpy((char *)options + table[i].offset,
+			       (const char *)given + table[i].offset, sizes[table[i].kind]);
 	}
 }
 
@@ -73,18 +76,20 @@ static sop_status find(const char *name, size_t size, const char *function, size
 			return SOP_OK;
 		}
 	}
-	return sopi_fail(err, SOP_MISUSE, "%s: there is no option '%.*s'; sop/options.h lists them", function,
-			 (int)(size < 64 ? size : 64), name);
+	return sopi_fail(err, SOP_MISUSE, "%s: there is no option '%.*s'; sop/options.h lists them",
+			 function, (int)(size < 64 ? size : 64), name);
 }
 
-static sop_status set_number(sop_options *options, size_t number, int64_t value, const char *function, sop_error *err)
+static sop_status set_number(sop_options *options, size_t number, int64_t value,
+			     const char *function, sop_error *err)
 {
 	const struct option *option = &table[number];
 	const bool by_default = value == 0 && number == 2; /* node_items 0: by bytes */
 
 	if (!by_default && (value < option->least || value > option->most))
-		return sopi_fail(err, SOP_LIMIT, "%s: %s is %lld; it must be from %lld to %lld", function,
-				 option->name, (long long)value, (long long)option->least, (long long)option->most);
+		return sopi_fail(err, SOP_LIMIT, "%s: %s is %lld; it must be from %lld to %lld",
+				 function, option->name, (long long)value, (long long)option->least,
+				 (long long)option->most);
 	store(options, number, value);
 	return SOP_OK;
 }
@@ -117,7 +122,8 @@ sop_status sop_options_set_int(sop_options *options, const char *name, int64_t v
 	SOP_TRY(check(options, name, __func__, err));
 	SOP_TRY(find(name, strlen(name), __func__, &number, err));
 	if (table[number].kind == BOOLEAN)
-		return sopi_fail(err, SOP_MISUSE, "%s: %s is a boolean; use sop_options_set_bool", __func__, name);
+		return sopi_fail(err, SOP_MISUSE, "%s: %s is a boolean; use sop_options_set_bool",
+				 __func__, name);
 	return set_number(options, number, value, __func__, err);
 }
 
@@ -128,7 +134,8 @@ sop_status sop_options_set_bool(sop_options *options, const char *name, int valu
 	SOP_TRY(check(options, name, __func__, err));
 	SOP_TRY(find(name, strlen(name), __func__, &number, err));
 	if (table[number].kind != BOOLEAN)
-		return sopi_fail(err, SOP_MISUSE, "%s: %s is an integer; use sop_options_set_int", __func__, name);
+		return sopi_fail(err, SOP_MISUSE, "%s: %s is an integer; use sop_options_set_int",
+				 __func__, name);
 	store(options, number, value != 0);
 	return SOP_OK;
 }
@@ -166,8 +173,9 @@ static bool parse_number(const char *text, size_t size, int64_t *value)
 	return false;
 }
 
-sop_status sopi_options_set_part(sop_options *options, const char *name, size_t name_size, const char *value,
-				 size_t value_size, const char *function, sop_error *err)
+sop_status sopi_options_set_part(sop_options *options, const char *name, size_t name_size,
+				 const char *value, size_t value_size, const char *function,
+				 sop_error *err)
 {
 	int64_t integer = 0;
 	size_t number;
@@ -181,8 +189,9 @@ sop_status sopi_options_set_part(sop_options *options, const char *name, size_t 
 		return SOP_OK;
 	}
 	if (!parse_number(value, value_size, &integer))
-		return sopi_fail(err, SOP_MISUSE, "%s: %s must be an integer, with KB, MB or GB if you like", function,
-				 table[number].name);
+		return sopi_fail(err, SOP_MISUSE,
+				 "%s: %s must be an integer, with KB, MB or GB if you like",
+				 function, table[number].name);
 	return set_number(options, number, integer, function, err);
 }
 

@@ -17,8 +17,9 @@ struct sop_options {
 void sopi_options_init(sop_options *options);
 
 /* Sets an option whose name and value are not NUL-terminated. */
-sop_status sopi_options_set_part(sop_options *options, const char *name, size_t name_size, const char *value,
-				 size_t value_size, const char *function, sop_error *err);
+sop_status sopi_options_set_part(sop_options *options, const char *name, size_t name_size,
+				 const char *value, size_t value_size, const char *function,
+				 sop_error *err);
 
 /* Takes over what `given` sets. */
 void sopi_options_overlay(sop_options *options, const sop_options *given);

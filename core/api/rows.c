@@ -15,8 +15,8 @@ size_t sopi_row_bytes(uint32_t flags, size_t key_size, size_t value_size)
 
 static sop_status malformed(size_t at, const char *function, const char *what, sop_error *err)
 {
-	return sopi_fail_file(err, SOP_MISUSE, "", (int64_t)at, 0, "%s: the packed rows are malformed at byte %zu: %s",
-			      function, at, what);
+	return sopi_fail_file(err, SOP_MISUSE, "", (int64_t)at, 0,
+			      "%s: the packed rows are malformed at byte %zu: %s", function, at, what);
 }
 
 sop_status sopi_rows_open(sop_bytes bytes, const char *function, struct sopi_rows *rows, sop_error *err)
@@ -34,10 +34,12 @@ sop_status sopi_rows_open(sop_bytes bytes, const char *function, struct sopi_row
 	return SOP_OK;
 }
 
-sop_status sopi_rows_next(struct sopi_rows *rows, const char *function, struct sopi_row *row, sop_error *err)
+sop_status sopi_rows_next(struct sopi_rows *rows, const char *function, struct sopi_row *row,
+			  sop_error *err)
 {
 	const size_t head = row_head_bytes(rows->flags);
-	const size_t room = rows->bytes.size - (rows->at < rows->bytes.size ? rows->at : rows->bytes.size);
+	const size_t room =
+		rows->bytes.size - (rows->at < rows->bytes.size ? rows->at : rows->bytes.size);
 	const uint8_t *at = (const uint8_t *)rows->bytes.data + rows->at;
 	size_t key_size, value_size;
 
@@ -58,8 +60,8 @@ sop_status sopi_rows_next(struct sopi_rows *rows, const char *function, struct s
 	return SOP_OK;
 }
 
-void sopi_row_write(uint8_t *to, uint32_t flags, sop_bytes key, sop_bytes value, bool absent, uint64_t item,
-		    uint64_t version)
+void sopi_row_write(uint8_t *to, uint32_t flags, sop_bytes key, sop_bytes value, bool absent,
+		    uint64_t item, uint64_t version)
 {
 	const size_t size = sopi_row_bytes(flags, key.size, absent ? 0 : value.size);
 	const size_t used = row_head_bytes(flags) + key.size + (absent ? 0 : value.size);

@@ -27,14 +27,15 @@ struct sopi_row {
 sop_status sopi_rows_open(sop_bytes bytes, const char *function, struct sopi_rows *rows, sop_error *err);
 
 /* The next row. REQUIRES: left > 0. MISUSE, naming the place, where it is malformed. */
-sop_status sopi_rows_next(struct sopi_rows *rows, const char *function, struct sopi_row *row, sop_error *err);
+sop_status sopi_rows_next(struct sopi_rows *rows, const char *function, struct sopi_row *row,
+			  sop_error *err);
 
 /* Bytes that a row takes, aligned. */
 size_t sopi_row_bytes(uint32_t flags, size_t key_size, size_t value_size);
 
 /* Writes a row at `to`, which has room for it; value data NULL with `absent`: no value. */
-void sopi_row_write(uint8_t *to, uint32_t flags, sop_bytes key, sop_bytes value, bool absent, uint64_t item,
-		    uint64_t version);
+void sopi_row_write(uint8_t *to, uint32_t flags, sop_bytes key, sop_bytes value, bool absent,
+		    uint64_t item, uint64_t version);
 
 /* Writes the head of a batch: 8 bytes. */
 void sopi_rows_head(uint8_t *to, uint32_t count, uint32_t flags);

@@ -8,7 +8,8 @@
 
 enum { NS_PER_MS = 1000000 };
 
-/* ---- stats ------------------------------------------------------------------------------------------------------------ */
+/* ---- stats
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* Sums the counters of all slots, and looks at who is open. */
 static void gather_slots(struct sopi_engine *engine, sop_stats *stats)
@@ -77,10 +78,17 @@ sop_status sop_db_stats(sop_db *db, sop_stats *stats, sop_error *err)
 	return SOP_OK;
 }
 
-/* ---- metrics ---------------------------------------------------------------------------------------------------------- */
+/* ---- metrics
+ * ---------------------------------------------------------------------------------------------------------- */
 
-#define COUNTER(name, help) { #name, help, offsetof(sop_stats, name), true }
-#define GAUGE(name, help) { #name, help, offsetof(sop_stats, name), false }
+#define COUNTER(name, help)                                                                        \
+	{                                                                                          \
+#name, help, offsetof(sop_stats, name), true                                       \
+	}
+#define GAUGE(name, help)                                                                          \
+	{                                                                                          \
+#name, help, offsetof(sop_stats, name), false                                      \
+	}
 
 static const struct metric {
 	const char *name;
@@ -108,16 +116,17 @@ static const struct metric {
 	GAUGE(value_bytes_apart, "Bytes of values kept apart from their leaf."),
 };
 
-static sop_status append_metric(sop_buf *text, const struct metric *metric, const sop_stats *stats, sop_error *err)
+static sop_status append_metric(sop_buf *text, const struct metric *metric, const sop_stats *stats,
+				sop_error *err)
 {
 	uint64_t value;
 	char line[400];
 	int size;
 
 	memcpy(&value, (const char *)stats + metric->offset, sizeof value);
-	size = snprintf(line, sizeof line, "# TYPE sop_%s %s\n# HELP sop_%s %s\nsop_%s%s %" PRIu64 "\n", metric->name,
-			metric->counter ? "counter" : "gauge", metric->name, metric->help, metric->name,
-			metric->counter ? "_total" : "", value);
+	size = snprintf(line, sizeof line, "# TYPE sop_%s %s\n# HELP sop_%s %s\nsop_%s%s %" PRIu64 "\n",
+			metric->name, metric->counter ? "counter" : "gauge", metric->name,
+			metric->help, metric->name, metric->counter ? "_total" : "", value);
 	return sopi_buf_append(text, line, (size_t)size, err);
 }
 
@@ -135,7 +144,8 @@ sop_status sop_db_metrics(sop_db *db, sop_buf *text, sop_error *err)
 	return sopi_buf_append(text, "# EOF\n", 6, err);
 }
 
-/* ---- verify ----------------------------------------------------------------------------------------------------------- */
+/* ---- verify
+ * ----------------------------------------------------------------------------------------------------------- */
 
 struct verification {
 	sop_problem_fn found;
@@ -177,7 +187,8 @@ sop_status sop_verify(sop_db *db, sop_problem_fn found, void *arg, uint64_t *pro
 	if (status == SOP_OK && verification.stopped)
 		status = sopi_fail(err, SOP_CANCELLED, "the check was stopped by its caller");
 	else if (status == SOP_OK && verification.problems != 0)
-		status = sopi_fail(err, SOP_CORRUPT, "the check found %" PRIu64 " problems", verification.problems);
+		status = sopi_fail(err, SOP_CORRUPT, "the check found %" PRIu64 " problems",
+				   verification.problems);
 out:
 	sopi_db_leave(reader);
 	return status;

@@ -4,8 +4,8 @@
 
 static _Atomic uint64_t next_serial = 1;
 
-static sop_status read_options(const sop_store_options *given, sop_store_options *options, const char *function,
-			       sop_error *err)
+static sop_status read_options(const sop_store_options *given, sop_store_options *options,
+			       const char *function, sop_error *err)
 {
 	const sop_store_options defaults = SOP_STORE_OPTIONS_INIT;
 
@@ -18,12 +18,14 @@ static sop_status read_options(const sop_store_options *given, sop_store_options
 		return sopi_misuse(err, function, "duplicates must be 0 or 1");
 	if (options->node_items != 0 &&
 	    (options->node_items < SOPI_NODE_ITEMS_MIN || options->node_items > SOPI_NODE_ITEMS_MAX))
-		return sopi_fail(err, SOP_LIMIT, "%s: node_items is %u; it must be from %d to %d, or 0", function,
+		return sopi_fail(err, SOP_LIMIT,
+				 "%s: node_items is %u; it must be from %d to %d, or 0", function,
 				 options->node_items, SOPI_NODE_ITEMS_MIN, SOPI_NODE_ITEMS_MAX);
 	return SOP_OK;
 }
 
-sop_status sop_store_open(sop_db *db, sop_bytes name, const sop_store_options *options, sop_store **out, sop_error *err)
+sop_status sop_store_open(sop_db *db, sop_bytes name, const sop_store_options *options,
+			  sop_store **out, sop_error *err)
 {
 	struct sopi_declaration *declaration;
 	sop_store_options all;
@@ -80,18 +82,20 @@ const char *sop_store_name(const sop_store *store)
 	return store == NULL || store->tag != SOPI_TAG_STORE ? NULL : store->name;
 }
 
-/* ---- create, drop, rename ---------------------------------------------------------------------------------------------- */
+/* ---- create, drop, rename
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Enters for a change of the catalog. */
-static sop_status enter(sop_txn *txn, const sop_store *store, bool writes, const char *function, sop_error *err)
+static sop_status enter(sop_txn *txn, const sop_store *store, bool writes, const char *function,
+			sop_error *err)
 {
 	sop_status status;
 
 	SOP_TRY(sopi_txn_enter_open(txn, function, err));
 	status = sopi_store_check(store, txn->db, function, err);
 	if (status == SOP_OK && writes && !sopi_transaction_writes(&txn->core))
-		status = sopi_fail(err, SOP_READ_ONLY, "%s: the transaction only reads; begin one with SOP_WRITE",
-				   function);
+		status = sopi_fail(err, SOP_READ_ONLY,
+				   "%s: the transaction only reads; begin one with SOP_WRITE", function);
 	if (status != SOP_OK)
 		sopi_txn_leave(txn);
 	return status;
@@ -122,15 +126,17 @@ sop_status sop_store_rename(sop_txn *txn, sop_store *store, sop_bytes to, sop_er
 	sop_status status;
 
 	SOP_TRY(enter(txn, store, true, __func__, err));
-	status = sopi_bytes_good(to) ? sopi_store_name_check(to, err) :
-				       sopi_misuse(err, __func__, "the name's data is NULL, but its size is not 0");
+	status = sopi_bytes_good(to)
+			 ? sopi_store_name_check(to, err)
+			 : sopi_misuse(err, __func__, "the name's data is NULL, but its size is not 0");
 	if (status == SOP_OK)
 		status = sopi_transaction_rename(&txn->core, &store->declaration, to, err);
 	sopi_txn_leave(txn);
 	return status;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------------ */
+/* ---- asking
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static sop_status list(struct sopi_transaction *txn, sop_buf *names, size_t *count, sop_error *err)
 {
@@ -162,13 +168,14 @@ sop_status sop_store_list(sop_txn *txn, sop_buf *names, size_t *count, sop_error
 	sop_status status;
 
 	SOP_TRY(sopi_txn_enter_open(txn, __func__, err));
-	status = names == NULL ? sopi_misuse(err, __func__, "names is NULL") :
-				 list(&txn->core, names, count != NULL ? count : &unused, err);
+	status = names == NULL ? sopi_misuse(err, __func__, "names is NULL")
+			       : list(&txn->core, names, count != NULL ? count : &unused, err);
 	sopi_txn_leave(txn);
 	return status;
 }
 
-sop_status sop_store_describe(sop_txn *txn, sop_store *store, sop_store_info *info, sop_buf *schema, sop_error *err)
+sop_status sop_store_describe(sop_txn *txn, sop_store *store, sop_store_info *info, sop_buf *schema,
+			      sop_error *err)
 {
 	sop_store_info all = SOP_STORE_INFO_INIT;
 	struct sopi_used *used;

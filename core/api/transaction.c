@@ -5,20 +5,23 @@
 
 enum { NS_PER_MS = 1000000 };
 
-#define DEADLINE_MS_MAX ((int64_t)3653 * 24 * 3600 * 1000) /* ten years */
+/* Ten years. */
+#define DEADLINE_MS_MAX ((int64_t)3653 * 24 * 3600 * 1000)
 
 static const uint8_t no_id[16];
 
-/* ---- begin ----------------------------------------------------------------------------------------------------------- */
+/* ---- begin
+ * ----------------------------------------------------------------------------------------------------------- */
 
-static sop_status read_options(const sop_txn_options *given, sop_txn_options *options, const char *function,
-			       sop_error *err)
+static sop_status read_options(const sop_txn_options *given, sop_txn_options *options,
+			       const char *function, sop_error *err)
 {
 	const sop_txn_options defaults = SOP_TXN_OPTIONS_INIT;
 
 	*options = defaults;
 	if (given != NULL)
-		SOP_TRY(sopi_struct_read(options, sizeof *options, sizeof(size_t) + 4, given, function, err));
+		SOP_TRY(sopi_struct_read(options, sizeof *options, sizeof(size_t) + 4, given,
+					 function, err));
 	options->struct_size = sizeof *options;
 	if (options->mode > SOP_NOCHECK)
 		return sopi_misuse(err, function, "mode is no sop_mode");
@@ -38,8 +41,8 @@ static void set_deadline(sop_txn *txn, int64_t deadline_ms)
 
 	if (deadline_ms == 0)
 		deadline_ms = engine->options.deadline_ms;
-	txn->core.deadline_ns = deadline_ms == 0 ? 0 :
-						   sopi_clock_monotonic_ns(engine->platform->clock) +
+	txn->core.deadline_ns = deadline_ms == 0 ? 0
+						 : sopi_clock_monotonic_ns(engine->platform->clock) +
 							   deadline_ms * NS_PER_MS;
 	txn->core.attempts = 1;
 }
@@ -109,7 +112,8 @@ sop_status sop_txn_renew(sop_txn *txn, sop_error *err)
 
 	SOP_TRY(sopi_txn_enter(txn, true, __func__, err));
 	if (txn->core.state == SOPI_OPEN) {
-		status = sopi_misuse(err, __func__, "the transaction is still open; commit it or roll it back first");
+		status = sopi_misuse(err, __func__,
+				     "the transaction is still open; commit it or roll it back first");
 	} else {
 		sopi_softlock_release(&txn->db->engine.softlocks, &txn->core);
 		memset(txn->options.id, 0, sizeof txn->options.id);
@@ -120,7 +124,8 @@ sop_status sop_txn_renew(sop_txn *txn, sop_error *err)
 	return status;
 }
 
-/* ---- end ------------------------------------------------------------------------------------------------------------- */
+/* ---- end
+ * ------------------------------------------------------------------------------------------------------------- */
 
 sop_status sop_commit(sop_txn *txn, sop_error *err)
 {
@@ -163,7 +168,8 @@ sop_status sop_rollback(sop_txn *txn, sop_error *err)
 
 	SOP_TRY(enter_waiting(txn, __func__, err));
 	if (txn->core.state == SOPI_COMMITTED) {
-		status = sopi_misuse(err, __func__, "the transaction has committed; that cannot be undone");
+		status = sopi_misuse(err, __func__,
+				     "the transaction has committed; that cannot be undone");
 	} else if (txn->core.state == SOPI_OPEN) {
 		sopi_slot_count(txn->core.slot, SOPI_ROLLBACKS, 1);
 		sopi_transaction_roll_back(&txn->core, SOP_OK);
@@ -195,7 +201,8 @@ void sop_txn_free(sop_txn *txn)
 	sopi_txn_unreference(txn);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------------ */
+/* ---- asking
+ * ------------------------------------------------------------------------------------------------------------ */
 
 sop_status sop_txn_id(sop_txn *txn, uint8_t id[16], sop_error *err)
 {
@@ -254,7 +261,8 @@ sop_status sop_txn_conflict(sop_txn *txn, sop_bytes *store, sop_bytes *key, sop_
 	return status;
 }
 
-sop_status sop_txn_outcome(sop_db *db, const uint8_t id[16], sop_outcome *outcome, uint64_t *position, sop_error *err)
+sop_status sop_txn_outcome(sop_db *db, const uint8_t id[16], sop_outcome *outcome,
+			   uint64_t *position, sop_error *err)
 {
 	struct sopi_transaction *reader = NULL;
 	const struct sopi_transaction *other;
@@ -268,7 +276,8 @@ sop_status sop_txn_outcome(sop_db *db, const uint8_t id[16], sop_outcome *outcom
 	SOP_TRY(sopi_db_enter(db, false, __func__, &reader, err));
 	engine = &db->engine;
 	sopi_mutex_lock(&engine->ids_mutex);
-	for (other = engine->named; other != NULL && memcmp(other->id, id, 16) != 0; other = other->next_named) {
+	for (other = engine->named; other != NULL && memcmp(other->id, id, 16) != 0;
+	     other = other->next_named) {
 	}
 	sopi_mutex_unlock(&engine->ids_mutex);
 	at = sopi_outcomes_find(&engine->outcomes, id, &forgotten);
@@ -284,7 +293,8 @@ sop_status sop_txn_outcome(sop_db *db, const uint8_t id[16], sop_outcome *outcom
 	return SOP_OK;
 }
 
-/* ---- savepoints ------------------------------------------------------------------------------------------------------- */
+/* ---- savepoints
+ * ------------------------------------------------------------------------------------------------------- */
 
 static sop_status enter_writing(sop_txn *txn, const char *function, sop_error *err)
 {
@@ -292,7 +302,8 @@ static sop_status enter_writing(sop_txn *txn, const char *function, sop_error *e
 	if (sopi_transaction_writes(&txn->core))
 		return SOP_OK;
 	sopi_txn_leave(txn);
-	return sopi_fail(err, SOP_READ_ONLY, "%s: the transaction only reads; begin one with SOP_WRITE", function);
+	return sopi_fail(err, SOP_READ_ONLY,
+			 "%s: the transaction only reads; begin one with SOP_WRITE", function);
 }
 
 sop_status sop_savepoint(sop_txn *txn, uint64_t *savepoint, sop_error *err)
@@ -300,8 +311,8 @@ sop_status sop_savepoint(sop_txn *txn, uint64_t *savepoint, sop_error *err)
 	sop_status status;
 
 	SOP_TRY(enter_writing(txn, __func__, err));
-	status = savepoint == NULL ? sopi_misuse(err, __func__, "savepoint is NULL") :
-				     sopi_transaction_savepoint(&txn->core, savepoint, err);
+	status = savepoint == NULL ? sopi_misuse(err, __func__, "savepoint is NULL")
+				   : sopi_transaction_savepoint(&txn->core, savepoint, err);
 	sopi_txn_leave(txn);
 	return status;
 }
@@ -316,9 +327,11 @@ sop_status sop_rollback_to(sop_txn *txn, uint64_t savepoint, sop_error *err)
 	return status;
 }
 
-/* ---- retrying --------------------------------------------------------------------------------------------------------- */
+/* ---- retrying
+ * --------------------------------------------------------------------------------------------------------- */
 
-/* Ends a failed attempt; the status that it failed with, OK if nothing failed. REQUIRES: entered. */
+/* Ends a failed attempt; the status that it failed with, OK if nothing failed. REQUIRES: entered.
+ * */
 static sop_status end_attempt(sop_txn *txn)
 {
 	const sop_status failure = txn->core.failure;
@@ -353,8 +366,9 @@ sop_status sop_txn_again(sop_txn *txn, sop_error *err)
 	} else if (atomic_load_explicit(&txn->core.cancelled, memory_order_relaxed)) {
 		status = sopi_fail(err, SOP_CANCELLED, "the transaction was cancelled");
 	} else if (failure != SOP_CONFLICT) { /* a deadline that has passed does not come back */
-		status = sopi_fail(err, failure, "%s: the transaction failed with %s, which is not retried", __func__,
-				   sop_status_name(failure));
+		status = sopi_fail(err, failure,
+				   "%s: the transaction failed with %s, which is not retried",
+				   __func__, sop_status_name(failure));
 	} else {
 		sopi_slot_count(txn->core.slot, SOPI_RETRIES, 1);
 		status = sopi_transaction_back_off(&txn->core, err);
@@ -374,7 +388,8 @@ static sop_status run_attempts(sop_txn *txn, sop_body body, void *arg, sop_error
 
 		if (status == SOP_OK)
 			status = sop_commit(txn, err);
-		if (status == SOP_OK || (sop_status_traits(status) & SOP_TRAIT_ABORT) == 0 || status != SOP_CONFLICT)
+		if (status == SOP_OK || (sop_status_traits(status) & SOP_TRAIT_ABORT) == 0 ||
+		    status != SOP_CONFLICT)
 			return status;
 		SOP_TRY(sop_txn_again(txn, err));
 	}

@@ -1,4 +1,5 @@
-/* malloc and mmap, counted, with the fault hook of the tests. Nothing else in the library calls them. */
+/* malloc and mmap, counted, with the fault hook of the tests. Nothing else in the library calls
+ * them. */
 #include "base/alloc.h"
 
 #include <stdatomic.h>
@@ -129,8 +130,8 @@ sop_status sopi_alloc_pages(size_t alignment, size_t size, void **out, sop_error
 
 	if (hook_fails())
 		return no_memory(size, err);
-	start = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		     -1, 0);
+	start = mmap(NULL, room, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (start == MAP_FAILED)
 		return no_memory(size, err);
 	aligned = (char *)(((uintptr_t)start + alignment - 1) & ~(uintptr_t)(alignment - 1));

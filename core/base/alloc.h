@@ -1,4 +1,5 @@
-/* The one place where memory comes from. Out of memory is a status; tests make the n-th allocation fail. */
+/* The one place where memory comes from. Out of memory is a status; tests make the n-th allocation
+ * fail. */
 #ifndef SOPI_ALLOC_H
 #define SOPI_ALLOC_H
 
@@ -6,7 +7,8 @@
 
 #include <stdbool.h>
 
-/* `size` bytes, uninitialised, in `*out`; size 0 gives a pointer that can be freed. NO_MEMORY leaves `*out` alone. */
+/* `size` bytes, uninitialised, in `*out`; size 0 gives a pointer that can be freed. NO_MEMORY
+ * leaves `*out` alone. */
 sop_status sopi_alloc(size_t size, void **out, sop_error *err);
 
 /* The same, all zero. */
@@ -21,7 +23,8 @@ sop_status sopi_realloc(void **memory, size_t size, sop_error *err);
 /* Frees what the functions above gave. Takes NULL. */
 void sopi_free(void *memory);
 
-/* Memory of at least a page straight from the system, aligned to `alignment`, huge pages advised from 2 MB on. */
+/* Memory of at least a page straight from the system, aligned to `alignment`, huge pages advised
+ * from 2 MB on. */
 sop_status sopi_alloc_pages(size_t alignment, size_t size, void **out, sop_error *err);
 void sopi_free_pages(void *memory, size_t size);
 
@@ -29,7 +32,8 @@ void sopi_free_pages(void *memory, size_t size);
 int64_t sopi_alloc_live_count(void);
 
 #ifdef SOP_TEST_HOOKS
-/* Lets `n` more allocations of this process succeed and fails the next one; and all after it if `for_ever`.
+/* Lets `n` more allocations of this process succeed and fails the next one; and all after it if
+ * `for_ever`.
  * n < 0 switches the hook off. */
 void sopi_alloc_fail_after(int64_t n, bool for_ever);
 

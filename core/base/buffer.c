@@ -63,8 +63,7 @@ sop_status sopi_buf_room(sop_buf *buf, size_t size, sop_error *err)
 	if (SOPI_LIKELY(buf->capacity - buf->size >= size))
 		return SOP_OK;
 	if (size > SIZE_MAX / 2 - buf->capacity)
-		return sopi_fail(err, SOP_NO_MEMORY, "out of memory: a buffer of %zu bytes more",
-				 size);
+		return sopi_fail(err, SOP_NO_MEMORY, "out of memory: a buffer of %zu bytes more", size);
 	capacity = buf->capacity + buf->capacity / 2;
 	if (capacity < buf->size + size)
 		capacity = buf->size + size;

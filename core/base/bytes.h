@@ -1,6 +1,7 @@
 /* Fixed-width integers in byte strings of any alignment, and the order of byte strings.
  *
- * Written byte by byte, so that a format is the same on every machine; compilers make one move of it. */
+ * Written byte by byte, so that a format is the same on every machine; compilers make one move of
+ * it. */
 #ifndef SOPI_BYTES_H
 #define SOPI_BYTES_H
 
@@ -104,7 +105,8 @@ static inline void sopi_store_u64be(void *to, uint64_t value)
 	sopi_store_u32be(byte + 4, (uint32_t)value);
 }
 
-/* The order of byte strings: below, equal to or above 0 as in memcmp; a prefix comes before what extends it.
+/* The order of byte strings: below, equal to or above 0 as in memcmp; a prefix comes before what
+ * extends it.
  * A pointer may be NULL where its size is 0. */
 static inline int sopi_bytes_compare(const void *a, size_t a_size, const void *b, size_t b_size)
 {

@@ -1,4 +1,5 @@
-/* Always-on checks of our own invariants. What a caller may get wrong is a status, never a check. */
+/* Always-on checks of our own invariants. What a caller may get wrong is a status, never a check.
+ * */
 #ifndef SOPI_CHECK_H
 #define SOPI_CHECK_H
 

@@ -1,9 +1,11 @@
-/* CRC-32C eight bytes at a time: by the instruction of SSE4.2, chosen when the program runs, or by tables. */
+/* CRC-32C eight bytes at a time: by the instruction of SSE4.2, chosen when the program runs, or by
+ * tables. */
 #include "base/crc32c.h"
 
 #include "base/bytes.h"
 
-/* A checksum table is linear: an entry is the sum (exclusive or) of the entries of its bits, which are a to h. */
+/* A checksum table is linear: an entry is the sum (exclusive or) of the entries of its bits, which
+ * are a to h. */
 #define BIT(i, n, x) (((i) >> (n)&1) != 0 ? (x) : 0u)
 #define E(i, a, b, c, d, e, f, g, h)                                                               \
 	(BIT(i, 0, a) ^ BIT(i, 1, b) ^ BIT(i, 2, c) ^ BIT(i, 3, d) ^ BIT(i, 4, e) ^ BIT(i, 5, f) ^ \
@@ -21,7 +23,8 @@
 		E64(0, __VA_ARGS__), E64(64, __VA_ARGS__), E64(128, __VA_ARGS__), E64(192, __VA_ARGS__) \
 	}
 
-/* table[k][byte]: what `byte` followed by k zero bytes adds to the checksum (polynomial 0x82F63B78, reflected). */
+/* table[k][byte]: what `byte` followed by k zero bytes adds to the checksum (polynomial
+ * 0x82F63B78, reflected). */
 static const uint32_t table[8][256] = {
 	TABLE(0xF26B8303, 0xE13B70F7, 0xC79A971F, 0x8AD958CF, 0x105EC76F, 0x20BD8EDE, 0x417B1DBC,
 	      0x82F63B78),

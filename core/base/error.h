@@ -12,8 +12,7 @@ sop_status sopi_fail(sop_error *err, sop_status status, const char *format, ...)
 
 /* The same, naming a store (`size` bytes of UTF-8 at `name`, cut to fit). */
 sop_status sopi_fail_store(sop_error *err, sop_status status, const void *name, size_t size,
-			   const char *format, ...)
-	__attribute__((format(printf, 5, 6), cold));
+			   const char *format, ...) __attribute__((format(printf, 5, 6), cold));
 
 /* The same, naming a file, a place in it (-1: none) and the errno (0: none). */
 sop_status sopi_fail_file(sop_error *err, sop_status status, const char *file, int64_t offset,

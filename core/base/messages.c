@@ -63,7 +63,8 @@ sop_status sopi_messages_enable(struct sopi_messages *messages, int level, sop_e
 	return SOP_OK;
 }
 
-void sopi_messages_note(struct sopi_messages *messages, int level, int64_t wall_ns, const char *format, ...)
+void sopi_messages_note(struct sopi_messages *messages, int level, int64_t wall_ns,
+			const char *format, ...)
 {
 	sop_log_message message = SOP_LOG_MESSAGE_INIT;
 	struct sopi_messages_ring *ring;

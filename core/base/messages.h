@@ -30,8 +30,8 @@ void sopi_messages_close(struct sopi_messages *messages);
 sop_status sopi_messages_enable(struct sopi_messages *messages, int level, sop_error *err);
 
 /* Records a message; the oldest one goes if the ring is full. */
-void sopi_messages_note(struct sopi_messages *messages, int level, int64_t wall_ns, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void sopi_messages_note(struct sopi_messages *messages, int level, int64_t wall_ns,
+			const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Takes the oldest message; false if there is none. */
 bool sopi_messages_take(struct sopi_messages *messages, sop_log_message *message);

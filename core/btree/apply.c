@@ -1,11 +1,14 @@
-/* Applying a commit: item deltas on leaves where they fit, new bases where they do not, and taking it all back. */
+/* Applying a commit: item deltas on leaves where they fit, new bases where they do not, and taking
+ * it all back. */
 #include "btree/apply.h"
 
 enum { DELTAS_AT_ONCE = 4 }; /* more changes of one leaf build its new base at once */
 
-/* ---- versions of this commit ------------------------------------------------------------------------------------- */
+/* ---- versions of this commit
+ * ------------------------------------------------------------------------------------- */
 
-void sopi_apply_begin(struct sopi_apply *apply, struct sopi_forest *forest, uint64_t position, uint64_t hints_at)
+void sopi_apply_begin(struct sopi_apply *apply, struct sopi_forest *forest, uint64_t position,
+		      uint64_t hints_at)
 {
 	memset(apply, 0, sizeof *apply);
 	apply->forest = forest;
@@ -61,11 +64,13 @@ void sopi_apply_ranged(struct sopi_apply *apply, struct sopi_vnode *vnode)
 sop_status sopi_apply_block(struct sopi_apply *apply, size_t size, struct sopi_block **out, sop_error *err)
 {
 	*out = sopi_block_new(apply->forest, size);
-	return *out != NULL ? SOP_OK : sopi_fail(err, SOP_NO_MEMORY, "out of memory for a node of %zu bytes", size);
+	return *out != NULL
+		       ? SOP_OK
+		       : sopi_fail(err, SOP_NO_MEMORY, "out of memory for a node of %zu bytes", size);
 }
 
-sop_status sopi_apply_new_vnode(struct sopi_apply *apply, struct sopi_block *block, struct sopi_vnode **out,
-				sop_error *err)
+sop_status sopi_apply_new_vnode(struct sopi_apply *apply, struct sopi_block *block,
+				struct sopi_vnode **out, sop_error *err)
 {
 	struct sopi_vnode *vnode = sopi_vnode_new(apply->forest, block, apply->position);
 
@@ -91,7 +96,8 @@ sop_status sopi_apply_kill(struct sopi_apply *apply, struct sopi_vnode *vnode, s
 	return SOP_OK;
 }
 
-/* ---- keeping and taking back ------------------------------------------------------------------------------------- */
+/* ---- keeping and taking back
+ * ------------------------------------------------------------------------------------- */
 
 void sopi_apply_keep(struct sopi_apply *apply)
 {
@@ -99,7 +105,8 @@ void sopi_apply_keep(struct sopi_apply *apply)
 	sopi_reclaim_add(&apply->forest->reclaim, &apply->superseded);
 }
 
-/* Takes a block of this commit off its vnode; readers that stand on it still find the older ones. */
+/* Takes a block of this commit off its vnode; readers that stand on it still find the older ones.
+ * */
 static void pop(struct sopi_apply *apply, struct sopi_vnode *vnode, struct sopi_block *block)
 {
 	struct sopi_version *older = atomic_load_explicit(&block->version.older, memory_order_relaxed);
@@ -132,8 +139,8 @@ static uint64_t newest_of(const struct sopi_block *block)
 {
 	const size_t deltas = block->version.kind == SOPI_LEAF ? atomic_load(&block->delta_count) : 0;
 
-	return deltas == 0 ? block->version.since :
-			     atomic_load_explicit(&sopi_leaf_delta_positions(block)[deltas - 1],
+	return deltas == 0 ? block->version.since
+			   : atomic_load_explicit(&sopi_leaf_delta_positions(block)[deltas - 1],
 						  memory_order_relaxed);
 }
 
@@ -187,7 +194,8 @@ void sopi_apply_undo(struct sopi_apply *apply)
 }
 
 /* Adds a version of the count. */
-static sop_status count_push(struct sopi_apply *apply, struct sopi_tree *tree, int64_t effect, sop_error *err)
+static sop_status count_push(struct sopi_apply *apply, struct sopi_tree *tree, int64_t effect,
+			     sop_error *err)
 {
 	struct sopi_count *old = atomic_load_explicit(&tree->count, memory_order_relaxed);
 	struct sopi_count *count;
@@ -211,7 +219,8 @@ static sop_status count_push(struct sopi_apply *apply, struct sopi_tree *tree, i
 	return SOP_OK;
 }
 
-/* ---- items ------------------------------------------------------------------------------------------------------- */
+/* ---- items
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* What one change does, resolved against the newest item. */
 struct resolved {
@@ -221,8 +230,8 @@ struct resolved {
 	struct sopi_item_view item;
 };
 
-static sop_status resolve(struct sopi_apply *apply, const struct sopi_tree *tree, const struct sopi_change *change,
-			  struct resolved *resolved, sop_error *err)
+static sop_status resolve(struct sopi_apply *apply, const struct sopi_tree *tree,
+			  const struct sopi_change *change, struct resolved *resolved, sop_error *err)
 {
 	SOP_TRY(sopi_operations_fold(change->newest, resolved->before ? &resolved->old : NULL,
 				     atomic_load_explicit(&tree->schema, memory_order_relaxed),
@@ -250,8 +259,9 @@ static void account(struct sopi_apply *apply, const struct resolved *resolved, i
 }
 
 /* Applies one change as a delta. False if the leaf has no room for it: then nothing was done. */
-static sop_status apply_delta(struct sopi_apply *apply, struct sopi_tree *tree, struct sopi_vnode *leaf,
-			      const struct sopi_change *change, int64_t *effect, bool *done, sop_error *err)
+static sop_status apply_delta(struct sopi_apply *apply, struct sopi_tree *tree,
+			      struct sopi_vnode *leaf, const struct sopi_change *change,
+			      int64_t *effect, bool *done, sop_error *err)
 {
 	struct sopi_block *block = atomic_load_explicit(&leaf->head, memory_order_relaxed);
 	const uint8_t *key = sopi_operation_key(change->newest);
@@ -279,11 +289,13 @@ static sop_status apply_delta(struct sopi_apply *apply, struct sopi_tree *tree, 
 	return SOP_OK;
 }
 
-/* Gathers a leaf's items and merges the changes into them. The result is at the start of forest->items.
+/* Gathers a leaf's items and merges the changes into them. The result is at the start of
+ * forest->items.
  * append: whether the changes only add items behind the old ones. */
-static sop_status merge_changes(struct sopi_apply *apply, const struct sopi_tree *tree, const struct sopi_block *block,
-				const struct sopi_change *changes, size_t change_count, size_t *count, bool *append,
-				int64_t *effect, sop_error *err)
+static sop_status merge_changes(struct sopi_apply *apply, const struct sopi_tree *tree,
+				const struct sopi_block *block, const struct sopi_change *changes,
+				size_t change_count, size_t *count, bool *append, int64_t *effect,
+				sop_error *err)
 {
 	struct sopi_forest *forest = apply->forest;
 	const size_t most = (size_t)block->count + SOPI_DELTAS_MAX;
@@ -300,7 +312,8 @@ static sop_status merge_changes(struct sopi_apply *apply, const struct sopi_tree
 		struct resolved resolved = { .before = false };
 
 		while (old < old_count) {
-			const int order = sopi_item_compare_key(&forest->items[from + old], key, key_size);
+			const int order =
+				sopi_item_compare_key(&forest->items[from + old], key, key_size);
 
 			if (order > 0)
 				break;
@@ -326,8 +339,8 @@ static sop_status merge_changes(struct sopi_apply *apply, const struct sopi_tree
 
 /* Builds the leaf's new base from its items and the changes. */
 static sop_status apply_rebuild(struct sopi_apply *apply, struct sopi_tree *tree, struct sopi_vnode *leaf,
-				const struct sopi_change *changes, size_t change_count, const uint8_t *key,
-				size_t key_size, int64_t *effect, sop_error *err)
+				const struct sopi_change *changes, size_t change_count,
+				const uint8_t *key, size_t key_size, int64_t *effect, sop_error *err)
 {
 	const struct sopi_block *block = atomic_load_explicit(&leaf->head, memory_order_relaxed);
 	const size_t before = block->version.items;
@@ -345,8 +358,9 @@ static sop_status apply_rebuild(struct sopi_apply *apply, struct sopi_tree *tree
 }
 
 /* Applies the changes of one leaf. */
-static sop_status apply_to_leaf(struct sopi_apply *apply, struct sopi_tree *tree, struct sopi_vnode *leaf,
-				const struct sopi_change *changes, size_t count, int64_t *effect, sop_error *err)
+static sop_status apply_to_leaf(struct sopi_apply *apply, struct sopi_tree *tree,
+				struct sopi_vnode *leaf, const struct sopi_change *changes,
+				size_t count, int64_t *effect, sop_error *err)
 {
 	const uint8_t *key = sopi_operation_key(changes[0].newest);
 	const size_t key_size = changes[0].newest->key_size;
@@ -360,8 +374,8 @@ static sop_status apply_to_leaf(struct sopi_apply *apply, struct sopi_tree *tree
 			break;
 		done++;
 	}
-	if (done == count &&
-	    (leaf == tree->root || atomic_load_explicit(&leaf->head, memory_order_relaxed)->version.items > 0))
+	if (done == count && (leaf == tree->root ||
+			      atomic_load_explicit(&leaf->head, memory_order_relaxed)->version.items > 0))
 		return SOP_OK;
 	return apply_rebuild(apply, tree, leaf, changes + done, count - done, key, key_size, effect, err);
 }
@@ -383,8 +397,8 @@ static struct sopi_vnode *group(const struct sopi_apply *apply, const struct sop
 			(*size)++;
 		return hint;
 	}
-	sopi_tree_path(tree, sopi_operation_key(changes[0].newest), changes[0].newest->key_size, SOPI_POSITION_HEAD,
-		       &path);
+	sopi_tree_path(tree, sopi_operation_key(changes[0].newest), changes[0].newest->key_size,
+		       SOPI_POSITION_HEAD, &path);
 	bounded = sopi_path_upper(&path, &upper);
 	while (*size < count &&
 	       (!bounded || sopi_separator_compare_key(&upper, sopi_operation_key(changes[*size].newest),
@@ -393,8 +407,8 @@ static struct sopi_vnode *group(const struct sopi_apply *apply, const struct sop
 	return path.level[path.depth].vnode;
 }
 
-sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree, const struct sopi_change *changes,
-			      size_t count, sop_error *err)
+sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree,
+			      const struct sopi_change *changes, size_t count, sop_error *err)
 {
 	int64_t effect = 0;
 	size_t at = 0;
@@ -412,7 +426,8 @@ sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree, 
 	return count_push(apply, tree, effect, err);
 }
 
-void sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *changes, size_t count, uint64_t at)
+void sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *changes, size_t count,
+			   uint64_t at)
 {
 	size_t i = 0;
 
@@ -426,12 +441,14 @@ void sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *cha
 					     changes[0].newest->key_size, at, &changes[0].leaf);
 			return;
 		}
-		sopi_tree_path(tree, sopi_operation_key(changes[i].newest), changes[i].newest->key_size, at, &path);
+		sopi_tree_path(tree, sopi_operation_key(changes[i].newest),
+			       changes[i].newest->key_size, at, &path);
 		bounded = sopi_path_upper(&path, &upper);
 		do {
 			changes[i++].leaf = path.level[path.depth].vnode;
 		} while (i < count &&
-			 (!bounded || sopi_separator_compare_key(&upper, sopi_operation_key(changes[i].newest),
-								 changes[i].newest->key_size) > 0));
+			 (!bounded ||
+			  sopi_separator_compare_key(&upper, sopi_operation_key(changes[i].newest),
+						     changes[i].newest->key_size) > 0));
 	}
 }

@@ -1,5 +1,6 @@
-/* Within btree: how a commit changes nodes. Every new version has the commit's position, so that a reader below it
- * passes it by, and so that all of it can be taken back by popping what has that position. */
+/* Within btree: how a commit changes nodes. Every new version has the commit's position, so that a
+ * reader below it passes it by, and so that all of it can be taken back by popping what has that
+ * position. */
 #ifndef SOPI_APPLY_H
 #define SOPI_APPLY_H
 
@@ -14,22 +15,25 @@ void sopi_apply_push(struct sopi_apply *apply, struct sopi_vnode *vnode, struct 
 void sopi_apply_touch(struct sopi_apply *apply, struct sopi_vnode *vnode);
 
 /* A new vnode of this commit around `block`, which is freed if there is no memory for it. */
-sop_status sopi_apply_new_vnode(struct sopi_apply *apply, struct sopi_block *block, struct sopi_vnode **out,
-				sop_error *err);
+sop_status sopi_apply_new_vnode(struct sopi_apply *apply, struct sopi_block *block,
+				struct sopi_vnode **out, sop_error *err);
 
 /* `vnode` now answers for another range of keys. */
 void sopi_apply_ranged(struct sopi_apply *apply, struct sopi_vnode *vnode);
 
 /* A block for `size` bytes. */
-sop_status sopi_apply_block(struct sopi_apply *apply, size_t size, struct sopi_block **out, sop_error *err);
+sop_status sopi_apply_block(struct sopi_apply *apply, size_t size, struct sopi_block **out,
+			    sop_error *err);
 
 /* `vnode` is no more. */
 sop_status sopi_apply_kill(struct sopi_apply *apply, struct sopi_vnode *vnode, sop_error *err);
 
 /* Room for so many items, separators and cuts. */
-sop_status sopi_forest_reserve(struct sopi_forest *forest, size_t items, size_t separators, sop_error *err);
+sop_status sopi_forest_reserve(struct sopi_forest *forest, size_t items, size_t separators,
+			       sop_error *err);
 
-/* Puts the newest items of a leaf, deltas included, at forest->items + `at`; returns how many. REQUIRES: room. */
+/* Puts the newest items of a leaf, deltas included, at forest->items + `at`; returns how many.
+ * REQUIRES: room. */
 size_t sopi_leaf_gather(struct sopi_forest *forest, const struct sopi_block *leaf, size_t at);
 
 /* Bytes that a leaf of these items may have: more where items are large. */
@@ -37,22 +41,26 @@ size_t sopi_leaf_limit(const struct sopi_tree *tree, size_t bytes, size_t count)
 
 /* Makes the first `count` of forest->items the contents of `leaf`, splitting it if need be.
  * key: any key that the leaf answers for. append: the new items are behind all old ones. */
-sop_status sopi_leaf_replace(struct sopi_apply *apply, struct sopi_tree *tree, struct sopi_vnode *leaf, size_t count,
-			     bool append, const uint8_t *key, size_t key_size, sop_error *err);
+sop_status sopi_leaf_replace(struct sopi_apply *apply, struct sopi_tree *tree,
+			     struct sopi_vnode *leaf, size_t count, bool append, const uint8_t *key,
+			     size_t key_size, sop_error *err);
 
-/* Makes the first `count` of forest->separators, and the child `first` below them, the contents of the inner node at
- * `level` of `path`, splitting it if need be. append: the new ones are behind all old ones. */
-sop_status sopi_inner_replace(struct sopi_apply *apply, struct sopi_tree *tree, const struct sopi_path *path,
-			      size_t level, struct sopi_vnode *first, size_t count, bool append, sop_error *err);
+/* Makes the first `count` of forest->separators, and the child `first` below them, the contents of
+ * the inner node at `level` of `path`, splitting it if need be. append: the new ones are behind all
+ * old ones. */
+sop_status sopi_inner_replace(struct sopi_apply *apply, struct sopi_tree *tree,
+			      const struct sopi_path *path, size_t level, struct sopi_vnode *first,
+			      size_t count, bool append, sop_error *err);
 
 /* Puts the separators of `inner` at forest->separators + `at`. REQUIRES: room. */
 void sopi_inner_gather(struct sopi_forest *forest, const struct sopi_block *inner, size_t at);
 
 /* Do these separators fit in one inner page? `share` 1: in a whole one, 2: in half of one. */
-bool sopi_inner_fits(const struct sopi_tree *tree, const struct sopi_separator *separators, size_t count, size_t share);
+bool sopi_inner_fits(const struct sopi_tree *tree, const struct sopi_separator *separators,
+		     size_t count, size_t share);
 
 /* Joins the leaf that answers for `key` with a neighbour if both fit well below a page. */
-sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, const uint8_t *key, size_t size,
-			   sop_error *err);
+sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, const uint8_t *key,
+			   size_t size, sop_error *err);
 
 #endif

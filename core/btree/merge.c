@@ -1,13 +1,13 @@
-/* Lazy merging: a node whose contents and its neighbour's fit well below a page is joined with it, and a root with one
- * child takes over that child's contents. */
+/* Lazy merging: a node whose contents and its neighbour's fit well below a page is joined with it,
+ * and a root with one child takes over that child's contents. */
 #include "btree/apply.h"
 
-static sop_status parent_remove(struct sopi_apply *apply, struct sopi_tree *tree, const struct sopi_path *path,
-				size_t level, size_t slot, sop_error *err);
+static sop_status parent_remove(struct sopi_apply *apply, struct sopi_tree *tree,
+				const struct sopi_path *path, size_t level, size_t slot, sop_error *err);
 
 /* The root takes over the contents of its only child. */
-static sop_status root_pull_up(struct sopi_apply *apply, struct sopi_tree *tree, struct sopi_vnode *child,
-			       sop_error *err)
+static sop_status root_pull_up(struct sopi_apply *apply, struct sopi_tree *tree,
+			       struct sopi_vnode *child, sop_error *err)
 {
 	struct sopi_forest *forest = apply->forest;
 	const struct sopi_block *block = atomic_load_explicit(&child->head, memory_order_relaxed);
@@ -23,16 +23,17 @@ static sop_status root_pull_up(struct sopi_apply *apply, struct sopi_tree *tree,
 		SOP_TRY(sopi_forest_reserve(forest, 0, block->count, err));
 		sopi_inner_gather(forest, block, 0);
 		path.level[0].vnode = tree->root;
-		SOP_TRY(sopi_inner_replace(apply, tree, &path, 0, sopi_inner_children(block)[0], block->count, false,
-					   err));
+		SOP_TRY(sopi_inner_replace(apply, tree, &path, 0, sopi_inner_children(block)[0],
+					   block->count, false, err));
 	}
 	sopi_apply_ranged(apply, tree->root);
 	return sopi_apply_kill(apply, child, err);
 }
 
-/* Joins two neighbouring inner nodes below the separator `slot` of their parent, if they fit well. */
-static sop_status inner_merge(struct sopi_apply *apply, struct sopi_tree *tree, const struct sopi_path *path,
-			      size_t level, sop_error *err)
+/* Joins two neighbouring inner nodes below the separator `slot` of their parent, if they fit well.
+ * */
+static sop_status inner_merge(struct sopi_apply *apply, struct sopi_tree *tree,
+			      const struct sopi_path *path, size_t level, sop_error *err)
 {
 	struct sopi_forest *forest = apply->forest;
 	const struct sopi_block *parent = path->level[level - 1].block;
@@ -58,7 +59,8 @@ static sop_status inner_merge(struct sopi_apply *apply, struct sopi_tree *tree, 
 	if (!sopi_inner_fits(tree, forest->separators, count, a->count == 0 || b->count == 0 ? 1 : 2))
 		return SOP_OK;
 	prefix_size = sopi_separators_common_prefix(forest->separators, count);
-	SOP_TRY(sopi_apply_block(apply, sopi_inner_bytes(forest->separators, count, prefix_size), &page, err));
+	SOP_TRY(sopi_apply_block(apply, sopi_inner_bytes(forest->separators, count, prefix_size),
+				 &page, err));
 	sopi_inner_build(page, sopi_inner_children(a)[0], forest->separators, count, prefix_size);
 #ifdef SOP_TEST_HOOKS
 	sopi_plant_image(page, apply->hints_at);
@@ -70,8 +72,8 @@ static sop_status inner_merge(struct sopi_apply *apply, struct sopi_tree *tree, 
 }
 
 /* Removes the separator `slot`, and the child behind it, from the inner node at `level`. */
-static sop_status parent_remove(struct sopi_apply *apply, struct sopi_tree *tree, const struct sopi_path *path,
-				size_t level, size_t slot, sop_error *err)
+static sop_status parent_remove(struct sopi_apply *apply, struct sopi_tree *tree,
+				const struct sopi_path *path, size_t level, size_t slot, sop_error *err)
 {
 	struct sopi_forest *forest = apply->forest;
 	const struct sopi_block *parent = path->level[level].block;
@@ -84,15 +86,16 @@ static sop_status parent_remove(struct sopi_apply *apply, struct sopi_tree *tree
 		return root_pull_up(apply, tree, first, err);
 	SOP_TRY(sopi_forest_reserve(forest, 0, parent->count, err));
 	sopi_inner_gather(forest, parent, 0);
-	memmove(&forest->separators[slot], &forest->separators[slot + 1], (count - slot) * sizeof *forest->separators);
+	memmove(&forest->separators[slot], &forest->separators[slot + 1],
+		(count - slot) * sizeof *forest->separators);
 	small = vnode != tree->root && count <= tree->items_max / 4 &&
 		sopi_inner_bytes(forest->separators, count, 0) <= tree->inner_bytes / 4;
 	SOP_TRY(sopi_inner_replace(apply, tree, path, level, first, count, false, err));
 	return small ? inner_merge(apply, tree, path, level, err) : SOP_OK;
 }
 
-sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, const uint8_t *key, size_t size,
-			   sop_error *err)
+sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, const uint8_t *key,
+			   size_t size, sop_error *err)
 {
 	struct sopi_forest *forest = apply->forest;
 	const struct sopi_block *parent, *a, *b;
@@ -119,11 +122,13 @@ sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, con
 	count += sopi_leaf_gather(forest, b, count);
 	share = b->version.items == 0 ? 1 : share;
 	bytes = sopi_leaf_bytes(forest->items, count, 0);
-	if (share == 2 && (bytes > sopi_leaf_limit(tree, bytes, count) / 2 || count > tree->items_max / 2))
+	if (share == 2 &&
+	    (bytes > sopi_leaf_limit(tree, bytes, count) / 2 || count > tree->items_max / 2))
 		return SOP_OK;
 	SOP_TRY(sopi_apply_block(apply, bytes > tree->leaf_bytes ? bytes : tree->leaf_bytes, &page, err));
 	sopi_leaf_build(page, forest->items, count,
-			count > 1 ? sopi_item_common_prefix(&forest->items[0], &forest->items[count - 1]) : 0);
+			count > 1 ? sopi_item_common_prefix(&forest->items[0], &forest->items[count - 1])
+				  : 0);
 	page->version.items = (uint16_t)count;
 	sopi_apply_push(apply, left, page);
 	sopi_apply_ranged(apply, left);

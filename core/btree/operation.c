@@ -24,8 +24,9 @@ static void take_value(const struct sopi_operation *operation, struct sopi_item_
 {
 	item->value_size = operation->value_size;
 	item->apart = operation->apart;
-	item->value = operation->apart != NULL ? operation->apart->bytes :
-						 operation->bytes + operation->key_size + operation->ride_size;
+	item->value = operation->apart != NULL
+			      ? operation->apart->bytes
+			      : operation->bytes + operation->key_size + operation->ride_size;
 }
 
 /* Replaces the leading ride-along fields that the operation gives, keeps the others. */
@@ -65,8 +66,8 @@ static int64_t calculate(const struct sopi_operation *operation, bool exists, in
 	return old > number ? old : number;
 }
 
-static sop_status take_number(const struct sopi_operation *operation, struct sopi_arena *memory, bool exists,
-			      struct sopi_item_view *item, sop_error *err)
+static sop_status take_number(const struct sopi_operation *operation, struct sopi_arena *memory,
+			      bool exists, struct sopi_item_view *item, sop_error *err)
 {
 	uint8_t *value;
 
@@ -90,8 +91,8 @@ static sop_status take_number(const struct sopi_operation *operation, struct sop
 }
 
 sop_status sopi_operations_fold(const struct sopi_operation *newest, const struct sopi_item_view *base,
-				const struct sopi_schema *schema, struct sopi_arena *memory, bool *exists,
-				struct sopi_item_view *item, sop_error *err)
+				const struct sopi_schema *schema, struct sopi_arena *memory,
+				bool *exists, struct sopi_item_view *item, sop_error *err)
 {
 	const struct sopi_operation *operation = first_that_matters(newest);
 	const bool absolute = sopi_operation_is_absolute(operation);

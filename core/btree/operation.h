@@ -1,5 +1,5 @@
-/* One operation of a transaction on one key, as it lies in the transaction's memory, and what a chain of them makes of
- * an item. */
+/* One operation of a transaction on one key, as it lies in the transaction's memory, and what a
+ * chain of them makes of an item. */
 #ifndef SOPI_OPERATION_H
 #define SOPI_OPERATION_H
 
@@ -45,11 +45,13 @@ static inline bool sopi_operation_is_absolute(const struct sopi_operation *opera
 bool sopi_operations_need_base(const struct sopi_operation *newest);
 
 /* What the chain that ends with `newest` makes of an item.
- * base: the item before, or NULL. schema: of the store, or NULL. memory: for what has to be computed.
- * exists: receives whether there is an item after; item: receives it (views into the operations, the base and the arena; version 0).
+ * base: the item before, or NULL. schema: of the store, or NULL. memory: for what has to be
+ * computed.
+ * exists: receives whether there is an item after; item: receives it (views into the operations,
+ * the base and the arena; version 0).
  * SCHEMA if an integer operation meets a value that is none; NO_MEMORY. */
 sop_status sopi_operations_fold(const struct sopi_operation *newest, const struct sopi_item_view *base,
-				const struct sopi_schema *schema, struct sopi_arena *memory, bool *exists,
-				struct sopi_item_view *item, sop_error *err);
+				const struct sopi_schema *schema, struct sopi_arena *memory,
+				bool *exists, struct sopi_item_view *item, sop_error *err);
 
 #endif

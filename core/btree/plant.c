@@ -7,7 +7,8 @@
 
 enum { IMAGES_MAX = 1 << 16 };
 
-/* "this page shows that child as of that position": a ring, since a page that is forgotten merely ends the bug. */
+/* "this page shows that child as of that position": a ring, since a page that is forgotten merely
+ * ends the bug. */
 static struct image {
 	const struct sopi_block *inner;
 	const struct sopi_vnode *child;
@@ -17,12 +18,14 @@ static atomic_flag images_busy = ATOMIC_FLAG_INIT;
 
 static size_t image_slot(const struct sopi_block *inner, const struct sopi_vnode *child)
 {
-	const uint64_t mix = ((uintptr_t)inner >> 6) * 0x9E3779B97F4A7C15u ^ ((uintptr_t)child >> 6) * 0xC2B2AE3D27D4EB4Fu;
+	const uint64_t mix = ((uintptr_t)inner >> 6) * 0x9E3779B97F4A7C15u ^
+			     ((uintptr_t)child >> 6) * 0xC2B2AE3D27D4EB4Fu;
 
 	return (size_t)(mix >> 40) % IMAGES_MAX;
 }
 
-static void image_set(const struct sopi_block *inner, const struct sopi_vnode *child, uint64_t position, bool only_if_there)
+static void image_set(const struct sopi_block *inner, const struct sopi_vnode *child,
+		      uint64_t position, bool only_if_there)
 {
 	struct image *image = &images[image_slot(inner, child)];
 
@@ -46,18 +49,21 @@ void sopi_plant_image(const struct sopi_block *inner, uint64_t at)
 	}
 }
 
-void sopi_plant_image_path(const struct sopi_tree *tree, const struct sopi_operation *operation, uint64_t position)
+void sopi_plant_image_path(const struct sopi_tree *tree, const struct sopi_operation *operation,
+			   uint64_t position)
 {
 	struct sopi_path path;
 
 	if (!SOPI_PLANTED(SOPI_PLANT_PARENT_SLOT_IMAGE))
 		return;
-	sopi_tree_path(tree, sopi_operation_key(operation), operation->key_size, SOPI_POSITION_HEAD, &path);
+	sopi_tree_path(tree, sopi_operation_key(operation), operation->key_size, SOPI_POSITION_HEAD,
+		       &path);
 	for (size_t i = 0; i < path.depth; i++)
 		image_set(path.level[i].block, path.level[i + 1].vnode, position, true);
 }
 
-uint64_t sopi_plant_child_position(const struct sopi_block *inner, const struct sopi_vnode *child, uint64_t at)
+uint64_t sopi_plant_child_position(const struct sopi_block *inner, const struct sopi_vnode *child,
+				   uint64_t at)
 {
 	const struct image *image;
 

@@ -1,7 +1,9 @@
 /* Laying out the contents of a node anew: in one page if they fit, in several otherwise. */
 #include "btree/apply.h"
 
-/* ---- where to cut ------------------------------------------------------------------------------------------------ */
+/* ---- where to cut
+ * ------------------------------------------------------------------------------------------------
+ *  */
 
 /* How a run of entries may be cut into pages. */
 struct cutting {
@@ -23,7 +25,8 @@ static size_t pages_of(const struct cutting *cutting)
 }
 
 /* Should a page that has `bytes` in `entries` end before an entry of `next` bytes? */
-static bool ends_before(const struct cutting *cutting, size_t pages, size_t bytes, size_t entries, size_t next)
+static bool ends_before(const struct cutting *cutting, size_t pages, size_t bytes, size_t entries,
+			size_t next)
 {
 	if (entries == 0)
 		return false;
@@ -32,7 +35,8 @@ static bool ends_before(const struct cutting *cutting, size_t pages, size_t byte
 	return !cutting->full && (bytes + next / 2) * pages >= cutting->total;
 }
 
-/* ---- leaves ------------------------------------------------------------------------------------------------------ */
+/* ---- leaves
+ * ------------------------------------------------------------------------------------------------------ */
 
 size_t sopi_leaf_gather(struct sopi_forest *forest, const struct sopi_block *leaf, size_t at)
 {
@@ -43,8 +47,9 @@ size_t sopi_leaf_gather(struct sopi_forest *forest, const struct sopi_block *lea
 	for (size_t i = 0; i < count; i++)
 		sopi_leaf_describe(leaf, i, &items[i]);
 	for (size_t d = 0; d < deltas; d++) {
-		const bool deleted = sopi_item_flags(sopi_item_at(leaf, sopi_leaf_delta_places(leaf)[d])) &
-				     SOPI_ITEM_DELETED;
+		const bool deleted =
+			sopi_item_flags(sopi_item_at(leaf, sopi_leaf_delta_places(leaf)[d])) &
+			SOPI_ITEM_DELETED;
 		struct sopi_item_view view;
 		size_t slot = 0;
 		int order = 1;
@@ -76,8 +81,8 @@ size_t sopi_leaf_limit(const struct sopi_tree *tree, size_t bytes, size_t count)
 
 static size_t item_slot_bytes(const struct sopi_item_view *item, size_t prefix_size)
 {
-	return 6 + sopi_item_bytes(sopi_item_whole_key_size(item) - prefix_size, item->ride_size, item->value_size,
-				   item->apart != NULL);
+	return 6 + sopi_item_bytes(sopi_item_whole_key_size(item) - prefix_size, item->ride_size,
+				   item->value_size, item->apart != NULL);
 }
 
 /* Cuts forest->items; returns the number of pieces, whose bounds are in forest->cuts. */
@@ -102,8 +107,8 @@ static size_t cut_items(struct sopi_forest *forest, const struct cutting *cuttin
 }
 
 /* A page of items [from, to). */
-static sop_status leaf_page(struct sopi_apply *apply, const struct sopi_tree *tree, size_t from, size_t to,
-			    struct sopi_block **out, sop_error *err)
+static sop_status leaf_page(struct sopi_apply *apply, const struct sopi_tree *tree, size_t from,
+			    size_t to, struct sopi_block **out, sop_error *err)
 {
 	const struct sopi_item_view *items = apply->forest->items + from;
 	const size_t count = to - from;
@@ -116,8 +121,10 @@ static sop_status leaf_page(struct sopi_apply *apply, const struct sopi_tree *tr
 	return SOP_OK;
 }
 
-/* The shortest separator between two neighbouring items: the second one's key, cut behind the first difference. */
-static struct sopi_separator separator_between(const struct sopi_item_view *left, const struct sopi_item_view *right)
+/* The shortest separator between two neighbouring items: the second one's key, cut behind the
+ * first difference. */
+static struct sopi_separator separator_between(const struct sopi_item_view *left,
+					       const struct sopi_item_view *right)
 {
 	const size_t size = sopi_item_common_prefix(left, right) + 1;
 	struct sopi_separator separator = { .prefix = right->prefix, .key = right->key };
@@ -128,8 +135,8 @@ static struct sopi_separator separator_between(const struct sopi_item_view *left
 }
 
 /* Makes new leaves of the pieces from `first` on; their separators are in forest->separators. */
-static sop_status new_leaves(struct sopi_apply *apply, const struct sopi_tree *tree, size_t first, size_t pieces,
-			     sop_error *err)
+static sop_status new_leaves(struct sopi_apply *apply, const struct sopi_tree *tree, size_t first,
+			     size_t pieces, sop_error *err)
 {
 	struct sopi_forest *forest = apply->forest;
 
@@ -150,7 +157,8 @@ static sop_status new_leaves(struct sopi_apply *apply, const struct sopi_tree *t
 }
 
 /* The root leaf's contents move into new leaves; its virtual ID stays. */
-static sop_status root_leaf_split(struct sopi_apply *apply, struct sopi_tree *tree, size_t pieces, sop_error *err)
+static sop_status root_leaf_split(struct sopi_apply *apply, struct sopi_tree *tree, size_t pieces,
+				  sop_error *err)
 {
 	struct sopi_forest *forest = apply->forest;
 	struct sopi_path path = { .depth = 0 };
@@ -165,8 +173,8 @@ static sop_status root_leaf_split(struct sopi_apply *apply, struct sopi_tree *tr
 }
 
 /* Puts the separators of new leaves behind the leaf's own slot in its parent. */
-static sop_status parent_add(struct sopi_apply *apply, struct sopi_tree *tree, const struct sopi_path *path,
-			     size_t count, sop_error *err)
+static sop_status parent_add(struct sopi_apply *apply, struct sopi_tree *tree,
+			     const struct sopi_path *path, size_t count, sop_error *err)
 {
 	struct sopi_forest *forest = apply->forest;
 	const size_t level = path->depth - 1;
@@ -184,8 +192,9 @@ static sop_status parent_add(struct sopi_apply *apply, struct sopi_tree *tree, c
 				  child == parent->count, err);
 }
 
-sop_status sopi_leaf_replace(struct sopi_apply *apply, struct sopi_tree *tree, struct sopi_vnode *leaf, size_t count,
-			     bool append, const uint8_t *key, size_t key_size, sop_error *err)
+sop_status sopi_leaf_replace(struct sopi_apply *apply, struct sopi_tree *tree,
+			     struct sopi_vnode *leaf, size_t count, bool append, const uint8_t *key,
+			     size_t key_size, sop_error *err)
 {
 	struct sopi_forest *forest = apply->forest;
 	const struct sopi_item_view *items = forest->items;
@@ -224,7 +233,8 @@ sop_status sopi_leaf_replace(struct sopi_apply *apply, struct sopi_tree *tree, s
 	return parent_add(apply, tree, &path, pieces - 1, err);
 }
 
-/* ---- inner nodes ------------------------------------------------------------------------------------------------- */
+/* ---- inner nodes
+ * ------------------------------------------------------------------------------------------------- */
 
 void sopi_inner_gather(struct sopi_forest *forest, const struct sopi_block *inner, size_t at)
 {
@@ -241,16 +251,18 @@ static size_t inner_limit(const struct sopi_tree *tree, size_t bytes, size_t cou
 	return limit;
 }
 
-bool sopi_inner_fits(const struct sopi_tree *tree, const struct sopi_separator *separators, size_t count, size_t share)
+bool sopi_inner_fits(const struct sopi_tree *tree, const struct sopi_separator *separators,
+		     size_t count, size_t share)
 {
-	const size_t bytes = sopi_inner_bytes(separators, count, sopi_separators_common_prefix(separators, count));
+	const size_t bytes =
+		sopi_inner_bytes(separators, count, sopi_separators_common_prefix(separators, count));
 
 	return count < tree->items_max / share && bytes <= inner_limit(tree, bytes, count) / share;
 }
 
 /* A page of the separators [from, to) with the child `first` below them. */
-static sop_status inner_page(struct sopi_apply *apply, struct sopi_vnode *first, size_t from, size_t to,
-			     struct sopi_block **out, sop_error *err)
+static sop_status inner_page(struct sopi_apply *apply, struct sopi_vnode *first, size_t from,
+			     size_t to, struct sopi_block **out, sop_error *err)
 {
 	const struct sopi_separator *separators = apply->forest->separators + from;
 	const size_t count = to - from;
@@ -273,8 +285,8 @@ static size_t cut_separators(struct sopi_forest *forest, const struct cutting *c
 	forest->cuts[0] = 0;
 	for (size_t i = 0; i < cutting->count; i++) {
 		const struct sopi_separator *separator = &forest->separators[i];
-		const size_t next =
-			14 + sopi_separator_bytes((size_t)separator->prefix_size + separator->key_size);
+		const size_t next = 14 + sopi_separator_bytes((size_t)separator->prefix_size +
+							      separator->key_size);
 
 		if (ends_before(cutting, pages, bytes, entries, next)) {
 			if (i + 1 < cutting->count) {
@@ -294,15 +306,18 @@ static size_t cut_separators(struct sopi_forest *forest, const struct cutting *c
 	return pieces;
 }
 
-/* Cuts the first `count` separators into new inner nodes, the first of them around `first` or, if `keep` is not NULL,
- * put into `keep`. What moves up is then at the start of forest->separators, `*up` of them, `*lowest` below. */
-static sop_status inner_split(struct sopi_apply *apply, const struct sopi_tree *tree, struct sopi_vnode *keep,
-			      struct sopi_vnode *first, size_t count, bool append, struct sopi_vnode **lowest,
-			      size_t *up, sop_error *err)
+/* Cuts the first `count` separators into new inner nodes, the first of them around `first` or, if
+ * `keep` is not NULL,
+ * put into `keep`. What moves up is then at the start of forest->separators, `*up` of them,
+ * `*lowest` below. */
+static sop_status inner_split(struct sopi_apply *apply, const struct sopi_tree *tree,
+			      struct sopi_vnode *keep, struct sopi_vnode *first, size_t count,
+			      bool append, struct sopi_vnode **lowest, size_t *up, sop_error *err)
 {
 	struct sopi_forest *forest = apply->forest;
 	const size_t bytes = sopi_inner_bytes(forest->separators, count, 0) - SOPI_INNER_HEAD_BYTES;
-	const struct cutting cutting = { .room = inner_limit(tree, bytes, count) - SOPI_INNER_HEAD_BYTES - 32,
+	const struct cutting cutting = { .room = inner_limit(tree, bytes, count) -
+						 SOPI_INNER_HEAD_BYTES - 32,
 					 .most = tree->items_max - 1,
 					 .total = bytes,
 					 .count = count,
@@ -323,7 +338,8 @@ static sop_status inner_split(struct sopi_apply *apply, const struct sopi_tree *
 		}
 		SOP_TRY(sopi_apply_new_vnode(apply, page, i == 0 ? lowest : &moved.child, err));
 		if (i > 0)
-			forest->separators[i - 1] = moved; /* below what is still needed: pieces hold at least one */
+			forest->separators[i - 1] =
+				moved; /* below what is still needed: pieces hold at least one */
 	}
 	*up = pieces - 1;
 	atomic_fetch_add_explicit(&forest->split_count, pieces - 1, memory_order_relaxed);
@@ -331,8 +347,8 @@ static sop_status inner_split(struct sopi_apply *apply, const struct sopi_tree *
 }
 
 /* The root's contents move into new nodes, level by level, until what is left fits in it. */
-static sop_status root_inner_replace(struct sopi_apply *apply, struct sopi_tree *tree, struct sopi_vnode *first,
-				     size_t count, bool append, sop_error *err)
+static sop_status root_inner_replace(struct sopi_apply *apply, struct sopi_tree *tree,
+				     struct sopi_vnode *first, size_t count, bool append, sop_error *err)
 {
 	struct sopi_block *page;
 
@@ -343,8 +359,9 @@ static sop_status root_inner_replace(struct sopi_apply *apply, struct sopi_tree 
 	return SOP_OK;
 }
 
-sop_status sopi_inner_replace(struct sopi_apply *apply, struct sopi_tree *tree, const struct sopi_path *path,
-			      size_t level, struct sopi_vnode *first, size_t count, bool append, sop_error *err)
+sop_status sopi_inner_replace(struct sopi_apply *apply, struct sopi_tree *tree,
+			      const struct sopi_path *path, size_t level, struct sopi_vnode *first,
+			      size_t count, bool append, sop_error *err)
 {
 	struct sopi_forest *forest = apply->forest;
 	struct sopi_vnode *vnode = path->level[level].vnode;
@@ -369,6 +386,6 @@ sop_status sopi_inner_replace(struct sopi_apply *apply, struct sopi_tree *tree, 
 		sopi_inner_describe(parent, i, &forest->separators[i]);
 	for (size_t i = child; i < parent->count; i++)
 		sopi_inner_describe(parent, i, &forest->separators[i + up]);
-	return sopi_inner_replace(apply, tree, path, level - 1, sopi_inner_children(parent)[0], up + parent->count,
-				  append && child == parent->count, err);
+	return sopi_inner_replace(apply, tree, path, level - 1, sopi_inner_children(parent)[0],
+				  up + parent->count, append && child == parent->count, err);
 }

@@ -3,7 +3,8 @@
 
 #include "base/alloc.h"
 
-/* ---- the forest -------------------------------------------------------------------------------------------------- */
+/* ---- the forest
+ * -------------------------------------------------------------------------------------------------- */
 
 size_t sopi_version_bytes(const struct sopi_version *version)
 {
@@ -22,8 +23,9 @@ size_t sopi_version_bytes(const struct sopi_version *version)
 	return sizeof(struct sopi_tree);
 }
 
-sop_status sopi_forest_init(struct sopi_forest *forest, void (*tree_dispose)(void *, struct sopi_version *),
-			    void *owner, sop_error *err)
+sop_status sopi_forest_init(struct sopi_forest *forest,
+			    void (*tree_dispose)(void *, struct sopi_version *), void *owner,
+			    sop_error *err)
 {
 	memset(forest, 0, sizeof *forest);
 	sopi_memory_init(&forest->memory);
@@ -138,10 +140,11 @@ struct sopi_vnode *sopi_vnode_new(struct sopi_forest *forest, struct sopi_block 
 	return vnode;
 }
 
-/* ---- trees ------------------------------------------------------------------------------------------------------- */
+/* ---- trees
+ * ------------------------------------------------------------------------------------------------------- */
 
-sop_status sopi_tree_init(struct sopi_tree *tree, struct sopi_forest *forest, uint64_t id, uint32_t node_bytes,
-			  uint32_t node_items, uint64_t position, sop_error *err)
+sop_status sopi_tree_init(struct sopi_tree *tree, struct sopi_forest *forest, uint64_t id,
+			  uint32_t node_bytes, uint32_t node_items, uint64_t position, sop_error *err)
 {
 	struct sopi_block *leaf = sopi_block_new(forest, node_bytes);
 	struct sopi_count *count = NULL;
@@ -211,7 +214,8 @@ static void free_delta_values(struct sopi_forest *forest, const struct sopi_bloc
 	}
 }
 
-/* Frees a node with all below it. Older versions and replaced values are with reclamation, not here. */
+/* Frees a node with all below it. Older versions and replaced values are with reclamation, not
+ * here. */
 static void node_destroy(struct sopi_forest *forest, struct sopi_vnode *vnode)
 {
 	struct sopi_block *block = atomic_load(&vnode->head);
@@ -247,9 +251,11 @@ int64_t sopi_tree_count(const struct sopi_tree *tree, uint64_t at)
 	return count->items;
 }
 
-/* ---- paths ------------------------------------------------------------------------------------------------------- */
+/* ---- paths
+ * ------------------------------------------------------------------------------------------------------- */
 
-void sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size_t size, uint64_t at, struct sopi_path *path)
+void sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size_t size, uint64_t at,
+		    struct sopi_path *path)
 {
 	struct sopi_vnode *vnode = tree->root;
 
@@ -283,7 +289,8 @@ void sopi_path_descend(struct sopi_path *path, size_t from, uint64_t at, bool la
 			path->level[depth].child = last ? block->count : 0;
 		vnode = sopi_inner_children(block)[path->level[depth].child];
 		path->level[depth + 1].vnode = vnode;
-		path->level[depth + 1].block = sopi_vnode_view(vnode, SOPI_CHILD_POSITION(block, vnode, at));
+		path->level[depth + 1].block =
+			sopi_vnode_view(vnode, SOPI_CHILD_POSITION(block, vnode, at));
 		path->level[depth + 1].child = 0;
 		SOPI_CHECK(path->level[depth + 1].block != NULL);
 	}

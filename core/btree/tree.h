@@ -1,4 +1,5 @@
-/* A store's B-Tree: vnodes under a root whose virtual ID is fixed for life, and its versioned count. */
+/* A store's B-Tree: vnodes under a root whose virtual ID is fixed for life, and its versioned
+ * count. */
 #ifndef SOPI_TREE_H
 #define SOPI_TREE_H
 
@@ -53,8 +54,9 @@ struct sopi_tree {
 	struct sopi_tree *touched_next; /* of the commit that is being applied: its count has a new version */
 };
 
-sop_status sopi_forest_init(struct sopi_forest *forest, void (*tree_dispose)(void *, struct sopi_version *),
-			    void *owner, sop_error *err);
+sop_status sopi_forest_init(struct sopi_forest *forest,
+			    void (*tree_dispose)(void *, struct sopi_version *), void *owner,
+			    sop_error *err);
 
 /* Frees the nodes' memory. REQUIRES: reclamation and all trees are destroyed. */
 void sopi_forest_destroy(struct sopi_forest *forest);
@@ -71,9 +73,10 @@ struct sopi_block *sopi_block_new(struct sopi_forest *forest, size_t size);
 /* A new vnode whose first version is `block`; NULL: out of memory. */
 struct sopi_vnode *sopi_vnode_new(struct sopi_forest *forest, struct sopi_block *block, uint64_t position);
 
-/* Fills in an empty tree, current from `position` on: node_bytes and node_items as the store was created with (items 0: by bytes). */
-sop_status sopi_tree_init(struct sopi_tree *tree, struct sopi_forest *forest, uint64_t id, uint32_t node_bytes,
-			  uint32_t node_items, uint64_t position, sop_error *err);
+/* Fills in an empty tree, current from `position` on: node_bytes and node_items as the store was
+ * created with (items 0: by bytes). */
+sop_status sopi_tree_init(struct sopi_tree *tree, struct sopi_forest *forest, uint64_t id,
+			  uint32_t node_bytes, uint32_t node_items, uint64_t position, sop_error *err);
 
 /* Frees all nodes of the tree, and its counts. REQUIRES: nobody can reach it. */
 void sopi_tree_destroy(struct sopi_tree *tree);
@@ -81,18 +84,21 @@ void sopi_tree_destroy(struct sopi_tree *tree);
 /* How many items there are at a position. */
 int64_t sopi_tree_count(const struct sopi_tree *tree, uint64_t at);
 
-/* ---- searching --------------------------------------------------------------------------------------------------- */
+/* ---- searching
+ * --------------------------------------------------------------------------------------------------- */
 
 #ifdef SOP_TEST_HOOKS
-uint64_t sopi_plant_child_position(const struct sopi_block *inner, const struct sopi_vnode *child, uint64_t at);
+uint64_t sopi_plant_child_position(const struct sopi_block *inner, const struct sopi_vnode *child,
+				   uint64_t at);
 #define SOPI_CHILD_POSITION(inner, child, at) sopi_plant_child_position(inner, child, at)
 #else
 #define SOPI_CHILD_POSITION(inner, child, at) (at)
 #endif
 
 /* The leaf version that answers for `key` at a position, and its vnode. */
-static inline const struct sopi_block *sopi_tree_leaf(const struct sopi_tree *tree, const uint8_t *key, size_t size,
-						      uint64_t at, struct sopi_vnode **leaf)
+static inline const struct sopi_block *sopi_tree_leaf(const struct sopi_tree *tree,
+						      const uint8_t *key, size_t size, uint64_t at,
+						      struct sopi_vnode **leaf)
 {
 	struct sopi_vnode *vnode = tree->root;
 
@@ -121,18 +127,21 @@ struct sopi_path {
 };
 
 /* Finds the way to the leaf that answers for `key` at a position. */
-void sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size_t size, uint64_t at, struct sopi_path *path);
+void sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size_t size, uint64_t at,
+		    struct sopi_path *path);
 
 /* Continues a path downwards from level `from`, always to the first or the last child. */
 void sopi_path_descend(struct sopi_path *path, size_t from, uint64_t at, bool last);
 
-/* The separator at which the leaf of the path ends: keys from it on are not its own. False if it is the last leaf. */
+/* The separator at which the leaf of the path ends: keys from it on are not its own. False if it
+ * is the last leaf. */
 bool sopi_path_upper(const struct sopi_path *path, struct sopi_separator *upper);
 
 /* Orders a separator and a key. */
 int sopi_separator_compare_key(const struct sopi_separator *separator, const uint8_t *key, size_t size);
 
-/* ---- changing ---------------------------------------------------------------------------------------------------- */
+/* ---- changing
+ * ---------------------------------------------------------------------------------------------------- */
 
 struct sopi_operation;
 
@@ -142,7 +151,8 @@ struct sopi_change {
 	struct sopi_vnode *leaf; /* answered for the key at `hints_at`, or NULL */
 };
 
-/* One commit while it is applied. It either ends with sopi_apply_keep or leaves no trace after sopi_apply_undo. */
+/* One commit while it is applied. It either ends with sopi_apply_keep or leaves no trace after
+ * sopi_apply_undo. */
 struct sopi_apply {
 	struct sopi_forest *forest;
 	uint64_t position;
@@ -154,14 +164,17 @@ struct sopi_apply {
 	uint64_t operations; /* resolved */
 };
 
-void sopi_apply_begin(struct sopi_apply *apply, struct sopi_forest *forest, uint64_t position, uint64_t hints_at);
+void sopi_apply_begin(struct sopi_apply *apply, struct sopi_forest *forest, uint64_t position,
+		      uint64_t hints_at);
 
 /* Looks the leaves of changes up at a position, outside the mutex. */
-void sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *changes, size_t count, uint64_t at);
+void sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *changes, size_t count,
+			   uint64_t at);
 
-/* Applies changes to the newest state. REQUIRES: the commit mutex. After a failure call sopi_apply_undo. */
-sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree, const struct sopi_change *changes,
-			      size_t count, sop_error *err);
+/* Applies changes to the newest state. REQUIRES: the commit mutex. After a failure call
+ * sopi_apply_undo. */
+sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree,
+			      const struct sopi_change *changes, size_t count, sop_error *err);
 
 /* Hands a version that this commit supersedes over to reclamation, if it is kept. */
 void sopi_apply_supersede(struct sopi_apply *apply, struct sopi_version *version);

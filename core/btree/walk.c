@@ -1,4 +1,5 @@
-/* Walking over leaves. A leaf with visible deltas gets an order of slots merged from base and deltas. */
+/* Walking over leaves. A leaf with visible deltas gets an order of slots merged from base and
+ * deltas. */
 #include "btree/walk.h"
 
 #include "base/alloc.h"
@@ -43,7 +44,8 @@ static bool same_key(const struct sopi_block *leaf, const struct seen *a, const 
 	return sopi_item_compare(&x, &y) == 0;
 }
 
-/* Does delta `a` stand before delta `b`? A new key stands before the base slot that its code names. */
+/* Does delta `a` stand before delta `b`? A new key stands before the base slot that its code
+ * names. */
 static bool stands_before(const struct sopi_block *leaf, const struct seen *a, const struct seen *b)
 {
 	struct sopi_item_view x, y;
@@ -66,7 +68,8 @@ static size_t visible_deltas(const struct sopi_block *leaf, uint64_t at, struct 
 		bool known = false;
 		size_t to;
 
-		if (atomic_load_explicit(&sopi_leaf_delta_positions(leaf)[number], memory_order_relaxed) > at)
+		if (atomic_load_explicit(&sopi_leaf_delta_positions(leaf)[number],
+					 memory_order_relaxed) > at)
 			continue;
 		delta.code = sopi_leaf_delta_codes(leaf)[number];
 		for (size_t i = 0; i < count && !known; i++)
@@ -83,7 +86,8 @@ static size_t visible_deltas(const struct sopi_block *leaf, uint64_t at, struct 
 
 static bool is_deleted(const struct sopi_block *leaf, size_t number)
 {
-	return sopi_item_flags(sopi_item_at(leaf, sopi_leaf_delta_places(leaf)[number])) & SOPI_ITEM_DELETED;
+	return sopi_item_flags(sopi_item_at(leaf, sopi_leaf_delta_places(leaf)[number])) &
+	       SOPI_ITEM_DELETED;
 }
 
 /* Merges base slots and deltas into walk->order. REQUIRES: room for all. */
@@ -176,7 +180,8 @@ sop_status sopi_walk_end(struct sopi_walk *walk, sop_error *err)
 	return SOP_OK;
 }
 
-/* Asks for the leaf that comes next, and for the vnode of the one behind it, while this one is read. */
+/* Asks for the leaf that comes next, and for the vnode of the one behind it, while this one is
+ * read. */
 static void prefetch_next(const struct sopi_walk *walk)
 {
 	const struct sopi_block *parent;
@@ -189,7 +194,8 @@ static void prefetch_next(const struct sopi_walk *walk)
 	next = walk->path.level[walk->path.depth - 1].child + 1;
 	children = sopi_inner_children(parent);
 	if (next <= parent->count) {
-		const char *block = (const char *)atomic_load_explicit(&children[next]->head, memory_order_relaxed);
+		const char *block = (const char *)atomic_load_explicit(&children[next]->head,
+								       memory_order_relaxed);
 
 		for (size_t line = 0; line < 8; line++)
 			__builtin_prefetch(block + line * 64);

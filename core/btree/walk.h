@@ -24,14 +24,15 @@ struct sopi_walk {
 void sopi_walk_init(struct sopi_walk *walk, const struct sopi_tree *tree, uint64_t at);
 void sopi_walk_free(struct sopi_walk *walk);
 
-/* Goes to the leaf that answers for `key`, to its first item at or behind `key`: that may be `count`, with more items in
- * the next leaf. NO_MEMORY. */
+/* Goes to the leaf that answers for `key`, to its first item at or behind `key`: that may be
+ * `count`, with more items in the next leaf. NO_MEMORY. */
 sop_status sopi_walk_seek(struct sopi_walk *walk, const uint8_t *key, size_t size, sop_error *err);
 
 /* Goes to the last leaf, behind its last item. */
 sop_status sopi_walk_end(struct sopi_walk *walk, sop_error *err);
 
-/* Goes to the neighbouring leaf, to its first or behind its last item. NOT_FOUND (without a message): there is none. */
+/* Goes to the neighbouring leaf, to its first or behind its last item. NOT_FOUND (without a
+ * message): there is none. */
 sop_status sopi_walk_next_leaf(struct sopi_walk *walk, sop_error *err);
 sop_status sopi_walk_previous_leaf(struct sopi_walk *walk, sop_error *err);
 

@@ -1,10 +1,11 @@
 /* Building, searching and describing node pages in memory. */
 #include "node/block.h"
 
-/* ---- searching -------------------------------------------------------------------------------------------------- */
+/* ---- searching
+ * -------------------------------------------------------------------------------------------------- */
 
-struct sopi_slot_place sopi_leaf_search_equal_heads(const struct sopi_block *leaf, size_t slot, uint32_t head,
-						    const uint8_t *key, size_t size)
+struct sopi_slot_place sopi_leaf_search_equal_heads(const struct sopi_block *leaf, size_t slot,
+						    uint32_t head, const uint8_t *key, size_t size)
 {
 	const uint32_t *heads = sopi_block_heads(leaf);
 	const uint16_t *places = sopi_leaf_places(leaf);
@@ -18,7 +19,8 @@ struct sopi_slot_place sopi_leaf_search_equal_heads(const struct sopi_block *lea
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
 		const struct sopi_item *item = sopi_item_at(leaf, places[middle]);
-		const int order = sopi_bytes_compare(sopi_item_key(item), sopi_item_key_size(item), key, size);
+		const int order =
+			sopi_bytes_compare(sopi_item_key(item), sopi_item_key_size(item), key, size);
 
 		if (order == 0)
 			return (struct sopi_slot_place){ (uint32_t)middle, true };
@@ -35,8 +37,9 @@ size_t sopi_inner_search_equal_heads(const struct sopi_block *inner, size_t slot
 {
 	const uint32_t *heads = sopi_block_heads(inner);
 	size_t low = slot;
-	size_t high = head == UINT32_MAX ? inner->count :
-					   slot + sopi_heads_below(heads + slot, inner->count - slot, head + 1);
+	size_t high = head == UINT32_MAX
+			      ? inner->count
+			      : slot + sopi_heads_below(heads + slot, inner->count - slot, head + 1);
 
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
@@ -51,7 +54,8 @@ size_t sopi_inner_search_equal_heads(const struct sopi_block *inner, size_t slot
 	return low;
 }
 
-/* ---- deltas ----------------------------------------------------------------------------------------------------- */
+/* ---- deltas
+ * ----------------------------------------------------------------------------------------------------- */
 
 void sopi_leaf_describe_delta(const struct sopi_block *leaf, size_t number, struct sopi_item_view *view)
 {
@@ -90,11 +94,13 @@ bool sopi_leaf_get(const struct sopi_block *leaf, const uint8_t *key, size_t siz
 	size_t number = atomic_load_explicit(&leaf->delta_count, memory_order_acquire);
 
 	while (number-- > 0) {
-		if (atomic_load_explicit(&sopi_leaf_delta_positions(leaf)[number], memory_order_relaxed) > at)
+		if (atomic_load_explicit(&sopi_leaf_delta_positions(leaf)[number],
+					 memory_order_relaxed) > at)
 			continue; /* its bytes may still be written */
 		if (!delta_is_for(leaf, number, place, key, size))
 			continue;
-		if (sopi_item_flags(sopi_item_at(leaf, sopi_leaf_delta_places(leaf)[number])) & SOPI_ITEM_DELETED)
+		if (sopi_item_flags(sopi_item_at(leaf, sopi_leaf_delta_places(leaf)[number])) &
+		    SOPI_ITEM_DELETED)
 			return false;
 		sopi_leaf_describe_delta(leaf, number, view);
 		return true;
@@ -139,11 +145,12 @@ bool sopi_leaf_append_delta(struct sopi_block *leaf, struct sopi_slot_place plac
 {
 	const size_t number = atomic_load_explicit(&leaf->delta_count, memory_order_relaxed);
 	const size_t stored = place.exact ? 0 : key_size;
-	const size_t bytes = item == NULL ? sopi_item_bytes(stored, 0, 0, false) :
-					    sopi_item_bytes(stored, item->ride_size, item->value_size,
-							    item->apart != NULL);
+	const size_t bytes = item == NULL ? sopi_item_bytes(stored, 0, 0, false)
+					  : sopi_item_bytes(stored, item->ride_size,
+							    item->value_size, item->apart != NULL);
 
-	if (number == SOPI_DELTAS_MAX || bytes > leaf->capacity - leaf->free_at || place.slot >= SOPI_SLOTS_MAX)
+	if (number == SOPI_DELTAS_MAX || bytes > leaf->capacity - leaf->free_at ||
+	    place.slot >= SOPI_SLOTS_MAX)
 		return false;
 	atomic_store_explicit(&sopi_leaf_delta_positions(leaf)[number], position, memory_order_relaxed);
 	sopi_leaf_delta_codes(leaf)[number] = (uint16_t)(place.slot << 1 | (place.exact ? 1u : 0u));
@@ -154,7 +161,8 @@ bool sopi_leaf_append_delta(struct sopi_block *leaf, struct sopi_slot_place plac
 	return true;
 }
 
-/* ---- items as views --------------------------------------------------------------------------------------------- */
+/* ---- items as views
+ * --------------------------------------------------------------------------------------------- */
 
 /* Byte `at` onwards of a key in two parts, as far as it is contiguous. */
 static const uint8_t *key_part(const struct sopi_item_view *item, size_t at, size_t *size)
@@ -238,15 +246,17 @@ void sopi_item_copy_key(const struct sopi_item_view *item, size_t from, uint8_t 
 		sopi_copy_short(to, item->key + from, item->key_size - from);
 }
 
-/* ---- building --------------------------------------------------------------------------------------------------- */
+/* ---- building
+ * --------------------------------------------------------------------------------------------------- */
 
 size_t sopi_leaf_bytes(const struct sopi_item_view *items, size_t count, size_t prefix_size)
 {
 	size_t bytes = sopi_leaf_fixed_bytes(count, prefix_size);
 
 	for (size_t i = 0; i < count; i++)
-		bytes += sopi_item_bytes(sopi_item_whole_key_size(&items[i]) - prefix_size, items[i].ride_size,
-					 items[i].value_size, items[i].apart != NULL);
+		bytes += sopi_item_bytes(sopi_item_whole_key_size(&items[i]) - prefix_size,
+					 items[i].ride_size, items[i].value_size,
+					 items[i].apart != NULL);
 	return bytes;
 }
 
@@ -312,8 +322,8 @@ size_t sopi_inner_bytes(const struct sopi_separator *separators, size_t count, s
 	size_t bytes = sopi_inner_fixed_bytes(count, prefix_size);
 
 	for (size_t i = 0; i < count; i++)
-		bytes += sopi_separator_bytes((size_t)separators[i].prefix_size + separators[i].key_size -
-					      prefix_size);
+		bytes += sopi_separator_bytes((size_t)separators[i].prefix_size +
+					      separators[i].key_size - prefix_size);
 	return bytes;
 }
 
@@ -327,8 +337,8 @@ static void separator_copy(const struct sopi_separator *separator, size_t from, 
 	sopi_item_copy_key(&view, from, to);
 }
 
-void sopi_inner_build(struct sopi_block *inner, struct sopi_vnode *first, const struct sopi_separator *separators,
-		      size_t count, size_t prefix_size)
+void sopi_inner_build(struct sopi_block *inner, struct sopi_vnode *first,
+		      const struct sopi_separator *separators, size_t count, size_t prefix_size)
 {
 	uint8_t *bytes = (uint8_t *)inner;
 	size_t at = sopi_inner_fixed_bytes(count, prefix_size);

@@ -1,15 +1,17 @@
 /* Node pages in memory, searched as they lie.
  *
- * A block is one version of a node. Its keys share a prefix that is stored once; beside each slot stand the next four
- * bytes of the key as a number (its head), so that a binary search touches one or two cache lines and compares whole
- * keys only where heads are equal.
+ * A block is one version of a node. Its keys share a prefix that is stored once; beside each slot
+ * stand the next four bytes of the key as a number (its head), so that a binary search touches one
+ * or two cache lines and compares whole keys only where heads are equal.
  *
- *   leaf   header | delta positions, codes, places | prefix | heads | item places | items, then deltas, then free room
+ *   leaf   header | delta positions, codes, places | prefix | heads | item places | items, then
+ *   deltas, then free room
  *   inner  header | prefix | heads | children | separator places | separators, then free room
  *
- * The base of a leaf never changes after it was published. An item delta is appended in the free room: the whole new
- * item, or a tombstone, with the position that wrote it and the base slot that it stands for (code). Places are in
- * units of 8 bytes. Everything else about versions is in vnode.h. */
+ * The base of a leaf never changes after it was published. An item delta is appended in the free
+ * room: the whole new item, or a tombstone, with the position that wrote it and the base slot that
+ * it stands for (code). Places are in units of 8 bytes. Everything else about versions is in
+ * vnode.h. */
 #ifndef SOPI_BLOCK_H
 #define SOPI_BLOCK_H
 
@@ -50,7 +52,8 @@ enum {
 	SOPI_ITEM_DELETED = 4, /* a tombstone (deltas only) */
 };
 
-/* An item as it lies in a leaf: this head, the key without the prefix (whole in a delta for a key that the base lacks,
+/* An item as it lies in a leaf: this head, the key without the prefix (whole in a delta for a key
+ * that the base lacks,
  * absent in one for a key that it has), the ride-along fields, the value. */
 struct sopi_item {
 	uint64_t version; /* position that wrote it */
@@ -89,7 +92,8 @@ static inline const uint8_t *sopi_block_bytes(const struct sopi_block *block)
 	return (const uint8_t *)block;
 }
 
-/* ---- layout ----------------------------------------------------------------------------------------------------- */
+/* ---- layout
+ * ----------------------------------------------------------------------------------------------------- */
 
 static inline size_t sopi_round8(size_t size)
 {
@@ -170,11 +174,13 @@ static inline uint16_t *sopi_inner_places(const struct sopi_block *inner)
 	return (uint16_t *)(void *)(sopi_inner_children(inner) + inner->count + 1);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ---------------------------------------------------------------------------------------------------- */
 
 static inline const struct sopi_item *sopi_item_at(const struct sopi_block *leaf, uint16_t place)
 {
-	return (const struct sopi_item *)(const void *)(sopi_block_bytes(leaf) + (size_t)place * SOPI_PLACE_UNIT);
+	return (const struct sopi_item *)(const void *)(sopi_block_bytes(leaf) +
+							(size_t)place * SOPI_PLACE_UNIT);
 }
 
 static inline uint32_t sopi_item_key_size(const struct sopi_item *item)
@@ -195,7 +201,8 @@ static inline const uint8_t *sopi_item_key(const struct sopi_item *item)
 /* The separator of an inner node, without the prefix. */
 static inline const uint8_t *sopi_separator_at(const struct sopi_block *inner, size_t slot, uint32_t *size)
 {
-	const uint8_t *at = sopi_block_bytes(inner) + (size_t)sopi_inner_places(inner)[slot] * SOPI_PLACE_UNIT;
+	const uint8_t *at =
+		sopi_block_bytes(inner) + (size_t)sopi_inner_places(inner)[slot] * SOPI_PLACE_UNIT;
 
 	memcpy(size, at, 4);
 	return at + 4;
@@ -216,7 +223,8 @@ static inline uint32_t sopi_head_of(const uint8_t *key, size_t size)
 	return head;
 }
 
-/* How many of the ascending `heads` are below `head`: branch-free, since the outcome cannot be predicted. */
+/* How many of the ascending `heads` are below `head`: branch-free, since the outcome cannot be
+ * predicted. */
 static inline size_t sopi_heads_below(const uint32_t *heads, size_t count, uint32_t head)
 {
 	const uint32_t *base = heads;
@@ -247,11 +255,11 @@ static inline int sopi_prefix_compare(const struct sopi_block *block, const uint
 	return order != 0 ? order : (size < block->prefix_size ? -1 : 0);
 }
 
-struct sopi_slot_place sopi_leaf_search_equal_heads(const struct sopi_block *leaf, size_t slot, uint32_t head,
-						    const uint8_t *key, size_t size);
+struct sopi_slot_place sopi_leaf_search_equal_heads(const struct sopi_block *leaf, size_t slot,
+						    uint32_t head, const uint8_t *key, size_t size);
 
-static inline struct sopi_slot_place sopi_leaf_search(const struct sopi_block *leaf, const uint8_t *key,
-						      size_t size)
+static inline struct sopi_slot_place sopi_leaf_search(const struct sopi_block *leaf,
+						      const uint8_t *key, size_t size)
 {
 	const uint32_t *heads = sopi_block_heads(leaf);
 	uint32_t head;
@@ -298,8 +306,8 @@ static inline size_t sopi_inner_search(const struct sopi_block *inner, const uin
 }
 
 /* Describes an item that lies in `leaf` with the given prefix before its key. */
-static inline void sopi_item_describe(const struct sopi_item *item, const uint8_t *prefix, uint32_t prefix_size,
-				      struct sopi_item_view *view)
+static inline void sopi_item_describe(const struct sopi_item *item, const uint8_t *prefix,
+				      uint32_t prefix_size, struct sopi_item_view *view)
 {
 	const uint8_t *at = sopi_item_key(item);
 	const uint32_t flags = sopi_item_flags(item);
@@ -328,21 +336,23 @@ static inline void sopi_item_describe(const struct sopi_item *item, const uint8_
 }
 
 /* Describes the base item in `slot`. */
-static inline void sopi_leaf_describe(const struct sopi_block *leaf, size_t slot, struct sopi_item_view *view)
+static inline void sopi_leaf_describe(const struct sopi_block *leaf, size_t slot,
+				      struct sopi_item_view *view)
 {
-	sopi_item_describe(sopi_item_at(leaf, sopi_leaf_places(leaf)[slot]), sopi_block_prefix(leaf),
-			   leaf->prefix_size, view);
+	sopi_item_describe(sopi_item_at(leaf, sopi_leaf_places(leaf)[slot]),
+			   sopi_block_prefix(leaf), leaf->prefix_size, view);
 }
 
 /* Describes delta `number`; for a key of the base, its key is the base item's. */
 void sopi_leaf_describe_delta(const struct sopi_block *leaf, size_t number, struct sopi_item_view *view);
 
-/* Looks up `key` as a reader at position `at` sees it, deltas included. True and `view` if it is there. */
+/* Looks up `key` as a reader at position `at` sees it, deltas included. True and `view` if it is
+ * there. */
 bool sopi_leaf_get(const struct sopi_block *leaf, const uint8_t *key, size_t size, uint64_t at,
 		   struct sopi_item_view *view);
 
-/* ---- writing ---------------------------------------------------------------------------------------------------- */
-
+/* ---- writing
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* Length of the common prefix of two items' keys. */
 size_t sopi_item_common_prefix(const struct sopi_item_view *a, const struct sopi_item_view *b);
@@ -368,8 +378,8 @@ size_t sopi_leaf_bytes(const struct sopi_item_view *items, size_t count, size_t 
 void sopi_leaf_build(struct sopi_block *leaf, const struct sopi_item_view *items, size_t count,
 		     size_t prefix_size);
 
-/* Appends a delta behind the published ones and publishes it; false if there is no room for it. `place` is where the base has
- * or lacks the key. A tombstone if `item` is NULL. */
+/* Appends a delta behind the published ones and publishes it; false if there is no room for it.
+ * `place` is where the base has or lacks the key. A tombstone if `item` is NULL. */
 bool sopi_leaf_append_delta(struct sopi_block *leaf, struct sopi_slot_place place, uint64_t position,
 			    const uint8_t *key, size_t key_size, const struct sopi_item_view *item);
 
@@ -389,8 +399,8 @@ size_t sopi_inner_bytes(const struct sopi_separator *separators, size_t count, s
 size_t sopi_separators_common_prefix(const struct sopi_separator *separators, size_t count);
 
 /* Lays ascending separators out; `first` answers for keys below all of them. */
-void sopi_inner_build(struct sopi_block *inner, struct sopi_vnode *first, const struct sopi_separator *separators,
-		      size_t count, size_t prefix_size);
+void sopi_inner_build(struct sopi_block *inner, struct sopi_vnode *first,
+		      const struct sopi_separator *separators, size_t count, size_t prefix_size);
 
 /* Describes the separator in `slot` with the child behind it. */
 void sopi_inner_describe(const struct sopi_block *inner, size_t slot, struct sopi_separator *separator);

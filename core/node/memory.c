@@ -77,7 +77,7 @@ static struct sopi_memory_chunk *chunk_new_locked(struct sopi_memory *memory, si
 /* Puts what is left of the carved chunk on the free lists, so that a new chunk loses nothing. */
 static void carve_rest_locked(struct sopi_memory *memory)
 {
-	for (unsigned class = SOPI_MEMORY_CLASSES; class-- > 0;) {
+	for (unsigned class = SOPI_MEMORY_CLASSES; class -- > 0;) {
 		const size_t bytes = bytes_of(class);
 
 		while (memory->carve_bytes >= bytes) {
@@ -95,9 +95,9 @@ static char *carve_locked(struct sopi_memory *memory, size_t bytes)
 	char *block;
 
 	if (memory->carve_bytes < bytes) {
-		const size_t size = memory->taken_bytes < CHUNK_LATER / 2 && bytes < CHUNK_FIRST / 2 ?
-					    CHUNK_FIRST :
-					    CHUNK_LATER;
+		const size_t size = memory->taken_bytes < CHUNK_LATER / 2 && bytes < CHUNK_FIRST / 2
+					    ? CHUNK_FIRST
+					    : CHUNK_LATER;
 		struct sopi_memory_chunk *chunk;
 
 		carve_rest_locked(memory);

@@ -1,6 +1,6 @@
-/* Memory of one database for nodes and their versions: size classes carved from large chunks, reused within the
- * database and returned to the system when it closes. Huge pages are advised, since a cold read is counted in lines
- * and page walks. */
+/* Memory of one database for nodes and their versions: size classes carved from large chunks,
+ * reused within the database and returned to the system when it closes. Huge pages are advised,
+ * since a cold read is counted in lines and page walks. */
 #ifndef SOPI_MEMORY_H
 #define SOPI_MEMORY_H
 
@@ -33,14 +33,15 @@ void sopi_memory_init(struct sopi_memory *memory);
 /* Returns everything to the system, also blocks that were not given back. */
 void sopi_memory_destroy(struct sopi_memory *memory);
 
-/* A block of at least `size` bytes, 64-aligned; `*capacity` receives its real size. NULL: out of memory. */
+/* A block of at least `size` bytes, 64-aligned; `*capacity` receives its real size. NULL: out of
+ * memory. */
 void *sopi_memory_take(struct sopi_memory *memory, size_t size, size_t *capacity);
 
 /* Gives a block back, with the capacity it was taken with. */
 void sopi_memory_give(struct sopi_memory *memory, void *block, size_t capacity);
 
-/* Makes it likely that the next `count` takes of `size` bytes need nothing from the system: called before a mutex
- * inside which they are taken. Running out of memory here is no error yet. */
+/* Makes it likely that the next `count` takes of `size` bytes need nothing from the system: called
+ * before a mutex inside which they are taken. Running out of memory here is no error yet. */
 void sopi_memory_prepare(struct sopi_memory *memory, size_t size, size_t count);
 
 /* Bytes taken from the system, and of these given out. */

@@ -12,7 +12,8 @@ struct sopi_held {
 	struct sopi_version_list list;
 };
 
-/* ---- slots ------------------------------------------------------------------------------------------------------ */
+/* ---- slots
+ * ------------------------------------------------------------------------------------------------------ */
 
 static sop_status chunk_add_locked(struct sopi_reclaim *reclaim, sop_error *err)
 {
@@ -36,7 +37,8 @@ static sop_status chunk_add_locked(struct sopi_reclaim *reclaim, sop_error *err)
 	return SOP_OK;
 }
 
-sop_status sopi_slot_take(struct sopi_reclaim *reclaim, void *owner, struct sopi_slot **out, sop_error *err)
+sop_status sopi_slot_take(struct sopi_reclaim *reclaim, void *owner, struct sopi_slot **out,
+			  sop_error *err)
 {
 	sop_status status = SOP_OK;
 	struct sopi_slot *slot;
@@ -66,7 +68,8 @@ void sopi_slot_give(struct sopi_reclaim *reclaim, struct sopi_slot *slot)
 	sopi_mutex_unlock(&reclaim->slots_mutex);
 }
 
-struct sopi_slot *sopi_slot_next(struct sopi_reclaim *reclaim, struct sopi_slot_chunk **chunk, size_t *index)
+struct sopi_slot *sopi_slot_next(struct sopi_reclaim *reclaim, struct sopi_slot_chunk **chunk,
+				 size_t *index)
 {
 	if (*chunk == NULL)
 		*chunk = atomic_load_explicit(&reclaim->chunks, memory_order_seq_cst);
@@ -77,7 +80,8 @@ struct sopi_slot *sopi_slot_next(struct sopi_reclaim *reclaim, struct sopi_slot_
 	return *chunk == NULL ? NULL : &(*chunk)->slots[(*index)++];
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------------------ */
+/* ---- lists
+ * ------------------------------------------------------------------------------------------------------ */
 
 void sopi_version_list_add(struct sopi_version_list *list, struct sopi_version *version, size_t bytes)
 {
@@ -114,7 +118,8 @@ void sopi_reclaim_add(struct sopi_reclaim *reclaim, struct sopi_version_list *li
 	sopi_mutex_unlock(&reclaim->pending_mutex);
 }
 
-sop_status sopi_reclaim_init(struct sopi_reclaim *reclaim, void (*dispose)(void *, struct sopi_version *),
+sop_status sopi_reclaim_init(struct sopi_reclaim *reclaim,
+			     void (*dispose)(void *, struct sopi_version *),
 			     size_t (*size_of)(const struct sopi_version *), void *owner, sop_error *err)
 {
 	sop_status status;
@@ -149,7 +154,8 @@ static void dispose_all(struct sopi_reclaim *reclaim, struct sopi_version_list *
 	}
 }
 
-/* ---- collecting ------------------------------------------------------------------------------------------------- */
+/* ---- collecting
+ * ------------------------------------------------------------------------------------------------- */
 
 /* What one collection saw. */
 struct look {
@@ -171,7 +177,8 @@ static bool snapshot_note(struct sopi_reclaim *reclaim, struct look *look, uint6
 	if (snapshot == SOPI_POSITION_NONE)
 		return true;
 	if (look->snapshot_count == reclaim->snapshot_capacity) {
-		const size_t capacity = reclaim->snapshot_capacity == 0 ? 64 : reclaim->snapshot_capacity * 2;
+		const size_t capacity =
+			reclaim->snapshot_capacity == 0 ? 64 : reclaim->snapshot_capacity * 2;
 		void *grown = reclaim->snapshots;
 
 		if (sopi_realloc(&grown, capacity * sizeof *reclaim->snapshots, NULL) != SOP_OK)
@@ -183,9 +190,10 @@ static bool snapshot_note(struct sopi_reclaim *reclaim, struct look *look, uint6
 	return true;
 }
 
-/* Reads all slots. False if a snapshot is just being chosen, or memory is short: then nothing can be said now. */
-static bool look_around(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered, const struct sopi_slot *self,
-			struct look *look)
+/* Reads all slots. False if a snapshot is just being chosen, or memory is short: then nothing can
+ * be said now. */
+static bool look_around(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered,
+			const struct sopi_slot *self, struct look *look)
 {
 	struct sopi_slot_chunk *chunk = NULL;
 	struct sopi_slot *slot;
@@ -198,12 +206,15 @@ static bool look_around(struct sopi_reclaim *reclaim, const _Atomic uint64_t *an
 
 		if (slot != self && state > SOPI_SLOT_CLOSED && (state & 1) != 0)
 			return false;
-		if (!snapshot_note(reclaim, look, atomic_load_explicit(&slot->snapshot, memory_order_seq_cst)) ||
-		    !snapshot_note(reclaim, look, atomic_load_explicit(&slot->head_snapshot, memory_order_seq_cst)))
+		if (!snapshot_note(reclaim, look,
+				   atomic_load_explicit(&slot->snapshot, memory_order_seq_cst)) ||
+		    !snapshot_note(reclaim, look,
+				   atomic_load_explicit(&slot->head_snapshot, memory_order_seq_cst)))
 			return false;
 	}
 	if (look->snapshot_count > 1)
-		qsort(reclaim->snapshots, look->snapshot_count, sizeof *reclaim->snapshots, compare_positions);
+		qsort(reclaim->snapshots, look->snapshot_count, sizeof *reclaim->snapshots,
+		      compare_positions);
 	return true;
 }
 
@@ -244,7 +255,8 @@ static struct sopi_version_list *held_list(struct sopi_reclaim *reclaim, uint64_
 	return &reclaim->held[reclaim->held_count++].list;
 }
 
-/* Takes a version out of its chain. Readers that stand on it still find the way to the older ones. */
+/* Takes a version out of its chain. Readers that stand on it still find the way to the older ones.
+ * */
 static void unlink_version(struct sopi_version *version)
 {
 	struct sopi_version *older = atomic_load_explicit(&version->older, memory_order_relaxed);
@@ -260,12 +272,14 @@ static void unlink_version(struct sopi_version *version)
 }
 
 /* Sorts one version: to what is unlinked, to what a snapshot pins, or back to what waits. */
-static void sort_version(struct sopi_reclaim *reclaim, const struct look *look, struct sopi_version *version,
-			 struct sopi_version_list *freed, struct sopi_version_list *again)
+static void sort_version(struct sopi_reclaim *reclaim, const struct look *look,
+			 struct sopi_version *version, struct sopi_version_list *freed,
+			 struct sopi_version_list *again)
 {
 	const size_t bytes = reclaim->size_of(version);
 	/* A dead node and a dropped store may be reached from any snapshot before their end. */
-	const uint64_t since = version->kind == SOPI_DEAD || version->kind == SOPI_TREE ? 0 : version->since;
+	const uint64_t since =
+		version->kind == SOPI_DEAD || version->kind == SOPI_TREE ? 0 : version->since;
 	struct sopi_version_list *to = again;
 
 	if (version->until <= look->answered) {
@@ -283,8 +297,9 @@ static void sort_version(struct sopi_reclaim *reclaim, const struct look *look, 
 	sopi_version_list_add(to, version, bytes);
 }
 
-static void sort_list(struct sopi_reclaim *reclaim, const struct look *look, struct sopi_version_list list,
-		      struct sopi_version_list *freed, struct sopi_version_list *again)
+static void sort_list(struct sopi_reclaim *reclaim, const struct look *look,
+		      struct sopi_version_list list, struct sopi_version_list *freed,
+		      struct sopi_version_list *again)
 {
 	struct sopi_version *version = list.first;
 
@@ -297,8 +312,8 @@ static void sort_list(struct sopi_reclaim *reclaim, const struct look *look, str
 }
 
 /* Sorts again what was pinned by snapshots that have gone. */
-static void sort_held(struct sopi_reclaim *reclaim, const struct look *look, struct sopi_version_list *freed,
-		      struct sopi_version_list *again)
+static void sort_held(struct sopi_reclaim *reclaim, const struct look *look,
+		      struct sopi_version_list *freed, struct sopi_version_list *again)
 {
 	size_t i = 0;
 
@@ -331,7 +346,8 @@ static uint64_t oldest_epoch(struct sopi_reclaim *reclaim)
 	return oldest;
 }
 
-static void limbo_enter(struct sopi_reclaim *reclaim, struct sopi_version_list *freed, struct sopi_slot *self)
+static void limbo_enter(struct sopi_reclaim *reclaim, struct sopi_version_list *freed,
+			struct sopi_slot *self)
 {
 	const uint64_t epoch = atomic_fetch_add_explicit(&reclaim->epoch, 1, memory_order_seq_cst);
 
@@ -360,7 +376,8 @@ static void limbo_leave(struct sopi_reclaim *reclaim)
 	memmove(reclaim->limbo, reclaim->limbo + gone, reclaim->limbo_count * sizeof *reclaim->limbo);
 }
 
-void sopi_reclaim_run(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered, struct sopi_slot *self)
+void sopi_reclaim_run(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered,
+		      struct sopi_slot *self)
 {
 	struct sopi_version_list pending, freed = { NULL, NULL, 0 }, again = { NULL, NULL, 0 };
 	struct look look;
@@ -392,7 +409,8 @@ static void unlink_all(const struct sopi_version_list *list)
 
 void sopi_reclaim_destroy(struct sopi_reclaim *reclaim)
 {
-	/* First out of the chains, all of them: a store that is freed walks over the chains of its nodes. */
+	/* First out of the chains, all of them: a store that is freed walks over the chains of its
+	 * nodes. */
 	unlink_all(&reclaim->pending);
 	for (size_t i = 0; i < reclaim->held_count; i++)
 		unlink_all(&reclaim->held[i].list);

@@ -1,13 +1,14 @@
 /* When old versions may be freed.
  *
- * Every transaction handle has a *slot*. A call claims it (one compare-and-swap: the check for two threads in one
- * transaction, the check for a closed database and the reader's fence in one) and releases it by a plain store. The
- * slot also publishes the snapshot that its transaction reads at.
+ * Every transaction handle has a *slot*. A call claims it (one compare-and-swap: the check for two
+ * threads in one transaction, the check for a closed database and the reader's fence in one) and
+ * releases it by a plain store. The slot also publishes the snapshot that its transaction reads at.
  *
- * A version that was current in [since, until) goes in two steps. It is taken out of its chain once `until` is at or
- * below the highest answered position (loaded before the slots are read) and no published snapshot lies in the interval: then
- * nobody can reach it anew. Its memory is freed once no claimed slot began its call before that, since a running call
- * may still hold a pointer. So an hour-long reader pins the versions that it needs, and nothing else. */
+ * A version that was current in [since, until) goes in two steps. It is taken out of its chain once
+ * `until` is at or below the highest answered position (loaded before the slots are read) and no
+ * published snapshot lies in the interval: then nobody can reach it anew. Its memory is freed once
+ * no claimed slot began its call before that, since a running call may still hold a pointer. So an
+ * hour-long reader pins the versions that it needs, and nothing else. */
 #ifndef SOPI_RECLAIM_H
 #define SOPI_RECLAIM_H
 
@@ -18,9 +19,8 @@
 #include <stddef.h>
 
 #define SOPI_SLOT_IDLE 0u
+/* What transactions count; summed up over all slots, so that no line is shared between threads.. */
 #define SOPI_SLOT_CLOSED 1u
-
-/* What transactions count; summed up over all slots, so that no line is shared between threads. */
 enum sopi_counter {
 	SOPI_BEGINS,
 	SOPI_COMMITS,
@@ -86,25 +86,31 @@ struct sopi_reclaim {
 	void *owner;
 };
 
-sop_status sopi_reclaim_init(struct sopi_reclaim *reclaim, void (*dispose)(void *, struct sopi_version *),
-			     size_t (*size_of)(const struct sopi_version *), void *owner, sop_error *err);
+sop_status sopi_reclaim_init(struct sopi_reclaim *reclaim,
+			     void (*dispose)(void *, struct sopi_version *),
+			     size_t (*size_of)(const struct sopi_version *), void *owner,
+			     sop_error *err);
 
-/* Closes all slots, waiting for running calls, and calls `end` for each owner. New claims find them closed. */
+/* Closes all slots, waiting for running calls, and calls `end` for each owner. New claims find
+ * them closed. */
 void sopi_slots_close(struct sopi_reclaim *reclaim, void (*end)(void *owner));
 
-/* Frees everything that waits, whoever may need it; the slots stay. REQUIRES: no call is running. */
+/* Frees everything that waits, whoever may need it; the slots stay. REQUIRES: no call is running.
+ * */
 void sopi_reclaim_destroy(struct sopi_reclaim *reclaim);
 
 /* Frees the slots. REQUIRES: nobody has one. */
 void sopi_reclaim_free_slots(struct sopi_reclaim *reclaim);
 
 /* A slot of `owner`'s own; CLOSED, NO_MEMORY. */
-sop_status sopi_slot_take(struct sopi_reclaim *reclaim, void *owner, struct sopi_slot **out, sop_error *err);
+sop_status sopi_slot_take(struct sopi_reclaim *reclaim, void *owner, struct sopi_slot **out,
+			  sop_error *err);
 
 /* Gives it back. REQUIRES: it is closed, and has published nothing. */
 void sopi_slot_give(struct sopi_reclaim *reclaim, struct sopi_slot *slot);
 
-/* Claims an idle slot for a call. Returns the state found: SOPI_SLOT_IDLE if it is now ours, SOPI_SLOT_CLOSED, or that of another call. */
+/* Claims an idle slot for a call. Returns the state found: SOPI_SLOT_IDLE if it is now ours,
+ * SOPI_SLOT_CLOSED, or that of another call. */
 static inline uint64_t sopi_slot_claim(struct sopi_reclaim *reclaim, struct sopi_slot *slot, bool choosing)
 {
 	const uint64_t epoch = atomic_load_explicit(&reclaim->epoch, memory_order_acquire);
@@ -115,8 +121,8 @@ static inline uint64_t sopi_slot_claim(struct sopi_reclaim *reclaim, struct sopi
 	return found;
 }
 
-/* Says that the claimed slot is about to publish another snapshot; loads of `answered` or `applied` that follow are
- * safe to publish. */
+/* Says that the claimed slot is about to publish another snapshot; loads of `answered` or `applied`
+ * that follow are safe to publish. */
 static inline void sopi_slot_choose(struct sopi_slot *slot)
 {
 	const uint64_t state = atomic_load_explicit(&slot->state, memory_order_relaxed);
@@ -129,7 +135,8 @@ static inline void sopi_slot_publish(struct sopi_slot *slot, uint64_t snapshot, 
 {
 	const uint64_t state = atomic_load_explicit(&slot->state, memory_order_relaxed);
 
-	atomic_store_explicit(head ? &slot->head_snapshot : &slot->snapshot, snapshot, memory_order_release);
+	atomic_store_explicit(head ? &slot->head_snapshot : &slot->snapshot, snapshot,
+			      memory_order_release);
 	atomic_store_explicit(&slot->state, state & ~(uint64_t)1, memory_order_release);
 }
 
@@ -166,11 +173,15 @@ static inline bool sopi_reclaim_due(struct sopi_reclaim *reclaim)
 	return atomic_load_explicit(&reclaim->pending_bytes, memory_order_relaxed) >= (size_t)64 << 10;
 }
 
-/* Collects, unless another thread does: unlinks what no snapshot needs, frees what no call can hold.
- * answered: the highest answered position. self: the caller's claimed slot, which holds no pointer now; or NULL. */
-void sopi_reclaim_run(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered, struct sopi_slot *self);
+/* Collects, unless another thread does: unlinks what no snapshot needs, frees what no call can
+ * hold.
+ * answered: the highest answered position. self: the caller's claimed slot, which holds no pointer
+ * now; or NULL. */
+void sopi_reclaim_run(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered,
+		      struct sopi_slot *self);
 
 /* Walks over all slots: *chunk and *index start NULL and 0; NULL at the end. */
-struct sopi_slot *sopi_slot_next(struct sopi_reclaim *reclaim, struct sopi_slot_chunk **chunk, size_t *index);
+struct sopi_slot *sopi_slot_next(struct sopi_reclaim *reclaim, struct sopi_slot_chunk **chunk,
+				 size_t *index);
 
 #endif

@@ -1,5 +1,5 @@
-/* What every version that a snapshot may need has in common: the positions between which it was current, and its
- * neighbours in the chain of versions of one thing (newest first). */
+/* What every version that a snapshot may need has in common: the positions between which it was
+ * current, and its neighbours in the chain of versions of one thing (newest first). */
 #ifndef SOPI_VERSION_H
 #define SOPI_VERSION_H
 
@@ -8,7 +8,8 @@
 
 /* Positions order all commits; two numbers are none. */
 #define SOPI_POSITION_NONE UINT64_MAX
-#define SOPI_POSITION_HEAD (UINT64_MAX - 1) /* reads the newest version of everything; only under the commit mutex */
+/* Reads the newest version of everything; only under the commit mutex. */
+#define SOPI_POSITION_HEAD (UINT64_MAX - 1)
 
 enum sopi_version_kind {
 	SOPI_LEAF = 1, /* sopi_block */

@@ -1,7 +1,9 @@
-/* A node in memory: stable for the life of its virtual ID, with the chain of its versions, newest first.
+/* A node in memory: stable for the life of its virtual ID, with the chain of its versions, newest
+ * first.
  *
- * Parents, cursors and transactions point to vnodes, never to one version. Only the holder of the commit mutex adds
- * versions and deltas; readers take no lock: a reader at position S takes the newest version at or below S. */
+ * Parents, cursors and transactions point to vnodes, never to one version. Only the holder of the
+ * commit mutex adds versions and deltas; readers take no lock: a reader at position S takes the
+ * newest version at or below S. */
 #ifndef SOPI_VNODE_H
 #define SOPI_VNODE_H
 
@@ -12,7 +14,8 @@ struct sopi_vnode {
 	_Atomic uint64_t newest; /* position of the newest change, deltas included */
 	_Atomic uint64_t ranged; /* position at which the key range that it answers for last changed */
 	uint64_t vid;
-	/* The rest belongs to the commit that is being applied: what it needs to take its changes back. */
+	/* The rest belongs to the commit that is being applied: what it needs to take its changes
+	 * back. */
 	struct sopi_vnode *touched_next;
 	uint64_t touched_at; /* position of the last commit that touched it */
 	uint16_t items_before;
@@ -27,7 +30,8 @@ static inline struct sopi_block *sopi_vnode_view(const struct sopi_vnode *vnode,
 	struct sopi_block *block = atomic_load_explicit(&vnode->head, memory_order_acquire);
 
 	while (block != NULL && block->version.since > at)
-		block = (struct sopi_block *)atomic_load_explicit(&block->version.older, memory_order_acquire);
+		block = (struct sopi_block *)atomic_load_explicit(&block->version.older,
+								  memory_order_acquire);
 	return block;
 }
 

@@ -7,7 +7,8 @@
 
 enum { FIRST_BUCKETS = 16, DESCRIPTOR_FORMAT = 1 };
 
-/* ---- descriptors ------------------------------------------------------------------------------------------------- */
+/* ---- descriptors
+ * ------------------------------------------------------------------------------------------------- */
 
 sop_status sopi_descriptor_write(const struct sopi_descriptor *descriptor, sop_buf *out, sop_error *err)
 {
@@ -42,19 +43,22 @@ sop_status sopi_store_name_check(sop_bytes name, sop_error *err)
 	if (name.size == 0 || at == NULL)
 		return sopi_fail(err, SOP_MISUSE, "the name of a store is empty; give it 1 to 255 bytes");
 	if (name.size > SOPI_STORE_NAME_BYTES_MAX)
-		return sopi_fail(err, SOP_LIMIT, "the name of a store has %zu bytes; 255 are the limit", name.size);
+		return sopi_fail(err, SOP_LIMIT,
+				 "the name of a store has %zu bytes; 255 are the limit", name.size);
 	if (!sopi_utf8_valid(at, name.size, 0))
 		return sopi_fail(err, SOP_MISUSE, "the name of a store is not valid UTF-8");
 	if (sopi_utf8_has_control(at, name.size))
-		return sopi_fail(err, SOP_MISUSE, "the name of a store has a control character; leave it out");
+		return sopi_fail(err, SOP_MISUSE,
+				 "the name of a store has a control character; leave it out");
 	return SOP_OK;
 }
 
-/* ---- stores ------------------------------------------------------------------------------------------------------ */
+/* ---- stores
+ * ------------------------------------------------------------------------------------------------------ */
 
-sop_status sopi_store_new(struct sopi_catalog *catalog, struct sopi_forest *forest, uint32_t node_bytes,
-			  const struct sopi_schema *schema, uint32_t duplicates, uint32_t node_items,
-			  struct sopi_store **out, sop_error *err)
+sop_status sopi_store_new(struct sopi_catalog *catalog, struct sopi_forest *forest,
+			  uint32_t node_bytes, const struct sopi_schema *schema, uint32_t duplicates,
+			  uint32_t node_items, struct sopi_store **out, sop_error *err)
 {
 	struct sopi_store *store = NULL;
 	void *memory = NULL;
@@ -62,8 +66,8 @@ sop_status sopi_store_new(struct sopi_catalog *catalog, struct sopi_forest *fore
 
 	SOP_TRY(sopi_alloc_zeroed(sizeof *store, &memory, err));
 	store = memory;
-	status = sopi_tree_init(&store->tree, forest, atomic_fetch_add(&catalog->next_id, 1), node_bytes, node_items,
-				0, err);
+	status = sopi_tree_init(&store->tree, forest, atomic_fetch_add(&catalog->next_id, 1),
+				node_bytes, node_items, 0, err);
 	if (status != SOP_OK) {
 		sopi_free(store);
 		return status;
@@ -102,10 +106,11 @@ void sopi_store_destroy(struct sopi_store *store)
 	sopi_free(store);
 }
 
-/* ---- the catalog ------------------------------------------------------------------------------------------------- */
+/* ---- the catalog
+ * ------------------------------------------------------------------------------------------------- */
 
-sop_status sopi_catalog_init(struct sopi_catalog *catalog, struct sopi_forest *forest, uint32_t node_bytes,
-			     sop_error *err)
+sop_status sopi_catalog_init(struct sopi_catalog *catalog, struct sopi_forest *forest,
+			     uint32_t node_bytes, sop_error *err)
 {
 	void *memory = NULL;
 	sop_status status;

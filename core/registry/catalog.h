@@ -1,6 +1,7 @@
 /* The stores of a database: what the catalog's items say, and the trees behind them.
  *
- * Stores are items of store 0, so that create, drop and rename are ordinary transactional changes: name -> descriptor.
+ * Stores are items of store 0, so that create, drop and rename are ordinary transactional changes:
+ * name -> descriptor.
  * Ids below SOPI_STORE_ID_FIRST are internal. */
 #ifndef SOPI_CATALOG_H
 #define SOPI_CATALOG_H
@@ -14,7 +15,8 @@ enum {
 	SOPI_STORE_NAME_BYTES_MAX = 255,
 };
 
-/* A schema that a store has or had. Appending ride-along fields makes a new one; old ones live as long as the store. */
+/* A schema that a store has or had. Appending ride-along fields makes a new one; old ones live as
+ * long as the store. */
 struct sopi_store_schema {
 	struct sopi_schema *schema;
 	struct sopi_store_schema *older;
@@ -54,16 +56,17 @@ sop_status sopi_descriptor_read(sop_bytes bytes, struct sopi_descriptor *descrip
 sop_status sopi_store_name_check(sop_bytes name, sop_error *err);
 
 /* An empty catalog in `forest`. */
-sop_status sopi_catalog_init(struct sopi_catalog *catalog, struct sopi_forest *forest, uint32_t node_bytes,
-			     sop_error *err);
+sop_status sopi_catalog_init(struct sopi_catalog *catalog, struct sopi_forest *forest,
+			     uint32_t node_bytes, sop_error *err);
 
 /* Frees all stores. REQUIRES: nobody can reach them. */
 void sopi_catalog_destroy(struct sopi_catalog *catalog);
 
-/* A new store with an empty tree, current from `position` on, not in the catalog yet. schema: copied; may be NULL. */
-sop_status sopi_store_new(struct sopi_catalog *catalog, struct sopi_forest *forest, uint32_t node_bytes,
-			  const struct sopi_schema *schema, uint32_t duplicates, uint32_t node_items,
-			  struct sopi_store **out, sop_error *err);
+/* A new store with an empty tree, current from `position` on, not in the catalog yet. schema:
+ * copied; may be NULL. */
+sop_status sopi_store_new(struct sopi_catalog *catalog, struct sopi_forest *forest,
+			  uint32_t node_bytes, const struct sopi_schema *schema, uint32_t duplicates,
+			  uint32_t node_items, struct sopi_store **out, sop_error *err);
 
 /* Frees a store with its tree. */
 void sopi_store_destroy(struct sopi_store *store);
@@ -74,7 +77,8 @@ sop_status sopi_catalog_reserve(struct sopi_catalog *catalog, size_t stores, sop
 /* Adds a store that has been committed. REQUIRES: room. */
 void sopi_catalog_add(struct sopi_catalog *catalog, struct sopi_store *store);
 
-/* Takes a dropped store out once no snapshot can know it; until then older snapshots find it by its id. */
+/* Takes a dropped store out once no snapshot can know it; until then older snapshots find it by
+ * its id. */
 void sopi_catalog_remove(struct sopi_catalog *catalog, struct sopi_store *store);
 
 /* The store with this id, or NULL. It stays while a snapshot that knows it is published. */

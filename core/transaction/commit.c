@@ -1,4 +1,5 @@
-/* The commit: validate outside the mutex, validate what changed since inside, give the position, apply, publish. */
+/* The commit: validate outside the mutex, validate what changed since inside, give the position,
+ * apply, publish. */
 #include "transaction/transaction.h"
 
 #include "base/alloc.h"
@@ -9,7 +10,8 @@
 
 enum { NS_PER_MS = 1000000, LEAVES_PREPARED_MAX = 4096, SMALL_BYTES = 64 };
 
-/* ---- conflicts ------------------------------------------------------------------------------------------------------- */
+/* ---- conflicts
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* Remembers where the transaction lost, for the caller and for soft locks, and ends it. */
 static sop_status lose(struct sopi_transaction *txn, const struct sopi_conflict *conflict, sop_error *err)
@@ -19,19 +21,24 @@ static sop_status lose(struct sopi_transaction *txn, const struct sopi_conflict 
 	const bool has_key = conflict->used != NULL && conflict->key != NULL;
 
 	txn->has_conflict = sopi_buf_set(&txn->conflict_store, name, name_size, NULL) == SOP_OK &&
-			    sopi_buf_set(&txn->conflict_key, has_key ? conflict->key : (const uint8_t *)"",
+			    sopi_buf_set(&txn->conflict_key,
+					 has_key ? conflict->key : (const uint8_t *)"",
 					 has_key ? conflict->key_size : 0, NULL) == SOP_OK;
 	txn->conflict_is_range = conflict->range || !has_key;
-	txn->conflict_store_id = conflict->used != NULL ? conflict->used->store->tree.id : SOPI_CATALOG_ID;
+	txn->conflict_store_id = conflict->used != NULL ? conflict->used->store->tree.id
+							: SOPI_CATALOG_ID;
 	sopi_slot_count(txn->slot, SOPI_CONFLICTS, 1);
-	sopi_messages_note(&txn->engine->messages, SOP_LOG_DEBUG, sopi_clock_wall_ns(txn->engine->platform->clock),
-			   "a transaction conflicted in store %llu", (unsigned long long)txn->conflict_store_id);
-	sopi_fail_store(err, SOP_CONFLICT, name, name_size,
-			conflict->used == NULL ?
-				"the store was created, dropped or renamed meanwhile; run the transaction again" :
-			conflict->range ?
-				"a range or count that the transaction read has changed; run the transaction again" :
-				"a key that the transaction read has changed; run the transaction again");
+	sopi_messages_note(&txn->engine->messages, SOP_LOG_DEBUG,
+			   sopi_clock_wall_ns(txn->engine->platform->clock),
+			   "a transaction conflicted in store %llu",
+			   (unsigned long long)txn->conflict_store_id);
+	sopi_fail_store(
+		err, SOP_CONFLICT, name, name_size,
+		conflict->used == NULL
+			? "the store was created, dropped or renamed meanwhile; run the transaction again"
+		: conflict->range
+			? "a range or count that the transaction read has changed; run the transaction again"
+			: "a key that the transaction read has changed; run the transaction again");
 	sopi_transaction_roll_back(txn, SOP_CONFLICT);
 	return SOP_CONFLICT;
 }
@@ -42,15 +49,17 @@ static sop_status fail(struct sopi_transaction *txn, sop_status status)
 	return status;
 }
 
-static sop_status validate(struct sopi_transaction *txn, uint64_t base, uint64_t at, struct sopi_conflict *conflict)
+static sop_status validate(struct sopi_transaction *txn, uint64_t base, uint64_t at,
+			   struct sopi_conflict *conflict)
 {
 	struct sopi_engine *engine = txn->engine;
 
-	return sopi_predicates_hold(&txn->predicates, &txn->arena, &engine->catalog.names.tree, &engine->catalog.newest,
-				    txn->snapshot, base, at, conflict);
+	return sopi_predicates_hold(&txn->predicates, &txn->arena, &engine->catalog.names.tree,
+				    &engine->catalog.newest, txn->snapshot, base, at, conflict);
 }
 
-/* ---- before the mutex ------------------------------------------------------------------------------------------------- */
+/* ---- before the mutex
+ * ------------------------------------------------------------------------------------------------- */
 
 /* What a commit is about to do. */
 struct plan {
@@ -71,7 +80,8 @@ static sop_status changes_reserve(struct sopi_transaction *txn, size_t count, so
 	return SOP_OK;
 }
 
-/* Lists the changes of all stores in the order of their keys, and finds the leaves that will take them. */
+/* Lists the changes of all stores in the order of their keys, and finds the leaves that will take
+ * them. */
 static sop_status plan_changes(struct sopi_transaction *txn, struct plan *plan, sop_error *err)
 {
 	size_t total = 0;
@@ -102,7 +112,8 @@ static sop_status plan_changes(struct sopi_transaction *txn, struct plan *plan, 
 	return SOP_OK;
 }
 
-/* Makes it likely that applying needs nothing from the system: a leaf for each change, or for what they fill. */
+/* Makes it likely that applying needs nothing from the system: a leaf for each change, or for what
+ * they fill. */
 static void prepare_memory(struct sopi_engine *engine, const struct plan *plan)
 {
 	const size_t leaf = engine->options.node_bytes;
@@ -123,23 +134,26 @@ static void respect_softlocks(struct sopi_transaction *txn, const struct plan *p
 	if (SOPI_LIKELY(atomic_load_explicit(&engine->softlocks.held, memory_order_relaxed) == 0) ||
 	    plan->change_count > SOPI_CHANGES_AT_ONCE)
 		return;
-	deadline_ns = sopi_clock_monotonic_ns(engine->platform->clock) + (int64_t)SOPI_SOFTLOCK_WAIT_MS * NS_PER_MS;
+	deadline_ns = sopi_clock_monotonic_ns(engine->platform->clock) +
+		      (int64_t)SOPI_SOFTLOCK_WAIT_MS * NS_PER_MS;
 	for (size_t i = 0; i < plan->change_count; i++) {
 		const struct sopi_operation *operation = txn->changes[i].newest;
 
 		if (operation->index != used) {
 			used = operation->index;
-			sopi_softlock_wait(&engine->softlocks, sopi_softlock_of(used->store->tree.id, NULL, 0), txn,
+			sopi_softlock_wait(&engine->softlocks,
+					   sopi_softlock_of(used->store->tree.id, NULL, 0), txn,
 					   deadline_ns);
 		}
 		sopi_softlock_wait(&engine->softlocks,
-				   sopi_softlock_of(used->store->tree.id, sopi_operation_key(operation),
-						    operation->key_size),
+				   sopi_softlock_of(used->store->tree.id,
+						    sopi_operation_key(operation), operation->key_size),
 				   txn, deadline_ns);
 	}
 }
 
-/* ---- inside the mutex --------------------------------------------------------------------------------------------------- */
+/* ---- inside the mutex
+ * --------------------------------------------------------------------------------------------------- */
 
 /* Makes extended schemas those of their stores, so that applying understands the new fields. */
 static void extend_schemas(struct sopi_transaction *txn)
@@ -149,7 +163,8 @@ static void extend_schemas(struct sopi_transaction *txn)
 			continue;
 		used->extension->older = used->store->schemas;
 		used->store->schemas = used->extension;
-		atomic_store_explicit(&used->store->tree.schema, used->extension->schema, memory_order_release);
+		atomic_store_explicit(&used->store->tree.schema, used->extension->schema,
+				      memory_order_release);
 		used->extension = NULL;
 		used->extended = true;
 	}
@@ -160,13 +175,13 @@ static void unextend_schemas(struct sopi_transaction *txn)
 {
 	for (struct sopi_used *used = txn->used; used != NULL; used = used->next) {
 		if (used->extended)
-			atomic_store_explicit(&used->store->tree.schema, used->store->schemas->older->schema,
-					      memory_order_release);
+			atomic_store_explicit(&used->store->tree.schema,
+					      used->store->schemas->older->schema, memory_order_release);
 	}
 }
 
-static sop_status apply_all(struct sopi_transaction *txn, struct sopi_apply *apply, const struct plan *plan,
-			    sop_error *err)
+static sop_status apply_all(struct sopi_transaction *txn, struct sopi_apply *apply,
+			    const struct plan *plan, sop_error *err)
 {
 	size_t at = 0;
 
@@ -219,7 +234,8 @@ static void note_stores(const struct sopi_transaction *txn)
 					   sopi_clock_wall_ns(engine->platform->clock),
 					   "store %llu was %s at position %llu",
 					   (unsigned long long)used->store->tree.id,
-					   used->created ? "created" : "dropped", (unsigned long long)txn->position);
+					   used->created ? "created" : "dropped",
+					   (unsigned long long)txn->position);
 	}
 }
 
@@ -244,8 +260,8 @@ static void disown_values(struct sopi_transaction *txn)
 		value->committed = false;
 }
 
-static sop_status commit_locked(struct sopi_transaction *txn, const struct plan *plan, struct sopi_conflict *conflict,
-				sop_error *err)
+static sop_status commit_locked(struct sopi_transaction *txn, const struct plan *plan,
+				struct sopi_conflict *conflict, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
 	struct sopi_apply apply;
@@ -256,7 +272,8 @@ static sop_status commit_locked(struct sopi_transaction *txn, const struct plan 
 		return sopi_fail(err, SOP_EXISTS, "a transaction of this id has committed");
 	if (!SOPI_PLANTED(SOPI_PLANT_VALIDATE_OUTSIDE_ONLY))
 		SOP_TRY(validate(txn, plan->checked_at, SOPI_POSITION_HEAD, conflict));
-	sopi_apply_begin(&apply, &engine->forest, engine->log->driver->next(engine->log), plan->checked_at);
+	sopi_apply_begin(&apply, &engine->forest, engine->log->driver->next(engine->log),
+			 plan->checked_at);
 	extend_schemas(txn);
 	status = apply_all(txn, &apply, plan, err);
 	if (engine->forest.arena.newest != NULL)
@@ -280,7 +297,8 @@ static sop_status commit_locked(struct sopi_transaction *txn, const struct plan 
 	return SOP_OK;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------------ */
+/* ---- the whole
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* A transaction that changes nothing has nothing to validate: it is serialized where it read. */
 static sop_status end_reading(struct sopi_transaction *txn)
@@ -295,8 +313,8 @@ static sop_status end_reading(struct sopi_transaction *txn)
 	return SOP_OK;
 }
 
-static sop_status prepare(struct sopi_transaction *txn, struct plan *plan, struct sopi_conflict *conflict,
-			  sop_error *err)
+static sop_status prepare(struct sopi_transaction *txn, struct plan *plan,
+			  struct sopi_conflict *conflict, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
 	size_t created = 0;
@@ -325,7 +343,8 @@ static sop_status lock(struct sopi_transaction *txn, sop_error *err)
 	if (SOPI_LIKELY(txn->deadline_ns == 0))
 		sopi_mutex_lock(&engine->commit_mutex);
 	else if (!sopi_mutex_lock_until(&engine->commit_mutex, txn->deadline_ns))
-		return sopi_fail(err, SOP_TIMEOUT, "the deadline of the transaction has passed; it is rolled back");
+		return sopi_fail(err, SOP_TIMEOUT,
+				 "the deadline of the transaction has passed; it is rolled back");
 	return SOP_OK;
 }
 
@@ -360,7 +379,8 @@ sop_status sopi_transaction_commit(struct sopi_transaction *txn, sop_error *err)
 		status = lock(txn, err);
 	if (status == SOP_OK) {
 		if (atomic_load_explicit(&txn->cancelled, memory_order_relaxed))
-			status = sopi_fail(err, SOP_CANCELLED, "the transaction was cancelled and is rolled back");
+			status = sopi_fail(err, SOP_CANCELLED,
+					   "the transaction was cancelled and is rolled back");
 		else
 			status = commit_locked(txn, &plan, &conflict, err);
 		sopi_mutex_unlock(&engine->commit_mutex);
@@ -369,7 +389,8 @@ sop_status sopi_transaction_commit(struct sopi_transaction *txn, sop_error *err)
 		return lose(txn, &conflict, err);
 	if (status != SOP_OK) {
 		if (status == SOP_NO_MEMORY)
-			sopi_fail(err, SOP_NO_MEMORY, "out of memory during the commit; it is rolled back");
+			sopi_fail(err, SOP_NO_MEMORY,
+				  "out of memory during the commit; it is rolled back");
 		return fail(txn, status);
 	}
 	SOP_TRY(engine->log->driver->wait_durable(engine->log, txn->position, err));

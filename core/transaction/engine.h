@@ -1,4 +1,5 @@
-/* The commit engine of one database: its trees, its log, and the positions that order everything. */
+/* The commit engine of one database: its trees, its log, and the positions that order everything.
+ * */
 #ifndef SOPI_ENGINE_H
 #define SOPI_ENGINE_H
 
@@ -48,7 +49,8 @@ struct sopi_engine {
 sop_status sopi_engine_open(struct sopi_engine *engine, const struct sopi_engine_options *options,
 			    const struct sopi_platform *platform, sop_error *err);
 
-/* Ends every transaction and frees everything but the slots, so that calls on handles that are left answer CLOSED.
+/* Ends every transaction and frees everything but the slots, so that calls on handles that are
+ * left answer CLOSED.
  * Waits for running calls. Once. */
 void sopi_engine_close(struct sopi_engine *engine);
 
@@ -60,16 +62,18 @@ static inline void sopi_engine_answer(struct sopi_engine *engine, uint64_t posit
 {
 	uint64_t answered = atomic_load_explicit(&engine->answered, memory_order_relaxed);
 
-	while (answered < position && !atomic_compare_exchange_weak_explicit(&engine->answered, &answered, position,
-									     memory_order_seq_cst,
-									     memory_order_relaxed)) {
+	while (answered < position &&
+	       !atomic_compare_exchange_weak_explicit(&engine->answered, &answered, position,
+						      memory_order_seq_cst, memory_order_relaxed)) {
 	}
 }
 
-/* The items of all stores as of the newest position are in order, counted right and reachable? Calls `found` for each problem:
+/* The items of all stores as of the newest position are in order, counted right and reachable?
+ * Calls `found` for each problem:
  * kind, store (a view, may be empty), message; stops when it returns false. NO_MEMORY. */
 sop_status sopi_engine_verify(struct sopi_engine *engine, uint64_t at,
-			      bool (*found)(void *arg, const char *kind, sop_bytes store, const char *message), void *arg,
-			      sop_error *err);
+			      bool (*found)(void *arg, const char *kind, sop_bytes store,
+					    const char *message),
+			      void *arg, sop_error *err);
 
 #endif

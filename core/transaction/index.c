@@ -20,14 +20,16 @@ void sopi_index_clear(struct sopi_index *index)
 }
 
 /* Orders an entry and a key. */
-static int entry_compare(const struct sopi_index_entry *entry, uint32_t head, const uint8_t *key, size_t size)
+static int entry_compare(const struct sopi_index_entry *entry, uint32_t head, const uint8_t *key,
+			 size_t size)
 {
 	if (entry->head != head)
 		return entry->head < head ? -1 : 1;
 	return sopi_bytes_compare(sopi_operation_key(entry->newest), entry->newest->key_size, key, size);
 }
 
-/* The last chunk whose first entry is at or before `key`, or the first chunk. REQUIRES: not empty. */
+/* The last chunk whose first entry is at or before `key`, or the first chunk. REQUIRES: not empty.
+ * */
 static size_t chunk_of(const struct sopi_index *index, uint32_t head, const uint8_t *key, size_t size)
 {
 	size_t low = 0;
@@ -44,7 +46,8 @@ static size_t chunk_of(const struct sopi_index *index, uint32_t head, const uint
 	return low;
 }
 
-bool sopi_index_seek(const struct sopi_index *index, const uint8_t *key, size_t size, struct sopi_index_place *place)
+bool sopi_index_seek(const struct sopi_index *index, const uint8_t *key, size_t size,
+		     struct sopi_index_place *place)
 {
 	const uint32_t head = sopi_head_of(key, size);
 	const struct sopi_index_chunk *chunk;
@@ -91,7 +94,8 @@ static sop_status chunk_insert(struct sopi_index *index, struct sopi_arena *aren
 	struct sopi_index_chunk *chunk;
 
 	if (index->chunk_count == index->chunk_capacity) {
-		const size_t capacity = index->chunk_capacity == 0 ? FIRST_CHUNKS : index->chunk_capacity * 2;
+		const size_t capacity = index->chunk_capacity == 0 ? FIRST_CHUNKS
+								   : index->chunk_capacity * 2;
 		void *grown = index->chunks;
 
 		SOP_TRY(sopi_realloc(&grown, capacity * sizeof *index->chunks, err));
@@ -102,7 +106,8 @@ static sop_status chunk_insert(struct sopi_index *index, struct sopi_arena *aren
 	if (chunk == NULL)
 		return sopi_fail(err, SOP_NO_MEMORY, "out of memory for the operations of a transaction");
 	chunk->count = 0;
-	memmove(index->chunks + at + 1, index->chunks + at, (index->chunk_count - at) * sizeof *index->chunks);
+	memmove(index->chunks + at + 1, index->chunks + at,
+		(index->chunk_count - at) * sizeof *index->chunks);
 	index->chunks[at] = chunk;
 	index->chunk_count++;
 	*out = chunk;
@@ -110,8 +115,8 @@ static sop_status chunk_insert(struct sopi_index *index, struct sopi_arena *aren
 }
 
 /* Makes room for an entry at `place`, which may move to the other half of a chunk that is split. */
-static sop_status make_room(struct sopi_index *index, struct sopi_arena *arena, struct sopi_index_place *place,
-			    sop_error *err)
+static sop_status make_room(struct sopi_index *index, struct sopi_arena *arena,
+			    struct sopi_index_place *place, sop_error *err)
 {
 	struct sopi_index_chunk *chunk, *added;
 	uint32_t kept;
@@ -141,8 +146,8 @@ static sop_status make_room(struct sopi_index *index, struct sopi_arena *arena, 
 	return SOP_OK;
 }
 
-sop_status sopi_index_add(struct sopi_index *index, struct sopi_arena *arena, struct sopi_operation *operation,
-			  sop_error *err)
+sop_status sopi_index_add(struct sopi_index *index, struct sopi_arena *arena,
+			  struct sopi_operation *operation, sop_error *err)
 {
 	struct sopi_index_place place;
 	struct sopi_index_chunk *chunk;

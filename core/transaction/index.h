@@ -1,4 +1,5 @@
-/* The operations of one transaction on one store, in the order of their keys: an ordered list of small sorted arrays.
+/* The operations of one transaction on one store, in the order of their keys: an ordered list of
+ * small sorted arrays.
  * Appending in key order costs O(1), anything else a binary search and a short move. */
 #ifndef SOPI_INDEX_H
 #define SOPI_INDEX_H
@@ -38,16 +39,18 @@ void sopi_index_free(struct sopi_index *index);
 void sopi_index_clear(struct sopi_index *index);
 
 /* The first entry at or behind `key`; true if it is `key`. */
-bool sopi_index_seek(const struct sopi_index *index, const uint8_t *key, size_t size, struct sopi_index_place *place);
+bool sopi_index_seek(const struct sopi_index *index, const uint8_t *key, size_t size,
+		     struct sopi_index_place *place);
 
 /* Adds an operation as the newest of its key. NO_MEMORY leaves the index as it was. */
-sop_status sopi_index_add(struct sopi_index *index, struct sopi_arena *arena, struct sopi_operation *operation,
-			  sop_error *err);
+sop_status sopi_index_add(struct sopi_index *index, struct sopi_arena *arena,
+			  struct sopi_operation *operation, sop_error *err);
 
 /* Takes the newest operation of its key back. */
 void sopi_index_remove(struct sopi_index *index, struct sopi_operation *operation);
 
-static inline struct sopi_operation *sopi_index_at(const struct sopi_index *index, struct sopi_index_place place)
+static inline struct sopi_operation *sopi_index_at(const struct sopi_index *index,
+						   struct sopi_index_place place)
 {
 	return index->chunks[place.chunk]->entries[place.entry].newest;
 }
@@ -80,7 +83,8 @@ static inline bool sopi_index_previous(const struct sopi_index *index, struct so
 }
 
 /* The newest operation on `key`, or NULL. */
-static inline struct sopi_operation *sopi_index_find(const struct sopi_index *index, const uint8_t *key, size_t size)
+static inline struct sopi_operation *sopi_index_find(const struct sopi_index *index,
+						     const uint8_t *key, size_t size)
 {
 	struct sopi_index_place place;
 

@@ -3,7 +3,8 @@
 #include "transaction/transaction.h"
 
 /* Copies a value that is too large to lie in a leaf. */
-static sop_status value_apart(struct sopi_transaction *txn, sop_bytes bytes, struct sopi_value **out, sop_error *err)
+static sop_status value_apart(struct sopi_transaction *txn, sop_bytes bytes,
+			      struct sopi_value **out, sop_error *err)
 {
 	struct sopi_value *value;
 	void *memory = NULL;
@@ -28,18 +29,21 @@ static bool needs_value(enum sopi_operation_kind kind)
 	return kind == SOPI_OP_PUT || kind == SOPI_OP_UPDATE;
 }
 
-sop_status sopi_transaction_add(struct sopi_transaction *txn, struct sopi_used *used, enum sopi_operation_kind kind,
-				sop_bytes key, sop_bytes ride, sop_bytes value, int64_t number, sop_error *err)
+sop_status sopi_transaction_add(struct sopi_transaction *txn, struct sopi_used *used,
+				enum sopi_operation_kind kind, sop_bytes key, sop_bytes ride,
+				sop_bytes value, int64_t number, sop_error *err)
 {
 	const bool apart = needs_value(kind) && value.size > txn->engine->options.inline_value_bytes;
 	const size_t inside = needs_value(kind) && !apart ? value.size : 0;
 	struct sopi_operation *operation;
 	struct sopi_value *value_copy = NULL;
 
-	if (txn->arena.total_bytes + txn->value_bytes + value.size > txn->engine->options.transaction_bytes_max)
-		return sopi_fail_store(err, SOP_LIMIT, used->name, used->name_size,
-				       "the transaction is larger than transaction_bytes_max (%llu bytes); commit earlier",
-				       (unsigned long long)txn->engine->options.transaction_bytes_max);
+	if (txn->arena.total_bytes + txn->value_bytes + value.size >
+	    txn->engine->options.transaction_bytes_max)
+		return sopi_fail_store(
+			err, SOP_LIMIT, used->name, used->name_size,
+			"the transaction is larger than transaction_bytes_max (%llu bytes); commit earlier",
+			(unsigned long long)txn->engine->options.transaction_bytes_max);
 	operation = sopi_arena_take(&txn->arena, sizeof *operation + key.size + ride.size + inside);
 	if (operation == NULL)
 		return sopi_fail(err, SOP_NO_MEMORY, "out of memory for the operations of a transaction");
@@ -65,7 +69,8 @@ sop_status sopi_transaction_add(struct sopi_transaction *txn, struct sopi_used *
 	return SOP_OK;
 }
 
-/* ---- savepoints -------------------------------------------------------------------------------------------------- */
+/* ---- savepoints
+ * -------------------------------------------------------------------------------------------------- */
 
 sop_status sopi_transaction_savepoint(struct sopi_transaction *txn, uint64_t *savepoint, sop_error *err)
 {

@@ -1,5 +1,5 @@
-/* A ring of the newest commits with a chained hash over it; old entries fall out of their chains by themselves, since
- * a chain leads from newer to older. */
+/* A ring of the newest commits with a chained hash over it; old entries fall out of their chains by
+ * themselves, since a chain leads from newer to older. */
 #include "transaction/outcome.h"
 
 #include "base/alloc.h"
@@ -90,8 +90,10 @@ sop_status sopi_outcomes_reserve(struct sopi_outcomes *outcomes, sop_error *err)
 	sop_status status = SOP_OK;
 
 	sopi_mutex_lock(&outcomes->mutex);
-	/* Twice: between here and the add, others may take what is left, but never half of the ring. */
-	if (outcomes->capacity < SOPI_OUTCOMES_MAX && outcomes->added + outcomes->capacity / 2 >= outcomes->capacity)
+	/* Twice: between here and the add, others may take what is left, but never half of the
+	 * ring. */
+	if (outcomes->capacity < SOPI_OUTCOMES_MAX &&
+	    outcomes->added + outcomes->capacity / 2 >= outcomes->capacity)
 		status = grow_locked(outcomes, err);
 	sopi_mutex_unlock(&outcomes->mutex);
 	return status;
@@ -117,7 +119,8 @@ uint64_t sopi_outcomes_find(struct sopi_outcomes *outcomes, const uint8_t id[16]
 		oldest = *forgotten ? outcomes->added - outcomes->capacity : 0;
 		number = 0;
 		if (bucket != 0) {
-			number = ((outcomes->added - 1) & ~(uint64_t)(outcomes->capacity - 1)) | (bucket - 1);
+			number = ((outcomes->added - 1) & ~(uint64_t)(outcomes->capacity - 1)) |
+				 (bucket - 1);
 			if (number >= outcomes->added)
 				number -= outcomes->capacity;
 			number++;

@@ -29,7 +29,8 @@ sop_status sopi_outcomes_reserve(struct sopi_outcomes *outcomes, sop_error *err)
 /* Adds a transaction that committed. */
 void sopi_outcomes_add(struct sopi_outcomes *outcomes, const uint8_t id[16], uint64_t position);
 
-/* The position of a transaction, or 0. `forgotten` receives whether older ones are no longer known. */
+/* The position of a transaction, or 0. `forgotten` receives whether older ones are no longer
+ * known. */
 uint64_t sopi_outcomes_find(struct sopi_outcomes *outcomes, const uint8_t id[16], bool *forgotten);
 
 #endif

@@ -10,7 +10,8 @@ static sop_status no_room(sop_error *err)
 	return sopi_fail(err, SOP_NO_MEMORY, "out of memory for what the transaction has read");
 }
 
-/* ---- remembering ------------------------------------------------------------------------------------------------- */
+/* ---- remembering
+ * ------------------------------------------------------------------------------------------------- */
 
 sop_status sopi_predicate_point(struct sopi_predicates *predicates, struct sopi_arena *arena,
 				const struct sopi_point *point, sop_error *err)
@@ -40,8 +41,8 @@ sop_status sopi_predicate_point(struct sopi_predicates *predicates, struct sopi_
 	return SOP_OK;
 }
 
-sop_status sopi_predicate_count(struct sopi_predicates *predicates, struct sopi_arena *arena, struct sopi_used *used,
-				int64_t items, sop_error *err)
+sop_status sopi_predicate_count(struct sopi_predicates *predicates, struct sopi_arena *arena,
+				struct sopi_used *used, int64_t items, sop_error *err)
 {
 	struct sopi_count_predicate *count;
 
@@ -55,8 +56,8 @@ sop_status sopi_predicate_count(struct sopi_predicates *predicates, struct sopi_
 	return SOP_OK;
 }
 
-sop_status sopi_predicate_name(struct sopi_predicates *predicates, struct sopi_arena *arena, const void *name,
-			       size_t size, uint64_t version, sop_error *err)
+sop_status sopi_predicate_name(struct sopi_predicates *predicates, struct sopi_arena *arena,
+			       const void *name, size_t size, uint64_t version, sop_error *err)
 {
 	struct sopi_name_predicate *added;
 	uint8_t *copy;
@@ -73,8 +74,9 @@ sop_status sopi_predicate_name(struct sopi_predicates *predicates, struct sopi_a
 	return SOP_OK;
 }
 
-sop_status sopi_predicate_range(struct sopi_predicates *predicates, struct sopi_arena *arena, struct sopi_used *used,
-				bool keys_only, struct sopi_range **out, sop_error *err)
+sop_status sopi_predicate_range(struct sopi_predicates *predicates, struct sopi_arena *arena,
+				struct sopi_used *used, bool keys_only, struct sopi_range **out,
+				sop_error *err)
 {
 	struct sopi_range *range = sopi_arena_take(arena, sizeof *range);
 
@@ -90,9 +92,10 @@ sop_status sopi_predicate_range(struct sopi_predicates *predicates, struct sopi_
 	return SOP_OK;
 }
 
-/* Copies a bound (`key` NULL: makes room only); the room grows by half, so that extending costs little. */
-static sop_status set_bound(struct sopi_arena *arena, uint8_t **bound, size_t *capacity, const uint8_t *key,
-			    size_t size, sop_error *err)
+/* Copies a bound (`key` NULL: makes room only); the room grows by half, so that extending costs
+ * little. */
+static sop_status set_bound(struct sopi_arena *arena, uint8_t **bound, size_t *capacity,
+			    const uint8_t *key, size_t size, sop_error *err)
 {
 	if (size > *capacity) {
 		const size_t room = size + size / 2 + 32;
@@ -108,16 +111,16 @@ static sop_status set_bound(struct sopi_arena *arena, uint8_t **bound, size_t *c
 	return SOP_OK;
 }
 
-sop_status sopi_range_low(struct sopi_range *range, struct sopi_arena *arena, const uint8_t *key, size_t size,
-			  sop_error *err)
+sop_status sopi_range_low(struct sopi_range *range, struct sopi_arena *arena, const uint8_t *key,
+			  size_t size, sop_error *err)
 {
 	SOP_TRY(set_bound(arena, &range->low, &range->low_capacity, key, size, err));
 	range->low_size = size;
 	return SOP_OK;
 }
 
-sop_status sopi_range_high(struct sopi_range *range, struct sopi_arena *arena, const uint8_t *key, size_t size,
-			   bool inclusive, sop_error *err)
+sop_status sopi_range_high(struct sopi_range *range, struct sopi_arena *arena, const uint8_t *key,
+			   size_t size, bool inclusive, sop_error *err)
 {
 	/* The least key behind `key` is `key` and a NUL. */
 	if (size + 1 > range->high_capacity)
@@ -131,8 +134,8 @@ sop_status sopi_range_high(struct sopi_range *range, struct sopi_arena *arena, c
 	return SOP_OK;
 }
 
-static sop_status leaf_add(struct sopi_leaf_chunk **chunks, struct sopi_arena *arena, struct sopi_vnode *leaf,
-			   sop_error *err)
+static sop_status leaf_add(struct sopi_leaf_chunk **chunks, struct sopi_arena *arena,
+			   struct sopi_vnode *leaf, sop_error *err)
 {
 	struct sopi_leaf_chunk *chunk = *chunks;
 
@@ -150,12 +153,14 @@ static sop_status leaf_add(struct sopi_leaf_chunk **chunks, struct sopi_arena *a
 	return SOP_OK;
 }
 
-sop_status sopi_range_leaf(struct sopi_range *range, struct sopi_arena *arena, struct sopi_vnode *leaf, sop_error *err)
+sop_status sopi_range_leaf(struct sopi_range *range, struct sopi_arena *arena,
+			   struct sopi_vnode *leaf, sop_error *err)
 {
 	return leaf_add(&range->leaves, arena, leaf, err);
 }
 
-/* ---- asking again ------------------------------------------------------------------------------------------------- */
+/* ---- asking again
+ * ------------------------------------------------------------------------------------------------- */
 
 /* One validation. */
 struct asking {
@@ -166,8 +171,8 @@ struct asking {
 	struct sopi_conflict *conflict;
 };
 
-static sop_status fails(const struct asking *asking, struct sopi_used *used, const uint8_t *key, size_t key_size,
-			bool range)
+static sop_status fails(const struct asking *asking, struct sopi_used *used, const uint8_t *key,
+			size_t key_size, bool range)
 {
 	*asking->conflict = (struct sopi_conflict){ used, key, key_size, NULL, range };
 	return SOP_CONFLICT;
@@ -207,11 +212,13 @@ static sop_status walk_settle(struct sopi_walk *walk, const struct sopi_range *r
 	return SOP_OK;
 }
 
-static bool same_item(const struct sopi_range *range, const struct sopi_item_view *a, const struct sopi_item_view *b)
+static bool same_item(const struct sopi_range *range, const struct sopi_item_view *a,
+		      const struct sopi_item_view *b)
 {
 	if (!range->keys_only && a->version != b->version)
 		return false;
-	if (range->keys_only && (a->ride_size != b->ride_size || (a->ride_size != 0 && memcmp(a->ride, b->ride, a->ride_size) != 0)))
+	if (range->keys_only && (a->ride_size != b->ride_size ||
+				 (a->ride_size != 0 && memcmp(a->ride, b->ride, a->ride_size) != 0)))
 		return false;
 	return sopi_item_compare(a, b) == 0;
 }
@@ -230,8 +237,8 @@ static void skip_equal_leaf(const struct asking *asking, struct sopi_walk *then,
 	}
 }
 
-static sop_status ranges_equal(const struct asking *asking, const struct sopi_range *range, struct sopi_walk *then,
-			       struct sopi_walk *now)
+static sop_status ranges_equal(const struct asking *asking, const struct sopi_range *range,
+			       struct sopi_walk *then, struct sopi_walk *now)
 {
 	SOP_TRY(sopi_walk_seek(then, range->low, range->low_size, NULL));
 	SOP_TRY(sopi_walk_seek(now, range->low, range->low_size, NULL));
@@ -251,7 +258,8 @@ static sop_status ranges_equal(const struct asking *asking, const struct sopi_ra
 
 			if (key != NULL)
 				sopi_item_copy_key(at, 0, key);
-			return fails(asking, range->used, key, key != NULL ? sopi_item_whole_key_size(at) : 0, true);
+			return fails(asking, range->used, key,
+				     key != NULL ? sopi_item_whole_key_size(at) : 0, true);
 		}
 		then->index++;
 		now->index++;
@@ -259,7 +267,8 @@ static sop_status ranges_equal(const struct asking *asking, const struct sopi_ra
 }
 
 /* Replaces the leaves of a range by those that answer at `at`. */
-static sop_status range_renew(const struct asking *asking, struct sopi_range *range, struct sopi_walk *walk)
+static sop_status range_renew(const struct asking *asking, struct sopi_range *range,
+			      struct sopi_walk *walk)
 {
 	struct sopi_leaf_chunk *leaves = NULL;
 
@@ -270,7 +279,8 @@ static sop_status range_renew(const struct asking *asking, struct sopi_range *ra
 
 		SOP_TRY(leaf_add(&leaves, asking->arena, walk->vnode, NULL));
 		if (!sopi_path_upper(&walk->path, &upper) ||
-		    (!range->unbounded && sopi_separator_compare_key(&upper, range->high, range->high_size) >= 0))
+		    (!range->unbounded &&
+		     sopi_separator_compare_key(&upper, range->high, range->high_size) >= 0))
 			break;
 		status = sopi_walk_next_leaf(walk, NULL);
 		if (status != SOP_OK)
@@ -286,7 +296,8 @@ static sop_status range_holds(const struct asking *asking, struct sopi_range *ra
 	bool changed = false;
 	sop_status status;
 
-	for (struct sopi_leaf_chunk *chunk = range->leaves; chunk != NULL && !changed; chunk = chunk->older) {
+	for (struct sopi_leaf_chunk *chunk = range->leaves; chunk != NULL && !changed;
+	     chunk = chunk->older) {
 		for (size_t i = 0; i < chunk->count && !changed; i++)
 			changed = sopi_vnode_changed(chunk->leaves[i], asking->base);
 	}
@@ -321,8 +332,9 @@ static sop_status names_hold(const struct asking *asking, const struct sopi_name
 }
 
 sop_status sopi_predicates_hold(struct sopi_predicates *predicates, struct sopi_arena *arena,
-				const struct sopi_tree *names, const _Atomic uint64_t *names_newest, uint64_t snapshot,
-				uint64_t base, uint64_t at, struct sopi_conflict *conflict)
+				const struct sopi_tree *names, const _Atomic uint64_t *names_newest,
+				uint64_t snapshot, uint64_t base, uint64_t at,
+				struct sopi_conflict *conflict)
 {
 	const struct asking asking = { arena, snapshot, base, at, conflict };
 
@@ -334,7 +346,8 @@ sop_status sopi_predicates_hold(struct sopi_predicates *predicates, struct sopi_
 	}
 	for (struct sopi_range *range = predicates->ranges; range != NULL; range = range->older)
 		SOP_TRY(range_holds(&asking, range));
-	for (struct sopi_count_predicate *count = predicates->counts; count != NULL; count = count->older) {
+	for (struct sopi_count_predicate *count = predicates->counts; count != NULL;
+	     count = count->older) {
 		if (sopi_tree_count(&count->used->store->tree, at) != count->items)
 			return fails(&asking, count->used, NULL, 0, true);
 	}

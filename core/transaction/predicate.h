@@ -1,7 +1,7 @@
 /* What a transaction read, in the form in which it can be asked again at the head.
  *
- * Every predicate remembers the leaves that answered it: as long as none of them has changed, its answer holds, since a
- * look-up's result is a function of the leaf that owns the key. */
+ * Every predicate remembers the leaves that answered it: as long as none of them has changed, its
+ * answer holds, since a look-up's result is a function of the leaf that owns the key. */
 #ifndef SOPI_PREDICATE_H
 #define SOPI_PREDICATE_H
 
@@ -85,29 +85,32 @@ struct sopi_conflict {
 
 sop_status sopi_predicate_point(struct sopi_predicates *predicates, struct sopi_arena *arena,
 				const struct sopi_point *point, sop_error *err);
-sop_status sopi_predicate_count(struct sopi_predicates *predicates, struct sopi_arena *arena, struct sopi_used *used,
-				int64_t items, sop_error *err);
-sop_status sopi_predicate_name(struct sopi_predicates *predicates, struct sopi_arena *arena, const void *name,
-			       size_t size, uint64_t version, sop_error *err);
+sop_status sopi_predicate_count(struct sopi_predicates *predicates, struct sopi_arena *arena,
+				struct sopi_used *used, int64_t items, sop_error *err);
+sop_status sopi_predicate_name(struct sopi_predicates *predicates, struct sopi_arena *arena,
+			       const void *name, size_t size, uint64_t version, sop_error *err);
 
 /* A new range that begins at `low` and is extended as it is read. */
-sop_status sopi_predicate_range(struct sopi_predicates *predicates, struct sopi_arena *arena, struct sopi_used *used,
-				bool keys_only, struct sopi_range **out, sop_error *err);
-sop_status sopi_range_low(struct sopi_range *range, struct sopi_arena *arena, const uint8_t *key, size_t size,
-			  sop_error *err);
+sop_status sopi_predicate_range(struct sopi_predicates *predicates, struct sopi_arena *arena,
+				struct sopi_used *used, bool keys_only, struct sopi_range **out,
+				sop_error *err);
+sop_status sopi_range_low(struct sopi_range *range, struct sopi_arena *arena, const uint8_t *key,
+			  size_t size, sop_error *err);
 
 /* Ends the range at `key`: before it, or behind it (`inclusive`). */
-sop_status sopi_range_high(struct sopi_range *range, struct sopi_arena *arena, const uint8_t *key, size_t size,
-			   bool inclusive, sop_error *err);
+sop_status sopi_range_high(struct sopi_range *range, struct sopi_arena *arena, const uint8_t *key,
+			   size_t size, bool inclusive, sop_error *err);
 
 /* A leaf answered for part of the range. */
-sop_status sopi_range_leaf(struct sopi_range *range, struct sopi_arena *arena, struct sopi_vnode *leaf, sop_error *err);
+sop_status sopi_range_leaf(struct sopi_range *range, struct sopi_arena *arena,
+			   struct sopi_vnode *leaf, sop_error *err);
 
-/* Do all predicates give at `at` the answers of `snapshot`? Only what changed above `base` is asked again. Before the mutex
- * (`at` is not HEAD) the leaves that answer at `at` take the place of the old ones.
- * CONFLICT (`conflict` says where), NO_MEMORY. */
+/* Do all predicates give at `at` the answers of `snapshot`? Only what changed above `base` is asked
+ * again. Before the mutex (`at` is not HEAD) the leaves that answer at `at` take the place of the
+ * old ones. CONFLICT (`conflict` says where), NO_MEMORY. */
 sop_status sopi_predicates_hold(struct sopi_predicates *predicates, struct sopi_arena *arena,
-				const struct sopi_tree *names, const _Atomic uint64_t *names_newest, uint64_t snapshot,
-				uint64_t base, uint64_t at, struct sopi_conflict *conflict);
+				const struct sopi_tree *names, const _Atomic uint64_t *names_newest,
+				uint64_t snapshot, uint64_t base, uint64_t at,
+				struct sopi_conflict *conflict);
 
 #endif

@@ -2,8 +2,8 @@
 #include "transaction/transaction.h"
 
 /* Looks a key up at the snapshot and remembers what was found. */
-static sop_status read_base(struct sopi_transaction *txn, struct sopi_used *used, const uint8_t *key, size_t size,
-			    bool existence, struct sopi_found *found, sop_error *err)
+static sop_status read_base(struct sopi_transaction *txn, struct sopi_used *used, const uint8_t *key,
+			    size_t size, bool existence, struct sopi_found *found, sop_error *err)
 {
 	struct sopi_point point;
 	struct sopi_vnode *leaf;
@@ -15,7 +15,8 @@ static sop_status read_base(struct sopi_transaction *txn, struct sopi_used *used
 	}
 	block = sopi_tree_leaf(&used->store->tree, key, size, txn->snapshot, &leaf);
 	found->exists = sopi_leaf_get(block, key, size, txn->snapshot, &found->item);
-	/* What a change rests on is validated in every mode that writes; what is only read, in SOP_WRITE. */
+	/* What a change rests on is validated in every mode that writes; what is only read, in
+	 * SOP_WRITE. */
 	if (!sopi_transaction_validates(txn) && !(existence && sopi_transaction_writes(txn)))
 		return SOP_OK;
 	point = (struct sopi_point){ .used = used,
@@ -28,8 +29,8 @@ static sop_status read_base(struct sopi_transaction *txn, struct sopi_used *used
 	return sopi_predicate_point(&txn->predicates, &txn->arena, &point, err);
 }
 
-sop_status sopi_transaction_get(struct sopi_transaction *txn, struct sopi_used *used, const uint8_t *key, size_t size,
-				bool existence, struct sopi_found *found, sop_error *err)
+sop_status sopi_transaction_get(struct sopi_transaction *txn, struct sopi_used *used, const uint8_t *key,
+				size_t size, bool existence, struct sopi_found *found, sop_error *err)
 {
 	const struct sopi_operation *own = sopi_index_find(&used->index, key, size);
 	struct sopi_item_view base;
@@ -41,13 +42,14 @@ sop_status sopi_transaction_get(struct sopi_transaction *txn, struct sopi_used *
 		SOP_TRY(read_base(txn, used, key, size, existence, found, err));
 		base = found->item;
 	}
-	return sopi_operations_fold(own, found->exists ? &base : NULL, used->schema, &txn->arena, &found->exists,
-				    &found->item, err);
+	return sopi_operations_fold(own, found->exists ? &base : NULL, used->schema, &txn->arena,
+				    &found->exists, &found->item, err);
 }
 
-/* How many items more or fewer there are because of the transaction's own operations. Whether their keys are there at
- * the snapshot is remembered: the count alone may be equal by accident. */
-static sop_status own_effect(struct sopi_transaction *txn, struct sopi_used *used, int64_t *effect, sop_error *err)
+/* How many items more or fewer there are because of the transaction's own operations. Whether their
+ * keys are there at the snapshot is remembered: the count alone may be equal by accident. */
+static sop_status own_effect(struct sopi_transaction *txn, struct sopi_used *used, int64_t *effect,
+			     sop_error *err)
 {
 	struct sopi_index_place place = { 0, 0 };
 
@@ -60,15 +62,16 @@ static sop_status own_effect(struct sopi_transaction *txn, struct sopi_used *use
 		bool exists;
 
 		SOP_TRY(read_base(txn, used, key, own->key_size, true, &before, err));
-		SOP_TRY(sopi_operations_fold(own, before.exists ? &before.item : NULL, used->schema, &txn->arena,
-					     &exists, &after, err));
+		SOP_TRY(sopi_operations_fold(own, before.exists ? &before.item : NULL, used->schema,
+					     &txn->arena, &exists, &after, err));
 		*effect += (exists ? 1 : 0) - (before.exists ? 1 : 0);
 		sopi_index_next(&used->index, &place);
 	}
 	return SOP_OK;
 }
 
-sop_status sopi_transaction_count(struct sopi_transaction *txn, struct sopi_used *used, uint64_t *count, sop_error *err)
+sop_status sopi_transaction_count(struct sopi_transaction *txn, struct sopi_used *used,
+				  uint64_t *count, sop_error *err)
 {
 	int64_t items = 0;
 	int64_t effect = 0;

@@ -43,7 +43,8 @@ sop_status sopi_transaction_back_off(struct sopi_transaction *txn, sop_error *er
 		left_ns = txn->deadline_ns - sopi_clock_monotonic_ns(clock);
 		if (left_ns <= 0)
 			return sopi_fail(err, SOP_TIMEOUT,
-					 "the deadline of the transaction has passed after %u attempts", txn->attempts);
+					 "the deadline of the transaction has passed after %u attempts",
+					 txn->attempts);
 		duration_ns = duration_ns < left_ns ? duration_ns : left_ns;
 	}
 	if (txn->attempts >= PATIENCE)

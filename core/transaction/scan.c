@@ -71,24 +71,26 @@ sop_status sopi_scan_to(struct sopi_scan *scan, const uint8_t *key, size_t size,
 	return SOP_OK;
 }
 
-/* ---- the base ------------------------------------------------------------------------------------------------------ */
+/* ---- the base
+ * ------------------------------------------------------------------------------------------------------ */
 
 static sop_status note_leaf(struct sopi_scan *scan, sop_error *err)
 {
-	return scan->range == NULL ? SOP_OK :
-				     sopi_range_leaf(scan->range, &scan->txn->arena, scan->base.vnode, err);
+	return scan->range == NULL
+		       ? SOP_OK
+		       : sopi_range_leaf(scan->range, &scan->txn->arena, scan->base.vnode, err);
 }
 
-/* Makes the walk stand on an item, over empty leaves if need be, in the direction of the scan. Going backwards the walk's
- * index is one behind the item. */
+/* Makes the walk stand on an item, over empty leaves if need be, in the direction of the scan.
+ * Going backwards the walk's index is one behind the item. */
 static sop_status settle_base(struct sopi_scan *scan, sop_error *err)
 {
 	struct sopi_walk *walk = &scan->base;
 
 	scan->has_base = true;
 	while (scan->forward ? walk->index >= walk->count : walk->index == 0) {
-		const sop_status status = scan->forward ? sopi_walk_next_leaf(walk, err) :
-							  sopi_walk_previous_leaf(walk, err);
+		const sop_status status = scan->forward ? sopi_walk_next_leaf(walk, err)
+							: sopi_walk_previous_leaf(walk, err);
 
 		if (status == SOP_NOT_FOUND) {
 			scan->has_base = false;
@@ -111,9 +113,11 @@ static sop_status advance_base(struct sopi_scan *scan, sop_error *err)
 	return settle_base(scan, err);
 }
 
-/* ---- synchronising -------------------------------------------------------------------------------------------------- */
+/* ---- synchronising
+ * -------------------------------------------------------------------------------------------------- */
 
-/* The key from which the next step looks: forwards at or behind it, backwards before it. False: the open end. */
+/* The key from which the next step looks: forwards at or behind it, backwards before it. False:
+ * the open end. */
 static bool start_key(struct sopi_scan *scan, sop_bytes *key)
 {
 	if (scan->place == SOPI_SCAN_ON || scan->place == SOPI_SCAN_GAP) {
@@ -166,8 +170,8 @@ static void sync_own(struct sopi_scan *scan, bool bounded, sop_bytes key)
 		(void)sopi_index_seek(index, key.data, key.size, &scan->own);
 	else
 		scan->own = (struct sopi_index_place){ index->chunk_count, 0 };
-	scan->has_own = scan->forward ? !sopi_index_is_end(index, scan->own) :
-					sopi_index_previous(index, &scan->own);
+	scan->has_own = scan->forward ? !sopi_index_is_end(index, scan->own)
+				      : sopi_index_previous(index, &scan->own);
 }
 
 static void advance_own(struct sopi_scan *scan)
@@ -188,7 +192,8 @@ static sop_status begin_range(struct sopi_scan *scan, bool bounded, sop_bytes ke
 	scan->range = NULL;
 	if (!scan->remembers || scan->used->created)
 		return SOP_OK;
-	SOP_TRY(sopi_predicate_range(&scan->txn->predicates, arena, scan->used, scan->keys_only, &scan->range, err));
+	SOP_TRY(sopi_predicate_range(&scan->txn->predicates, arena, scan->used, scan->keys_only,
+				     &scan->range, err));
 	if (scan->forward)
 		return sopi_range_low(scan->range, arena, key.data, key.size, err);
 	if (bounded)
@@ -213,9 +218,11 @@ static sop_status synchronise(struct sopi_scan *scan, bool forward, sop_error *e
 			key = (sop_bytes){ scan->key.data, scan->key.size };
 			sync_own(scan, true, key);
 			if (on && forward && scan->has_own) { /* not the one it stands on */
-				const struct sopi_operation *own = sopi_index_at(&scan->used->index, scan->own);
+				const struct sopi_operation *own =
+					sopi_index_at(&scan->used->index, scan->own);
 
-				if (sopi_bytes_compare(sopi_operation_key(own), own->key_size, key.data, key.size) == 0)
+				if (sopi_bytes_compare(sopi_operation_key(own), own->key_size,
+						       key.data, key.size) == 0)
 					advance_own(scan);
 			}
 			return SOP_OK;
@@ -232,7 +239,8 @@ static sop_status synchronise(struct sopi_scan *scan, bool forward, sop_error *e
 	return SOP_OK;
 }
 
-/* ---- stepping ------------------------------------------------------------------------------------------------------- */
+/* ---- stepping
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* The range that was read reaches up to the item, or to the end of the bounds. */
 static sop_status extend_range(struct sopi_scan *scan, const uint8_t *key, size_t size, sop_error *err)
@@ -243,14 +251,15 @@ static sop_status extend_range(struct sopi_scan *scan, const uint8_t *key, size_
 		return SOP_OK;
 	if (key != NULL) {
 		scan->range->found = true;
-		return scan->forward ? sopi_range_high(scan->range, arena, key, size, true, err) :
-				       sopi_range_low(scan->range, arena, key, size, err);
+		return scan->forward ? sopi_range_high(scan->range, arena, key, size, true, err)
+				     : sopi_range_low(scan->range, arena, key, size, err);
 	}
 	if (!scan->forward)
-		return sopi_range_low(scan->range, arena, scan->bounds->low.data, scan->bounds->low.size, err);
+		return sopi_range_low(scan->range, arena, scan->bounds->low.data,
+				      scan->bounds->low.size, err);
 	if (!scan->bounds->unbounded)
-		return sopi_range_high(scan->range, arena, scan->bounds->high.data, scan->bounds->high.size, false,
-				       err);
+		return sopi_range_high(scan->range, arena, scan->bounds->high.data,
+				       scan->bounds->high.size, false, err);
 	scan->range->unbounded = true;
 	scan->range->empty = false;
 	return SOP_OK;
@@ -281,7 +290,8 @@ static sop_status step_onto(struct sopi_scan *scan, const struct sopi_item_view 
 	return extend_range(scan, scan->key.data, size, err);
 }
 
-/* Orders the base's item and the own operation in the direction of the scan; below 0: the base comes first. */
+/* Orders the base's item and the own operation in the direction of the scan; below 0: the base
+ * comes first. */
 static int base_or_own(const struct sopi_scan *scan, const struct sopi_item_view *base)
 {
 	const struct sopi_operation *own;
@@ -305,8 +315,10 @@ static bool is_beyond(const struct sopi_scan *scan, const struct sopi_item_view 
 	return sopi_item_compare_key(item, scan->bounds->low.data, scan->bounds->low.size) < 0;
 }
 
-/* The next candidate: takes it off base and own. `exists` is false where own operations removed the item. */
-static sop_status take_candidate(struct sopi_scan *scan, struct sopi_item_view *item, bool *exists, sop_error *err)
+/* The next candidate: takes it off base and own. `exists` is false where own operations removed
+ * the item. */
+static sop_status take_candidate(struct sopi_scan *scan, struct sopi_item_view *item, bool *exists,
+				 sop_error *err)
 {
 	struct sopi_item_view base;
 	const struct sopi_operation *own;
@@ -321,8 +333,8 @@ static sop_status take_candidate(struct sopi_scan *scan, struct sopi_item_view *
 		return SOP_OK;
 	}
 	own = sopi_index_at(&scan->used->index, scan->own);
-	return sopi_operations_fold(own, order == 0 ? &base : NULL, scan->used->schema, &scan->txn->arena, exists,
-				    item, err);
+	return sopi_operations_fold(own, order == 0 ? &base : NULL, scan->used->schema,
+				    &scan->txn->arena, exists, item, err);
 }
 
 /* Moves base and own behind the candidate `item`. */
@@ -347,8 +359,9 @@ static void become_plain(struct sopi_scan *scan)
 	struct sopi_item_view last;
 
 	scan->plain = NULL;
-	if (!scan->forward || !scan->has_base || scan->used->index.entry_count != 0 || scan->range != NULL ||
-	    walk->order != NULL || leaf->prefix_size > scan->key.size || walk->index >= walk->count)
+	if (!scan->forward || !scan->has_base || scan->used->index.entry_count != 0 ||
+	    scan->range != NULL || walk->order != NULL || leaf->prefix_size > scan->key.size ||
+	    walk->index >= walk->count)
 		return;
 	sopi_leaf_describe(leaf, walk->count - 1u, &last);
 	if (is_beyond(scan, &last))

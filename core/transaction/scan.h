@@ -1,5 +1,6 @@
-/* Ordered reading in a transaction: the snapshot merged with the transaction's own operations, both ways. A scan remembers
- * the key it stands on, so that it survives whatever the transaction changes meanwhile. */
+/* Ordered reading in a transaction: the snapshot merged with the transaction's own operations, both
+ * ways. A scan remembers the key it stands on, so that it survives whatever the transaction changes
+ * meanwhile. */
 #ifndef SOPI_SCAN_H
 #define SOPI_SCAN_H
 
@@ -13,7 +14,8 @@ enum sopi_scan_place {
 	SOPI_SCAN_END /* behind everything */
 };
 
-/* Bounds are whole internal keys or parts of them; a range goes from `low` on and stops below `high`. */
+/* Bounds are whole internal keys or parts of them; a range goes from `low` on and stops below
+ * `high`. */
 struct sopi_bounds {
 	sop_buf low;
 	sop_buf high;
@@ -48,17 +50,20 @@ void sopi_scan_to_start(struct sopi_scan *scan);
 void sopi_scan_to_end(struct sopi_scan *scan);
 sop_status sopi_scan_to(struct sopi_scan *scan, const uint8_t *key, size_t size, sop_error *err);
 
-/* Do the next items of the current leaf follow as they lie? Then sopi_scan_plain_next may be called. */
+/* Do the next items of the current leaf follow as they lie? Then sopi_scan_plain_next may be
+ * called. */
 static inline bool sopi_scan_is_plain(const struct sopi_scan *scan)
 {
 	return scan->plain != NULL && scan->synced && scan->forward && scan->place == SOPI_SCAN_ON &&
 	       scan->generation == scan->used->index.generation && scan->base.index < scan->base.count;
 }
 
-/* The item that a plain scan steps onto next, without stepping; NULL if the room for its key must grow first. */
+/* The item that a plain scan steps onto next, without stepping; NULL if the room for its key must
+ * grow first. */
 static inline const struct sopi_item *sopi_scan_plain_item(const struct sopi_scan *scan)
 {
-	const struct sopi_item *item = sopi_item_at(scan->plain, sopi_leaf_places(scan->plain)[scan->base.index]);
+	const struct sopi_item *item =
+		sopi_item_at(scan->plain, sopi_leaf_places(scan->plain)[scan->base.index]);
 
 	return scan->plain->prefix_size + sopi_item_key_size(item) < scan->key.capacity ? item : NULL;
 }
@@ -77,7 +82,8 @@ static inline void sopi_scan_plain_step(struct sopi_scan *scan, const struct sop
 		sopi_scan_plain_leave(scan);
 }
 
-/* Steps to the next or previous item. NOT_FOUND (without a message): there is none. The view lives until the next call. */
+/* Steps to the next or previous item. NOT_FOUND (without a message): there is none. The view lives
+ * until the next call. */
 sop_status sopi_scan_next(struct sopi_scan *scan, struct sopi_item_view *item, sop_error *err);
 sop_status sopi_scan_previous(struct sopi_scan *scan, struct sopi_item_view *item, sop_error *err);
 

@@ -78,7 +78,8 @@ static bool is_held_locked(const struct sopi_softlocks *softlocks, uint64_t what
 	return false;
 }
 
-void sopi_softlock_wait(struct sopi_softlocks *softlocks, uint64_t what, const void *holder, int64_t deadline_ns)
+void sopi_softlock_wait(struct sopi_softlocks *softlocks, uint64_t what, const void *holder,
+			int64_t deadline_ns)
 {
 	sopi_mutex_lock(&softlocks->mutex);
 	while (is_held_locked(softlocks, what, holder)) {

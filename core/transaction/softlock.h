@@ -1,4 +1,5 @@
-/* Soft locks: a transaction that has lost several times asks the others to wait for it instead of overtaking. A courtesy,
+/* Soft locks: a transaction that has lost several times asks the others to wait for it instead of
+ * overtaking. A courtesy,
  * bounded in time; correctness never depends on it. */
 #ifndef SOPI_SOFTLOCK_H
 #define SOPI_SOFTLOCK_H
@@ -38,6 +39,7 @@ void sopi_softlock_take(struct sopi_softlocks *softlocks, uint64_t what, const v
 void sopi_softlock_release(struct sopi_softlocks *softlocks, const void *holder);
 
 /* Waits while another than `holder` holds `what`, until `deadline_ns` (monotonic) at most. */
-void sopi_softlock_wait(struct sopi_softlocks *softlocks, uint64_t what, const void *holder, int64_t deadline_ns);
+void sopi_softlock_wait(struct sopi_softlocks *softlocks, uint64_t what, const void *holder,
+			int64_t deadline_ns);
 
 #endif

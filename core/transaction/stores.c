@@ -1,13 +1,14 @@
-/* Stores in a transaction: what a declaration stands for, and making, dropping and renaming them as operations on the
- * catalog. */
+/* Stores in a transaction: what a declaration stands for, and making, dropping and renaming them as
+ * operations on the catalog. */
 #include "base/alloc.h"
 #include "transaction/transaction.h"
 
-/* ---- stores in use -------------------------------------------------------------------------------------------------- */
+/* ---- stores in use
+ * -------------------------------------------------------------------------------------------------- */
 
 /* The transaction's entry for a store; made when it is first used. */
-static sop_status use_store(struct sopi_transaction *txn, struct sopi_store *store, const char *name, size_t name_size,
-			    struct sopi_used **out, sop_error *err)
+static sop_status use_store(struct sopi_transaction *txn, struct sopi_store *store, const char *name,
+			    size_t name_size, struct sopi_used **out, sop_error *err)
 {
 	struct sopi_used *used;
 	void *memory = NULL;
@@ -49,7 +50,9 @@ sop_status sopi_transaction_names(struct sopi_transaction *txn, struct sopi_used
 	return SOP_OK;
 }
 
-/* ---- looking names up ------------------------------------------------------------------------------------------------ */
+/* ---- looking names up
+ * ------------------------------------------------------------------------------------------------
+ *  */
 
 /* What a name stands for. */
 struct named {
@@ -58,8 +61,8 @@ struct named {
 	struct sopi_descriptor descriptor; /* a view */
 };
 
-static sop_status look_up(struct sopi_transaction *txn, const char *name, size_t size, struct named *named,
-			  sop_error *err)
+static sop_status look_up(struct sopi_transaction *txn, const char *name, size_t size,
+			  struct named *named, sop_error *err)
 {
 	const uint8_t *key = (const uint8_t *)name;
 	const struct sopi_operation *own = NULL;
@@ -72,22 +75,23 @@ static sop_status look_up(struct sopi_transaction *txn, const char *name, size_t
 		SOP_TRY(sopi_operations_fold(own, NULL, NULL, &txn->arena, &named->exists, &item, err));
 	} else {
 		struct sopi_vnode *leaf;
-		const struct sopi_block *block =
-			sopi_tree_leaf(&txn->engine->catalog.names.tree, key, size, txn->snapshot, &leaf);
+		const struct sopi_block *block = sopi_tree_leaf(&txn->engine->catalog.names.tree,
+								key, size, txn->snapshot, &leaf);
 
 		named->exists = sopi_leaf_get(block, key, size, txn->snapshot, &item);
 		if (named->exists)
 			named->version = item.version;
 		if (sopi_transaction_writes(txn))
-			SOP_TRY(sopi_predicate_name(&txn->predicates, &txn->arena, name, size, named->version, err));
+			SOP_TRY(sopi_predicate_name(&txn->predicates, &txn->arena, name, size,
+						    named->version, err));
 	}
 	if (!named->exists)
 		return SOP_OK;
 	return sopi_descriptor_read((sop_bytes){ item.value, item.value_size }, &named->descriptor, err);
 }
 
-static sop_status store_of(struct sopi_transaction *txn, const struct named *named, const char *name, size_t size,
-			   struct sopi_used **out, sop_error *err)
+static sop_status store_of(struct sopi_transaction *txn, const struct named *named,
+			   const char *name, size_t size, struct sopi_used **out, sop_error *err)
 {
 	struct sopi_store *store = txn->created;
 
@@ -96,7 +100,8 @@ static sop_status store_of(struct sopi_transaction *txn, const struct named *nam
 	if (store == NULL)
 		store = sopi_catalog_find(&txn->engine->catalog, named->descriptor.id);
 	if (store == NULL)
-		return sopi_fail_store(err, SOP_CORRUPT, name, size, "the catalog names a store that is not there");
+		return sopi_fail_store(err, SOP_CORRUPT, name, size,
+				       "the catalog names a store that is not there");
 	return use_store(txn, store, name, size, out, err);
 }
 
@@ -118,26 +123,29 @@ static sop_status put_name(struct sopi_transaction *txn, const char *name, size_
 	SOP_TRY(sopi_transaction_names(txn, &names, err));
 	SOP_TRY_OUT(sopi_descriptor_write(descriptor, &value, err));
 	SOP_TRY_OUT(sopi_transaction_add(txn, names, SOPI_OP_PUT, (sop_bytes){ name, size }, none,
-					 (sop_bytes){ value.data, value.size }, (int64_t)descriptor->id, err));
+					 (sop_bytes){ value.data, value.size },
+					 (int64_t)descriptor->id, err));
 	txn->catalog_changes++;
 out:
 	sop_buf_free(&value);
 	return status;
 }
 
-static sop_status remove_name(struct sopi_transaction *txn, const char *name, size_t size, uint64_t id, sop_error *err)
+static sop_status remove_name(struct sopi_transaction *txn, const char *name, size_t size,
+			      uint64_t id, sop_error *err)
 {
 	const sop_bytes none = { NULL, 0 };
 	struct sopi_used *names;
 
 	SOP_TRY(sopi_transaction_names(txn, &names, err));
-	SOP_TRY(sopi_transaction_add(txn, names, SOPI_OP_REMOVE, (sop_bytes){ name, size }, none, none, (int64_t)id,
-				     err));
+	SOP_TRY(sopi_transaction_add(txn, names, SOPI_OP_REMOVE, (sop_bytes){ name, size }, none,
+				     none, (int64_t)id, err));
 	txn->catalog_changes++;
 	return SOP_OK;
 }
 
-/* ---- declarations ------------------------------------------------------------------------------------------------------ */
+/* ---- declarations
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* Makes the declared schema, which appends ride-along fields, that of the store. */
 static sop_status extend_schema(struct sopi_transaction *txn, const struct sopi_declaration *declaration,
@@ -182,7 +190,8 @@ static sop_status check(struct sopi_transaction *txn, const struct sopi_declarat
 		return SOP_OK;
 	if (stored == NULL || declaration->schema == NULL)
 		return sopi_fail_store(err, SOP_SCHEMA, declaration->name, declaration->name_size,
-				       "the store %s a schema, but the declaration %s one", stored == NULL ? "has not" : "has",
+				       "the store %s a schema, but the declaration %s one",
+				       stored == NULL ? "has not" : "has",
 				       declaration->schema == NULL ? "has not" : "has");
 	switch (sopi_schema_compare(stored, declaration->schema, difference, sizeof difference)) {
 	case SOPI_SCHEMA_EQUAL:
@@ -197,7 +206,8 @@ static sop_status check(struct sopi_transaction *txn, const struct sopi_declarat
 			       "the declared schema is not that of the store: %s", difference);
 }
 
-/* A look-up by an earlier transaction on this handle is still right if the catalog has not changed since. */
+/* A look-up by an earlier transaction on this handle is still right if the catalog has not changed
+ * since. */
 static bool still_right(const struct sopi_transaction *txn, const struct sopi_resolved *resolved)
 {
 	const uint64_t newest = atomic_load_explicit(&txn->engine->catalog.newest, memory_order_acquire);
@@ -235,15 +245,18 @@ sop_status sopi_transaction_store(struct sopi_transaction *txn, const struct sop
 	struct sopi_resolved *resolved = &txn->resolved[declaration->serial % SOPI_NAMES_CACHED];
 
 	if (SOPI_LIKELY(resolved->serial == declaration->serial)) {
-		if (SOPI_LIKELY(resolved->begun == txn->begun && resolved->changes == txn->catalog_changes)) {
+		if (SOPI_LIKELY(resolved->begun == txn->begun &&
+				resolved->changes == txn->catalog_changes)) {
 			*out = resolved->used;
 			return SOP_OK;
 		}
 		if (SOPI_LIKELY(still_right(txn, resolved))) {
-			SOP_TRY(use_store(txn, resolved->store, declaration->name, declaration->name_size, out, err));
+			SOP_TRY(use_store(txn, resolved->store, declaration->name,
+					  declaration->name_size, out, err));
 			if (sopi_transaction_writes(txn))
-				SOP_TRY(sopi_predicate_name(&txn->predicates, &txn->arena, declaration->name,
-							    declaration->name_size, resolved->version, err));
+				SOP_TRY(sopi_predicate_name(&txn->predicates, &txn->arena,
+							    declaration->name, declaration->name_size,
+							    resolved->version, err));
 			resolved->begun = txn->begun;
 			resolved->changes = 0;
 			resolved->used = *out;
@@ -255,15 +268,17 @@ sop_status sopi_transaction_store(struct sopi_transaction *txn, const struct sop
 	return SOP_OK;
 }
 
-/* ---- create, drop, rename ---------------------------------------------------------------------------------------------- */
+/* ---- create, drop, rename
+ * ---------------------------------------------------------------------------------------------- */
 
-sop_status sopi_transaction_create(struct sopi_transaction *txn, const struct sopi_declaration *declaration,
-				   sop_error *err)
+sop_status sopi_transaction_create(struct sopi_transaction *txn,
+				   const struct sopi_declaration *declaration, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
-	const uint32_t node_items =
-		declaration->node_items != 0 ? declaration->node_items : engine->options.node_items;
-	struct sopi_descriptor descriptor = { .duplicates = declaration->duplicates, .node_items = node_items };
+	const uint32_t node_items = declaration->node_items != 0 ? declaration->node_items
+								 : engine->options.node_items;
+	struct sopi_descriptor descriptor = { .duplicates = declaration->duplicates,
+					      .node_items = node_items };
 	struct sopi_store *store = NULL;
 	struct sopi_used *used;
 	struct named named;
@@ -272,8 +287,8 @@ sop_status sopi_transaction_create(struct sopi_transaction *txn, const struct so
 	if (named.exists)
 		return sopi_fail_store(err, SOP_EXISTS, declaration->name, declaration->name_size,
 				       "there is a store of that name already");
-	SOP_TRY(sopi_store_new(&engine->catalog, &engine->forest, engine->options.node_bytes, declaration->schema,
-			       declaration->duplicates, node_items, &store, err));
+	SOP_TRY(sopi_store_new(&engine->catalog, &engine->forest, engine->options.node_bytes,
+			       declaration->schema, declaration->duplicates, node_items, &store, err));
 	store->next = txn->created;
 	txn->created = store; /* from here on the end of the transaction frees it */
 	SOP_TRY(use_store(txn, store, declaration->name, declaration->name_size, &used, err));
@@ -284,8 +299,8 @@ sop_status sopi_transaction_create(struct sopi_transaction *txn, const struct so
 	return put_name(txn, declaration->name, declaration->name_size, &descriptor, err);
 }
 
-sop_status sopi_transaction_drop(struct sopi_transaction *txn, const struct sopi_declaration *declaration,
-				 sop_error *err)
+sop_status sopi_transaction_drop(struct sopi_transaction *txn,
+				 const struct sopi_declaration *declaration, sop_error *err)
 {
 	struct sopi_used *used;
 	struct named named;
@@ -297,8 +312,9 @@ sop_status sopi_transaction_drop(struct sopi_transaction *txn, const struct sopi
 	return remove_name(txn, declaration->name, declaration->name_size, named.descriptor.id, err);
 }
 
-sop_status sopi_transaction_rename(struct sopi_transaction *txn, const struct sopi_declaration *declaration,
-				   sop_bytes to, sop_error *err)
+sop_status sopi_transaction_rename(struct sopi_transaction *txn,
+				   const struct sopi_declaration *declaration, sop_bytes to,
+				   sop_error *err)
 {
 	uint64_t ignored;
 	struct sopi_used *used;
@@ -310,7 +326,8 @@ sop_status sopi_transaction_rename(struct sopi_transaction *txn, const struct so
 		return not_there(declaration->name, declaration->name_size, err);
 	SOP_TRY(look_up(txn, to.data, to.size, &other, err));
 	if (other.exists)
-		return sopi_fail_store(err, SOP_EXISTS, to.data, to.size, "there is a store of that name already");
+		return sopi_fail_store(err, SOP_EXISTS, to.data, to.size,
+				       "there is a store of that name already");
 	SOP_TRY(store_of(txn, &named, declaration->name, declaration->name_size, &used, err));
 	/* Both or neither: the put is taken back if the remove fails for want of memory. */
 	SOP_TRY(sopi_transaction_savepoint(txn, &ignored, err));
@@ -332,10 +349,12 @@ void sopi_transaction_judge_stores(struct sopi_transaction *txn)
 		used->dropped = used->created; /* unless the creation still stands */
 	if (txn->names == NULL)
 		return;
-	/* From the oldest to the newest, the last word counts; the list leads the other way, so the first word of each. */
+	/* From the oldest to the newest, the last word counts; the list leads the other way, so
+	 * the first word of each. */
 	for (used = txn->used; used != NULL; used = used->next) {
 		for (operation = txn->last; operation != NULL; operation = operation->before) {
-			if (operation->index == txn->names && (uint64_t)operation->number == used->store->tree.id)
+			if (operation->index == txn->names &&
+			    (uint64_t)operation->number == used->store->tree.id)
 				break;
 		}
 		if (operation != NULL)

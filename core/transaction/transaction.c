@@ -13,7 +13,8 @@ static int64_t now_ns(const struct sopi_transaction *txn)
 	return sopi_clock_monotonic_ns(txn->engine->platform->clock);
 }
 
-/* ---- ids ------------------------------------------------------------------------------------------------------------ */
+/* ---- ids
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* A random UUID for the handle; each begin counts up its last eight bytes. */
 static sop_status first_id(struct sopi_transaction *txn, sop_error *err)
@@ -63,7 +64,8 @@ static sop_status take_id(struct sopi_transaction *txn, const uint8_t *id, sop_e
 	if (sopi_outcomes_find(&engine->outcomes, id, &forgotten) != 0)
 		return sopi_fail(err, SOP_EXISTS, "a transaction of this id has committed");
 	sopi_mutex_lock(&engine->ids_mutex);
-	for (other = engine->named; other != NULL && memcmp(other->id, id, 16) != 0; other = other->next_named) {
+	for (other = engine->named; other != NULL && memcmp(other->id, id, 16) != 0;
+	     other = other->next_named) {
 	}
 	if (other == NULL) {
 		memcpy(txn->id, id, sizeof txn->id);
@@ -74,7 +76,8 @@ static sop_status take_id(struct sopi_transaction *txn, const uint8_t *id, sop_e
 	return other == NULL ? SOP_OK : sopi_fail(err, SOP_EXISTS, "a transaction of this id is open");
 }
 
-/* ---- begin ----------------------------------------------------------------------------------------------------------- */
+/* ---- begin
+ * ----------------------------------------------------------------------------------------------------------- */
 
 sop_status sopi_transaction_init(struct sopi_transaction *txn, struct sopi_engine *engine, sop_error *err)
 {
@@ -84,8 +87,8 @@ sop_status sopi_transaction_init(struct sopi_transaction *txn, struct sopi_engin
 	return sopi_slot_take(&engine->forest.reclaim, txn, &txn->slot, err);
 }
 
-sop_status sopi_transaction_begin(struct sopi_transaction *txn, uint32_t mode, int64_t deadline_ms, const uint8_t *id,
-				  sop_error *err)
+sop_status sopi_transaction_begin(struct sopi_transaction *txn, uint32_t mode, int64_t deadline_ms,
+				  const uint8_t *id, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
 	const bool writes = mode == SOP_WRITE || mode == SOP_NOCHECK;
@@ -93,7 +96,8 @@ sop_status sopi_transaction_begin(struct sopi_transaction *txn, uint32_t mode, i
 	sop_status status = SOP_OK;
 
 	/* A reader sees what has been answered, a writer what has been applied. */
-	txn->snapshot = atomic_load_explicit(writes ? &engine->applied : &engine->answered, memory_order_seq_cst);
+	txn->snapshot = atomic_load_explicit(writes ? &engine->applied : &engine->answered,
+					     memory_order_seq_cst);
 	sopi_slot_publish(txn->slot, txn->snapshot, false);
 	txn->has_own_id = false;
 	if (id != NULL)
@@ -120,7 +124,8 @@ sop_status sopi_transaction_begin(struct sopi_transaction *txn, uint32_t mode, i
 	return SOP_OK;
 }
 
-/* ---- end ------------------------------------------------------------------------------------------------------------- */
+/* ---- end
+ * ------------------------------------------------------------------------------------------------------------- */
 
 /* Frees values that were not committed. */
 static void free_values(struct sopi_transaction *txn)
@@ -131,7 +136,8 @@ static void free_values(struct sopi_transaction *txn)
 		txn->values = value->next_in_transaction;
 		if (value->committed)
 			continue;
-		atomic_fetch_sub_explicit(&txn->engine->forest.value_bytes, value->size, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&txn->engine->forest.value_bytes, value->size,
+					  memory_order_relaxed);
 		sopi_free(value);
 	}
 	txn->value_bytes = 0;
@@ -217,7 +223,8 @@ sop_status sopi_transaction_may_go_on(struct sopi_transaction *txn, sop_error *e
 	if (SOPI_UNLIKELY(atomic_load_explicit(&txn->cancelled, memory_order_relaxed)))
 		status = sopi_fail(err, SOP_CANCELLED, "the transaction was cancelled and is rolled back");
 	else if (SOPI_UNLIKELY(txn->deadline_ns != 0) && now_ns(txn) >= txn->deadline_ns)
-		status = sopi_fail(err, SOP_TIMEOUT, "the deadline of the transaction has passed; it is rolled back");
+		status = sopi_fail(err, SOP_TIMEOUT,
+				   "the deadline of the transaction has passed; it is rolled back");
 	if (SOPI_UNLIKELY(status != SOP_OK))
 		sopi_transaction_roll_back(txn, status);
 	return status;

@@ -101,14 +101,17 @@ struct sopi_found {
 	struct sopi_item_view item; /* version 0: the transaction's own */
 };
 
-/* ---- life (transaction.c) ---------------------------------------------------------------------------------------- */
+/* ---- life (transaction.c)
+ * ---------------------------------------------------------------------------------------- */
 
 /* A handle; nothing is begun. NO_MEMORY. */
-sop_status sopi_transaction_init(struct sopi_transaction *txn, struct sopi_engine *engine, sop_error *err);
+sop_status sopi_transaction_init(struct sopi_transaction *txn, struct sopi_engine *engine,
+				 sop_error *err);
 
-/* Begins. REQUIRES: the slot claimed as choosing; it is not any more. id: 16 bytes, or NULL. EXISTS, NO_MEMORY. */
-sop_status sopi_transaction_begin(struct sopi_transaction *txn, uint32_t mode, int64_t deadline_ms, const uint8_t *id,
-				  sop_error *err);
+/* Begins. REQUIRES: the slot claimed as choosing; it is not any more. id: 16 bytes, or NULL.
+ * EXISTS, NO_MEMORY. */
+sop_status sopi_transaction_begin(struct sopi_transaction *txn, uint32_t mode, int64_t deadline_ms,
+				  const uint8_t *id, sop_error *err);
 
 /* Ends without effect; `failure` is why. REQUIRES: the slot claimed, or closed. */
 void sopi_transaction_roll_back(struct sopi_transaction *txn, sop_status failure);
@@ -125,27 +128,33 @@ bool sopi_transaction_is_open(struct sopi_engine *engine, const uint8_t id[16]);
 /* Within transaction: forgets operations and predicates, frees what was not committed. */
 void sopi_transaction_reset(struct sopi_transaction *txn);
 
-/* ---- operations (operations.c) ------------------------------------------------------------------------------------ */
+/* ---- operations (operations.c)
+ * ------------------------------------------------------------------------------------ */
 
-/* Adds an operation. value: copied; kept apart if it is large. LIMIT, NO_MEMORY: nothing was done. */
-sop_status sopi_transaction_add(struct sopi_transaction *txn, struct sopi_used *used, enum sopi_operation_kind kind,
-				sop_bytes key, sop_bytes ride, sop_bytes value, int64_t number, sop_error *err);
+/* Adds an operation. value: copied; kept apart if it is large. LIMIT, NO_MEMORY: nothing was done.
+ * */
+sop_status sopi_transaction_add(struct sopi_transaction *txn, struct sopi_used *used,
+				enum sopi_operation_kind kind, sop_bytes key, sop_bytes ride,
+				sop_bytes value, int64_t number, sop_error *err);
 
 sop_status sopi_transaction_savepoint(struct sopi_transaction *txn, uint64_t *savepoint, sop_error *err);
-sop_status sopi_transaction_roll_back_to(struct sopi_transaction *txn, uint64_t savepoint, sop_error *err);
+sop_status sopi_transaction_roll_back_to(struct sopi_transaction *txn, uint64_t savepoint,
+					 sop_error *err);
 
-/* ---- stores (stores.c) -------------------------------------------------------------------------------------------- */
+/* ---- stores (stores.c)
+ * -------------------------------------------------------------------------------------------- */
 
 /* The store that a declaration names in this transaction. NOT_FOUND, SCHEMA (with a message). */
 sop_status sopi_transaction_store(struct sopi_transaction *txn, const struct sopi_declaration *declaration,
 				  struct sopi_used **out, sop_error *err);
 
-sop_status sopi_transaction_create(struct sopi_transaction *txn, const struct sopi_declaration *declaration,
+sop_status sopi_transaction_create(struct sopi_transaction *txn,
+				   const struct sopi_declaration *declaration, sop_error *err);
+sop_status sopi_transaction_drop(struct sopi_transaction *txn,
+				 const struct sopi_declaration *declaration, sop_error *err);
+sop_status sopi_transaction_rename(struct sopi_transaction *txn,
+				   const struct sopi_declaration *declaration, sop_bytes to,
 				   sop_error *err);
-sop_status sopi_transaction_drop(struct sopi_transaction *txn, const struct sopi_declaration *declaration,
-				 sop_error *err);
-sop_status sopi_transaction_rename(struct sopi_transaction *txn, const struct sopi_declaration *declaration,
-				   sop_bytes to, sop_error *err);
 
 /* The catalog as a store that can be read. */
 sop_status sopi_transaction_names(struct sopi_transaction *txn, struct sopi_used **out, sop_error *err);
@@ -153,15 +162,17 @@ sop_status sopi_transaction_names(struct sopi_transaction *txn, struct sopi_used
 /* The stores that this transaction drops or makes, before a commit: marks them. */
 void sopi_transaction_judge_stores(struct sopi_transaction *txn);
 
-/* ---- reading (read.c) ---------------------------------------------------------------------------------------------- */
+/* ---- reading (read.c)
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Looks a key up, own operations included. existence: only whether it is there matters. */
-sop_status sopi_transaction_get(struct sopi_transaction *txn, struct sopi_used *used, const uint8_t *key, size_t size,
-				bool existence, struct sopi_found *found, sop_error *err);
+sop_status sopi_transaction_get(struct sopi_transaction *txn, struct sopi_used *used,
+				const uint8_t *key, size_t size, bool existence,
+				struct sopi_found *found, sop_error *err);
 
 /* The validated number of items of a store. */
-sop_status sopi_transaction_count(struct sopi_transaction *txn, struct sopi_used *used, uint64_t *count,
-				  sop_error *err);
+sop_status sopi_transaction_count(struct sopi_transaction *txn, struct sopi_used *used,
+				  uint64_t *count, sop_error *err);
 
 /* Are reads of this transaction validated? */
 static inline bool sopi_transaction_validates(const struct sopi_transaction *txn)
@@ -174,12 +185,14 @@ static inline bool sopi_transaction_writes(const struct sopi_transaction *txn)
 	return txn->mode == SOP_WRITE || txn->mode == SOP_NOCHECK;
 }
 
-/* ---- ending (commit.c, retry.c) ------------------------------------------------------------------------------------- */
+/* ---- ending (commit.c, retry.c)
+ * ------------------------------------------------------------------------------------- */
 
 /* Commits, or rolls back and says why. REQUIRES: the slot claimed. */
 sop_status sopi_transaction_commit(struct sopi_transaction *txn, sop_error *err);
 
-/* Before another attempt: waits, and takes soft locks if it has lost often. REQUIRES: ended. TIMEOUT, CANCELLED. */
+/* Before another attempt: waits, and takes soft locks if it has lost often. REQUIRES: ended.
+ * TIMEOUT, CANCELLED. */
 sop_status sopi_transaction_back_off(struct sopi_transaction *txn, sop_error *err);
 
 #endif

@@ -57,8 +57,8 @@ static bool lies_between(const struct sopi_item_view *item, const struct bounds 
 	return true;
 }
 
-static void check_leaf(struct checking *checking, const struct sopi_vnode *vnode, const struct sopi_block *leaf,
-		       const struct bounds *bounds)
+static void check_leaf(struct checking *checking, const struct sopi_vnode *vnode,
+		       const struct sopi_block *leaf, const struct bounds *bounds)
 {
 	const size_t deltas = atomic_load_explicit(&leaf->delta_count, memory_order_acquire);
 	struct sopi_item_view item, before;
@@ -72,7 +72,8 @@ static void check_leaf(struct checking *checking, const struct sopi_vnode *vnode
 		if (i > 0 && sopi_item_compare(&before, &item) >= 0)
 			complain(checking, "order", vnode->vid, "its keys are not in order");
 		if (!lies_between(&item, bounds))
-			complain(checking, "range", vnode->vid, "a key lies outside the range of the node");
+			complain(checking, "range", vnode->vid,
+				 "a key lies outside the range of the node");
 		before = item;
 		if (item.version > leaf->version.since)
 			complain(checking, "version", vnode->vid, "an item is newer than its page");
@@ -88,24 +89,26 @@ static void check_leaf(struct checking *checking, const struct sopi_vnode *vnode
 	for (size_t d = 0; d < deltas; d++) {
 		struct sopi_item_view seen;
 
-		if (atomic_load_explicit(&sopi_leaf_delta_positions(leaf)[d], memory_order_relaxed) > checking->at)
+		if (atomic_load_explicit(&sopi_leaf_delta_positions(leaf)[d], memory_order_relaxed) >
+		    checking->at)
 			continue;
 		sopi_leaf_describe_delta(leaf, d, &item);
 		if (!lies_between(&item, bounds))
-			complain(checking, "range", vnode->vid, "a changed key lies outside the range of the node");
+			complain(checking, "range", vnode->vid,
+				 "a changed key lies outside the range of the node");
 		if ((sopi_leaf_delta_codes(leaf)[d] & 1) != 0)
 			continue; /* its base item was counted */
-		if (sopi_leaf_get(leaf, item.key, item.key_size, checking->at, &seen) && seen.version == item.version &&
-		    seen.value == item.value)
+		if (sopi_leaf_get(leaf, item.key, item.key_size, checking->at, &seen) &&
+		    seen.version == item.version && seen.value == item.value)
 			checking->items++;
 	}
 }
 
-static void check_node(struct checking *checking, const struct sopi_vnode *vnode, const struct bounds *bounds,
-		       size_t depth);
+static void check_node(struct checking *checking, const struct sopi_vnode *vnode,
+		       const struct bounds *bounds, size_t depth);
 
-static void check_inner(struct checking *checking, const struct sopi_vnode *vnode, const struct sopi_block *inner,
-			const struct bounds *bounds, size_t depth)
+static void check_inner(struct checking *checking, const struct sopi_vnode *vnode,
+			const struct sopi_block *inner, const struct bounds *bounds, size_t depth)
 {
 	struct sopi_separator low, high;
 
@@ -118,7 +121,8 @@ static void check_inner(struct checking *checking, const struct sopi_vnode *vnod
 			low = high;
 			part.low = &low;
 			if (!lies_between(&view, bounds))
-				complain(checking, "range", vnode->vid, "a separator lies outside the range of the node");
+				complain(checking, "range", vnode->vid,
+					 "a separator lies outside the range of the node");
 		}
 		if (i < inner->count) {
 			sopi_inner_describe(inner, i, &high);
@@ -127,15 +131,16 @@ static void check_inner(struct checking *checking, const struct sopi_vnode *vnod
 				const struct sopi_item_view a = view_of(&low), b = view_of(&high);
 
 				if (sopi_item_compare(&a, &b) >= 0)
-					complain(checking, "order", vnode->vid, "its separators are not in order");
+					complain(checking, "order", vnode->vid,
+						 "its separators are not in order");
 			}
 		}
 		check_node(checking, sopi_inner_children(inner)[i], &part, depth + 1);
 	}
 }
 
-static void check_node(struct checking *checking, const struct sopi_vnode *vnode, const struct bounds *bounds,
-		       size_t depth)
+static void check_node(struct checking *checking, const struct sopi_vnode *vnode,
+		       const struct bounds *bounds, size_t depth)
 {
 	const struct sopi_block *block = sopi_vnode_view(vnode, checking->at);
 
@@ -162,14 +167,14 @@ static bool check_tree(struct checking *checking)
 		return false;
 	if (checking->items == sopi_tree_count(checking->tree, checking->at))
 		return true;
-	snprintf(message, sizeof message, "it has %lld items, but its count says %lld", (long long)checking->items,
-		 (long long)sopi_tree_count(checking->tree, checking->at));
+	snprintf(message, sizeof message, "it has %lld items, but its count says %lld",
+		 (long long)checking->items, (long long)sopi_tree_count(checking->tree, checking->at));
 	return checking->found(checking->arg, "count", checking->store, message);
 }
 
 /* Checks each store that a leaf of the catalog names. */
-static sop_status check_stores(struct sopi_engine *engine, struct checking *checking, const struct sopi_vnode *vnode,
-			       sop_error *err)
+static sop_status check_stores(struct sopi_engine *engine, struct checking *checking,
+			       const struct sopi_vnode *vnode, sop_error *err)
 {
 	const struct sopi_block *block = sopi_vnode_view(vnode, checking->at);
 
@@ -199,11 +204,13 @@ static sop_status check_stores(struct sopi_engine *engine, struct checking *chec
 		    (i >= block->count && seen.version != item.version))
 			continue;
 		checking->store = (sop_bytes){ name, sopi_item_whole_key_size(&item) };
-		SOP_TRY(sopi_descriptor_read((sop_bytes){ seen.value, seen.value_size }, &descriptor, err));
+		SOP_TRY(sopi_descriptor_read((sop_bytes){ seen.value, seen.value_size },
+					     &descriptor, err));
 		store = sopi_catalog_find(&engine->catalog, descriptor.id);
 		if (store == NULL) {
-			checking->stopped = !checking->found(checking->arg, "structure", checking->store,
-							     "the catalog names it, but it is not there");
+			checking->stopped =
+				!checking->found(checking->arg, "structure", checking->store,
+						 "the catalog names it, but it is not there");
 			continue;
 		}
 		checking->tree = &store->tree;
@@ -214,10 +221,13 @@ static sop_status check_stores(struct sopi_engine *engine, struct checking *chec
 }
 
 sop_status sopi_engine_verify(struct sopi_engine *engine, uint64_t at,
-			      bool (*found)(void *arg, const char *kind, sop_bytes store, const char *message), void *arg,
-			      sop_error *err)
+			      bool (*found)(void *arg, const char *kind, sop_bytes store,
+					    const char *message),
+			      void *arg, sop_error *err)
 {
-	struct checking checking = { &engine->catalog.names.tree, at, { "", 0 }, found, arg, false, 0 };
+	struct checking checking = {
+		&engine->catalog.names.tree, at, { "", 0 }, found, arg, false, 0
+	};
 
 	if (!check_tree(&checking))
 		return SOP_OK;

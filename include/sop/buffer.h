@@ -8,16 +8,17 @@
 extern "C" {
 #endif
 
-/* Bytes that somebody else owns: an input is finished with before the call returns; an output is a view whose life
- * the function states. `data` may be NULL where `size` is 0. Passed by value. */
+/* Bytes that somebody else owns: an input is finished with before the call returns; an output is a
+ * view whose life the function states. `data` may be NULL where `size` is 0. Passed by value. */
 typedef struct sop_bytes {
 	const void *data;
 	size_t size; /* bytes */
 } sop_bytes;
 
-/* A growable buffer of the caller, reusable for any number of calls. Functions put their answer at its start and set
- * `size`; where `capacity` is too small they allocate (and free what they allocated before). It may start on memory
- * of the caller (SOP_BUF_OVER), which is never freed. One thread at a time. */
+/* A growable buffer of the caller, reusable for any number of calls. Functions put their answer at
+ * its start and set `size`; where `capacity` is too small they allocate (and free what they
+ * allocated before). It may start on memory of the caller (SOP_BUF_OVER), which is never freed. One
+ * thread at a time. */
 typedef struct sop_buf {
 	void *data; /* the answer */
 	size_t size; /* bytes of the answer */
@@ -31,7 +32,8 @@ typedef struct sop_buf {
 		NULL, 0, 0, NULL                                                                   \
 	}
 
-/* A buffer that begins on an array of the caller: `char room[512]; sop_buf buf = SOP_BUF_OVER(room);` */
+/* A buffer that begins on an array of the caller: `char room[512]; sop_buf buf =
+ * SOP_BUF_OVER(room);` */
 #define SOP_BUF_OVER(array)                                                                        \
 	{                                                                                          \
 		(array), 0, sizeof(array), NULL                                                    \

@@ -1,4 +1,5 @@
-/* Statuses and errors. Every fallible function returns a `sop_status` and takes a `sop_error *` last. */
+/* Statuses and errors. Every fallible function returns a `sop_status` and takes a `sop_error *`
+ * last. */
 #ifndef SOP_ERROR_H
 #define SOP_ERROR_H
 
@@ -18,12 +19,18 @@ extern "C" {
 /* The outcome of a call: 0 is success, every other status is negative and never renumbered. */
 typedef int32_t sop_status;
 
-/* What a program can act on, as bits of `sop_error.traits`. Retry loops look at these, not at the status. */
-#define SOP_TRAIT_RETRY 1u /* the same call may succeed later */
-#define SOP_TRAIT_ABORT 2u /* roll the transaction back and run it again */
-#define SOP_TRAIT_MAYBE_COMMITTED 4u /* ask sop_txn_outcome before doing anything again */
-#define SOP_TRAIT_FATAL 8u /* close the database; reopening recovers */
-#define SOP_TRAIT_MISUSE 16u /* the program is wrong; repeating it cannot help */
+/* What a program can act on, as bits of `sop_error.traits`. Retry loops look at these, not at the
+ * status. */
+/* The same call may succeed later. */
+#define SOP_TRAIT_RETRY 1u
+/* Roll the transaction back and run it again. */
+#define SOP_TRAIT_ABORT 2u
+/* Ask sop_txn_outcome before doing anything again. */
+#define SOP_TRAIT_MAYBE_COMMITTED 4u
+/* Close the database; reopening recovers. */
+#define SOP_TRAIT_FATAL 8u
+/* The program is wrong; repeating it cannot help. */
+#define SOP_TRAIT_MISUSE 16u
 
 /* The one table of statuses: X(NAME, number, traits, "what it means and what to do").
  * Names, numbers, texts and the exceptions of every language are generated from it. */
@@ -59,8 +66,10 @@ enum {
 #undef SOP_STATUS_ENUM
 };
 
-/* What went wrong, where, and what to do. Owned by the caller, of fixed size; a call allocates nothing for it.
- * Only `size` must be set before a call (SOP_ERROR_INIT does); success leaves everything untouched. */
+/* What went wrong, where, and what to do. Owned by the caller, of fixed size; a call allocates
+ * nothing for it.
+ * Only `size` must be set before a call (SOP_ERROR_INIT does); success leaves everything
+ * untouched. */
 typedef struct sop_error {
 	size_t size; /* sizeof(sop_error) as the caller knows it, in bytes */
 	sop_status status; /* what the call returned */
@@ -82,7 +91,8 @@ typedef struct sop_error {
 		}                                                                                  \
 	}
 
-/* The name of `status`, such as "CONFLICT"; "?" for a number that is none. Never NULL, never freed. Any thread. */
+/* The name of `status`, such as "CONFLICT"; "?" for a number that is none. Never NULL, never
+ * freed. Any thread. */
 SOP_API const char *sop_status_name(sop_status status);
 
 /* What `status` means and what to do about it, in English; never NULL, never freed. Any thread. */

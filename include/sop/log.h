@@ -35,13 +35,16 @@ typedef struct sop_log_message {
 	}
 
 /* Records messages of `db` up to `level` (a sop_log_level) from now on, the newest 256 of them.
- * err: filled on failure; may be NULL. Returns OK; MISUSE; CLOSED; FORKED; NO_MEMORY. Any thread. */
+ * err: filled on failure; may be NULL. Returns OK; MISUSE; CLOSED; FORKED; NO_MEMORY. Any thread.
+ * */
 SOP_API sop_status sop_log_enable(sop_db *db, sop_log_level level, sop_error *err);
 
 /* Takes the oldest recorded message of `db`.
- * message: receives it; struct_size must be set. timeout_ms: how long to wait for one, in milliseconds; 0: not at all.
+ * message: receives it; struct_size must be set. timeout_ms: how long to wait for one, in
+ * milliseconds; 0: not at all.
  * err: filled on failure; may be NULL.
- * Returns OK; NOT_FOUND: none came in time; MISUSE; CLOSED (also when the database is closed meanwhile); FORKED. Any thread. */
+ * Returns OK; NOT_FOUND: none came in time; MISUSE; CLOSED (also when the database is closed
+ * meanwhile); FORKED. Any thread. */
 SOP_API sop_status sop_log_next(sop_db *db, sop_log_message *message, int64_t timeout_ms, sop_error *err);
 
 #ifdef __cplusplus

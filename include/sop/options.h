@@ -8,7 +8,8 @@
 extern "C" {
 #endif
 
-/* A set of named options for sop_open. One thread at a time; may be used for any number of opens and freed after.
+/* A set of named options for sop_open. One thread at a time; may be used for any number of opens
+ * and freed after.
  *
  * | name               | type    | default  | meaning                                                              |
  * |--------------------|---------|----------|----------------------------------------------------------------------|
@@ -29,19 +30,24 @@ SOP_API sop_status sop_options_new(sop_options **out, sop_error *err);
 
 /* Sets the option `name` (NUL-terminated) of `options` to the integer `value`.
  * err: filled on failure; may be NULL.
- * Returns OK; MISUSE for a NULL, an unknown name or one of another type; LIMIT, naming the range, for a value outside it. */
-SOP_API sop_status sop_options_set_int(sop_options *options, const char *name, int64_t value, sop_error *err);
+ * Returns OK; MISUSE for a NULL, an unknown name or one of another type; LIMIT, naming the range,
+ * for a value outside it. */
+SOP_API sop_status sop_options_set_int(sop_options *options, const char *name, int64_t value,
+				       sop_error *err);
 
 /* Sets the boolean option `name` of `options`: `value` 0 is false, anything else true.
  * err: filled on failure; may be NULL.
  * Returns OK; MISUSE for a NULL, an unknown name or one of another type. */
-SOP_API sop_status sop_options_set_bool(sop_options *options, const char *name, int value, sop_error *err);
+SOP_API sop_status sop_options_set_bool(sop_options *options, const char *name, int value,
+					sop_error *err);
 
-/* Sets the option `name` of `options` from the text `value`: an integer with an optional unit (KB, MB, GB: powers of
- * 1024), true or false.
+/* Sets the option `name` of `options` from the text `value`: an integer with an optional unit (KB,
+ * MB, GB: powers of 1024), true or false.
  * err: filled on failure; may be NULL.
- * Returns OK; MISUSE for a NULL, an unknown name or a text that is no value of its type; LIMIT outside its range. */
-SOP_API sop_status sop_options_set_text(sop_options *options, const char *name, const char *value, sop_error *err);
+ * Returns OK; MISUSE for a NULL, an unknown name or a text that is no value of its type; LIMIT
+ * outside its range. */
+SOP_API sop_status sop_options_set_text(sop_options *options, const char *name, const char *value,
+					sop_error *err);
 
 /* Frees `options`. Takes NULL. */
 SOP_API void sop_options_free(sop_options *options);

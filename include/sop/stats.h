@@ -8,7 +8,8 @@
 extern "C" {
 #endif
 
-/* Counters since open, and levels now. New fields are added at the end. Initialise with SOP_STATS_INIT. */
+/* Counters since open, and levels now. New fields are added at the end. Initialise with
+ * SOP_STATS_INIT. */
 typedef struct sop_stats {
 	size_t struct_size; /* sizeof(sop_stats) */
 	uint64_t position; /* newest answered position */
@@ -42,7 +43,8 @@ typedef struct sop_stats {
 SOP_API sop_status sop_db_stats(sop_db *db, sop_stats *stats, sop_error *err);
 
 /* The same figures of `db` as OpenMetrics text.
- * text: receives it. err: may be NULL. Returns OK; MISUSE; CLOSED; FORKED; NO_MEMORY. Any thread. */
+ * text: receives it. err: may be NULL. Returns OK; MISUSE; CLOSED; FORKED; NO_MEMORY. Any thread.
+ * */
 SOP_API sop_status sop_db_metrics(sop_db *db, sop_buf *text, sop_error *err);
 
 /* What sop_verify found wrong. The views live during the call of the function only. */
@@ -55,14 +57,18 @@ typedef struct sop_problem {
 	const char *message; /* one sentence */
 } sop_problem;
 
-/* Receives each problem; returns 0 to go on, anything else to stop. `arg` is what sop_verify was given. */
+/* Receives each problem; returns 0 to go on, anything else to stop. `arg` is what sop_verify was
+ * given. */
 typedef int (*sop_problem_fn)(void *arg, const sop_problem *problem);
 
-/* Checks `db` as of its newest position, while others go on: order of keys, key ranges of nodes, counts, reachability, checksums.
+/* Checks `db` as of its newest position, while others go on: order of keys, key ranges of nodes,
+ * counts, reachability, checksums.
  * found: called for each problem on the calling thread; may be NULL. arg: handed to it.
  * problems: receives how many there are; may be NULL. err: may be NULL.
- * Returns OK (clean); CORRUPT (there are problems); CANCELLED (`found` stopped it); MISUSE; CLOSED; FORKED; NO_MEMORY. Any thread. */
-SOP_API sop_status sop_verify(sop_db *db, sop_problem_fn found, void *arg, uint64_t *problems, sop_error *err);
+ * Returns OK (clean); CORRUPT (there are problems); CANCELLED (`found` stopped it); MISUSE;
+ * CLOSED; FORKED; NO_MEMORY. Any thread. */
+SOP_API sop_status sop_verify(sop_db *db, sop_problem_fn found, void *arg, uint64_t *problems,
+			      sop_error *err);
 
 #ifdef __cplusplus
 }

@@ -22,29 +22,39 @@ typedef struct sop_store_options {
 		sizeof(sop_store_options), NULL, 0, 0                                              \
 	}
 
-/* Declares the store `name` on `db`. Reads nothing: whether it exists, and has the declared schema, is looked up in
- * each transaction that uses it, so a declaration may come before sop_store_create and outlive a drop.
- * name: 1 to 255 bytes of UTF-8 without control characters; everything else is data (`../x` is just a name).
- * options: what is expected, or what sop_store_create shall make; NULL: whatever is there (creating: raw unique keys). With options given,
- *          another schema or uniqueness in the database is SCHEMA at first use, naming the difference.
+/* Declares the store `name` on `db`. Reads nothing: whether it exists, and has the declared schema,
+ * is looked up in each transaction that uses it, so a declaration may come before sop_store_create
+ * and outlive a drop.
+ * name: 1 to 255 bytes of UTF-8 without control characters; everything else is data (`../x` is just
+ * a name).
+ * options: what is expected, or what sop_store_create shall make; NULL: whatever is there
+ * (creating: raw unique keys). With options given,
+ * another schema or uniqueness in the database is SCHEMA at first use, naming the
+ * difference.
  * out: the declaration, owned by the caller: sop_store_free. Thread-safe.
  * err: filled on failure; may be NULL.
- * Returns OK; LIMIT (a name longer than 255 bytes, node_items outside its range); MISUSE (an empty or malformed name, a NULL); CLOSED; FORKED; NO_MEMORY. */
-SOP_API sop_status sop_store_open(sop_db *db, sop_bytes name, const sop_store_options *options, sop_store **out, sop_error *err);
+ * Returns OK; LIMIT (a name longer than 255 bytes, node_items outside its range); MISUSE (an empty
+ * or malformed name, a NULL); CLOSED; FORKED; NO_MEMORY. */
+SOP_API sop_status sop_store_open(sop_db *db, sop_bytes name, const sop_store_options *options,
+				  sop_store **out, sop_error *err);
 
-/* Frees the declaration `store`; the store in the database stays. Takes NULL. Transactions that use it go on. */
+/* Frees the declaration `store`; the store in the database stays. Takes NULL. Transactions that
+ * use it go on. */
 SOP_API void sop_store_free(sop_store *store);
 
-/* The declared name of `store`, NUL-terminated, valid until sop_store_free. NULL if `store` is NULL or no store. */
+/* The declared name of `store`, NUL-terminated, valid until sop_store_free. NULL if `store` is
+ * NULL or no store. */
 SOP_API const char *sop_store_name(const sop_store *store);
 
 /* Creates `store` as declared, in `txn`.
  * err: filled on failure; may be NULL.
- * Returns OK; EXISTS (a store of that name is there: the transaction goes on); READ_ONLY; MISUSE; LIMIT; CLOSED; FORKED;
+ * Returns OK; EXISTS (a store of that name is there: the transaction goes on); READ_ONLY; MISUSE;
+ * LIMIT; CLOSED; FORKED;
  * TIMEOUT; CANCELLED; NO_MEMORY. */
 SOP_API sop_status sop_store_create(sop_txn *txn, sop_store *store, sop_error *err);
 
-/* Drops the store that `store` names, with all its items, in `txn`. Concurrent transactions that use it conflict.
+/* Drops the store that `store` names, with all its items, in `txn`. Concurrent transactions that
+ * use it conflict.
  * err: filled on failure; may be NULL.
  * Returns OK; NOT_FOUND; the rest as sop_store_create. */
 SOP_API sop_status sop_store_drop(sop_txn *txn, sop_store *store, sop_error *err);
@@ -82,23 +92,27 @@ typedef struct sop_store_info {
  * schema: receives the schema as canonical JSON, empty if it has none; may be NULL.
  * err: filled on failure; may be NULL.
  * Returns OK; NOT_FOUND; the rest as sop_store_list. */
-SOP_API sop_status sop_store_describe(sop_txn *txn, sop_store *store, sop_store_info *info, sop_buf *schema, sop_error *err);
+SOP_API sop_status sop_store_describe(sop_txn *txn, sop_store *store, sop_store_info *info,
+				      sop_buf *schema, sop_error *err);
 
-/* ---- keys ----------------------------------------------------------------------------------------------------
- * In a store with a schema a key is what sop_key_pack makes: the sort fields, then any of the ride-along fields. Where a key
- * only names an item, ride-along fields are ignored. In a store without one a key is any bytes, also none.
- * The sort part is at most SOP_KEY_BYTES_MAX bytes, a value at most SOP_VALUE_BYTES_MAX: LIMIT beyond.
- * `item` names one of several items with an equal key in a store with duplicates (0: the oldest); it must be 0 elsewhere.
+/* ---- keys
+ * ----------------------------------------------------------------------------------------------------
+ * In a store with a schema a key is what sop_key_pack makes: the sort fields, then any of the
+ * ride-along fields. Where a key only names an item, ride-along fields are ignored. In a store
+ * without one a key is any bytes, also none. The sort part is at most SOP_KEY_BYTES_MAX bytes, a
+ * value at most SOP_VALUE_BYTES_MAX: LIMIT beyond. `item` names one of several items with an equal
+ * key in a store with duplicates (0: the oldest); it must be 0 elsewhere.
  *
- * Unless a function says otherwise it returns OK; NOT_FOUND if the store is not there (then, and only then, `err` names a store);
- * SCHEMA (malformed key, wrong schema), LIMIT, READ_ONLY, MISUSE, NO_MEMORY: the call did nothing and the transaction goes on; TIMEOUT,
- * CANCELLED: it is rolled back; CLOSED; FORKED; CORRUPT, IO, FAILED. All of them belong to the thread that uses
- * `txn`. `err` is filled on failure and may be NULL. */
+ * Unless a function says otherwise it returns OK; NOT_FOUND if the store is not there (then, and
+ * only then, `err` names a store); SCHEMA (malformed key, wrong schema), LIMIT, READ_ONLY, MISUSE,
+ * NO_MEMORY: the call did nothing and the transaction goes on; TIMEOUT, CANCELLED: it is rolled
+ * back; CLOSED; FORKED; CORRUPT, IO, FAILED. All of them belong to the thread that uses `txn`.
+ * `err` is filled on failure and may be NULL. */
 
+/* Flags of sop_fetch.. */
 #define SOP_VALUE_BYTES_MAX ((size_t)1 << 30)
-
-/* Flags of sop_fetch. */
-#define SOP_NOWAIT 1u /* WOULD_BLOCK instead of reading a page from disk */
+/* WOULD_BLOCK instead of reading a page from disk. */
+#define SOP_NOWAIT 1u
 
 /* What is known about an item besides its key and value. */
 typedef struct sop_item {
@@ -112,47 +126,62 @@ SOP_API sop_status sop_get(sop_txn *txn, sop_store *store, sop_bytes key, sop_bu
 
 /* Reads an item of `store` in `txn` with all that is known about it.
  * key, item: name it. flags: SOP_NOWAIT or 0.
- * whole_key: receives the key with its ride-along fields; may be NULL. value: receives the value; may be NULL (it is not read then).
+ * whole_key: receives the key with its ride-along fields; may be NULL. value: receives the value;
+ * may be NULL (it is not read then).
  * about: receives version and item id; may be NULL. err: may be NULL.
  * Returns OK; NOT_FOUND: no such item; WOULD_BLOCK; else as above. */
 SOP_API sop_status sop_fetch(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t item, uint32_t flags,
 			     sop_buf *whole_key, sop_buf *value, sop_item *about, sop_error *err);
 
-/* Puts `value` under `key` in `store` in `txn`, added or replaced, without looking: two blind puts never conflict.
+/* Puts `value` under `key` in `store` in `txn`, added or replaced, without looking: two blind puts
+ * never conflict.
  * Ride-along fields that `key` leaves out take their defaults. err: may be NULL.
  * Returns as above; MISUSE in a store with duplicates. */
-SOP_API sop_status sop_put(sop_txn *txn, sop_store *store, sop_bytes key, sop_bytes value, sop_error *err);
+SOP_API sop_status sop_put(sop_txn *txn, sop_store *store, sop_bytes key, sop_bytes value,
+			   sop_error *err);
 
-/* Adds `value` under `key` to `store` in `txn` if the key is not there; always in a store with duplicates.
+/* Adds `value` under `key` to `store` in `txn` if the key is not there; always in a store with
+ * duplicates.
  * item: receives the new item id, 0 in a store without duplicates; may be NULL. err: may be NULL.
  * Returns OK; EXISTS: the key is there, nothing was done; else as above. */
-SOP_API sop_status sop_insert(sop_txn *txn, sop_store *store, sop_bytes key, sop_bytes value, uint64_t *item, sop_error *err);
+SOP_API sop_status sop_insert(sop_txn *txn, sop_store *store, sop_bytes key, sop_bytes value,
+			      uint64_t *item, sop_error *err);
 
-/* Replaces the value of the item `key`, `item` of `store` in `txn`. Ride-along fields that `key` leaves out are kept. err: may be NULL.
+/* Replaces the value of the item `key`, `item` of `store` in `txn`. Ride-along fields that `key`
+ * leaves out are kept. err: may be NULL.
  * Returns OK; NOT_FOUND: no such item, nothing was done; else as above. */
-SOP_API sop_status sop_update(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t item, sop_bytes value, sop_error *err);
+SOP_API sop_status sop_update(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t item,
+			      sop_bytes value, sop_error *err);
 
-/* Replaces the ride-along fields of the item `key`, `item` of `store` in `txn` with those in `key` (those it leaves out are kept); its value is
+/* Replaces the ride-along fields of the item `key`, `item` of `store` in `txn` with those in `key`
+ * (those it leaves out are kept); its value is
  * not touched. err: may be NULL.
- * Returns OK; NOT_FOUND: no such item, nothing was done; SCHEMA if the store has no ride-along fields; else as above. */
-SOP_API sop_status sop_set_ride(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t item, sop_error *err);
+ * Returns OK; NOT_FOUND: no such item, nothing was done; SCHEMA if the store has no ride-along
+ * fields; else as above. */
+SOP_API sop_status sop_set_ride(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t item,
+				sop_error *err);
 
 /* Removes the item `key`, `item` of `store` in `txn`. err: may be NULL.
  * Returns OK; NOT_FOUND: no such item, nothing was done; else as above. */
-SOP_API sop_status sop_remove(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t item, sop_error *err);
+SOP_API sop_status sop_remove(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t item,
+			      sop_error *err);
 
-/* Adds `by` to the integer under `key` of `store` in `txn`: 8 bytes, little-endian, two's complement; it wraps; a missing key
- * counts as 0. Reads nothing, so concurrent additions never conflict; a value that is no 8-byte integer is SCHEMA, here or at commit.
+/* Adds `by` to the integer under `key` of `store` in `txn`: 8 bytes, little-endian, two's
+ * complement; it wraps; a missing key counts as 0. Reads nothing, so concurrent additions never
+ * conflict; a value that is no 8-byte integer is SCHEMA, here or at commit.
  * err: may be NULL. Returns as above; MISUSE in a store with duplicates. */
 SOP_API sop_status sop_add(sop_txn *txn, sop_store *store, sop_bytes key, int64_t by, sop_error *err);
 
-/* Lowers the integer under `key` of `store` in `txn` to `to` if it is higher or missing; otherwise as sop_add. err: may be NULL. */
+/* Lowers the integer under `key` of `store` in `txn` to `to` if it is higher or missing; otherwise
+ * as sop_add. err: may be NULL. */
 SOP_API sop_status sop_min(sop_txn *txn, sop_store *store, sop_bytes key, int64_t to, sop_error *err);
 
-/* Raises the integer under `key` of `store` in `txn` to `to` if it is lower or missing; otherwise as sop_add. err: may be NULL. */
+/* Raises the integer under `key` of `store` in `txn` to `to` if it is lower or missing; otherwise
+ * as sop_add. err: may be NULL. */
 SOP_API sop_status sop_max(sop_txn *txn, sop_store *store, sop_bytes key, int64_t to, sop_error *err);
 
-/* A range of keys. Initialise with SOP_RANGE_INIT: everything. Bounds are keys, or (with a schema) their leading sort fields. */
+/* A range of keys. Initialise with SOP_RANGE_INIT: everything. Bounds are keys, or (with a schema)
+ * their leading sort fields. */
 typedef struct sop_range {
 	size_t struct_size; /* sizeof(sop_range) */
 	uint32_t flags; /* SOP_RANGE_... */
@@ -163,10 +192,14 @@ typedef struct sop_range {
 	uint64_t after_item; /* with SOP_RANGE_AFTER in a store with duplicates: behind this item of the key `from`; 0: behind all of them */
 } sop_range;
 
-#define SOP_RANGE_FROM 1u /* `from` counts */
-#define SOP_RANGE_TO 2u /* `to` counts */
-#define SOP_RANGE_PREFIX 4u /* `prefix` counts */
-#define SOP_RANGE_AFTER 8u /* `from` itself is outside the range */
+/* `from` counts. */
+#define SOP_RANGE_FROM 1u
+/* `to` counts. */
+#define SOP_RANGE_TO 2u
+/* `prefix` counts. */
+#define SOP_RANGE_PREFIX 4u
+/* `from` itself is outside the range. */
+#define SOP_RANGE_AFTER 8u
 
 #define SOP_RANGE_INIT                                                                             \
 	{                                                                                          \
@@ -175,30 +208,38 @@ typedef struct sop_range {
 
 /* Removes all items in `range` (NULL: everything) from `store` in `txn`.
  * removed: receives how many; may be NULL. err: may be NULL. Returns as above. */
-SOP_API sop_status sop_remove_range(sop_txn *txn, sop_store *store, const sop_range *range, uint64_t *removed, sop_error *err);
+SOP_API sop_status sop_remove_range(sop_txn *txn, sop_store *store, const sop_range *range,
+				    uint64_t *removed, sop_error *err);
 
-/* Counts the items in `range` of `store` in `txn`. Without a range (NULL) it is one look-up, validated: it conflicts with every insert and remove.
+/* Counts the items in `range` of `store` in `txn`. Without a range (NULL) it is one look-up,
+ * validated: it conflicts with every insert and remove.
  * count: receives it. err: may be NULL. Returns as above. */
-SOP_API sop_status sop_count(sop_txn *txn, sop_store *store, const sop_range *range, uint64_t *count, sop_error *err);
+SOP_API sop_status sop_count(sop_txn *txn, sop_store *store, const sop_range *range,
+			     uint64_t *count, sop_error *err);
 
 /* The newest committed number of items in `store` of `db`: one load, no promise.
- * count: receives it. err: may be NULL. Returns OK; NOT_FOUND (no such store); MISUSE; CLOSED; FORKED. Any thread. */
+ * count: receives it. err: may be NULL. Returns OK; NOT_FOUND (no such store); MISUSE; CLOSED;
+ * FORKED. Any thread. */
 SOP_API sop_status sop_approx_count(sop_db *db, sop_store *store, uint64_t *count, sop_error *err);
 
-/* ---- packed rows ---------------------------------------------------------------------------------------------
- * Batches travel as u32 count, u32 flags, then for each row: u32 key bytes, u32 value bytes, [u64 item], [u64 version], key, value;
- * little-endian; each row starts 8-aligned from the start of the batch; key and value are contiguous.
- * flags: SOP_ROWS_ITEM: there is an item id; SOP_ROWS_VERSION: there is a version. Value bytes SOP_ROWS_ABSENT: no value. */
+/* ---- packed rows
+ * ---------------------------------------------------------------------------------------------
+ * Batches travel as u32 count, u32 flags, then for each row: u32 key bytes, u32 value bytes, [u64
+ * item], [u64 version], key, value; little-endian; each row starts 8-aligned from the start of the
+ * batch; key and value are contiguous.
+ * flags: SOP_ROWS_ITEM: there is an item id; SOP_ROWS_VERSION: there is a version. Value bytes
+ * SOP_ROWS_ABSENT: no value. */
 
 #define SOP_ROWS_ITEM 1u
 #define SOP_ROWS_VERSION 2u
 #define SOP_ROWS_ABSENT 0xFFFFFFFFu
 
 /* Reads many keys of `store` in `txn`.
- * keys: packed rows whose values are ignored. rows: receives one row a key, in their order, with versions if `flags` has
- * SOP_ROWS_VERSION; the value is absent where the key is. err: may be NULL.
+ * keys: packed rows whose values are ignored. rows: receives one row a key, in their order, with
+ * versions if `flags` has SOP_ROWS_VERSION; the value is absent where the key is. err: may be NULL.
  * Returns as above; MISUSE for malformed rows (`err->offset` says where). */
-SOP_API sop_status sop_get_many(sop_txn *txn, sop_store *store, sop_bytes keys, uint32_t flags, sop_buf *rows, sop_error *err);
+SOP_API sop_status sop_get_many(sop_txn *txn, sop_store *store, sop_bytes keys, uint32_t flags,
+				sop_buf *rows, sop_error *err);
 
 /* What sop_put_many does with each row. */
 typedef enum sop_put_how {
@@ -208,10 +249,14 @@ typedef enum sop_put_how {
 	SOP_REMOVE = 3 /* as sop_remove; values are ignored */
 } sop_put_how;
 
-/* Does `how` (a sop_put_how) for each of the packed `rows` on `store` in `txn`, in their order, and stops at the first that is not OK.
- * done: receives how many rows were done: the index of the failing one; may be NULL. err: may be NULL.
- * Returns the status of the failing row (EXISTS, NOT_FOUND: the transaction goes on); MISUSE for malformed rows; else as above. */
-SOP_API sop_status sop_put_many(sop_txn *txn, sop_store *store, sop_bytes rows, sop_put_how how, size_t *done, sop_error *err);
+/* Does `how` (a sop_put_how) for each of the packed `rows` on `store` in `txn`, in their order,
+ * and stops at the first that is not OK.
+ * done: receives how many rows were done: the index of the failing one; may be NULL. err: may be
+ * NULL.
+ * Returns the status of the failing row (EXISTS, NOT_FOUND: the transaction goes on); MISUSE for
+ * malformed rows; else as above. */
+SOP_API sop_status sop_put_many(sop_txn *txn, sop_store *store, sop_bytes rows, sop_put_how how,
+				size_t *done, sop_error *err);
 
 #ifdef __cplusplus
 }

@@ -8,8 +8,9 @@
 extern "C" {
 #endif
 
-/* A transaction. Used by one thread at a time (it may move between threads); two calls at once get MISUSE, except
- * sop_txn_cancel. A handle is renewed rather than made anew: after its end, sop_txn_renew begins the next one on it. */
+/* A transaction. Used by one thread at a time (it may move between threads); two calls at once get
+ * MISUSE, except sop_txn_cancel. A handle is renewed rather than made anew: after its end,
+ * sop_txn_renew begins the next one on it. */
 typedef struct sop_txn sop_txn;
 
 /* What a transaction may do and what is promised about its reads. */
@@ -39,51 +40,60 @@ typedef struct sop_txn_options {
 
 /* Begins a transaction on `db`.
  * options: mode, deadline and id; NULL for a writing transaction with the defaults.
- * out: the transaction, owned by the caller: sop_commit or sop_rollback end it, sop_txn_free frees it.
+ * out: the transaction, owned by the caller: sop_commit or sop_rollback end it, sop_txn_free frees
+ * it.
  * err: filled on failure; may be NULL.
- * Returns OK; EXISTS (the given id has committed or is open); MISUSE; LIMIT (deadline beyond 10 years); CLOSED; FORKED;
+ * Returns OK; EXISTS (the given id has committed or is open); MISUSE; LIMIT (deadline beyond 10
+ * years); CLOSED; FORKED;
  * FAILED; NO_MEMORY. Any thread; does not block. */
 SOP_API sop_status sop_begin(sop_db *db, const sop_txn_options *options, sop_txn **out, sop_error *err);
 
-/* Commits `txn`: validates its reads and makes its changes visible and durable, all at once, or not at all.
+/* Commits `txn`: validates its reads and makes its changes visible and durable, all at once, or not
+ * at all.
  * err: filled on failure; may be NULL.
- * Returns OK (a transaction that has committed answers OK again); CONFLICT (another one changed what it read:
- * sop_txn_conflict names the key; run it again, as sop_run does); TIMEOUT, CANCELLED, EXISTS (its id has committed), NO_MEMORY, NO_SPACE, SCHEMA
- * (sop_add, min or max met a value that is no 8-byte integer), LIMIT: certainly not committed, the transaction is rolled
- * back; UNKNOWN (ask sop_txn_outcome); FAILED; CLOSED; FORKED; MISUSE (it was rolled back, or another call is
+ * Returns OK (a transaction that has committed answers OK again); CONFLICT (another one changed
+ * what it read: sop_txn_conflict names the key; run it again, as sop_run does); TIMEOUT, CANCELLED,
+ * EXISTS (its id has committed), NO_MEMORY, NO_SPACE, SCHEMA (sop_add, min or max met a value that
+ * is no 8-byte integer), LIMIT: certainly not committed, the transaction is rolled back; UNKNOWN
+ * (ask sop_txn_outcome); FAILED; CLOSED; FORKED; MISUSE (it was rolled back, or another call is
  * running in it). Blocks for the durable point. */
 SOP_API sop_status sop_commit(sop_txn *txn, sop_error *err);
 
-/* Rolls `txn` back: none of its changes happens. Its cursors end. Waits for a call that is running in it.
+/* Rolls `txn` back: none of its changes happens. Its cursors end. Waits for a call that is running
+ * in it.
  * err: filled on failure; may be NULL.
- * Returns OK, also when it had ended; CLOSED; FORKED; MISUSE if it has committed, is NULL or no transaction. Any thread. */
+ * Returns OK, also when it had ended; CLOSED; FORKED; MISUSE if it has committed, is NULL or no
+ * transaction. Any thread. */
 SOP_API sop_status sop_rollback(sop_txn *txn, sop_error *err);
 
-/* Begins anew on the handle of a transaction that has ended, with the options it was begun with and no id of the
- * caller. Cheaper than sop_begin: nothing is allocated.
+/* Begins anew on the handle of a transaction that has ended, with the options it was begun with and
+ * no id of the caller. Cheaper than sop_begin: nothing is allocated.
  * txn: a transaction that has committed, was rolled back or failed.
  * err: filled on failure; may be NULL.
  * Returns OK; MISUSE if it is still open; CLOSED; FORKED; FAILED. */
 SOP_API sop_status sop_txn_renew(sop_txn *txn, sop_error *err);
 
-/* The retry loop for languages that cannot hand over a function: after any call on `txn` failed with the trait ABORT
- * (CONFLICT), rolls back, waits a moment (jittered, growing), and begins again on the same handle with the
- * same options and the deadline that was set at first. From the sixth attempt on, the keys that conflicted are softly
- * locked, so that others wait instead of overtaking.
+/* The retry loop for languages that cannot hand over a function: after any call on `txn` failed
+ * with the trait ABORT (CONFLICT), rolls back, waits a moment (jittered, growing), and begins again
+ * on the same handle with the same options and the deadline that was set at first. From the sixth
+ * attempt on, the keys that conflicted are softly locked, so that others wait instead of
+ * overtaking.
  * txn: the transaction whose last call failed.
  * err: filled on failure; may be NULL.
- * Returns OK: run the body again; otherwise the final status: that of the failed call if it cannot be retried, TIMEOUT
- * once the deadline has passed, CANCELLED, CLOSED, FORKED, FAILED; MISUSE if nothing failed. Blocks for the wait. */
+ * Returns OK: run the body again; otherwise the final status: that of the failed call if it cannot
+ * be retried, TIMEOUT once the deadline has passed, CANCELLED, CLOSED, FORKED, FAILED; MISUSE if
+ * nothing failed. Blocks for the wait. */
 SOP_API sop_status sop_txn_again(sop_txn *txn, sop_error *err);
 
-/* Asks `txn` to end: its running and later calls return CANCELLED, and so does its commit unless its position has been given
- * already. The only call that any thread may make while another call runs in the transaction.
+/* Asks `txn` to end: its running and later calls return CANCELLED, and so does its commit unless
+ * its position has been given already. The only call that any thread may make while another call
+ * runs in the transaction.
  * err: filled on failure; may be NULL.
  * Returns OK; MISUSE; CLOSED; FORKED. Never blocks. */
 SOP_API sop_status sop_txn_cancel(sop_txn *txn, sop_error *err);
 
-/* Frees the handle of `txn`, rolling it back first if it is open. Takes NULL. Cursors opened in it keep their shells
- * and return CLOSED. */
+/* Frees the handle of `txn`, rolling it back first if it is open. Takes NULL. Cursors opened in it
+ * keep their shells and return CLOSED. */
 SOP_API void sop_txn_free(sop_txn *txn);
 
 /* The id of `txn`, known before commit, for sop_txn_outcome.
@@ -92,7 +102,8 @@ SOP_API void sop_txn_free(sop_txn *txn);
  * Returns OK; MISUSE; CLOSED; FORKED. */
 SOP_API sop_status sop_txn_id(sop_txn *txn, uint8_t id[16], sop_error *err);
 
-/* The position of `txn`: after a commit that changed something its own, unique and ascending along the serial order and real time;
+/* The position of `txn`: after a commit that changed something its own, unique and ascending along
+ * the serial order and real time;
  * otherwise the position it reads at (the state after that position).
  * position: receives it.
  * err: filled on failure; may be NULL.
@@ -106,34 +117,41 @@ SOP_API sop_status sop_txn_position(sop_txn *txn, uint64_t *position, sop_error 
 SOP_API sop_status sop_txn_attempts(sop_txn *txn, uint32_t *attempts, sop_error *err);
 
 /* What `txn` conflicted on.
- * store: receives a view of the store's name; key: receives a view of the key (encoded; the first key of a range that changed; empty if
- * the store itself or its count changed). Both views live until the handle begins again or is freed.
+ * store: receives a view of the store's name; key: receives a view of the key (encoded; the first
+ * key of a range that changed; empty if the store itself or its count changed). Both views live
+ * until the handle begins again or is freed.
  * err: filled on failure; may be NULL.
  * Returns OK; NOT_FOUND if it has had no conflict; MISUSE; CLOSED; FORKED. */
 SOP_API sop_status sop_txn_conflict(sop_txn *txn, sop_bytes *store, sop_bytes *key, sop_error *err);
 
 /* Marks a place in the changes of `txn` to which sop_rollback_to can return.
- * savepoint: receives its number, valid until rolled back beyond or until the end of the transaction.
+ * savepoint: receives its number, valid until rolled back beyond or until the end of the
+ * transaction.
  * err: filled on failure; may be NULL.
  * Returns OK; READ_ONLY; MISUSE; LIMIT; CLOSED; FORKED; NO_MEMORY. */
 SOP_API sop_status sop_savepoint(sop_txn *txn, uint64_t *savepoint, sop_error *err);
 
-/* Undoes the changes that `txn` made since `savepoint`, which stays. What it read since then is still validated.
+/* Undoes the changes that `txn` made since `savepoint`, which stays. What it read since then is
+ * still validated.
  * err: filled on failure; may be NULL.
  * Returns OK; MISUSE (no such savepoint); READ_ONLY; CLOSED; FORKED; NO_MEMORY. */
 SOP_API sop_status sop_rollback_to(sop_txn *txn, uint64_t savepoint, sop_error *err);
 
-/* The body of sop_run: works in `txn` and returns OK to commit, anything else to roll back. It may run more than
- * once, so it should change nothing outside the transaction. `arg` is what sop_run was given. `err` is never NULL. */
+/* The body of sop_run: works in `txn` and returns OK to commit, anything else to roll back. It may
+ * run more than once, so it should change nothing outside the transaction. `arg` is what sop_run
+ * was given. `err` is never NULL. */
 typedef sop_status (*sop_body)(sop_txn *txn, void *arg, sop_error *err);
 
-/* Runs `body` in a transaction on `db` and commits it; on a status with the trait ABORT (a conflict) rolls back, waits and runs it
- * again until the deadline (10 seconds if neither `options` nor the database sets one). UNKNOWN is never retried.
+/* Runs `body` in a transaction on `db` and commits it; on a status with the trait ABORT (a
+ * conflict) rolls back, waits and runs it again until the deadline (10 seconds if neither `options`
+ * nor the database sets one). UNKNOWN is never retried.
  * options: as in sop_begin; may be NULL.
  * arg: handed to `body`.
  * err: filled on failure; may be NULL.
- * Returns the status of the commit, or the first one of `body` that cannot be retried; TIMEOUT. Blocks. */
-SOP_API sop_status sop_run(sop_db *db, const sop_txn_options *options, sop_body body, void *arg, sop_error *err);
+ * Returns the status of the commit, or the first one of `body` that cannot be retried; TIMEOUT.
+ * Blocks. */
+SOP_API sop_status sop_run(sop_db *db, const sop_txn_options *options, sop_body body, void *arg,
+			   sop_error *err);
 
 /* What became of a transaction. */
 typedef enum sop_outcome {
@@ -144,10 +162,12 @@ typedef enum sop_outcome {
 } sop_outcome;
 
 /* Asks `db` what became of the transaction `id` (16 bytes). Exact for the last million that wrote.
- * outcome: receives a sop_outcome; position: receives its position if it has committed, else 0; may be NULL.
+ * outcome: receives a sop_outcome; position: receives its position if it has committed, else 0;
+ * may be NULL.
  * err: filled on failure; may be NULL.
  * Returns OK; MISUSE; CLOSED; FORKED; FAILED. Any thread. */
-SOP_API sop_status sop_txn_outcome(sop_db *db, const uint8_t id[16], sop_outcome *outcome, uint64_t *position, sop_error *err);
+SOP_API sop_status sop_txn_outcome(sop_db *db, const uint8_t id[16], sop_outcome *outcome,
+				   uint64_t *position, sop_error *err);
 
 #ifdef __cplusplus
 }

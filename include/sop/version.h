@@ -13,10 +13,12 @@ extern "C" {
 #define SOP_VERSION_MINOR 1
 #define SOP_VERSION_PATCH 0
 
-/* The version of the library that is loaded, such as "0.1.0"; never NULL, never freed. Any thread. */
+/* The version of the library that is loaded, such as "0.1.0"; never NULL, never freed. Any thread.
+ * */
 SOP_API const char *sop_version(void);
 
-/* Whether the library that is loaded has the feature `name` (NUL-terminated), such as "inmemory": 1 or 0. Any thread. */
+/* Whether the library that is loaded has the feature `name` (NUL-terminated), such as "inmemory":
+ * 1 or 0. Any thread. */
 SOP_API int sop_has_feature(const char *name);
 
 #ifdef __cplusplus
