@@ -445,15 +445,21 @@ void sopi_slots_close(struct sopi_reclaim *reclaim, void (*end)(void *owner))
 	size_t index = 0;
 
 	sopi_mutex_lock(&reclaim->slots_mutex);
-	reclaim->closed = true;
+	reclaim->closed = true; /* from here on there are no new slots */
+	sopi_mutex_unlock(&reclaim->slots_mutex);
 	while ((slot = sopi_slot_next(reclaim, &chunk, &index)) != NULL) {
 		uint64_t found = SOPI_SLOT_IDLE;
 
 		while (!atomic_compare_exchange_weak(&slot->state, &found, SOPI_SLOT_CLOSED) &&
 		       found != SOPI_SLOT_CLOSED) {
 			found = SOPI_SLOT_IDLE;
-			sopi_yield(); /* a call is running */
+			sopi_yield(); /* a call is running; it may want the mutex */
 		}
+	}
+	chunk = NULL;
+	index = 0;
+	sopi_mutex_lock(&reclaim->slots_mutex); /* owners stay meanwhile */
+	while ((slot = sopi_slot_next(reclaim, &chunk, &index)) != NULL) {
 		if (slot->owner != NULL)
 			end(slot->owner);
 	}
