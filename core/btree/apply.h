@@ -39,6 +39,10 @@ size_t sopi_leaf_gather(struct sopi_forest *forest, const struct sopi_block *lea
 /* Bytes that a leaf of these items may have: more where items are large. */
 size_t sopi_leaf_limit(const struct sopi_tree *tree, size_t bytes, size_t count);
 
+/* A page of the items [from, to) of forest->items. */
+sop_status sopi_leaf_page(struct sopi_apply *apply, const struct sopi_tree *tree, size_t from,
+			  size_t to, struct sopi_block **out, sop_error *err);
+
 /* Makes the first `count` of forest->items the contents of `leaf`, splitting it if need be.
  * key: any key that the leaf answers for. append: the new items are behind all old ones. */
 sop_status sopi_leaf_replace(struct sopi_apply *apply, struct sopi_tree *tree,

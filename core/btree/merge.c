@@ -125,11 +125,7 @@ sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, con
 	if (share == 2 &&
 	    (bytes > sopi_leaf_limit(tree, bytes, count) / 2 || count > tree->items_max / 2))
 		return SOP_OK;
-	SOP_TRY(sopi_apply_block(apply, bytes > tree->leaf_bytes ? bytes : tree->leaf_bytes, &page, err));
-	sopi_leaf_build(page, forest->items, count,
-			count > 1 ? sopi_item_common_prefix(&forest->items[0], &forest->items[count - 1])
-				  : 0);
-	page->version.items = (uint16_t)count;
+	SOP_TRY(sopi_leaf_page(apply, tree, 0, count, &page, err));
 	sopi_apply_push(apply, left, page);
 	sopi_apply_ranged(apply, left);
 	SOP_TRY(sopi_apply_kill(apply, right, err));

@@ -106,9 +106,8 @@ static size_t cut_items(struct sopi_forest *forest, const struct cutting *cuttin
 	return pieces;
 }
 
-/* A page of items [from, to). */
-static sop_status leaf_page(struct sopi_apply *apply, const struct sopi_tree *tree, size_t from,
-			    size_t to, struct sopi_block **out, sop_error *err)
+sop_status sopi_leaf_page(struct sopi_apply *apply, const struct sopi_tree *tree, size_t from,
+			  size_t to, struct sopi_block **out, sop_error *err)
 {
 	const struct sopi_item_view *items = apply->forest->items + from;
 	const size_t count = to - from;
@@ -148,7 +147,7 @@ static sop_status new_leaves(struct sopi_apply *apply, const struct sopi_tree *t
 
 		if (i > 0)
 			separator = separator_between(&forest->items[from - 1], &forest->items[from]);
-		SOP_TRY(leaf_page(apply, tree, from, forest->cuts[i + 1], &page, err));
+		SOP_TRY(sopi_leaf_page(apply, tree, from, forest->cuts[i + 1], &page, err));
 		SOP_TRY(sopi_apply_new_vnode(apply, page, &separator.child, err));
 		forest->separators[i - first] = separator;
 	}
@@ -209,7 +208,7 @@ sop_status sopi_leaf_replace(struct sopi_apply *apply, struct sopi_tree *tree,
 
 	/* A shared prefix is stored once, however large it is: it does not count. */
 	if ((bytes - prefix_size <= limit || count < 2) && count <= tree->items_max) {
-		SOP_TRY(leaf_page(apply, tree, 0, count, &page, err));
+		SOP_TRY(sopi_leaf_page(apply, tree, 0, count, &page, err));
 		sopi_apply_push(apply, leaf, page);
 		return SOP_OK;
 	}
@@ -223,7 +222,7 @@ sop_status sopi_leaf_replace(struct sopi_apply *apply, struct sopi_tree *tree,
 	if (leaf == tree->root)
 		return root_leaf_split(apply, tree, pieces, err);
 	if (!(SOPI_PLANTED(SOPI_PLANT_APPEND_SPLIT_NO_VERSION) && cutting.full)) {
-		SOP_TRY(leaf_page(apply, tree, 0, forest->cuts[1], &page, err));
+		SOP_TRY(sopi_leaf_page(apply, tree, 0, forest->cuts[1], &page, err));
 		sopi_apply_push(apply, leaf, page);
 		sopi_apply_ranged(apply, leaf);
 	}
