@@ -82,7 +82,11 @@ void world_run(struct world *world, void (*body)(struct actor *actor, void *arg)
 /* What world_judge found. */
 struct verdict {
 	uint64_t transactions; /* checked: committed, read-only and aborted ones */
-	uint64_t committed;
+	uint64_t committed; /* of these, with a position of their own */
+	uint64_t conflicts;
+	uint64_t timeouts;
+	uint64_t cancellations;
+	uint64_t answers; /* compared */
 	uint64_t anomalies;
 };
 
@@ -168,6 +172,7 @@ struct actor_cursor {
 	size_t store;
 	struct key_range range;
 	unsigned flags; /* EVENT_KEYS or 0 */
+	bool reverse; /* the direction of fetches */
 	struct actor_place next;
 	struct actor_place prev;
 	uint64_t key; /* the item it stands on, if the last move found one */
@@ -180,6 +185,8 @@ sop_status actor_cursor_open(struct actor *actor, struct actor_cursor *cursor, s
 			     const struct key_range *range, unsigned flags);
 /* Returns OK or NOT_FOUND; `seen` may be NULL. */
 sop_status actor_cursor_move(struct actor_cursor *cursor, enum actor_move move, struct item_seen *seen);
+/* Moves over up to `rows_max` items in the direction it was opened with; OK or NOT_FOUND. */
+sop_status actor_cursor_fetch(struct actor_cursor *cursor, size_t rows_max);
 sop_status actor_cursor_seek(struct actor_cursor *cursor, uint64_t key, sop_seek where,
 			     struct item_seen *seen);
 sop_status actor_cursor_entry(struct actor_cursor *cursor, struct item_seen *seen);

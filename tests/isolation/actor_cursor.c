@@ -42,6 +42,7 @@ sop_status actor_cursor_open(struct actor *actor, struct actor_cursor *cursor, s
 	cursor->store = store;
 	cursor->range = *range;
 	cursor->flags = flags & EVENT_KEYS;
+	cursor->reverse = (flags & EVENT_REVERSE) != 0;
 	if (status != SOP_OK)
 		return status;
 	status = sop_cursor_open(actor->txn, actor->world->stores[store], &bounds,
@@ -377,32 +378,84 @@ static sop_status scan_by_steps(struct scan *scan, bool reverse)
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
-static void take_rows(struct scan *scan, size_t used)
+/* What the next row of the batch in actor->rows says; false, noting a failure, if it is malformed. */
+static bool next_row(struct actor *actor, const struct actor_cursor *cursor, size_t used,
+		     size_t *offset, struct item_seen *seen)
 {
-	struct actor *actor = scan->actor;
-	const uint8_t *batch = actor->rows.data;
-	const bool keys = (scan->cursor.flags & EVENT_KEYS) != 0;
-	const uint32_t count = read_u32(batch);
-	const uint32_t flags = read_u32(batch + 4);
-	size_t offset = 8;
+	struct row row;
 
-	if (count == 0 || flags != (SOP_ROWS_ITEM | SOP_ROWS_VERSION))
-		test_note_failure("a batch of %u rows with flags %u", count, flags);
-	for (uint32_t i = 0; i < count; i++) {
-		struct row row;
-		struct item_seen seen;
-
-		if (!read_row(batch, used, flags, &offset, &row)) {
-			test_note_failure("row %u of a batch does not fit into it", i);
-			return;
-		}
-		seen = (struct item_seen){
-			actor_read_key(actor, row.key), row.item, row.version, { 0, 0, 0 }
-		};
-		if (!keys)
-			seen.value = value_seen(row.value);
-		take_item(scan, &seen);
+	if (!read_row(actor->rows.data, used, SOP_ROWS_ITEM | SOP_ROWS_VERSION, offset, &row)) {
+		test_note_failure("a row at %zu of a batch does not fit into its %zu bytes",
+				  *offset, used);
+		return false;
 	}
+	*seen = (struct item_seen){ actor_read_key(actor, row.key), row.item, row.version, { 0, 0, 0 } };
+	if ((cursor->flags & EVENT_KEYS) == 0)
+		seen->value = value_seen(row.value);
+	return true;
+}
+
+/* The number of rows of the batch in actor->rows. */
+static uint32_t count_rows(struct actor *actor, size_t used, size_t rows_max)
+{
+	const uint8_t *batch = actor->rows.data;
+	const uint32_t count = used >= 8 ? read_u32(batch) : 0;
+
+	if (count == 0 || read_u32(batch + 4) != (SOP_ROWS_ITEM | SOP_ROWS_VERSION) ||
+	    (rows_max != 0 && count > rows_max))
+		test_note_failure("a batch of %u rows in %zu bytes", count, used);
+	return count;
+}
+
+/* Fetches a batch into actor->rows, which grows if a row does not fit. */
+static sop_status fetch_rows(struct actor *actor, struct actor_cursor *cursor, size_t rows_max,
+			     size_t *used)
+{
+	sop_status status = SOP_LIMIT;
+
+	if (sop_buf_reserve(&actor->rows, ROOM_BYTES, &actor->err) != SOP_OK)
+		abort();
+	while (status == SOP_LIMIT) {
+		status = sop_cursor_fetch(cursor->cursor, actor->rows.data,
+					  actor->rows.capacity & ~(size_t)7, rows_max,
+					  SOP_ROWS_ITEM | SOP_ROWS_VERSION, used, &actor->err);
+		if (status == SOP_LIMIT && sop_buf_reserve(&actor->rows, *used + 8, NULL) != SOP_OK)
+			abort();
+	}
+	return status;
+}
+
+sop_status actor_cursor_fetch(struct actor_cursor *cursor, size_t rows_max)
+{
+	struct actor *actor = cursor->actor;
+	struct item_seen seen = { 0, 0, 0, { 0, 0, 0 } };
+	size_t offset = 8;
+	size_t used = 0;
+	sop_status status = actor_ready(actor);
+
+	if (status != SOP_OK)
+		return status;
+	status = fetch_rows(actor, cursor, rows_max, &used);
+	status = actor_settle(actor, "cursor_fetch", cursor->store, status, ACTOR_MAY_MISS);
+	if (!actor_answered(status))
+		return status;
+	if (status == SOP_NOT_FOUND) {
+		record_step(cursor, &cursor->range, cursor->reverse,
+			    cursor->reverse ? &cursor->prev : &cursor->next, status, &seen);
+		if (cursor->reverse)
+			stand_at_start(cursor);
+		else
+			stand_at_end(cursor);
+		return status;
+	}
+	for (uint32_t left = count_rows(actor, used, rows_max); left > 0; left--) {
+		if (!next_row(actor, cursor, used, &offset, &seen))
+			break;
+		record_step(cursor, &cursor->range, cursor->reverse,
+			    cursor->reverse ? &cursor->prev : &cursor->next, SOP_OK, &seen);
+		stand_on(cursor, &seen);
+	}
+	return SOP_OK;
 }
 
 static sop_status scan_by_rows(struct scan *scan)
@@ -413,16 +466,17 @@ static sop_status scan_by_rows(struct scan *scan)
 	while (status == SOP_OK && wants_more(scan)) {
 		const size_t seen = actor->log->events[scan->event].item_count;
 		const size_t rows_max = scan->limit != 0 ? scan->limit - seen : 0;
+		struct item_seen item;
+		size_t offset = 8;
 		size_t used = 0;
 
-		status = sop_cursor_fetch(scan->cursor.cursor, actor->rows.data,
-					  actor->rows.capacity & ~(size_t)7, rows_max,
-					  SOP_ROWS_ITEM | SOP_ROWS_VERSION, &used, &actor->err);
+		status = fetch_rows(actor, &scan->cursor, rows_max, &used);
 		scan->complete = status == SOP_NOT_FOUND;
-		if (status == SOP_OK)
-			take_rows(scan, used);
-		if (status == SOP_LIMIT)
-			status = sop_buf_reserve(&actor->rows, used, &actor->err);
+		for (uint32_t left = status == SOP_OK ? count_rows(actor, used, rows_max) : 0;
+		     left > 0; left--) {
+			if (next_row(actor, &scan->cursor, used, &offset, &item))
+				take_item(scan, &item);
+		}
 	}
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
@@ -444,8 +498,6 @@ sop_status actor_scan(struct actor *actor, size_t store, const struct key_range 
 	event = actor_event(actor, EVENT_SCAN, store);
 	event->flags = (uint8_t)(flags & (EVENT_REVERSE | EVENT_KEYS));
 	event->range = *range;
-	if (sop_buf_reserve(&actor->rows, ROOM_BYTES, &actor->err) != SOP_OK)
-		abort();
 	status = test_rng_once_in(&actor->rng, 2) ? scan_by_steps(&scan, reverse) : scan_by_rows(&scan);
 	event = &actor->log->events[scan.event];
 	if (scan.complete)

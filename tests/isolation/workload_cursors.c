@@ -110,8 +110,11 @@ static void walk_on(struct walk *walk, bool changes)
 		move(walk, MOVE_FIRST);
 	else if (dice < 71)
 		move(walk, MOVE_LAST);
-	else if (dice < 78)
+	else if (dice < 75)
 		seek(walk);
+	else if (dice < 80)
+		after_move(walk, actor_cursor_fetch(&walk->cursor, 1 + test_rng_below(&actor->rng, 5)),
+			   walk->cursor.reverse ? MOVE_PREV : MOVE_NEXT);
 	else if (changes && dice < 90)
 		change_nearby(walk);
 	else if (changes && walk->stands)
@@ -139,7 +142,8 @@ static sop_status stroll(struct actor *actor, size_t store, bool changes)
 	struct walk walk = { .store = store };
 
 	if (actor_cursor_open(actor, &walk.cursor, store, &range,
-			      test_rng_once_in(&actor->rng, 4) ? EVENT_KEYS : 0) == SOP_OK)
+			      (test_rng_once_in(&actor->rng, 4) ? EVENT_KEYS : 0u) |
+				      (test_rng_once_in(&actor->rng, 2) ? EVENT_REVERSE : 0u)) == SOP_OK)
 		move(&walk, test_rng_once_in(&actor->rng, 2) ? MOVE_NEXT : MOVE_PREV);
 	for (uint64_t i = 0; i < steps && actor->doomed == SOP_OK; i++)
 		walk_on(&walk, changes);

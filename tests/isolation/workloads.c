@@ -5,6 +5,27 @@
 
 #define ROUND_TRANSACTIONS 20000 /* then a new world of the next seed */
 
+static void add_verdict(struct verdict *total, const struct verdict *verdict)
+{
+	total->transactions += verdict->transactions;
+	total->committed += verdict->committed;
+	total->conflicts += verdict->conflicts;
+	total->timeouts += verdict->timeouts;
+	total->cancellations += verdict->cancellations;
+	total->answers += verdict->answers;
+	total->anomalies += verdict->anomalies;
+}
+
+static void print_verdict(const struct verdict *verdict, int64_t time_ns)
+{
+	printf("  %llu transactions checked, %llu anomalies, %.1f s: %llu wrote, %llu conflicted, %llu were "
+	       "late, %llu cancelled; %llu answers\n",
+	       (unsigned long long)verdict->transactions, (unsigned long long)verdict->anomalies,
+	       (double)time_ns / 1e9, (unsigned long long)verdict->committed,
+	       (unsigned long long)verdict->conflicts, (unsigned long long)verdict->timeouts,
+	       (unsigned long long)verdict->cancellations, (unsigned long long)verdict->answers);
+}
+
 static void take_turns(struct actor *actor, void *arg)
 {
 	const struct workload_plan *plan = arg;
@@ -41,7 +62,7 @@ void workload_must_pass(workload run, uint64_t transactions)
 	const uint64_t wanted = test_scaled(transactions);
 	const uint64_t first_seed = test_seed();
 	const int64_t begin_ns = test_now_ns();
-	struct verdict total = { 0, 0, 0 };
+	struct verdict total = { .anomalies = 0 };
 
 	test_forget_failures();
 	for (uint64_t round = 0; total.transactions < wanted && test_failures() == 0; round++) {
@@ -50,13 +71,9 @@ void workload_must_pass(workload run, uint64_t transactions)
 
 		test_set_seed(first_seed + round);
 		verdict = run(left < ROUND_TRANSACTIONS ? left : ROUND_TRANSACTIONS);
-		total.transactions += verdict.transactions;
-		total.committed += verdict.committed;
-		total.anomalies += verdict.anomalies;
+		add_verdict(&total, &verdict);
 	}
-	printf("  %llu transactions, %llu of them wrote, %llu anomalies, %.1f s\n",
-	       (unsigned long long)total.transactions, (unsigned long long)total.committed,
-	       (unsigned long long)total.anomalies, (double)(test_now_ns() - begin_ns) / 1e9);
+	print_verdict(&total, test_now_ns() - begin_ns);
 	TEST_NO_FAILURES();
 	assert_int_equal(total.anomalies, 0);
 	test_set_seed(first_seed);

@@ -190,7 +190,7 @@ static void verify(struct world *world)
 
 struct verdict world_judge(struct world *world)
 {
-	struct verdict verdict = { 0, 0, 0 };
+	struct verdict verdict = { .anomalies = 0 };
 	struct replay_report *report = test_alloc(sizeof *report);
 
 	(void)actor_perform(world_main_actor(world), ACTOR_BY_RENEW, ACTOR_READ, look_at_all, NULL);
@@ -206,15 +206,10 @@ struct verdict world_judge(struct world *world)
 		test_note_failure("%llu anomalies", (unsigned long long)verdict.anomalies);
 	verdict.transactions = report->committed + report->readers + report->aborted;
 	verdict.committed = report->committed;
-	printf("  %llu transactions checked: %llu wrote, %llu read only, %llu aborted (%llu conflicts, "
-	       "%llu timeouts, %llu cancelled); %llu answers\n",
-	       (unsigned long long)verdict.transactions, (unsigned long long)report->committed,
-	       (unsigned long long)report->readers, (unsigned long long)report->aborted,
-	       (unsigned long long)atomic_load(&world->conflicts),
-	       (unsigned long long)atomic_load(&world->timeouts),
-	       (unsigned long long)atomic_load(&world->cancellations),
-	       (unsigned long long)report->events);
-	(void)fflush(stdout);
+	verdict.conflicts = atomic_load(&world->conflicts);
+	verdict.timeouts = atomic_load(&world->timeouts);
+	verdict.cancellations = atomic_load(&world->cancellations);
+	verdict.answers = report->events;
 	free(report);
 	return verdict;
 }
