@@ -53,7 +53,8 @@ sop_status sopi_db_enter(sop_db *db, bool choosing, const char *function,
 	if (atomic_load_explicit(&db->closed, memory_order_acquire))
 		return sopi_fail(err, SOP_CLOSED, "%s: the database is closed", function);
 	engine = &db->engine;
-	at = ((uintptr_t)&at >> 12) * 7; /* threads have stacks of their own: begin at different readers */
+	/* Threads have stacks of their own: they begin at different readers. */
+	at = (size_t)(((uintptr_t)&at >> 12) * 0x9E3779B97F4A7C15u >> 60);
 	for (;; at++) {
 		struct sopi_transaction *candidate = &engine->readers[at % SOPI_READERS];
 		const uint64_t found =

@@ -62,8 +62,9 @@ static sop_status txn_new(sop_db *db, const sop_txn_options *options, sop_txn **
 	sop_status status;
 	sop_txn *txn;
 
-	SOP_TRY(sopi_alloc_zeroed(sizeof *txn, &memory, err));
+	SOP_TRY(sopi_alloc_aligned(_Alignof(sop_txn), sizeof *txn, &memory, err));
 	txn = memory;
+	memset(txn, 0, sizeof *txn);
 	status = sopi_transaction_init(&txn->core, &db->engine, err);
 	if (status != SOP_OK) {
 		sopi_free(txn);

@@ -35,7 +35,8 @@ sop_status sopi_engine_open(struct sopi_engine *engine, const struct sopi_engine
 	status = sopi_log_memory_open(&engine->log, err);
 	if (status != SOP_OK)
 		goto no_log;
-	status = sopi_alloc_zeroed(SOPI_READERS * sizeof *engine->readers, &memory, err);
+	status = sopi_alloc_aligned(_Alignof(struct sopi_transaction),
+				    SOPI_READERS * sizeof *engine->readers, &memory, err);
 	engine->readers = memory;
 	for (size_t i = 0; i < SOPI_READERS && status == SOP_OK; i++)
 		status = sopi_transaction_init(&engine->readers[i], engine, err);

@@ -53,7 +53,7 @@ struct sopi_resolved {
 };
 
 struct sopi_transaction {
-	struct sopi_engine *engine;
+	_Alignas(64) struct sopi_engine *engine; /* lines are not shared with other transactions */
 	struct sopi_slot *slot;
 	uint8_t state; /* sopi_transaction_state */
 	uint8_t mode; /* sop_mode */
