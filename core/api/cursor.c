@@ -8,7 +8,9 @@ static sop_status refuse_cursor(const sop_cursor *cursor, const char *function, 
 {
 	if (cursor == NULL || cursor->tag != SOPI_TAG_CURSOR)
 		return sopi_misuse(err, function, "cursor is no cursor; pass what sop_cursor_open gave");
-	return sopi_fail(err, SOP_CLOSED, "%s: the cursor's transaction has ended", function);
+	return sopi_fail(err, SOP_CLOSED,
+			 "%s: the cursor's transaction has ended; open a cursor in the next one",
+			 function);
 }
 
 static sop_status enter(sop_cursor *cursor, const char *function, sop_error *err)

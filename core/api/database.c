@@ -32,6 +32,8 @@ static sop_status read_query(const char *query, sop_options *options, sop_error 
 
 static sop_status read_url(const char *url, sop_options *options, sop_error *err)
 {
+	if (*url == '\0')
+		return sopi_misuse(err, "sop_open", "url is empty; pass one such as \"inmemory:\"");
 	if (strncmp(url, scheme, sizeof scheme - 1) != 0)
 		return sopi_fail(err, SOP_UNSUPPORTED,
 				 "sop_open: this build opens '%s' only; databases on disk and in clusters come later",
@@ -41,7 +43,8 @@ static sop_status read_url(const char *url, sop_options *options, sop_error *err
 		return SOP_OK;
 	if (*url != '?')
 		return sopi_fail(err, SOP_MISUSE,
-				 "sop_open: nothing but '?name=value&...' may follow '%s'", scheme);
+				 "sop_open: nothing but '?name=value&...' may follow '%s'; leave the rest out",
+				 scheme);
 	return read_query(url + 1, options, err);
 }
 

@@ -5,7 +5,9 @@
 
 sop_status sopi_misuse(sop_error *err, const char *function, const char *what)
 {
-	return sopi_fail(err, SOP_MISUSE, "%s: %s", function, what);
+	if (strchr(what, ';') != NULL)
+		return sopi_fail(err, SOP_MISUSE, "%s: %s", function, what);
+	return sopi_fail(err, SOP_MISUSE, "%s: %s; sop/sop.h says what it takes", function, what);
 }
 
 sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *from,
@@ -22,7 +24,7 @@ sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *
 	for (size_t i = size; i < given; i++) {
 		if (bytes[i] != 0)
 			return sopi_fail(err, SOP_MISUSE,
-					 "%s: the structure is from a newer version and uses what this library lacks",
+					 "%s: the structure is from a newer version and uses what this library lacks; update it",
 					 function);
 	}
 	memcpy(to, from, given < size ? given : size);
@@ -51,7 +53,7 @@ sop_status sopi_db_enter(sop_db *db, bool choosing, const char *function,
 
 	SOP_TRY(sopi_db_check(db, function, err));
 	if (atomic_load_explicit(&db->closed, memory_order_acquire))
-		return sopi_fail(err, SOP_CLOSED, "%s: the database is closed", function);
+		return sopi_fail(err, SOP_CLOSED, "%s: the database is closed; open it again", function);
 	engine = &db->engine;
 	/* Threads have stacks of their own: they begin at different readers. */
 	at = (size_t)(((uintptr_t)&at >> 12) * 0x9E3779B97F4A7C15u >> 60);
@@ -65,7 +67,8 @@ sop_status sopi_db_enter(sop_db *db, bool choosing, const char *function,
 			return SOP_OK;
 		}
 		if (found == SOPI_SLOT_CLOSED)
-			return sopi_fail(err, SOP_CLOSED, "%s: the database is closed", function);
+			return sopi_fail(err, SOP_CLOSED,
+					 "%s: the database is closed; open it again", function);
 		if (at % SOPI_READERS == 0)
 			sopi_yield(); /* more threads than readers: one will be idle soon */
 	}
@@ -101,7 +104,8 @@ sop_status sopi_store_check(const sop_store *store, const sop_db *db, const char
 	if (store == NULL || store->tag != SOPI_TAG_STORE)
 		return sopi_misuse(err, function, "store is no store; pass what sop_store_open gave");
 	if (store->db != db)
-		return sopi_misuse(err, function, "the store was opened on another database");
+		return sopi_misuse(err, function,
+				   "the store was opened on another database; open it on this one");
 	return SOP_OK;
 }
 
@@ -115,7 +119,8 @@ sop_status sopi_txn_refuse(const sop_txn *txn, uint64_t found, const char *funct
 	if (txn->db->fork_generation != sopi_fork_generation())
 		return sopi_fail(err, SOP_FORKED, "%s: the transaction was begun before fork", function);
 	if (found == SOPI_SLOT_CLOSED)
-		return sopi_fail(err, SOP_CLOSED, "%s: the database or the transaction is closed",
+		return sopi_fail(err, SOP_CLOSED,
+				 "%s: the database or the transaction is closed; open or begin a new one",
 				 function);
 	return sopi_misuse(err, function,
 			   "another call is running in this transaction; use it from one thread at a time");
@@ -124,8 +129,12 @@ sop_status sopi_txn_refuse(const sop_txn *txn, uint64_t found, const char *funct
 sop_status sopi_txn_ended(sop_txn *txn, const char *function, sop_error *err)
 {
 	const bool committed = txn->core.state == SOPI_COMMITTED;
+	const sop_status failure = txn->core.failure;
 
 	sopi_txn_leave(txn);
+	if (failure == SOP_TIMEOUT || failure == SOP_CANCELLED)
+		return sopi_fail(err, failure, "%s: the transaction was rolled back: %s", function,
+				 sop_status_text(failure));
 	return sopi_fail(err, SOP_MISUSE, "%s: the transaction %s; begin the next one with sop_txn_renew",
 			 function, committed ? "has committed" : "was rolled back");
 }

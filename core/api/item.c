@@ -257,9 +257,12 @@ static sop_status check_range(const struct sopi_used *used, const sop_range *ran
 	const uint32_t known = SOP_RANGE_FROM | SOP_RANGE_TO | SOP_RANGE_PREFIX | SOP_RANGE_AFTER;
 
 	if ((range->flags & ~known) != 0)
-		return sopi_misuse(err, function, "the range has flags that are not known");
+		return sopi_misuse(err, function,
+				   "the range has flags that are not known; use SOP_RANGE_...");
+	if (range->reserved != 0)
+		return sopi_misuse(err, function, "reserved must be 0; start from SOP_RANGE_INIT");
 	if ((range->flags & SOP_RANGE_PREFIX) != 0 && (range->flags & ~SOP_RANGE_PREFIX) != 0)
-		return sopi_misuse(err, function, "a prefix excludes from, to and after");
+		return sopi_misuse(err, function, "a prefix excludes from, to and after; give either");
 	if ((range->flags & SOP_RANGE_AFTER) != 0 && (range->flags & SOP_RANGE_FROM) == 0)
 		return sopi_misuse(err, function, "SOP_RANGE_AFTER needs SOP_RANGE_FROM");
 	if (range->after_item != 0 && ((range->flags & SOP_RANGE_AFTER) == 0 || !keeps_duplicates(used)))

@@ -204,7 +204,7 @@ sop_status sop_set_ride(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t 
 	SOP_TRY(sopi_txn_enter_change(txn, store, __func__, &used, err));
 	if (used->schema == NULL || used->schema->ride_count == 0)
 		status = sopi_fail_store(err, SOP_SCHEMA, used->name, used->name_size,
-					 "the store has no ride-along fields");
+					 "the store has no ride-along fields; declare some in its schema");
 	else
 		status = change(&txn->core, used, SOPI_OP_RIDE, key, item, nothing, __func__, err);
 	sopi_txn_leave(txn);
@@ -413,7 +413,8 @@ static sop_status put_row(struct sopi_transaction *txn, struct sopi_used *used,
 			  const struct sopi_row *row, sop_put_how how, sop_error *err)
 {
 	if (row->absent && how != SOP_REMOVE)
-		return sopi_misuse(err, "sop_put_many", "a row has no value");
+		return sopi_misuse(err, "sop_put_many",
+				   "a row has no value; give it one, or use SOP_REMOVE");
 	switch (how) {
 	case SOP_PUT:
 		return put(txn, used, row->key, row->value, "sop_put_many", err);

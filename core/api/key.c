@@ -6,10 +6,12 @@
 #include <sop/key.h>
 
 #include <stdbool.h>
+#include <string.h>
 
 static sop_status misuse(const char *function, const char *what, sop_error *err)
 {
-	return sopi_fail(err, SOP_MISUSE, "%s: %s", function, what);
+	return sopi_fail(err, SOP_MISUSE, "%s: %s%s", function, what,
+			 strchr(what, ';') != NULL ? "" : "; sop/key.h says what it takes");
 }
 
 static bool bytes_good(sop_bytes bytes)

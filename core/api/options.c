@@ -156,17 +156,18 @@ static bool parse_number(const char *text, size_t size, int64_t *value)
 	size_t at = 0;
 
 	for (; at < size && text[at] >= '0' && text[at] <= '9'; at++) {
-		if (number > (uint64_t)INT64_MAX / 10 - 1)
-			return false;
-		number = number * 10 + (uint64_t)(text[at] - '0');
+		number = number > (uint64_t)INT64_MAX / 10 ? (uint64_t)INT64_MAX
+							   : number * 10 + (uint64_t)(text[at] - '0');
+		if (number > (uint64_t)INT64_MAX)
+			number = (uint64_t)INT64_MAX; /* beyond every limit */
 	}
 	if (at == 0)
 		return false;
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
 		if (is(text + at, size - at, units[i].name)) {
-			if (number > (uint64_t)INT64_MAX >> units[i].shift)
-				return false;
-			*value = (int64_t)(number << units[i].shift);
+			*value = number > (uint64_t)INT64_MAX >> units[i].shift
+					 ? INT64_MAX
+					 : (int64_t)(number << units[i].shift);
 			return true;
 		}
 	}

@@ -16,7 +16,8 @@ size_t sopi_row_bytes(uint32_t flags, size_t key_size, size_t value_size)
 static sop_status malformed(size_t at, const char *function, const char *what, sop_error *err)
 {
 	return sopi_fail_file(err, SOP_MISUSE, "", (int64_t)at, 0,
-			      "%s: the packed rows are malformed at byte %zu: %s", function, at, what);
+			      "%s: the packed rows are malformed at byte %zu: %s; sop/store.h has their form",
+			      function, at, what);
 }
 
 sop_status sopi_rows_open(sop_bytes bytes, const char *function, struct sopi_rows *rows, sop_error *err)

@@ -35,7 +35,7 @@ sop_status sop_store_open(sop_db *db, sop_bytes name, const sop_store_options *o
 
 	SOP_TRY(sopi_db_check(db, __func__, err));
 	if (atomic_load_explicit(&db->closed, memory_order_acquire))
-		return sopi_fail(err, SOP_CLOSED, "%s: the database is closed", __func__);
+		return sopi_fail(err, SOP_CLOSED, "%s: the database is closed; open it again", __func__);
 	if (out == NULL)
 		return sopi_misuse(err, __func__, "out is NULL");
 	if (!sopi_bytes_good(name))

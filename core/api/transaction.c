@@ -30,7 +30,8 @@ static sop_status read_options(const sop_txn_options *given, sop_txn_options *op
 	if (options->deadline_ms < 0)
 		return sopi_misuse(err, function, "deadline_ms is negative");
 	if (options->deadline_ms > DEADLINE_MS_MAX)
-		return sopi_fail(err, SOP_LIMIT, "%s: deadline_ms is beyond ten years", function);
+		return sopi_fail(err, SOP_LIMIT, "%s: deadline_ms is beyond its limit of ten years",
+				 function);
 	return SOP_OK;
 }
 
@@ -331,17 +332,6 @@ sop_status sop_rollback_to(sop_txn *txn, uint64_t savepoint, sop_error *err)
 /* ---- retrying
  * --------------------------------------------------------------------------------------------------------- */
 
-/* Ends a failed attempt; the status that it failed with, OK if nothing failed. REQUIRES: entered.
- * */
-static sop_status end_attempt(sop_txn *txn)
-{
-	const sop_status failure = txn->core.failure;
-
-	if (txn->core.state == SOPI_OPEN)
-		sopi_transaction_roll_back(&txn->core, SOP_OK);
-	return txn->core.state == SOPI_COMMITTED ? SOP_OK : failure;
-}
-
 /* Begins the next attempt on the same handle. */
 static sop_status begin_again(sop_txn *txn, sop_error *err)
 {
@@ -361,14 +351,15 @@ sop_status sop_txn_again(sop_txn *txn, sop_error *err)
 	sop_status failure, status;
 
 	SOP_TRY(sopi_txn_enter(txn, false, __func__, err));
-	failure = end_attempt(txn);
+	failure = txn->core.state == SOPI_ENDED ? txn->core.failure : SOP_OK;
 	if (failure == SOP_OK) {
-		status = sopi_misuse(err, __func__, "nothing failed in the transaction");
+		status = sopi_misuse(err, __func__,
+				     "nothing failed in the transaction; there is nothing to run again");
 	} else if (atomic_load_explicit(&txn->core.cancelled, memory_order_relaxed)) {
 		status = sopi_fail(err, SOP_CANCELLED, "the transaction was cancelled");
 	} else if (failure != SOP_CONFLICT) { /* a deadline that has passed does not come back */
 		status = sopi_fail(err, failure,
-				   "%s: the transaction failed with %s, which is not retried",
+				   "%s: the transaction failed with %s, which is not retried; begin a new one",
 				   __func__, sop_status_name(failure));
 	} else {
 		sopi_slot_count(txn->core.slot, SOPI_RETRIES, 1);

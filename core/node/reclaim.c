@@ -45,7 +45,7 @@ sop_status sopi_slot_take(struct sopi_reclaim *reclaim, void *owner, struct sopi
 
 	sopi_mutex_lock(&reclaim->slots_mutex);
 	if (reclaim->closed)
-		SOP_TRY_OUT(sopi_fail(err, SOP_CLOSED, "the database is closed"));
+		SOP_TRY_OUT(sopi_fail(err, SOP_CLOSED, "the database is closed; open it again"));
 	if (reclaim->free_slots == NULL)
 		SOP_TRY_OUT(chunk_add_locked(reclaim, err));
 	slot = reclaim->free_slots;

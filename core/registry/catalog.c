@@ -46,7 +46,7 @@ sop_status sopi_store_name_check(sop_bytes name, sop_error *err)
 		return sopi_fail(err, SOP_LIMIT,
 				 "the name of a store has %zu bytes; 255 are the limit", name.size);
 	if (!sopi_utf8_valid(at, name.size, 0))
-		return sopi_fail(err, SOP_MISUSE, "the name of a store is not valid UTF-8");
+		return sopi_fail(err, SOP_MISUSE, "the name of a store must be valid UTF-8");
 	if (sopi_utf8_has_control(at, name.size))
 		return sopi_fail(err, SOP_MISUSE,
 				 "the name of a store has a control character; leave it out");

@@ -93,7 +93,7 @@ sop_status sopi_transaction_roll_back_to(struct sopi_transaction *txn, uint64_t 
 
 	if (savepoint == 0 || savepoint > txn->savepoint_count)
 		return sopi_fail(err, SOP_MISUSE,
-				 "there is no savepoint %llu: it was rolled back beyond, or is of another transaction",
+				 "there is no savepoint %llu: it was rolled back beyond, or is of another transaction; pass what sop_savepoint gave",
 				 (unsigned long long)savepoint);
 	mark = txn->savepoints[savepoint - 1];
 	txn->savepoint_count = savepoint; /* it stays */

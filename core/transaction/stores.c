@@ -183,16 +183,17 @@ static sop_status check(struct sopi_transaction *txn, const struct sopi_declarat
 	if (!declaration->checked)
 		return SOP_OK;
 	if ((declaration->duplicates != 0) != used->store->tree.duplicates)
-		return sopi_fail_store(err, SOP_SCHEMA, declaration->name, declaration->name_size,
-				       "the store %s duplicates, but the declaration says otherwise",
-				       used->store->tree.duplicates ? "keeps" : "has no");
+		return sopi_fail_store(
+			err, SOP_SCHEMA, declaration->name, declaration->name_size,
+			"the store %s duplicates, but the declaration says otherwise; declare it as it is",
+			used->store->tree.duplicates ? "keeps" : "has no");
 	if (stored == NULL && declaration->schema == NULL)
 		return SOP_OK;
 	if (stored == NULL || declaration->schema == NULL)
 		return sopi_fail_store(err, SOP_SCHEMA, declaration->name, declaration->name_size,
-				       "the store %s a schema, but the declaration %s one",
-				       stored == NULL ? "has not" : "has",
-				       declaration->schema == NULL ? "has not" : "has");
+				       "the store %s a schema, but the declaration %s one; declare it as it is",
+				       stored == NULL ? "has no" : "has",
+				       declaration->schema == NULL ? "lacks" : "has");
 	switch (sopi_schema_compare(stored, declaration->schema, difference, sizeof difference)) {
 	case SOPI_SCHEMA_EQUAL:
 		return SOP_OK;
@@ -203,7 +204,7 @@ static sop_status check(struct sopi_transaction *txn, const struct sopi_declarat
 		break;
 	}
 	return sopi_fail_store(err, SOP_SCHEMA, declaration->name, declaration->name_size,
-			       "the declared schema is not that of the store: %s", difference);
+			       "the declared schema must be that of the store: %s", difference);
 }
 
 /* A look-up by an earlier transaction on this handle is still right if the catalog has not changed
