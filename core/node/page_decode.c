@@ -1,0 +1,410 @@
+/* A node from bytes: first all of it is checked, then it is built. */
+#include "node/page_layout.h"
+
+#include "base/varint.h"
+#include "node/vnode.h"
+
+#include <sop/store.h>
+
+/* A page whose head was read. */
+struct page {
+	const struct sopi_page_origin *from;
+	const uint8_t *bytes;
+	const uint8_t *at; /* what is read next */
+	const uint8_t *end;
+	uint8_t type; /* SOPI_LEAF or SOPI_INNER */
+	uint8_t flags;
+	struct sopi_page_id id;
+	size_t count;
+	const uint8_t *prefix;
+	size_t prefix_size;
+	uint64_t once[PAGE_COLUMNS]; /* numbers that all entries share */
+	const uint8_t *first_child; /* inner: its vid */
+};
+
+/* One entry: an item, or a separator and the child behind it. */
+struct entry {
+	uint64_t numbers[PAGE_COLUMNS];
+	const uint8_t *key;
+	const uint8_t *ride;
+	const uint8_t *value; /* or a reference */
+	uint64_t value_size;
+	bool apart;
+};
+
+/* ---- reading within bounds --------------------------------------------------------------------------------------- */
+
+/* Damage, found at `at`. */
+#define DAMAGED(page, at, err, ...)                                                                \
+	sopi_fail_file(err, SOP_CORRUPT, (page)->from->file, offset_of(page, at), 0, __VA_ARGS__)
+
+static int64_t offset_of(const struct page *page, const uint8_t *at)
+{
+	return page->from->offset < 0 ? -1 : page->from->offset + (at - page->bytes);
+}
+
+static bool take_number(struct page *page, uint64_t *number)
+{
+	const size_t size = sopi_varint_decode(page->at, (size_t)(page->end - page->at), number);
+
+	page->at += size;
+	return size != 0;
+}
+
+static bool take_bytes(struct page *page, uint64_t size, const uint8_t **bytes)
+{
+	if (size > (size_t)(page->end - page->at))
+		return false;
+	*bytes = page->at;
+	page->at += size;
+	return true;
+}
+
+static bool is_once(const struct page *page, unsigned column)
+{
+	return page->type == SOPI_INNER && column != PAGE_KEY_SIZE ? true
+								   : (page->flags >> column & 1) != 0;
+}
+
+/* Reads the next entry; false if it goes beyond the page. */
+static bool take_entry(struct page *page, struct entry *entry)
+{
+	uint64_t value_bytes;
+
+	for (unsigned column = 0; column < PAGE_COLUMNS; column++) {
+		entry->numbers[column] = page->once[column];
+		if (!is_once(page, column) && !take_number(page, &entry->numbers[column]))
+			return false;
+	}
+	entry->value_size = entry->numbers[PAGE_VALUE_SIZE];
+	entry->apart = (page->flags & PAGE_APART) != 0 && (entry->value_size & 1) != 0;
+	if (page->flags & PAGE_APART)
+		entry->value_size >>= 1;
+	value_bytes = entry->apart || page->type == SOPI_INNER ? PAGE_REFERENCE_BYTES : entry->value_size;
+	return take_bytes(page, entry->numbers[PAGE_KEY_SIZE], &entry->key) &&
+	       take_bytes(page, entry->numbers[PAGE_RIDE_SIZE], &entry->ride) &&
+	       take_bytes(page, value_bytes, &entry->value);
+}
+
+/* ---- the head ---------------------------------------------------------------------------------------------------- */
+
+/* Is it whole, and of a format that is known? */
+static sop_status check_whole(const struct page *page, size_t size, sop_error *err)
+{
+	const uint8_t *bytes = page->bytes;
+
+	if (size < SOPI_PAGE_HEAD_BYTES)
+		return DAMAGED(page, bytes, err, "a node page ends after %zu bytes", size);
+	if (memcmp(bytes + PAGE_AT_MAGIC, PAGE_MAGIC, 4) != 0)
+		return DAMAGED(page, bytes, err, "there is no node page here");
+	if (bytes[PAGE_AT_FORMAT] != SOPI_PAGE_FORMAT)
+		return sopi_fail_file(err, SOP_UNSUPPORTED, page->from->file,
+				      offset_of(page, bytes + PAGE_AT_FORMAT), 0,
+				      "a node page has format %u; this library reads format %d, a newer one may read it",
+				      bytes[PAGE_AT_FORMAT], SOPI_PAGE_FORMAT);
+	if (sopi_load_u32le(bytes + PAGE_AT_LENGTH) != size)
+		return DAMAGED(page, bytes + PAGE_AT_LENGTH, err,
+			       "a node page says that it has %u bytes; it has %zu",
+			       sopi_load_u32le(bytes + PAGE_AT_LENGTH), size);
+	if (sopi_load_u32le(bytes + PAGE_AT_CRC) != page_crc(bytes, size))
+		return DAMAGED(page, bytes, err, "the checksum of a node page is wrong");
+	return SOP_OK;
+}
+
+/* Is it the page that was looked for? */
+static sop_status check_id(const struct page *page, const struct sopi_page_id *expected, sop_error *err)
+{
+	const struct sopi_page_id *id = &page->id;
+
+	if (expected == NULL)
+		return SOP_OK;
+	if (id->vid != expected->vid)
+		return DAMAGED(page, page->bytes + PAGE_AT_VID, err,
+			       "misdirected: the page of node %llu is where that of node %llu should be",
+			       (unsigned long long)id->vid, (unsigned long long)expected->vid);
+	if (id->store != expected->store)
+		return DAMAGED(page, page->bytes + SOPI_PAGE_HEAD_BYTES, err,
+			       "misdirected: node %llu is of store %llu instead of %llu",
+			       (unsigned long long)id->vid, (unsigned long long)id->store,
+			       (unsigned long long)expected->store);
+	if (id->position != expected->position)
+		return DAMAGED(page, page->bytes + PAGE_AT_POSITION, err,
+			       "%s: the page of node %llu is of position %llu instead of %llu",
+			       id->position < expected->position ? "stale" : "misdirected",
+			       (unsigned long long)id->vid, (unsigned long long)id->position,
+			       (unsigned long long)expected->position);
+	return SOP_OK;
+}
+
+/* What stands before the entries: counts, prefix, numbers that are said once, the first child. */
+static sop_status read_common(struct page *page, sop_error *err)
+{
+	uint64_t count, prefix_size;
+
+	if (!take_number(page, &page->id.store) || !take_number(page, &count) ||
+	    !take_number(page, &prefix_size) || count > SOPI_SLOTS_MAX ||
+	    !take_bytes(page, prefix_size, &page->prefix))
+		return DAMAGED(page, page->at, err, "a count in the head of a node page is wrong");
+	page->count = (size_t)count;
+	page->prefix_size = (size_t)prefix_size;
+	if ((count == 0 && page->flags != 0) || (count < 2 && prefix_size != 0))
+		return DAMAGED(page, page->bytes + PAGE_AT_FLAGS, err,
+			       "a node page has a prefix or flags that nothing shares");
+	for (unsigned column = 0; column < PAGE_COLUMNS; column++) {
+		if ((page->flags >> column & 1) != 0 && !take_number(page, &page->once[column]))
+			return DAMAGED(page, page->at, err, "a size in the head of a node page is wrong");
+	}
+	if (page->type == SOPI_INNER && !take_bytes(page, PAGE_REFERENCE_BYTES, &page->first_child))
+		return DAMAGED(page, page->at, err, "an inner page has no child");
+	return SOP_OK;
+}
+
+static sop_status read_head(struct page *page, sop_bytes bytes, const struct sopi_page_id *expected,
+			    const struct sopi_page_origin *from, sop_error *err)
+{
+	memset(page, 0, sizeof *page);
+	page->from = from;
+	page->bytes = bytes.data;
+	SOP_TRY(check_whole(page, bytes.size, err));
+	page->at = page->bytes + SOPI_PAGE_HEAD_BYTES;
+	page->end = page->bytes + bytes.size;
+	page->type = page->bytes[PAGE_AT_TYPE];
+	page->flags = page->bytes[PAGE_AT_FLAGS];
+	page->id.vid = sopi_load_u64le(page->bytes + PAGE_AT_VID);
+	page->id.position = sopi_load_u64le(page->bytes + PAGE_AT_POSITION);
+	if (page->type != SOPI_LEAF && page->type != SOPI_INNER)
+		return DAMAGED(page, page->bytes + PAGE_AT_TYPE, err, "a node page has type %u",
+			       page->type);
+	if ((page->flags & ~(page->type == SOPI_LEAF ? PAGE_LEAF_FLAGS : PAGE_INNER_FLAGS)) != 0 ||
+	    page->bytes[PAGE_AT_ZERO] != 0)
+		return DAMAGED(page, page->bytes + PAGE_AT_FLAGS, err,
+			       "a node page has flags %#x, which mean nothing", page->flags);
+	SOP_TRY(read_common(page, err));
+	return check_id(page, expected, err);
+}
+
+/* ---- the entries ------------------------------------------------------------------------------------------------- */
+
+/* What is learned on the way over the entries. */
+struct survey {
+	struct entry first;
+	struct entry last;
+	unsigned varied; /* columns that are not the same for all, as bits */
+	bool apart; /* some value is */
+	size_t block_bytes;
+};
+
+static sop_status check_child(const struct page *page, const uint8_t *at, sop_error *err)
+{
+	const uint64_t vid = sopi_load_u64le(at);
+
+	if (vid == 0 || vid == page->id.vid)
+		return DAMAGED(page, at, err, "node %llu cannot be a child of node %llu",
+			       (unsigned long long)vid, (unsigned long long)page->id.vid);
+	return SOP_OK;
+}
+
+/* Checks an entry against the one before it (NULL: it is the first). */
+static sop_status check_entry(const struct page *page, const uint8_t *at,
+			      const struct entry *before, const struct entry *entry, sop_error *err)
+{
+	if (before != NULL && sopi_bytes_compare(before->key, (size_t)before->numbers[PAGE_KEY_SIZE],
+						 entry->key, (size_t)entry->numbers[PAGE_KEY_SIZE]) >= 0)
+		return DAMAGED(page, at, err, "the keys of a node page do not ascend");
+	if (page->type == SOPI_INNER)
+		return check_child(page, entry->value, err);
+	if (entry->value_size > SOP_VALUE_BYTES_MAX)
+		return DAMAGED(page, at, err, "a value of %llu bytes is beyond the limit",
+			       (unsigned long long)entry->value_size);
+	if (entry->numbers[PAGE_AGE] >= page->id.position)
+		return DAMAGED(page, at, err, "an item is older than all positions");
+	return SOP_OK;
+}
+
+/* Bytes that an entry takes in a block. Its sizes are within the page, so that the sum cannot overflow. */
+static size_t block_bytes_of(const struct page *page, const struct entry *entry)
+{
+	if (page->type == SOPI_INNER)
+		return sopi_separator_bytes((size_t)entry->numbers[PAGE_KEY_SIZE]);
+	return sopi_item_bytes((size_t)entry->numbers[PAGE_KEY_SIZE],
+			       (size_t)entry->numbers[PAGE_RIDE_SIZE], (size_t)entry->value_size,
+			       entry->apart);
+}
+
+/* A node has one form: whatever can be said once is, and the prefix is as long as it can be. */
+static sop_status check_one_form(const struct page *page, const struct survey *survey, sop_error *err)
+{
+	const unsigned columns = page->type == SOPI_LEAF ? (1u << PAGE_COLUMNS) - 1 : PAGE_INNER_FLAGS;
+	const unsigned once = page->count == 0 ? 0 : columns & ~survey->varied;
+
+	if ((page->flags & columns) != once || ((page->flags & PAGE_APART) != 0) != survey->apart)
+		return DAMAGED(page, page->bytes + PAGE_AT_FLAGS, err,
+			       "the flags of a node page do not fit its entries");
+	if (page->count > 1 && survey->first.numbers[PAGE_KEY_SIZE] != 0 &&
+	    survey->first.key[0] == survey->last.key[0])
+		return DAMAGED(page, page->bytes + SOPI_PAGE_HEAD_BYTES, err,
+			       "the keys of a node page share more than its prefix");
+	if (page->at != page->end)
+		return DAMAGED(page, page->at, err, "a node page goes on behind its last entry");
+	return SOP_OK;
+}
+
+/* Goes over all entries; leaves `page` where they began. */
+static sop_status check_entries(struct page *page, struct survey *survey, sop_error *err)
+{
+	const uint8_t *begin = page->at;
+
+	memset(survey, 0, sizeof *survey);
+	survey->block_bytes = page->type == SOPI_LEAF
+				      ? sopi_leaf_fixed_bytes(page->count, page->prefix_size)
+				      : sopi_inner_fixed_bytes(page->count, page->prefix_size);
+	if (page->type == SOPI_INNER)
+		SOP_TRY(check_child(page, page->first_child, err));
+	for (size_t i = 0; i < page->count; i++) {
+		const uint8_t *at = page->at;
+		struct entry entry;
+
+		if (!take_entry(page, &entry))
+			return DAMAGED(page, at, err, "an entry goes beyond its node page");
+		SOP_TRY(check_entry(page, at, i == 0 ? NULL : &survey->last, &entry, err));
+		if (i == 0)
+			survey->first = entry;
+		for (unsigned column = 0; column < PAGE_COLUMNS; column++) {
+			if (entry.numbers[column] != survey->first.numbers[column])
+				survey->varied |= 1u << column;
+		}
+		survey->apart = survey->apart || entry.apart;
+		survey->last = entry;
+		survey->block_bytes += block_bytes_of(page, &entry);
+	}
+	if (survey->block_bytes > SOPI_BLOCK_BYTES_MAX)
+		return DAMAGED(page, page->bytes, err, "a node page holds more than a node may");
+	SOP_TRY(check_one_form(page, survey, err));
+	page->at = begin;
+	return SOP_OK;
+}
+
+sop_status sopi_page_verify(sop_bytes bytes, const struct sopi_page_id *expected,
+			    const struct sopi_page_origin *from, sop_error *err)
+{
+	struct survey survey;
+	struct page page;
+
+	SOP_TRY(read_head(&page, bytes, expected, from, err));
+	return check_entries(&page, &survey, err);
+}
+
+/* ---- building ---------------------------------------------------------------------------------------------------- */
+
+/* Lays an item out at `to`, as sopi_leaf_build does. */
+static sop_status build_item(const struct page *page, const struct entry *entry,
+			     const struct sopi_page_loader *loader, uint8_t *to, sop_error *err)
+{
+	const uint32_t ride_size = (uint32_t)entry->numbers[PAGE_RIDE_SIZE];
+	const size_t key_size = (size_t)entry->numbers[PAGE_KEY_SIZE];
+	const uint32_t flags = (entry->apart ? SOPI_ITEM_APART : 0u) |
+			       (ride_size != 0 ? SOPI_ITEM_RIDE : 0u);
+	const struct sopi_item head = { page->id.position - entry->numbers[PAGE_AGE],
+					(uint32_t)key_size | flags << SOPI_ITEM_FLAG_SHIFT,
+					(uint32_t)entry->value_size };
+
+	memcpy(to, &head, sizeof head);
+	to += sizeof head;
+	sopi_copy_short(to, entry->key, key_size);
+	to += key_size;
+	if (ride_size != 0) {
+		memcpy(to, &ride_size, 4);
+		memcpy(to + 4, entry->ride, ride_size);
+		to += 4 + ride_size;
+	}
+	if (entry->apart) {
+		struct sopi_value *value = NULL;
+
+		SOP_TRY(loader->value(loader->arg, sopi_load_u64le(entry->value), entry->value_size,
+				      &value, err));
+		memcpy(to, &value, sizeof value);
+	} else if (entry->value_size != 0) {
+		memcpy(to, entry->value, (size_t)entry->value_size);
+	}
+	return SOP_OK;
+}
+
+static sop_status build_leaf(struct page *page, const struct sopi_page_loader *loader,
+			     struct sopi_block *leaf, sop_error *err)
+{
+	uint8_t *bytes = (uint8_t *)leaf;
+	size_t at = sopi_leaf_fixed_bytes(page->count, page->prefix_size);
+	uint32_t *heads = sopi_block_heads(leaf);
+	uint16_t *places = sopi_leaf_places(leaf);
+
+	for (size_t i = 0; i < page->count; i++) {
+		struct entry entry;
+
+		SOPI_CHECK(take_entry(page, &entry));
+		SOP_TRY(build_item(page, &entry, loader, bytes + at, err));
+		heads[i] = sopi_head_of(entry.key, (size_t)entry.numbers[PAGE_KEY_SIZE]);
+		places[i] = (uint16_t)(at / SOPI_PLACE_UNIT);
+		at += block_bytes_of(page, &entry);
+	}
+	leaf->version.items = (uint16_t)page->count;
+	leaf->free_at = (uint32_t)at;
+	return SOP_OK;
+}
+
+static sop_status build_inner(struct page *page, const struct sopi_page_loader *loader,
+			      struct sopi_block *inner, sop_error *err)
+{
+	uint8_t *bytes = (uint8_t *)inner;
+	size_t at = sopi_inner_fixed_bytes(page->count, page->prefix_size);
+	struct sopi_vnode **children = sopi_inner_children(inner);
+	uint16_t *places = sopi_inner_places(inner);
+	uint32_t *heads = sopi_block_heads(inner);
+
+	SOP_TRY(loader->child(loader->arg, sopi_load_u64le(page->first_child), &children[0], err));
+	for (size_t i = 0; i < page->count; i++) {
+		struct entry entry;
+		uint32_t size;
+
+		SOPI_CHECK(take_entry(page, &entry));
+		size = (uint32_t)entry.numbers[PAGE_KEY_SIZE];
+		memcpy(bytes + at, &size, 4);
+		sopi_copy_short(bytes + at + 4, entry.key, size);
+		heads[i] = sopi_head_of(entry.key, size);
+		SOP_TRY(loader->child(loader->arg, sopi_load_u64le(entry.value), &children[i + 1], err));
+		places[i] = (uint16_t)(at / SOPI_PLACE_UNIT);
+		at += block_bytes_of(page, &entry);
+	}
+	inner->free_at = (uint32_t)at;
+	return SOP_OK;
+}
+
+sop_status sopi_page_decode(sop_bytes bytes, const struct sopi_page_id *expected,
+			    const struct sopi_page_origin *from, const struct sopi_page_loader *loader,
+			    struct sopi_block **out, sop_error *err)
+{
+	struct sopi_block *block;
+	struct survey survey;
+	struct page page;
+	sop_status status;
+
+	SOP_TRY(read_head(&page, bytes, expected, from, err));
+	SOP_TRY(check_entries(&page, &survey, err));
+	block = loader->block_new(loader->arg, survey.block_bytes);
+	if (block == NULL)
+		return sopi_fail(err, SOP_NO_MEMORY, "out of memory for a node of %zu bytes",
+				 survey.block_bytes);
+	SOPI_CHECK(block->capacity >= survey.block_bytes);
+	block->version.kind = page.type;
+	block->version.since = page.id.position;
+	block->count = (uint16_t)page.count;
+	block->prefix_size = (uint32_t)page.prefix_size;
+	sopi_copy_short((uint8_t *)(uintptr_t)sopi_block_prefix(block), page.prefix, page.prefix_size);
+	status = page.type == SOPI_LEAF ? build_leaf(&page, loader, block, err)
+					: build_inner(&page, loader, block, err);
+	if (status != SOP_OK) {
+		loader->block_free(loader->arg, block);
+		return status;
+	}
+	*out = block;
+	return SOP_OK;
+}
