@@ -53,6 +53,7 @@ const char HELP[] =
 	"  --cpu             count the processor time of threads, if the machine has other work, too\n"
 	"  --only A,B        only cases whose names begin with A or B\n"
 	"  --engines A,B     only these of sop, fixed, string, sorted\n"
+	"  --url URL         what sop opens (inmemory:), such as inmemory:?node_bytes=8192\n"
 	"  --scaling         how the costs grow from 100000 to 1000000 records, with --large to 10000000\n"
 	"  --json FILE       write all figures to FILE, too\n"
 	"  --help            this text\n"
@@ -362,6 +363,8 @@ Options parse(int argc, char **argv)
 			options.only = value();
 		} else if (name == "--engines") {
 			options.engines = value();
+		} else if (name == "--url") {
+			Sop::url = value();
 		} else if (name == "--scaling") {
 			options.scaling = true;
 		} else if (name == "--large") {

@@ -12,12 +12,13 @@ class Sop {
 
 public:
 	static constexpr const char *NAME = "sop";
+	static inline std::string url = "inmemory:"; /* with options, to compare them */
 
 	Sop()
 	{
 		sop_error err = SOP_ERROR_INIT;
 
-		must(sop_open("inmemory:", nullptr, &db, &err), err);
+		must(sop_open(url.c_str(), nullptr, &db, &err), err);
 		must(sop_store_open(db, { "bench", 5 }, nullptr, &store, &err), err);
 		must(sop_run(
 			     db, nullptr,
