@@ -392,6 +392,7 @@ void sopi_reclaim_run(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answ
 		atomic_fetch_sub_explicit(&reclaim->pending_bytes, pending.bytes, memory_order_relaxed);
 		sort_held(reclaim, &look, &freed, &again);
 		sort_list(reclaim, &look, pending, &freed, &again);
+		atomic_fetch_add_explicit(&reclaim->pending_bytes, again.bytes, memory_order_relaxed);
 		sopi_mutex_lock(&reclaim->pending_mutex);
 		list_splice(&reclaim->pending, &again);
 		sopi_mutex_unlock(&reclaim->pending_mutex);
