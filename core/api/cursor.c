@@ -505,6 +505,7 @@ static sop_status fetch(sop_cursor *cursor, uint8_t *room, size_t size, size_t r
 {
 	struct stand stand = { SOPI_SCAN_START, SOP_BUF_INIT };
 	size_t at = SOPI_ROWS_HEAD_BYTES;
+	const bool moved = cursor->moved;
 	size_t needed = 0;
 	uint32_t count = 0;
 	sop_status status;
@@ -514,6 +515,7 @@ static sop_status fetch(sop_cursor *cursor, uint8_t *room, size_t size, size_t r
 	sop_buf_free(&stand.key);
 	if (status == SOP_LIMIT && count == 0) {
 		*used = needed;
+		cursor->moved = moved; /* nothing was consumed */
 		return sopi_fail(err, SOP_LIMIT,
 				 "the next row needs a room of %zu bytes; there are %zu", needed, size);
 	}
