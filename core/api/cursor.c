@@ -483,10 +483,11 @@ static sop_status fetch_rows(sop_cursor *cursor, uint8_t *room, size_t size, siz
 		SOP_TRY(stand_note(scan, stand, err));
 		status = forward ? sopi_scan_next(scan, &item, err)
 				 : sopi_scan_previous(scan, &item, err);
-		if (status == SOP_NOT_FOUND && *count > 0)
+		if (status == SOP_OK)
+			status = fill(cursor, &item, &entry, err);
+		if (status != SOP_OK && (status != SOP_NOT_FOUND || *count > 0))
 			stand_return(scan, stand); /* it stays on the last row */
 		SOP_TRY(status);
-		SOP_TRY(fill(cursor, &item, &entry, err));
 		bytes = sopi_row_bytes(flags, entry.key.size, entry.value.size);
 		if (*at > size || bytes > size - *at) {
 			stand_return(scan, stand);
@@ -513,16 +514,17 @@ static sop_status fetch(sop_cursor *cursor, uint8_t *room, size_t size, size_t r
 	begin_at(cursor, (cursor->flags & SOP_CURSOR_REVERSE) == 0);
 	status = fetch_rows(cursor, room, size, rows_max, flags, &stand, &at, &count, &needed, err);
 	sop_buf_free(&stand.key);
-	if (status == SOP_LIMIT && count == 0) {
+	if (count == 0) {
+		cursor->moved = moved || status == SOP_NOT_FOUND; /* else nothing was consumed */
+		if (status == SOP_NOT_FOUND)
+			return sopi_fail(err, SOP_NOT_FOUND, "there are no more items");
+		if (status != SOP_LIMIT)
+			return status;
 		*used = needed;
-		cursor->moved = moved; /* nothing was consumed */
 		return sopi_fail(err, SOP_LIMIT,
 				 "the next row needs a room of %zu bytes; there are %zu", needed, size);
 	}
-	if (status == SOP_NOT_FOUND && count == 0)
-		return sopi_fail(err, SOP_NOT_FOUND, "there are no more items");
-	if (status != SOP_OK && status != SOP_LIMIT && status != SOP_NOT_FOUND)
-		return status;
+	/* What ended the batch after its first row will be met again by the next fetch. */
 	sopi_rows_head(room, count, flags);
 	*used = at;
 	return SOP_OK;

@@ -12,7 +12,8 @@ struct checking {
 	sop_bytes store;
 	bool (*found)(void *arg, const char *kind, sop_bytes store, const char *message);
 	void *arg;
-	bool stopped;
+	bool stopped; /* by the caller, or for want of memory */
+	sop_status status; /* NO_MEMORY */
 	int64_t items;
 };
 
@@ -78,8 +79,11 @@ static void check_leaf(struct checking *checking, const struct sopi_vnode *vnode
 		if (item.version > leaf->version.since)
 			complain(checking, "version", vnode->vid, "an item is newer than its page");
 		/* Is it visible, and found by its key? */
-		if (sopi_alloc(sopi_item_whole_key_size(&item), &memory, NULL) != SOP_OK)
-			continue;
+		checking->status = sopi_alloc(sopi_item_whole_key_size(&item), &memory, NULL);
+		if (checking->status != SOP_OK) {
+			checking->stopped = true;
+			return;
+		}
 		key = memory;
 		sopi_item_copy_key(&item, 0, key);
 		if (sopi_leaf_get(leaf, key, sopi_item_whole_key_size(&item), checking->at, &seen))
@@ -226,10 +230,16 @@ sop_status sopi_engine_verify(struct sopi_engine *engine, uint64_t at,
 			      void *arg, sop_error *err)
 {
 	struct checking checking = {
-		&engine->catalog.names.tree, at, { "", 0 }, found, arg, false, 0
+		&engine->catalog.names.tree, at, { "", 0 }, found, arg, false, SOP_OK, 0
 	};
+	sop_status status;
 
-	if (!check_tree(&checking))
-		return SOP_OK;
-	return check_stores(engine, &checking, engine->catalog.names.tree.root, err);
+	if (check_tree(&checking)) {
+		status = check_stores(engine, &checking, engine->catalog.names.tree.root, err);
+		if (status != SOP_OK)
+			return status;
+	}
+	if (checking.status != SOP_OK)
+		return sopi_fail(err, checking.status, "out of memory while checking; try again");
+	return SOP_OK;
 }
