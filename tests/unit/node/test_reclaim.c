@@ -285,6 +285,7 @@ static void what_is_superseded_by_an_unanswered_commit_stays(void **state)
 	assert_false(thing->version.unlinked);
 	run_at(world, 5);
 	assert_true(thing->freed);
+	assert_int_equal(atomic_load(&world->reclaim.pending_bytes), 0);
 }
 
 static void assert_pinned_by(struct world *world, uint64_t snapshot, bool pinned)
@@ -622,6 +623,8 @@ static void in_any_order_nothing_needed_is_freed_and_everything_else_is(void **s
 	}
 	run_at(world, position);
 	assert_int_equal(world->freed, THINGS_MAX);
+	assert_int_equal(atomic_load(&world->reclaim.pending_bytes), 0);
+	assert_int_equal(atomic_load(&world->reclaim.waiting_bytes), 0);
 	free(random);
 }
 
