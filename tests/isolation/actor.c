@@ -10,9 +10,10 @@
 
 #define HURRIED_DEADLINE_MS 2
 #define RUN_DEADLINE_MS 60000
-#define ATTEMPTS_MAX 1000000
 #define YIELDS_PER_SLEEP 60
 #define SLEEP_US 100 /* long enough for hundreds of commits by others */
+
+_Atomic bool actor_gives_up;
 
 /* ---- keys and values ----------------------------------------------------------------------------------------- */
 
@@ -329,7 +330,7 @@ static sop_status perform_by_renew(struct actor *actor, enum actor_kind kind, ac
 {
 	sop_status status = SOP_CONFLICT;
 
-	for (unsigned i = 0; i < ATTEMPTS_MAX && status == SOP_CONFLICT; i++) {
+	while (status == SOP_CONFLICT && !atomic_load(&actor_gives_up)) {
 		status = actor_begin(actor, kind);
 		if (status == SOP_OK)
 			status = attempt(actor, body, arg);
@@ -346,7 +347,7 @@ static sop_status perform_by_again(struct actor *actor, enum actor_kind kind, ac
 	for (;;) {
 		if (status == SOP_OK)
 			status = attempt(actor, body, arg);
-		if (status != SOP_CONFLICT)
+		if (status != SOP_CONFLICT || atomic_load(&actor_gives_up))
 			break;
 		status = actor_again(actor);
 		if (status != SOP_OK)
@@ -379,7 +380,7 @@ static sop_status run_body(sop_txn *txn, void *arg, sop_error *err)
 	(void)start(actor, run->kind, actor->run_begin_ns);
 	if (sop_txn_id(txn, run->id, err) != SOP_OK)
 		test_note_failure("no id: %s", err->message);
-	run->answer = run->body(actor, run->arg);
+	run->answer = atomic_load(&actor_gives_up) ? ACTOR_ROLLBACK : run->body(actor, run->arg);
 	actor->run_begin_ns = test_now_ns();
 	if (actor->doomed != SOP_OK)
 		run->answer = actor->doomed;

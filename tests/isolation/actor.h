@@ -70,6 +70,9 @@ struct world {
 	_Atomic bool stop; /* for threads that work until others have finished */
 };
 
+/* Once set, every actor stops at its next attempt; what was done so far can be judged. */
+extern _Atomic bool actor_gives_up;
+
 /* Opens an empty database as `options` say. */
 void world_open(struct world *world, const struct world_options *options);
 

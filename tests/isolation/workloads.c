@@ -31,7 +31,7 @@ static void take_turns(struct actor *actor, void *arg)
 	const struct workload_plan *plan = arg;
 	const uint64_t turns = plan->transactions / actor->world->options.threads + 1;
 
-	for (uint64_t i = 0; i < turns && test_failures() == 0; i++)
+	for (uint64_t i = 0; i < turns && test_failures() == 0 && !atomic_load(&actor_gives_up); i++)
 		plan->turn(actor, plan->arg);
 }
 
