@@ -1,0 +1,26 @@
+/* What only the log in memory promises; the rest is in acceptance.c. */
+#include "acceptance.h"
+
+/* Readers rely on it: every position up to the newest is a commit. */
+static void positions_count_up_from_one(void **state)
+{
+	sop_error err = SOP_ERROR_INIT;
+	struct sopi_log *log = NULL;
+
+	(void)state;
+	TEST_OK(sopi_log_memory_open(&log, &err), err);
+	for (uint64_t i = 1; i <= 100; i++) {
+		assert_int_equal(log->driver->next(log), i);
+		log->driver->submit(log, i);
+	}
+	log->driver->close(log);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(positions_count_up_from_one) };
+
+	test_begin(argc, argv);
+	return cmocka_run_group_tests_name("log_memory", tests, NULL, NULL) +
+	       log_acceptance_run("log_memory.acceptance", sopi_log_memory_open);
+}
