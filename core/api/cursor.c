@@ -413,27 +413,31 @@ sop_status sop_cursor_remove(sop_cursor *cursor, sop_error *err)
 /* ---- batches
  * ---------------------------------------------------------------------------------------------------------------- */
 
-/* Packs the items that follow as they lie in the page, as many as fit. */
+/* Packs the items that follow as they lie in the page, as many as fit. REQUIRES: the scan is plain. */
 static void fetch_plain(struct sopi_scan *scan, uint8_t *room, size_t size, size_t rows_max,
 			uint32_t flags, size_t *at, uint32_t *count)
 {
-	while (*count < rows_max && sopi_scan_is_plain(scan)) {
-		const struct sopi_item *item = sopi_scan_plain_item(scan);
-		sop_bytes key, value;
-		size_t bytes;
+	const sop_bytes prefix = { sopi_block_prefix(scan->plain), scan->plain->prefix_size };
+	const uint16_t *places = sopi_leaf_places(scan->plain);
+	const size_t first = scan->base.index;
+	size_t index = first;
 
-		if (item == NULL || sopi_item_flags(item) != 0)
-			return;
-		bytes = sopi_row_bytes(flags, scan->plain->prefix_size + sopi_item_key_size(item),
-				       item->value_size);
-		if (*at > size || bytes > size - *at)
-			return;
-		value = (sop_bytes){ sopi_item_key(item) + sopi_item_key_size(item), item->value_size };
-		sopi_scan_plain_step(scan, item);
-		key = (sop_bytes){ scan->key.data, scan->key.size };
-		sopi_row_write(room + *at, flags, key, value, false, 0, item->version);
+	for (; *count < rows_max && index < scan->base.count && *at <= size; index++, (*count)++) {
+		const struct sopi_item *item = sopi_item_at(scan->plain, places[index]);
+		const size_t key_size = sopi_item_key_size(item);
+		const size_t bytes = sopi_row_bytes(flags, prefix.size + key_size, item->value_size);
+
+		if (sopi_item_flags(item) != 0 || bytes > size - *at ||
+		    prefix.size + key_size >= scan->key.capacity)
+			break;
+		sopi_row_write_parts(room + *at, bytes, flags, prefix,
+				     (sop_bytes){ sopi_item_key(item), key_size + item->value_size },
+				     item->value_size, item->version);
 		*at += bytes;
-		(*count)++;
+	}
+	if (index > first) { /* the scan stands on the last of them */
+		scan->base.index = index - 1;
+		sopi_scan_plain_step(scan, sopi_item_at(scan->plain, places[index - 1]));
 	}
 }
 
@@ -475,7 +479,7 @@ static sop_status fetch_rows(sop_cursor *cursor, uint8_t *room, size_t size, siz
 		sop_status status;
 		size_t bytes;
 
-		if (cursor->plain && forward) {
+		if (cursor->plain && forward && sopi_scan_is_plain(scan)) {
 			fetch_plain(scan, room, size, rows_max, flags, at, count);
 			if (*count == rows_max)
 				return SOP_OK;

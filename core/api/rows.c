@@ -3,16 +3,6 @@
 
 #include "base/bytes.h"
 
-static size_t row_head_bytes(uint32_t flags)
-{
-	return 8 + ((flags & SOP_ROWS_ITEM) != 0 ? 8u : 0u) + ((flags & SOP_ROWS_VERSION) != 0 ? 8u : 0u);
-}
-
-size_t sopi_row_bytes(uint32_t flags, size_t key_size, size_t value_size)
-{
-	return (row_head_bytes(flags) + key_size + value_size + 7) & ~(size_t)7;
-}
-
 static sop_status malformed(size_t at, const char *function, const char *what, sop_error *err)
 {
 	return sopi_fail_file(err, SOP_MISUSE, "", (int64_t)at, 0,
@@ -30,7 +20,7 @@ sop_status sopi_rows_open(sop_bytes bytes, const char *function, struct sopi_row
 	rows->flags = sopi_load_u32le((const uint8_t *)bytes.data + 4);
 	if ((rows->flags & ~(SOP_ROWS_ITEM | SOP_ROWS_VERSION)) != 0)
 		return malformed(4, function, "there are flags that are not known", err);
-	if (rows->left > (bytes.size - SOPI_ROWS_HEAD_BYTES + 7) / row_head_bytes(rows->flags))
+	if (rows->left > (bytes.size - SOPI_ROWS_HEAD_BYTES + 7) / sopi_row_head_bytes(rows->flags))
 		return malformed(0, function, "the count is larger than the bytes can hold", err);
 	return SOP_OK;
 }
@@ -38,7 +28,7 @@ sop_status sopi_rows_open(sop_bytes bytes, const char *function, struct sopi_row
 sop_status sopi_rows_next(struct sopi_rows *rows, const char *function, struct sopi_row *row,
 			  sop_error *err)
 {
-	const size_t head = row_head_bytes(rows->flags);
+	const size_t head = sopi_row_head_bytes(rows->flags);
 	const size_t room =
 		rows->bytes.size - (rows->at < rows->bytes.size ? rows->at : rows->bytes.size);
 	const uint8_t *at = (const uint8_t *)rows->bytes.data + rows->at;
@@ -65,7 +55,7 @@ void sopi_row_write(uint8_t *to, uint32_t flags, sop_bytes key, sop_bytes value,
 		    uint64_t item, uint64_t version)
 {
 	const size_t size = sopi_row_bytes(flags, key.size, absent ? 0 : value.size);
-	const size_t used = row_head_bytes(flags) + key.size + (absent ? 0 : value.size);
+	const size_t used = sopi_row_head_bytes(flags) + key.size + (absent ? 0 : value.size);
 	uint8_t *at = to + 8;
 
 	sopi_store_u32le(to, (uint32_t)key.size);
