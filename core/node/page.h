@@ -1,8 +1,9 @@
-/* Node pages on disk: one version of a node as bytes, and back. Pure functions; docs/format.md has every byte.
+/* Node pages on disk: one version of a node as bytes, and back. Pure functions; docs/format.md has
+ * every byte.
  *
- * A page holds used bytes only and is decoded once, into the form of block.h that is searched as it lies. One node has
- * one form: what decodes is what encoding gives. Every byte is checked before anything is built, since a page may come
- * from a damaged or hostile file. */
+ * A page holds used bytes only and is decoded once, into the form of block.h that is searched as it
+ * lies. One node has one form: what decodes is what encoding gives. Every byte is checked before
+ * anything is built, since a page may come from a damaged or hostile file. */
 #ifndef SOPI_PAGE_H
 #define SOPI_PAGE_H
 
@@ -35,38 +36,41 @@ struct sopi_page_locator {
 	void *arg;
 };
 
-/* What decoding asks its caller for. A failure of any of these ends the decoding with it; the block is given back then,
- * what `child` and `value` answered before stays the caller's. */
+/* What decoding asks its caller for. A failure of any of these ends the decoding with it; the block
+ * is given back then, what `child` and `value` answered before stays the caller's. */
 struct sopi_page_loader {
-	/* A block of at least `size` bytes, its header cleared but for the capacity; NULL: out of memory. */
+	/* A block of at least `size` bytes, its header cleared but for the capacity; NULL: out of
+	 * memory. */
 	struct sopi_block *(*block_new)(void *arg, size_t size);
 
 	/* Takes back a block whose page could not be decoded. */
 	void (*block_free)(void *arg, struct sopi_block *block);
 
-	/* The vnode of a child. Must refuse (CORRUPT) one that no parent may name, or that another parent names: nothing
-	 * else keeps pages from forming a cycle longer than one. */
+	/* The vnode of a child. Must refuse (CORRUPT) one that no parent may name, or that another
+	 * parent names: nothing else keeps pages from forming a cycle longer than one. */
 	sop_status (*child)(void *arg, uint64_t vid, struct sopi_vnode **out, sop_error *err);
 
-	/* The value of `size` bytes at a location that `locate` gave. */
+	/* The value of `size` bytes at a location that `locate` gave. Must refuse one that another
+	 * item has. */
 	sop_status (*value)(void *arg, uint64_t location, uint64_t size, struct sopi_value **out,
 			    sop_error *err);
 	void *arg;
 };
 
-/* Appends the page of `block` to `out`; a leaf's as a reader at `at` sees it.
- * REQUIRES: no item is newer than id->position. locator: may be NULL if no value is kept apart.
- * LIMIT: with its deltas the leaf is beyond what one block holds; NO_MEMORY. `out` is as before then. */
+/* Appends the page of `block` to `out`; a leaf's as a reader at `at` sees it. REQUIRES: no item is
+ * newer than id->position. locator: may be NULL if no value is kept apart. LIMIT: with its deltas
+ * the leaf is beyond what one block holds; NO_MEMORY. `out` is as before then. */
 sop_status sopi_page_encode(const struct sopi_block *block, const struct sopi_page_id *id, uint64_t at,
 			    const struct sopi_page_locator *locator, sop_buf *out, sop_error *err);
 
-/* Checks all that can be checked without other pages. expected: NULL if any node will do.
- * CORRUPT: damaged, or not the page that was expected (misdirected or stale); UNSUPPORTED: of another format. */
+/* Checks all that can be checked without other pages. expected: NULL if any node will do. CORRUPT:
+ * damaged, or not the page that was expected (misdirected or stale); UNSUPPORTED: of another
+ * format. */
 sop_status sopi_page_verify(sop_bytes page, const struct sopi_page_id *expected,
 			    const struct sopi_page_origin *from, sop_error *err);
 
-/* Decodes a page into a block that is current from expected->position on. Statuses of sopi_page_verify and the loader;
- * NO_MEMORY. */
+/* Decodes a page into a block that is current from expected->position on. Statuses of
+ * sopi_page_verify and the loader; NO_MEMORY. */
 sop_status sopi_page_decode(sop_bytes page, const struct sopi_page_id *expected,
 			    const struct sopi_page_origin *from, const struct sopi_page_loader *loader,
 			    struct sopi_block **out, sop_error *err);

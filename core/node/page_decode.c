@@ -32,7 +32,7 @@ struct entry {
 	bool apart;
 };
 
-/* ---- reading within bounds --------------------------------------------------------------------------------------- */
+/* ---- reading within bounds ------------------------------------------------------------------- */
 
 /* Damage, found at `at`. */
 #define DAMAGED(page, at, err, ...)                                                                \
@@ -86,7 +86,7 @@ static bool take_entry(struct page *page, struct entry *entry)
 	       take_bytes(page, value_bytes, &entry->value);
 }
 
-/* ---- the head ---------------------------------------------------------------------------------------------------- */
+/* ---- the head -------------------------------------------------------------------------------- */
 
 /* Is it whole, and of a format that is known? */
 static sop_status check_whole(const struct page *page, size_t size, sop_error *err)
@@ -100,7 +100,7 @@ static sop_status check_whole(const struct page *page, size_t size, sop_error *e
 	if (bytes[PAGE_AT_FORMAT] != SOPI_PAGE_FORMAT)
 		return sopi_fail_file(err, SOP_UNSUPPORTED, page->from->file,
 				      offset_of(page, bytes + PAGE_AT_FORMAT), 0,
-				      "a node page has format %u; this library reads format %d, a newer one may read it",
+				      "a node page has format %u; this library reads format %d: use a newer one",
 				      bytes[PAGE_AT_FORMAT], SOPI_PAGE_FORMAT);
 	if (sopi_load_u32le(bytes + PAGE_AT_LENGTH) != size)
 		return DAMAGED(page, bytes + PAGE_AT_LENGTH, err,
@@ -183,7 +183,7 @@ static sop_status read_head(struct page *page, sop_bytes bytes, const struct sop
 	return check_id(page, expected, err);
 }
 
-/* ---- the entries ------------------------------------------------------------------------------------------------- */
+/* ---- the entries ----------------------------------------------------------------------------- */
 
 /* What is learned on the way over the entries. */
 struct survey {
@@ -221,7 +221,8 @@ static sop_status check_entry(const struct page *page, const uint8_t *at,
 	return SOP_OK;
 }
 
-/* Bytes that an entry takes in a block. Its sizes are within the page, so that the sum cannot overflow. */
+/* Bytes that an entry takes in a block. Its sizes are within the page, so that the sum cannot
+ * overflow. */
 static size_t block_bytes_of(const struct page *page, const struct entry *entry)
 {
 	if (page->type == SOPI_INNER)
@@ -294,7 +295,7 @@ sop_status sopi_page_verify(sop_bytes bytes, const struct sopi_page_id *expected
 	return check_entries(&page, &survey, err);
 }
 
-/* ---- building ---------------------------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------- */
 
 /* Lays an item out at `to`, as sopi_leaf_build does. */
 static sop_status build_item(const struct page *page, const struct entry *entry,

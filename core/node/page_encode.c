@@ -5,7 +5,7 @@
 #include "base/varint.h"
 #include "node/vnode.h"
 
-/* ---- the items of a leaf as of a position ------------------------------------------------------------------------ */
+/* ---- the items of a leaf as of a position ---------------------------------------------------- */
 
 /* A leaf with the deltas that are visible, newest of each key only, in the order of their keys. */
 struct seen {
@@ -89,7 +89,7 @@ static bool next_item(const struct seen *seen, struct at *at, struct sopi_item_v
 	return false;
 }
 
-/* ---- what they have in common ------------------------------------------------------------------------------------ */
+/* ---- what they have in common ---------------------------------------------------------------- */
 
 /* What is said once a page, and what its entries need at most. */
 struct shape {
@@ -164,7 +164,7 @@ static void find_equal(struct shape *shape, const struct seen *seen)
 	}
 }
 
-/* ---- writing ----------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Writes into room that was made before. */
 struct writer {
@@ -288,7 +288,7 @@ static sop_status encode_leaf(const struct sopi_block *leaf, const struct sopi_p
 	return SOP_OK;
 }
 
-/* ---- inner pages ------------------------------------------------------------------------------------------------- */
+/* ---- inner pages ----------------------------------------------------------------------------- */
 
 /* The separator in `slot` as an item, for the functions above. */
 static struct sopi_item_view separator_item(const struct sopi_block *inner, size_t slot, uint64_t *child)

@@ -1,4 +1,5 @@
-/* Within the page codec: places and bits that writing and reading share. docs/format.md explains them. */
+/* Within the page codec: places and bits that writing and reading share. docs/format.md explains
+ * them. */
 #ifndef SOPI_PAGE_LAYOUT_H
 #define SOPI_PAGE_LAYOUT_H
 
@@ -20,7 +21,8 @@ enum {
 
 #define PAGE_MAGIC "SOPn"
 
-/* The numbers of an entry. Flag 1 << column: it is the same for all entries and stands once before them. */
+/* The numbers of an entry. Flag 1 << column: it is the same for all entries and stands once before
+ * them. */
 enum page_column {
 	PAGE_KEY_SIZE, /* bytes of the key behind the prefix */
 	PAGE_RIDE_SIZE,

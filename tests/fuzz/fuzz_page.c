@@ -1,5 +1,5 @@
-/* Any bytes as a node page with a right head and checksum: refused, or decoded into a node whose page is these bytes and
- * in which every key is found. */
+/* Any bytes as a node page with a right head and checksum: refused, or decoded into a node whose
+ * page is these bytes and in which every key is found. */
 #include "unit/node/page_loader.h"
 
 static const struct sopi_page_origin origin = { "", 0 };

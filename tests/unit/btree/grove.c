@@ -48,7 +48,7 @@ static void *take(struct grove *grove, size_t size)
 	return memory;
 }
 
-/* ---- changes ----------------------------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 void grove_plan(struct grove *grove)
 {
@@ -172,7 +172,7 @@ void grove_undo(struct grove *grove, struct sopi_apply *apply)
 	sopi_arena_reset(&grove->forest.arena);
 }
 
-/* ---- the model --------------------------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 static struct grove_entry entry_of(const struct grove *grove, const struct sopi_operation *operation)
 {
@@ -186,7 +186,8 @@ static struct grove_entry entry_of(const struct grove *grove, const struct sopi_
 	};
 }
 
-/* Merges the changes into the newest state. Values that are kept apart are copied: the tree frees its own. */
+/* Merges the changes into the newest state. Values that are kept apart are copied: the tree frees
+ * its own. */
 static void model_commit(struct grove *grove)
 {
 	struct grove_state *head = &grove->head;
@@ -252,7 +253,7 @@ void grove_pin(struct grove *grove, size_t pin)
 		memcpy(state->entries, grove->head.entries, state->count * sizeof *state->entries);
 }
 
-/* ---- structure --------------------------------------------------------------------------------------------------- */
+/* ---- structure ------------------------------------------------------------------------------- */
 
 /* What a node must keep within; NULL: no bound. */
 struct range {
@@ -342,7 +343,7 @@ void grove_check_structure(const struct grove *grove)
 	assert_true(nodes <= atomic_load(&grove->forest.node_count)); /* dead ones may wait */
 }
 
-/* ---- states ------------------------------------------------------------------------------------------------------ */
+/* ---- states ---------------------------------------------------------------------------------- */
 
 static void assert_item(const struct grove_entry *entry, const struct sopi_item_view *item)
 {
@@ -415,7 +416,7 @@ void grove_check(struct grove *grove)
 	}
 }
 
-/* ---- signature --------------------------------------------------------------------------------------------------- */
+/* ---- signature ------------------------------------------------------------------------------- */
 
 static void mix(uint64_t *signature, uint64_t number)
 {
@@ -461,7 +462,7 @@ uint64_t grove_signature(const struct grove *grove)
 	return signature;
 }
 
-/* ---- famine ------------------------------------------------------------------------------------------------------ */
+/* ---- famine ---------------------------------------------------------------------------------- */
 
 void grove_famine_begin(struct grove *grove, const size_t left[SOPI_MEMORY_CLASSES],
 			struct grove_famine *famine)

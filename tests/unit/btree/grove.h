@@ -1,5 +1,5 @@
-/* A tree and, beside it, what must be in it: a sorted array for each position that a snapshot pins. Shared by the tests
- * of btree. */
+/* A tree and, beside it, what must be in it: a sorted array for each position that a snapshot pins.
+ * Shared by the tests of btree. */
 #ifndef TEST_GROVE_H
 #define TEST_GROVE_H
 
@@ -54,19 +54,21 @@ struct grove {
 void grove_init(struct grove *grove, const struct grove_style *style, uint64_t seed);
 void grove_free(struct grove *grove);
 
-/* ---- changes ----------------------------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 /* Starts an empty list of changes. */
 void grove_plan(struct grove *grove);
 
-/* Adds a put (size of the value: not NONE) or a removal of the key made of `number`. In any order, keys may repeat. */
+/* Adds a put (size of the value: not NONE) or a removal of the key made of `number`. In any order,
+ * keys may repeat. */
 enum { GROVE_REMOVE = -1 };
 void grove_plan_key(struct grove *grove, uint64_t number, int64_t value_size);
 
 /* Adds `count` random ones with keys from a random stretch of `stretch` numbers. */
 void grove_plan_random(struct grove *grove, size_t count, uint64_t stretch);
 
-/* Sorts them, and looks their leaves up at a random pinned position, at the newest, or not at all. */
+/* Sorts them, and looks their leaves up at a random pinned position, at the newest, or not at
+ * all. */
 void grove_plan_end(struct grove *grove);
 
 /* Applies the first `count` changes at the next position, without keeping them. */
@@ -84,7 +86,7 @@ void grove_commit(struct grove *grove);
 /* Pins the newest position with snapshot `pin`, in place of what it pinned. */
 void grove_pin(struct grove *grove, size_t pin);
 
-/* ---- checks ------------------------------------------------------------------------------------------------------ */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 /* Order, key ranges, sizes, counts: the newest state of all nodes. */
 void grove_check_structure(const struct grove *grove);
@@ -98,7 +100,7 @@ void grove_check(struct grove *grove);
 /* A number that differs when anything in any node that can be reached from the root differs. */
 uint64_t grove_signature(const struct grove *grove);
 
-/* ---- short of memory --------------------------------------------------------------------------------------------- */
+/* ---- short of memory ------------------------------------------------------------------------- */
 
 /* Blocks that are hidden from the forest's memory. */
 struct grove_famine {

@@ -1,5 +1,5 @@
-/* Commits applied to a tree: at every pinned position it holds what a sorted array held then, and what is taken back
- * leaves no trace. */
+/* Commits applied to a tree: at every pinned position it holds what a sorted array held then, and
+ * what is taken back leaves no trace. */
 #include "grove.h"
 
 #include "base/alloc.h"
@@ -220,7 +220,7 @@ static void out_of_memory_at_every_allocation_leaves_no_trace(void **state)
 	free(grove);
 }
 
-/* ---- shapes ------------------------------------------------------------------------------------------------------ */
+/* ---- shapes ---------------------------------------------------------------------------------- */
 
 static size_t nodes_of(struct grove *grove)
 {

@@ -1,4 +1,5 @@
-/* What a chain of operations makes of an item: the table of all kinds, with and without an item before. */
+/* What a chain of operations makes of an item: the table of all kinds, with and without an item
+ * before. */
 #include "btree/operation.h"
 
 #include "base/alloc.h"
@@ -148,7 +149,8 @@ static void pairs_of_operations_on_texts(void **state)
 	}
 }
 
-/* Only what stands up to `newest` counts: later operations of the chain may have been taken back. */
+/* Only what stands up to `newest` counts: later operations of the chain may have been taken
+ * back. */
 static void what_follows_the_newest_does_not_count(void **state)
 {
 	struct chain chain = { .count = 0 };
@@ -291,7 +293,7 @@ static void a_value_kept_apart_stays_with_its_owner(void **state)
 	free(value);
 }
 
-/* ---- ride-along fields ------------------------------------------------------------------------------------------- */
+/* ---- ride-along fields ----------------------------------------------------------------------- */
 
 static const char schema_text[] =
 	"{\"v\":1,\"sort\":[{\"n\":\"id\",\"t\":\"int\"}],"

@@ -57,7 +57,8 @@ static void an_empty_tree_has_one_leaf_without_items(void **state)
 	free(grove);
 }
 
-/* Deltas before, between and behind base items; one of them replaced, one removed, one put and removed again. */
+/* Deltas before, between and behind base items; one of them replaced, one removed, one put and
+ * removed again. */
 static void deltas_stand_where_their_keys_belong(void **state)
 {
 	static const uint64_t expected[] = { 1, 10, 15, 30, 99 };

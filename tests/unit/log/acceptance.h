@@ -1,5 +1,5 @@
-/* What every driver of the log port must do. A test program of a driver runs it all with a function that opens an empty
- * log. */
+/* What every driver of the log port must do. A test program of a driver runs it all with a function
+ * that opens an empty log. */
 #ifndef LOG_ACCEPTANCE_H
 #define LOG_ACCEPTANCE_H
 

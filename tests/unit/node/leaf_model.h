@@ -1,4 +1,5 @@
-/* A leaf and, beside it, what must be in it: sorted items as of each position, kept as plain arrays. */
+/* A leaf and, beside it, what must be in it: sorted items as of each position, kept as plain
+ * arrays. */
 #ifndef TEST_LEAF_MODEL_H
 #define TEST_LEAF_MODEL_H
 
@@ -46,7 +47,8 @@ void leaf_model_init(struct leaf_model *model, struct test_rng *rng, const struc
 		     size_t spare);
 void leaf_model_free(struct leaf_model *model);
 
-/* Adds a random delta: a new item, another one for a key that is there, or a tombstone. False if it has no room. */
+/* Adds a random delta: a new item, another one for a key that is there, or a tombstone. False if it
+ * has no room. */
 bool leaf_model_add_delta(struct leaf_model *model);
 
 /* A key that the leaf may or may not have. */

@@ -1,5 +1,6 @@
-/* A loader and a locator for page tests: every vid is a node and every location a value, once in each page. A vnode is
- * made with the vid that was asked for, a value with its location, so that encoding finds both again. */
+/* A loader and a locator for page tests: every vid is a node and every location a value, once in
+ * each page. A vnode is made with the vid that was asked for, a value with its location, so that
+ * encoding finds both again. */
 #ifndef TEST_PAGE_LOADER_H
 #define TEST_PAGE_LOADER_H
 

@@ -41,8 +41,8 @@ static void an_empty_leaf_has_nothing_anywhere(void **state)
 	free(leaf);
 }
 
-/* Keys whose heads are equal, though they differ: shorter than a head, or equal in their first four bytes; at the ends
- * of the range of heads too. */
+/* Keys whose heads are equal, though they differ: shorter than a head, or equal in their first four
+ * bytes; at the ends of the range of heads too. */
 static void keys_of_equal_heads_are_told_apart(void **state)
 {
 	static const struct {
@@ -149,7 +149,7 @@ static void a_random_leaf_answers_as_its_model_at_every_position(void **state)
 	}
 }
 
-/* ---- deltas ------------------------------------------------------------------------------------------------------ */
+/* ---- deltas ---------------------------------------------------------------------------------- */
 
 static bool append(struct sopi_block *leaf, sop_bytes key, uint64_t position, const char *value)
 {
@@ -254,7 +254,7 @@ static void a_delta_carries_ride_fields_and_a_value_kept_apart(void **state)
 	free(value);
 }
 
-/* ---- keys in two parts ------------------------------------------------------------------------------------------- */
+/* ---- keys in two parts ----------------------------------------------------------------------- */
 
 /* The key `text` cut behind `prefix` bytes, wherever those lie. */
 static struct sopi_item_view cut(const char *text, size_t prefix)
@@ -313,7 +313,7 @@ static void keys_in_two_parts_compare_as_whole_ones(void **state)
 	}
 }
 
-/* ---- inner pages ------------------------------------------------------------------------------------------------- */
+/* ---- inner pages ----------------------------------------------------------------------------- */
 
 static void an_inner_page_leads_to_the_child_below_the_next_separator(void **state)
 {

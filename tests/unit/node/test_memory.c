@@ -1,4 +1,5 @@
-/* Memory for nodes: blocks of their size, aligned, disjoint, used again, and all returned at the end. */
+/* Memory for nodes: blocks of their size, aligned, disjoint, used again, and all returned at the
+ * end. */
 #include "node/memory.h"
 
 #include "base/alloc.h"

@@ -1,4 +1,5 @@
-/* Pages on disk: what goes in comes out, one node has one form, and no damage is taken for a page. */
+/* Pages on disk: what goes in comes out, one node has one form, and no damage is taken for a
+ * page. */
 #include "leaf_model.h"
 #include "page_loader.h"
 
@@ -128,7 +129,7 @@ static void a_leaf_comes_back_as_each_position_saw_it(void **state)
 	page_loader_free(&loader);
 }
 
-/* ---- inner pages ------------------------------------------------------------------------------------------------- */
+/* ---- inner pages ----------------------------------------------------------------------------- */
 
 struct inner_model {
 	struct sopi_separator separators[INNER_SEPARATORS_MAX];
@@ -202,7 +203,7 @@ static void an_inner_page_comes_back_with_its_children(void **state)
 	page_loader_free(&loader);
 }
 
-/* ---- damage ------------------------------------------------------------------------------------------------------ */
+/* ---- damage ---------------------------------------------------------------------------------- */
 
 /* One page of each kind, small enough to be damaged at every byte. */
 struct sample {
@@ -426,7 +427,7 @@ static void without_a_place_no_offset_is_said(void **state)
 	TEST_STATUS(sopi_page_verify(test_bytes(NULL, 0), NULL, &nowhere, &err), SOP_CORRUPT, err);
 }
 
-/* ---- crafted pages ----------------------------------------------------------------------------------------------- */
+/* ---- crafted pages --------------------------------------------------------------------------- */
 
 struct craft {
 	uint8_t bytes[256];
@@ -542,7 +543,7 @@ static void a_page_that_would_outgrow_a_block_is_refused(void **state)
 	assert_non_null(strstr(err.message, "more than a node may"));
 }
 
-/* ---- the callers' side ------------------------------------------------------------------------------------------- */
+/* ---- the callers' side ----------------------------------------------------------------------- */
 
 static void a_refusal_of_the_loader_ends_it_without_a_trace(void **state)
 {
@@ -634,11 +635,12 @@ static void a_leaf_beyond_a_block_is_said_to_be_so(void **state)
 	free(leaf);
 }
 
-/* ---- size -------------------------------------------------------------------------------------------------------- */
+/* ---- size ------------------------------------------------------------------------------------ */
 
 enum { KEYS_MAX = 32 };
 
-/* Bytes per item of a leaf with `count` items of 16-byte keys and 100-byte values, written by the last `commits`. */
+/* Bytes per item of a leaf with `count` items of 16-byte keys and 100-byte values, written by the
+ * last `commits`. */
 static double bytes_per_item(struct test_rng *rng, uint8_t keys[][17], size_t count, uint64_t commits)
 {
 	const struct sopi_page_id id = { ((uint64_t)1 << 40) + 70000, 16, 1000000 };
@@ -667,7 +669,8 @@ static double bytes_per_item(struct test_rng *rng, uint8_t keys[][17], size_t co
 	return bytes;
 }
 
-/* A million records of which a leaf holds neighbours: 28 where they came in order, 20 where they did not. */
+/* A million records of which a leaf holds neighbours: 28 where they came in order, 20 where they
+ * did not. */
 static void an_item_of_116_bytes_takes_at_most_119(void **state)
 {
 	double in_order, random_keys, updated;

@@ -1,4 +1,5 @@
-/* Slots, and when old versions are freed: never while a snapshot or a running call may need them, always afterwards. */
+/* Slots, and when old versions are freed: never while a snapshot or a running call may need them,
+ * always afterwards. */
 #include "node/reclaim.h"
 
 #include "base/alloc.h"
@@ -107,7 +108,7 @@ static void run_at(struct world *world, uint64_t answered)
 	sopi_reclaim_run(&world->reclaim, &world->answered, NULL);
 }
 
-/* ---- slots ------------------------------------------------------------------------------------------------------- */
+/* ---- slots ----------------------------------------------------------------------------------- */
 
 static void one_call_at_a_time_has_the_slot(void **state)
 {
@@ -260,7 +261,7 @@ static void each_slot_counts_for_itself(void **state)
 	assert_int_equal(atomic_load(&slot->counters[SOPI_BEGINS]), 0);
 }
 
-/* ---- which versions are needed ----------------------------------------------------------------------------------- */
+/* ---- which versions are needed --------------------------------------------------------------- */
 
 static void without_readers_a_superseded_version_goes_at_once(void **state)
 {
@@ -401,7 +402,7 @@ static void a_version_passes_from_snapshot_to_snapshot(void **state)
 	assert_true(all->freed);
 }
 
-/* ---- taking out of the chain, and freeing ------------------------------------------------------------------------ */
+/* ---- taking out of the chain, and freeing ---------------------------------------------------- */
 
 static void chain(struct thing *newer, struct thing *older)
 {
@@ -527,7 +528,7 @@ static void destroying_frees_what_waits_wherever_it_waits(void **state)
 	free(world);
 }
 
-/* ---- everything at once ------------------------------------------------------------------------------------------ */
+/* ---- everything at once ---------------------------------------------------------------------- */
 
 enum { RANDOM_SLOTS = 6 };
 

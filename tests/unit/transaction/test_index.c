@@ -186,7 +186,8 @@ static void random_adding_and_taking_back_is_as_in_a_sorted_array(void **state)
 	assert_int_equal(fixture->index.chunk_count, 0);
 }
 
-/* A scan looks again where it stands when the generation says so: only keys that come or go count. */
+/* A scan looks again where it stands when the generation says so: only keys that come or go
+ * count. */
 static void the_generation_counts_keys_that_come_and_go(void **state)
 {
 	struct fixture *fixture = *state;

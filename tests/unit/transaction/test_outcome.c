@@ -1,4 +1,5 @@
-/* What became of transactions: the last million are known, older ones are said to be forgotten, none is confused. */
+/* What became of transactions: the last million are known, older ones are said to be forgotten,
+ * none is confused. */
 #include "transaction/outcome.h"
 
 #include "base/alloc.h"
@@ -151,7 +152,8 @@ static void without_memory_to_grow_nothing_is_lost(void **state)
 	sopi_outcomes_destroy(&outcomes);
 }
 
-/* Many transactions may have room reserved at once: none of their adds may overwrite what is known. */
+/* Many transactions may have room reserved at once: none of their adds may overwrite what is
+ * known. */
 static void a_reservation_of_many_holds(void **state)
 {
 	enum { AT_ONCE = 100 };

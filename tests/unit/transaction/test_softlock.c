@@ -1,4 +1,5 @@
-/* Soft locks: others wait, but never for long, and a full table or a lost race only costs the courtesy. */
+/* Soft locks: others wait, but never for long, and a full table or a lost race only costs the
+ * courtesy. */
 #include "transaction/softlock.h"
 
 #include "support/support.h"
