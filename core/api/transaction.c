@@ -373,6 +373,16 @@ sop_status sop_txn_again(sop_txn *txn, sop_error *err)
 	return status;
 }
 
+/* A body may answer CONFLICT itself, to be run again. */
+static void end_conflicting(sop_txn *txn)
+{
+	if (sopi_txn_enter(txn, false, "sop_run", NULL) != SOP_OK)
+		return;
+	if (txn->core.state == SOPI_OPEN)
+		sopi_transaction_roll_back(&txn->core, SOP_CONFLICT);
+	sopi_txn_leave(txn);
+}
+
 static sop_status run_attempts(sop_txn *txn, sop_body body, void *arg, sop_error *err)
 {
 	for (;;) {
@@ -380,9 +390,9 @@ static sop_status run_attempts(sop_txn *txn, sop_body body, void *arg, sop_error
 
 		if (status == SOP_OK)
 			status = sop_commit(txn, err);
-		if (status == SOP_OK || (sop_status_traits(status) & SOP_TRAIT_ABORT) == 0 ||
-		    status != SOP_CONFLICT)
+		if (status != SOP_CONFLICT)
 			return status;
+		end_conflicting(txn);
 		SOP_TRY(sop_txn_again(txn, err));
 	}
 }

@@ -6,7 +6,7 @@
 #include "platform/clock.h"
 #include "platform/random.h"
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, CHANGES_KEPT = 1 << 16 };
 
 static int64_t now_ns(const struct sopi_transaction *txn)
 {
@@ -178,6 +178,11 @@ void sopi_transaction_reset(struct sopi_transaction *txn)
 	txn->savepoint_count = 0;
 	if (txn->arena.newest != NULL)
 		sopi_arena_reset(&txn->arena);
+	if (txn->change_capacity > CHANGES_KEPT) { /* one huge transaction does not cost for ever */
+		sopi_free(txn->changes);
+		txn->changes = NULL;
+		txn->change_capacity = 0;
+	}
 }
 
 void sopi_transaction_roll_back(struct sopi_transaction *txn, sop_status failure)
