@@ -6,7 +6,7 @@
 
 static sop_status refuse_cursor(const sop_cursor *cursor, const char *function, sop_error *err)
 {
-	if (cursor == NULL || cursor->tag != SOPI_TAG_CURSOR)
+	if (cursor == NULL || sopi_tag_of(cursor) != SOPI_TAG_CURSOR)
 		return sopi_misuse(err, function, "cursor is no cursor; pass what sop_cursor_open gave");
 	return sopi_fail(err, SOP_CLOSED,
 			 "%s: the cursor's transaction has ended; open a cursor in the next one",
@@ -18,7 +18,7 @@ static sop_status enter(sop_cursor *cursor, const char *function, sop_error *err
 	sop_txn *txn;
 	sop_status status;
 
-	if (SOPI_UNLIKELY(cursor == NULL || cursor->tag != SOPI_TAG_CURSOR))
+	if (SOPI_UNLIKELY(cursor == NULL || sopi_tag_of(cursor) != SOPI_TAG_CURSOR))
 		return refuse_cursor(cursor, function, err);
 	txn = cursor->txn;
 	SOP_TRY(sopi_txn_enter(txn, false, function, err));
@@ -99,7 +99,7 @@ void sop_cursor_free(sop_cursor *cursor)
 {
 	sop_txn *txn;
 
-	if (cursor == NULL || cursor->tag != SOPI_TAG_CURSOR)
+	if (cursor == NULL || sopi_tag_of(cursor) != SOPI_TAG_CURSOR)
 		return;
 	txn = cursor->txn;
 	cursor_destroy(cursor);

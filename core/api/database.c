@@ -62,7 +62,7 @@ sop_status sop_open(const char *url, const sop_options *options, sop_db **out, s
 		return sopi_misuse(err, __func__, "url is NULL; pass a url such as \"inmemory:\"");
 	if (out == NULL)
 		return sopi_misuse(err, __func__, "out is NULL");
-	if (options != NULL && options->tag != SOPI_TAG_OPTIONS)
+	if (options != NULL && sopi_tag_of(options) != SOPI_TAG_OPTIONS)
 		return sopi_misuse(err, __func__,
 				   "options are none; pass what sop_options_new gave, or NULL");
 	sopi_options_init(&all);
@@ -100,7 +100,7 @@ sop_status sop_close(sop_db *db, sop_error *err)
 
 void sop_db_free(sop_db *db)
 {
-	if (db == NULL || db->tag != SOPI_TAG_DB)
+	if (db == NULL || sopi_tag_of(db) != SOPI_TAG_DB)
 		return;
 	(void)sop_close(db, NULL);
 	sopi_db_unreference(db);

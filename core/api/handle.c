@@ -36,7 +36,7 @@ sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *
 
 sop_status sopi_db_check(const sop_db *db, const char *function, sop_error *err)
 {
-	if (db == NULL || db->tag != SOPI_TAG_DB)
+	if (db == NULL || sopi_tag_of(db) != SOPI_TAG_DB)
 		return sopi_misuse(err, function, "db is no database; pass what sop_open gave");
 	if (db->fork_generation != sopi_fork_generation())
 		return sopi_fail(err, SOP_FORKED,
@@ -101,7 +101,7 @@ void sopi_db_unreference(sop_db *db)
 
 sop_status sopi_store_check(const sop_store *store, const sop_db *db, const char *function, sop_error *err)
 {
-	if (store == NULL || store->tag != SOPI_TAG_STORE)
+	if (store == NULL || sopi_tag_of(store) != SOPI_TAG_STORE)
 		return sopi_misuse(err, function, "store is no store; pass what sop_store_open gave");
 	if (store->db != db)
 		return sopi_misuse(err, function,
@@ -114,7 +114,7 @@ sop_status sopi_store_check(const sop_store *store, const sop_db *db, const char
 
 sop_status sopi_txn_refuse(const sop_txn *txn, uint64_t found, const char *function, sop_error *err)
 {
-	if (txn == NULL || txn->tag != SOPI_TAG_TXN)
+	if (txn == NULL || sopi_tag_of(txn) != SOPI_TAG_TXN)
 		return sopi_misuse(err, function, "txn is no transaction; pass what sop_begin gave");
 	if (txn->db->fork_generation != sopi_fork_generation())
 		return sopi_fail(err, SOP_FORKED, "%s: the transaction was begun before fork", function);

@@ -61,6 +61,16 @@ struct sop_cursor {
 	sop_buf whole_key; /* the key of the current entry, where it has to be put together */
 };
 
+/* The tag of what may be any handle: read before the pointer is trusted to be of its type, whose
+ * alignment it may lack. */
+static inline uint32_t sopi_tag_of(const void *handle)
+{
+	uint32_t tag;
+
+	memcpy(&tag, handle, sizeof tag);
+	return tag;
+}
+
 /* ---- errors
  * ---------------------------------------------------------------------------------------------------------- */
 
@@ -109,7 +119,7 @@ static inline sop_status sopi_txn_enter(sop_txn *txn, bool choosing, const char 
 {
 	uint64_t found;
 
-	if (SOPI_UNLIKELY(txn == NULL || txn->tag != SOPI_TAG_TXN ||
+	if (SOPI_UNLIKELY(txn == NULL || sopi_tag_of(txn) != SOPI_TAG_TXN ||
 			  txn->db->fork_generation != sopi_fork_generation()))
 		return sopi_txn_refuse(txn, SOPI_SLOT_IDLE, function, err);
 	found = sopi_slot_claim(&txn->db->engine.forest.reclaim, txn->core.slot, choosing);
@@ -146,7 +156,7 @@ static inline sop_status sopi_txn_enter_store(sop_txn *txn, const sop_store *sto
 	sop_status status;
 
 	SOP_TRY(sopi_txn_enter_open(txn, function, err));
-	if (SOPI_UNLIKELY(store == NULL || store->tag != SOPI_TAG_STORE || store->db != txn->db))
+	if (SOPI_UNLIKELY(store == NULL || sopi_tag_of(store) != SOPI_TAG_STORE || store->db != txn->db))
 		status = sopi_store_check(store, txn->db, function, err);
 	else
 		status = sopi_transaction_store(&txn->core, &store->declaration, used, err);

@@ -96,7 +96,7 @@ static sop_status set_number(sop_options *options, size_t number, int64_t value,
 
 static sop_status check(const sop_options *options, const char *name, const char *function, sop_error *err)
 {
-	if (options == NULL || options->tag != SOPI_TAG_OPTIONS)
+	if (options == NULL || sopi_tag_of(options) != SOPI_TAG_OPTIONS)
 		return sopi_misuse(err, function, "options are none; pass what sop_options_new gave");
 	if (name == NULL)
 		return sopi_misuse(err, function, "name is NULL");
@@ -206,7 +206,7 @@ sop_status sop_options_set_text(sop_options *options, const char *name, const ch
 
 void sop_options_free(sop_options *options)
 {
-	if (options == NULL || options->tag != SOPI_TAG_OPTIONS)
+	if (options == NULL || sopi_tag_of(options) != SOPI_TAG_OPTIONS)
 		return;
 	options->tag = SOPI_TAG_FREED;
 	sopi_free(options);

@@ -69,7 +69,7 @@ sop_status sop_store_open(sop_db *db, sop_bytes name, const sop_store_options *o
 
 void sop_store_free(sop_store *store)
 {
-	if (store == NULL || store->tag != SOPI_TAG_STORE)
+	if (store == NULL || sopi_tag_of(store) != SOPI_TAG_STORE)
 		return;
 	store->tag = SOPI_TAG_FREED;
 	sopi_schema_free(store->schema);
@@ -79,7 +79,7 @@ void sop_store_free(sop_store *store)
 
 const char *sop_store_name(const sop_store *store)
 {
-	return store == NULL || store->tag != SOPI_TAG_STORE ? NULL : store->name;
+	return store == NULL || sopi_tag_of(store) != SOPI_TAG_STORE ? NULL : store->name;
 }
 
 /* ---- create, drop, rename

@@ -150,7 +150,8 @@ sop_status sop_commit(sop_txn *txn, sop_error *err)
 /* Claims a transaction, waiting for a call that is running in it. */
 static sop_status enter_waiting(sop_txn *txn, const char *function, sop_error *err)
 {
-	if (txn == NULL || txn->tag != SOPI_TAG_TXN || txn->db->fork_generation != sopi_fork_generation())
+	if (txn == NULL || sopi_tag_of(txn) != SOPI_TAG_TXN ||
+	    txn->db->fork_generation != sopi_fork_generation())
 		return sopi_txn_refuse(txn, SOPI_SLOT_IDLE, function, err);
 	for (;;) {
 		const uint64_t found =
@@ -184,7 +185,8 @@ sop_status sop_rollback(sop_txn *txn, sop_error *err)
 
 sop_status sop_txn_cancel(sop_txn *txn, sop_error *err)
 {
-	if (txn == NULL || txn->tag != SOPI_TAG_TXN || txn->db->fork_generation != sopi_fork_generation())
+	if (txn == NULL || sopi_tag_of(txn) != SOPI_TAG_TXN ||
+	    txn->db->fork_generation != sopi_fork_generation())
 		return sopi_txn_refuse(txn, SOPI_SLOT_IDLE, __func__, err);
 	if (atomic_load_explicit(&txn->core.slot->state, memory_order_acquire) == SOPI_SLOT_CLOSED)
 		return sopi_txn_refuse(txn, SOPI_SLOT_CLOSED, __func__, err);
@@ -192,13 +194,21 @@ sop_status sop_txn_cancel(sop_txn *txn, sop_error *err)
 	return SOP_OK;
 }
 
+static void end_core(void *owner)
+{
+	sopi_transaction_destroy(owner);
+}
+
 void sop_txn_free(sop_txn *txn)
 {
-	if (txn == NULL || txn->tag != SOPI_TAG_TXN || atomic_exchange(&txn->freed, true))
+	if (txn == NULL || sopi_tag_of(txn) != SOPI_TAG_TXN || atomic_exchange(&txn->freed, true))
 		return;
 	if (enter_waiting(txn, __func__, NULL) == SOP_OK) {
 		sopi_transaction_destroy(&txn->core);
 		atomic_store_explicit(&txn->core.slot->state, SOPI_SLOT_CLOSED, memory_order_release);
+	} else if (txn->db->fork_generation == sopi_fork_generation()) {
+		/* The database is being closed, and may not have come to this one yet. */
+		sopi_slot_end(&txn->db->engine.forest.reclaim, txn->core.slot, end_core);
 	}
 	sopi_txn_unreference(txn);
 }

@@ -258,6 +258,15 @@ static void account(struct sopi_apply *apply, const struct resolved *resolved, i
 		sopi_apply_supersede(apply, &old->version);
 }
 
+/* A huge prefix is stored once only as long as all keys share it: a key that does not would make
+ * contents that no page can hold. */
+static bool fits_as_delta(const struct sopi_block *leaf, struct sopi_slot_place place,
+			  const uint8_t *key, size_t key_size)
+{
+	return place.exact || (size_t)leaf->prefix_size * leaf->count <= SOPI_NODE_BYTES_MAX ||
+	       sopi_prefix_compare(leaf, key, key_size) == 0;
+}
+
 /* Applies one change as a delta. False if the leaf has no room for it: then nothing was done. */
 static sop_status apply_delta(struct sopi_apply *apply, struct sopi_tree *tree,
 			      struct sopi_vnode *leaf, const struct sopi_change *change,
@@ -277,6 +286,8 @@ static sop_status apply_delta(struct sopi_apply *apply, struct sopi_tree *tree,
 		return SOP_OK;
 	*done = false;
 	if (resolved.after && !resolved.before && block->version.items >= tree->items_max)
+		return SOP_OK;
+	if (!fits_as_delta(block, place, key, key_size))
 		return SOP_OK;
 	sopi_apply_touch(apply, leaf);
 	if (!sopi_leaf_append_delta(block, place, apply->position, key, key_size,

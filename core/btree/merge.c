@@ -30,6 +30,47 @@ static sop_status root_pull_up(struct sopi_apply *apply, struct sopi_tree *tree,
 	return sopi_apply_kill(apply, child, err);
 }
 
+/* A page of the separators [from, to) of forest->separators above `first` for `vnode`. */
+static sop_status inner_push(struct sopi_apply *apply, struct sopi_vnode *vnode,
+			     struct sopi_vnode *first, size_t from, size_t to, sop_error *err)
+{
+	const struct sopi_separator *separators = apply->forest->separators + from;
+	const size_t prefix_size = sopi_separators_common_prefix(separators, to - from);
+	struct sopi_block *page = NULL;
+
+	SOP_TRY(sopi_apply_block(apply, sopi_inner_bytes(separators, to - from, prefix_size), &page, err));
+	sopi_inner_build(page, first, separators, to - from, prefix_size);
+#ifdef SOP_TEST_HOOKS
+	sopi_plant_image(page, apply->hints_at);
+#endif
+	sopi_apply_push(apply, vnode, page);
+	return SOP_OK;
+}
+
+/* Shares the separators of two neighbours out evenly, where one has none and the other is full: so
+ * no inner node but the root is left with a single child, which could not be merged away. They are at the
+ * start of forest->separators, `count` of them; `slot` is the neighbours' separator in the parent at `level`. */
+static sop_status inner_share(struct sopi_apply *apply, struct sopi_tree *tree,
+			      const struct sopi_path *path, size_t level, size_t slot, size_t count,
+			      sop_error *err)
+{
+	struct sopi_forest *forest = apply->forest;
+	const struct sopi_block *parent = path->level[level].block;
+	struct sopi_vnode *left = sopi_inner_children(parent)[slot];
+	struct sopi_vnode *right = sopi_inner_children(parent)[slot + 1];
+	const struct sopi_block *left_block = atomic_load_explicit(&left->head, memory_order_relaxed);
+	struct sopi_separator middle = forest->separators[count / 2];
+
+	SOP_TRY(inner_push(apply, left, sopi_inner_children(left_block)[0], 0, count / 2, err));
+	SOP_TRY(inner_push(apply, right, middle.child, count / 2 + 1, count, err));
+	middle.child = right;
+	SOP_TRY(sopi_forest_reserve(forest, 0, parent->count, err));
+	sopi_inner_gather(forest, parent, 0);
+	forest->separators[slot] = middle;
+	return sopi_inner_replace(apply, tree, path, level, sopi_inner_children(parent)[0],
+				  parent->count, false, err);
+}
+
 /* Joins two neighbouring inner nodes below the separator `slot` of their parent, if they fit well.
  * */
 static sop_status inner_merge(struct sopi_apply *apply, struct sopi_tree *tree,
@@ -41,8 +82,7 @@ static sop_status inner_merge(struct sopi_apply *apply, struct sopi_tree *tree,
 	const size_t slot = child < parent->count ? child : child - 1;
 	struct sopi_vnode *left, *right;
 	const struct sopi_block *a, *b;
-	struct sopi_block *page;
-	size_t count, prefix_size;
+	size_t count;
 
 	if (parent->count == 0)
 		return SOP_OK;
@@ -57,15 +97,10 @@ static sop_status inner_merge(struct sopi_apply *apply, struct sopi_tree *tree,
 	forest->separators[a->count].child = sopi_inner_children(b)[0];
 	sopi_inner_gather(forest, b, (size_t)a->count + 1);
 	if (!sopi_inner_fits(tree, forest->separators, count, a->count == 0 || b->count == 0 ? 1 : 2))
-		return SOP_OK;
-	prefix_size = sopi_separators_common_prefix(forest->separators, count);
-	SOP_TRY(sopi_apply_block(apply, sopi_inner_bytes(forest->separators, count, prefix_size),
-				 &page, err));
-	sopi_inner_build(page, sopi_inner_children(a)[0], forest->separators, count, prefix_size);
-#ifdef SOP_TEST_HOOKS
-	sopi_plant_image(page, apply->hints_at);
-#endif
-	sopi_apply_push(apply, left, page);
+		return a->count == 0 || b->count == 0
+			       ? inner_share(apply, tree, path, level - 1, slot, count, err)
+			       : SOP_OK;
+	SOP_TRY(inner_push(apply, left, sopi_inner_children(a)[0], 0, count, err));
 	SOP_TRY(sopi_apply_kill(apply, right, err));
 	atomic_fetch_add_explicit(&forest->merge_count, 1, memory_order_relaxed);
 	return parent_remove(apply, tree, path, level - 1, slot, err);

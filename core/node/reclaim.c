@@ -57,6 +57,13 @@ out:
 	return status;
 }
 
+void sopi_slot_end(struct sopi_reclaim *reclaim, struct sopi_slot *slot, void (*end)(void *owner))
+{
+	sopi_mutex_lock(&reclaim->slots_mutex);
+	end(slot->owner);
+	sopi_mutex_unlock(&reclaim->slots_mutex);
+}
+
 void sopi_slot_give(struct sopi_reclaim *reclaim, struct sopi_slot *slot)
 {
 	sopi_mutex_lock(&reclaim->slots_mutex);

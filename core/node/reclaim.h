@@ -106,6 +106,10 @@ void sopi_reclaim_free_slots(struct sopi_reclaim *reclaim);
 sop_status sopi_slot_take(struct sopi_reclaim *reclaim, void *owner, struct sopi_slot **out,
 			  sop_error *err);
 
+/* Calls `end` for the owner of a slot that the closing of all slots has found, unless that has been
+ * done already; it may be done twice. */
+void sopi_slot_end(struct sopi_reclaim *reclaim, struct sopi_slot *slot, void (*end)(void *owner));
+
 /* Gives it back. REQUIRES: it is closed, and has published nothing. */
 void sopi_slot_give(struct sopi_reclaim *reclaim, struct sopi_slot *slot);
 

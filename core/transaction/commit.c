@@ -16,9 +16,11 @@ enum { NS_PER_MS = 1000000, LEAVES_PREPARED_MAX = 4096, SMALL_BYTES = 64 };
 /* Remembers where the transaction lost, for the caller and for soft locks, and ends it. */
 static sop_status lose(struct sopi_transaction *txn, const struct sopi_conflict *conflict, sop_error *err)
 {
-	const void *name = conflict->used != NULL ? (const void *)conflict->used->name : conflict->key;
-	const size_t name_size = conflict->used != NULL ? conflict->used->name_size : conflict->key_size;
-	const bool has_key = conflict->used != NULL && conflict->key != NULL;
+	/* A key of the catalog is the name of a store. */
+	const bool is_name = conflict->used == NULL || conflict->used == txn->names;
+	const void *name = is_name ? conflict->key : (const void *)conflict->used->name;
+	const size_t name_size = is_name ? conflict->key_size : conflict->used->name_size;
+	const bool has_key = !is_name && conflict->key != NULL;
 
 	txn->has_conflict = sopi_buf_set(&txn->conflict_store, name, name_size, NULL) == SOP_OK &&
 			    sopi_buf_set(&txn->conflict_key,
@@ -66,6 +68,7 @@ struct plan {
 	uint64_t checked_at; /* position that validation outside the mutex read at */
 	size_t change_count; /* in txn->changes, those of one store side by side */
 	size_t bytes; /* of keys and values, about */
+	bool outcome_reserved; /* room for the transaction's id */
 };
 
 static sop_status changes_reserve(struct sopi_transaction *txn, size_t count, sop_error *err)
@@ -260,7 +263,7 @@ static void disown_values(struct sopi_transaction *txn)
 		value->committed = false;
 }
 
-static sop_status commit_locked(struct sopi_transaction *txn, const struct plan *plan,
+static sop_status commit_locked(struct sopi_transaction *txn, struct plan *plan,
 				struct sopi_conflict *conflict, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
@@ -291,6 +294,7 @@ static sop_status commit_locked(struct sopi_transaction *txn, const struct plan 
 		return SOP_OK;
 	}
 	publish(txn, &apply);
+	plan->outcome_reserved = false; /* used up */
 	sopi_engine_answer(engine, txn->position); /* a log in memory is durable at once */
 	sopi_slot_count(txn->slot, SOPI_OPERATIONS, apply.operations);
 	sopi_slot_count(txn->slot, SOPI_COMMITS, 1);
@@ -326,10 +330,11 @@ static sop_status prepare(struct sopi_transaction *txn, struct plan *plan,
 	if (plan->checked_at != txn->snapshot)
 		SOP_TRY(validate(txn, txn->snapshot, plan->checked_at, conflict));
 	SOP_TRY(plan_changes(txn, plan, err));
-	SOP_TRY(sopi_outcomes_reserve(&engine->outcomes, err));
 	for (const struct sopi_store *store = txn->created; store != NULL; store = store->next)
 		created++;
 	SOP_TRY(sopi_catalog_reserve(&engine->catalog, created, err));
+	SOP_TRY(sopi_outcomes_reserve(&engine->outcomes, err));
+	plan->outcome_reserved = true;
 	prepare_memory(engine, plan);
 	respect_softlocks(txn, plan);
 	return SOP_OK;
@@ -368,7 +373,7 @@ sop_status sopi_transaction_commit(struct sopi_transaction *txn, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
 	struct sopi_conflict conflict = { NULL, NULL, 0, NULL, false };
-	struct plan plan;
+	struct plan plan = { 0 };
 	sop_status status;
 
 	SOP_TRY(sopi_transaction_may_go_on(txn, err));
@@ -385,6 +390,8 @@ sop_status sopi_transaction_commit(struct sopi_transaction *txn, sop_error *err)
 			status = commit_locked(txn, &plan, &conflict, err);
 		sopi_mutex_unlock(&engine->commit_mutex);
 	}
+	if (plan.outcome_reserved)
+		sopi_outcomes_unreserve(&engine->outcomes);
 	if (status == SOP_CONFLICT)
 		return lose(txn, &conflict, err);
 	if (status != SOP_OK) {

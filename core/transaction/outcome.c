@@ -90,18 +90,28 @@ sop_status sopi_outcomes_reserve(struct sopi_outcomes *outcomes, sop_error *err)
 	sop_status status = SOP_OK;
 
 	sopi_mutex_lock(&outcomes->mutex);
-	/* Twice: between here and the add, others may take what is left, but never half of the
-	 * ring. */
-	if (outcomes->capacity < SOPI_OUTCOMES_MAX &&
-	    outcomes->added + outcomes->capacity / 2 >= outcomes->capacity)
+	while (status == SOP_OK && outcomes->capacity < SOPI_OUTCOMES_MAX &&
+	       outcomes->added + outcomes->reserved >= outcomes->capacity)
 		status = grow_locked(outcomes, err);
+	if (status == SOP_OK)
+		outcomes->reserved++;
 	sopi_mutex_unlock(&outcomes->mutex);
 	return status;
+}
+
+void sopi_outcomes_unreserve(struct sopi_outcomes *outcomes)
+{
+	sopi_mutex_lock(&outcomes->mutex);
+	SOPI_CHECK(outcomes->reserved > 0);
+	outcomes->reserved--;
+	sopi_mutex_unlock(&outcomes->mutex);
 }
 
 void sopi_outcomes_add(struct sopi_outcomes *outcomes, const uint8_t id[16], uint64_t position)
 {
 	sopi_mutex_lock(&outcomes->mutex);
+	SOPI_CHECK(outcomes->reserved > 0);
+	outcomes->reserved--;
 	insert_locked(outcomes, id, position);
 	sopi_mutex_unlock(&outcomes->mutex);
 }

@@ -18,15 +18,20 @@ struct sopi_outcomes {
 	uint32_t *buckets; /* newest entry of each chain, plus 1 */
 	size_t capacity; /* of the ring: a power of two; as many buckets */
 	uint64_t added; /* ever */
+	uint64_t reserved; /* additions that must not fail */
 };
 
 void sopi_outcomes_init(struct sopi_outcomes *outcomes);
 void sopi_outcomes_destroy(struct sopi_outcomes *outcomes);
 
-/* Makes room for one more, up to the limit, so that the next sopi_outcomes_add cannot fail. */
+/* Makes room for one more, up to the limit: one sopi_outcomes_add, or one sopi_outcomes_unreserve, must
+ * follow. */
 sop_status sopi_outcomes_reserve(struct sopi_outcomes *outcomes, sop_error *err);
 
-/* Adds a transaction that committed. */
+/* Gives a reservation back. */
+void sopi_outcomes_unreserve(struct sopi_outcomes *outcomes);
+
+/* Adds a transaction that committed. REQUIRES: a reservation, which it uses up. */
 void sopi_outcomes_add(struct sopi_outcomes *outcomes, const uint8_t id[16], uint64_t position);
 
 /* The position of a transaction, or 0. `forgotten` receives whether older ones are no longer
