@@ -12,6 +12,9 @@
 #define VALUE_BYTES_MAX 120
 #define READ_ONCE_IN 500 /* updates */
 #define SLACK_BYTES (2u << 20) /* what waits for the next collection, and chunks half used */
+#define EMPTY_BYTES                                                                                \
+	(256u << 10) /* of a store with one key: what waits for a collection, 64 KB, and some */
+#define EMPTY_NODES 16
 
 /* What a key holds: 0 nothing, else the number that its value begins with. */
 struct contents {
@@ -77,6 +80,8 @@ static void tear_down(struct memory_test *test)
 static void look_at_memory(struct memory_test *test)
 {
 	TEST_OK(sop_db_stats(test->db, &test->stats, &test->err), test->err);
+	assert_true(test->stats.node_bytes_used <= test->stats.memory_bytes);
+	assert_true(test->stats.old_version_bytes <= test->stats.node_bytes_used);
 	if (test->stats.old_version_bytes > test->old_bytes_max)
 		test->old_bytes_max = test->stats.old_version_bytes;
 }
@@ -235,6 +240,29 @@ static void check_freed(struct memory_test *test, uint64_t used_bytes)
 	}
 }
 
+/* Without any key there is next to nothing left, neither of nodes nor in what the figures say. */
+static void empty_and_check(struct memory_test *test)
+{
+	uint64_t removed = 0;
+
+	TEST_OK(sop_txn_renew(test->writer, &test->err), test->err);
+	TEST_OK(sop_remove_range(test->writer, test->store, NULL, &removed, &test->err), test->err);
+	TEST_OK(sop_commit(test->writer, &test->err), test->err);
+	memset(&test->now, 0, sizeof test->now);
+	for (unsigned i = 0; i < 200; i++) { /* collections come with updates */
+		TEST_OK(sop_txn_renew(test->writer, &test->err), test->err);
+		put(test, 1);
+		TEST_OK(sop_commit(test->writer, &test->err), test->err);
+	}
+	look_at_memory(test);
+	if (test->stats.node_bytes_used > EMPTY_BYTES || test->stats.nodes > EMPTY_NODES) {
+		test_print_replay();
+		fail_msg("one key is left, and %llu nodes and old versions take %llu bytes",
+			 (unsigned long long)test->stats.nodes,
+			 (unsigned long long)test->stats.node_bytes_used);
+	}
+}
+
 static void print_figures(const struct memory_test *test, uint64_t updates, const struct reader *reader)
 {
 	printf("  %llu updates; nodes at begin %llu, old versions at most %llu, at last %llu, taken from "
@@ -269,6 +297,7 @@ static void one_long_reader_holds_what_was_there_and_no_more(void **state)
 	end_reading(test, reader);
 	check_freed(test, reader->used_bytes);
 	print_figures(test, done, reader);
+	empty_and_check(test);
 	sop_txn_free(reader->txn);
 	free(reader);
 	tear_down(test);
@@ -307,6 +336,7 @@ static void readers_that_overlap_hold_no_more(void **state)
 	}
 	check_freed(test, readers[0].used_bytes);
 	print_figures(test, done, &readers[0]);
+	empty_and_check(test);
 	sop_txn_free(readers[0].txn);
 	sop_txn_free(readers[1].txn);
 	free(readers);
