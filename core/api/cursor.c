@@ -38,8 +38,7 @@ static bool entries_are_plain(const struct sopi_used *used)
 	return !used->store->tree.duplicates && (used->schema == NULL || used->schema->ride_count == 0);
 }
 
-/* ---- open and free
- * --------------------------------------------------------------------------------------------------- */
+/* ---- open and free ----------------------------------------------------------------------------- */
 
 static void cursor_destroy(sop_cursor *cursor)
 {
@@ -106,8 +105,7 @@ void sop_cursor_free(sop_cursor *cursor)
 	sopi_txn_unreference(txn);
 }
 
-/* ---- moving
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- moving ------------------------------------------------------------------------------------ */
 
 /* Tells the caller about the item that the scan stands on. */
 static sop_status fill(sop_cursor *cursor, const struct sopi_item_view *item, sop_entry *entry,
@@ -230,8 +228,7 @@ sop_status sop_cursor_prev(sop_cursor *cursor, sop_entry *entry, sop_error *err)
 	return status;
 }
 
-/* ---- seeking
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- seeking ----------------------------------------------------------------------------------- */
 
 /* Finds the oldest duplicate of a caller's key within the range of the cursor. */
 static sop_status find_duplicate(sop_cursor *cursor, sop_bytes key, struct sopi_found *found,
@@ -336,8 +333,7 @@ sop_status sop_cursor_seek(sop_cursor *cursor, sop_bytes key, sop_seek where, so
 	return status;
 }
 
-/* ---- the current item
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the current item -------------------------------------------------------------------------- */
 
 /* Looks up the item that the cursor stands on. */
 static sop_status current(sop_cursor *cursor, bool existence, struct sopi_found *found, sop_error *err)
@@ -410,8 +406,7 @@ sop_status sop_cursor_remove(sop_cursor *cursor, sop_error *err)
 	return status;
 }
 
-/* ---- batches
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------------- */
 
 /* Packs the items that follow as they lie in the page, as many as fit. REQUIRES: the scan is plain. */
 static void fetch_plain(struct sopi_scan *scan, uint8_t *room, size_t size, size_t rows_max,

@@ -5,8 +5,7 @@
 #include "base/alloc.h"
 #include "platform/platform.h"
 
-/* ---- the url
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- the url ----------------------------------------------------------------------------------- */
 
 static const char scheme[] = "inmemory:";
 
@@ -48,8 +47,7 @@ static sop_status read_url(const char *url, sop_options *options, sop_error *err
 	return read_query(url + 1, options, err);
 }
 
-/* ---- open and close
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- open and close ---------------------------------------------------------------------------- */
 
 sop_status sop_open(const char *url, const sop_options *options, sop_db **out, sop_error *err)
 {
@@ -106,8 +104,7 @@ void sop_db_free(sop_db *db)
 	sopi_db_unreference(db);
 }
 
-/* ---- reading in one call
- * --------------------------------------------------------------------------------------------------- */
+/* ---- reading in one call ----------------------------------------------------------------------- */
 
 static sop_status read_one(struct sopi_transaction *reader, const sop_store *store, sop_bytes key,
 			   sop_buf *value, sop_error *err)

@@ -31,8 +31,7 @@ sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *
 	return SOP_OK;
 }
 
-/* ---- databases
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- databases --------------------------------------------------------------------------------- */
 
 sop_status sopi_db_check(const sop_db *db, const char *function, sop_error *err)
 {
@@ -96,8 +95,7 @@ void sopi_db_unreference(sop_db *db)
 	sopi_free(db);
 }
 
-/* ---- stores
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- stores ------------------------------------------------------------------------------------ */
 
 sop_status sopi_store_check(const sop_store *store, const sop_db *db, const char *function, sop_error *err)
 {
@@ -109,8 +107,7 @@ sop_status sopi_store_check(const sop_store *store, const sop_db *db, const char
 	return SOP_OK;
 }
 
-/* ---- transactions
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- transactions ------------------------------------------------------------------------------ */
 
 sop_status sopi_txn_refuse(const sop_txn *txn, uint64_t found, const char *function, sop_error *err)
 {

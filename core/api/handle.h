@@ -71,8 +71,7 @@ static inline uint32_t sopi_tag_of(const void *handle)
 	return tag;
 }
 
-/* ---- errors
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------------ */
 
 sop_status sopi_misuse(sop_error *err, const char *function, const char *what) __attribute__((cold));
 
@@ -86,8 +85,7 @@ static inline bool sopi_bytes_good(sop_bytes bytes)
 sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *from,
 			    const char *function, sop_error *err);
 
-/* ---- databases
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- databases --------------------------------------------------------------------------------- */
 
 /* Is it a database of this process? MISUSE, FORKED. */
 sop_status sopi_db_check(const sop_db *db, const char *function, sop_error *err);
@@ -101,15 +99,13 @@ void sopi_db_leave(struct sopi_transaction *reader);
 void sopi_db_reference(sop_db *db);
 void sopi_db_unreference(sop_db *db);
 
-/* ---- stores
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- stores ------------------------------------------------------------------------------------ */
 
 /* Is it a store declared on this database? MISUSE. */
 sop_status sopi_store_check(const sop_store *store, const sop_db *db, const char *function,
 			    sop_error *err);
 
-/* ---- transactions
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- transactions ------------------------------------------------------------------------------ */
 
 sop_status sopi_txn_refuse(const sop_txn *txn, uint64_t found, const char *function, sop_error *err)
 	__attribute__((cold));

@@ -173,8 +173,7 @@ sop_status sopi_item_whole_key(const struct sopi_used *used, const struct sopi_i
 	return sopi_buf_append(key, missing.data, missing.size, err);
 }
 
-/* ---- bounds
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- bounds ------------------------------------------------------------------------------------ */
 
 void sopi_bounds_free(struct sopi_bounds *bounds)
 {

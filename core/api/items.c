@@ -4,8 +4,7 @@
 #include "api/rows.h"
 #include "base/bytes.h"
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------------- */
 
 static sop_status no_such_key(sop_error *err)
 {
@@ -69,8 +68,7 @@ sop_status sop_fetch(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t ite
 	return status;
 }
 
-/* ---- changing
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- changing ---------------------------------------------------------------------------------- */
 
 static const sop_bytes nothing = { NULL, 0 };
 
@@ -257,8 +255,7 @@ sop_status sop_max(sop_txn *txn, sop_store *store, sop_bytes key, int64_t to, so
 	return calculate(txn, store, key, SOPI_OP_MAX, to, __func__, err);
 }
 
-/* ---- ranges
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- ranges ------------------------------------------------------------------------------------ */
 
 /* Steps over all items in a range; removes them if `removes`. */
 static sop_status over_range(struct sopi_transaction *txn, struct sopi_used *used,
@@ -337,8 +334,7 @@ out:
 	return status;
 }
 
-/* ---- batches
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------------- */
 
 /* Adds the row of one key: its whole key, item id and value where it is there, the key as it was
  * asked for where not. */

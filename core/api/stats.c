@@ -8,8 +8,7 @@
 
 enum { NS_PER_MS = 1000000 };
 
-/* ---- stats
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- stats ------------------------------------------------------------------------------------- */
 
 /* Sums the counters of all slots, and looks at who is open. */
 static void gather_slots(struct sopi_engine *engine, sop_stats *stats)
@@ -78,8 +77,7 @@ sop_status sop_db_stats(sop_db *db, sop_stats *stats, sop_error *err)
 	return SOP_OK;
 }
 
-/* ---- metrics
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- metrics ----------------------------------------------------------------------------------- */
 
 #define COUNTER(name, help)                                                                        \
 	{                                                                                          \
@@ -144,8 +142,7 @@ sop_status sop_db_metrics(sop_db *db, sop_buf *text, sop_error *err)
 	return sopi_buf_append(text, "# EOF\n", 6, err);
 }
 
-/* ---- verify
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- verify ------------------------------------------------------------------------------------ */
 
 struct verification {
 	sop_problem_fn found;

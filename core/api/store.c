@@ -82,8 +82,7 @@ const char *sop_store_name(const sop_store *store)
 	return store == NULL || sopi_tag_of(store) != SOPI_TAG_STORE ? NULL : store->name;
 }
 
-/* ---- create, drop, rename
- * ---------------------------------------------------------------------------------------------- */
+/* ---- create, drop, rename ---------------------------------------------------------------------- */
 
 /* Enters for a change of the catalog. */
 static sop_status enter(sop_txn *txn, const sop_store *store, bool writes, const char *function,
@@ -135,8 +134,7 @@ sop_status sop_store_rename(sop_txn *txn, sop_store *store, sop_bytes to, sop_er
 	return status;
 }
 
-/* ---- asking
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- asking ------------------------------------------------------------------------------------ */
 
 static sop_status list(struct sopi_transaction *txn, sop_buf *names, size_t *count, sop_error *err)
 {

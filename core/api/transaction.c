@@ -10,8 +10,7 @@ enum { NS_PER_MS = 1000000 };
 
 static const uint8_t no_id[16];
 
-/* ---- begin
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- begin ------------------------------------------------------------------------------------- */
 
 static sop_status read_options(const sop_txn_options *given, sop_txn_options *options,
 			       const char *function, sop_error *err)
@@ -126,8 +125,7 @@ sop_status sop_txn_renew(sop_txn *txn, sop_error *err)
 	return status;
 }
 
-/* ---- end
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- end --------------------------------------------------------------------------------------- */
 
 sop_status sop_commit(sop_txn *txn, sop_error *err)
 {
@@ -213,8 +211,7 @@ void sop_txn_free(sop_txn *txn)
 	sopi_txn_unreference(txn);
 }
 
-/* ---- asking
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- asking ------------------------------------------------------------------------------------ */
 
 sop_status sop_txn_id(sop_txn *txn, uint8_t id[16], sop_error *err)
 {
@@ -305,8 +302,7 @@ sop_status sop_txn_outcome(sop_db *db, const uint8_t id[16], sop_outcome *outcom
 	return SOP_OK;
 }
 
-/* ---- savepoints
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- savepoints -------------------------------------------------------------------------------- */
 
 static sop_status enter_writing(sop_txn *txn, const char *function, sop_error *err)
 {
@@ -339,8 +335,7 @@ sop_status sop_rollback_to(sop_txn *txn, uint64_t savepoint, sop_error *err)
 	return status;
 }
 
-/* ---- retrying
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- retrying ---------------------------------------------------------------------------------- */
 
 /* Begins the next attempt on the same handle. */
 static sop_status begin_again(sop_txn *txn, sop_error *err)

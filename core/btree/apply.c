@@ -4,8 +4,7 @@
 
 enum { DELTAS_AT_ONCE = 4 }; /* more changes of one leaf build its new base at once */
 
-/* ---- versions of this commit
- * ------------------------------------------------------------------------------------- */
+/* ---- versions of this commit ------------------------------------------------------------------- */
 
 void sopi_apply_begin(struct sopi_apply *apply, struct sopi_forest *forest, uint64_t position,
 		      uint64_t hints_at)
@@ -96,8 +95,7 @@ sop_status sopi_apply_kill(struct sopi_apply *apply, struct sopi_vnode *vnode, s
 	return SOP_OK;
 }
 
-/* ---- keeping and taking back
- * ------------------------------------------------------------------------------------- */
+/* ---- keeping and taking back ------------------------------------------------------------------- */
 
 void sopi_apply_keep(struct sopi_apply *apply)
 {
@@ -219,8 +217,7 @@ static sop_status count_push(struct sopi_apply *apply, struct sopi_tree *tree, i
 	return SOP_OK;
 }
 
-/* ---- items
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- items ------------------------------------------------------------------------------------- */
 
 /* What one change does, resolved against the newest item. */
 struct resolved {

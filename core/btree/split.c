@@ -1,9 +1,7 @@
 /* Laying out the contents of a node anew: in one page if they fit, in several otherwise. */
 #include "btree/apply.h"
 
-/* ---- where to cut
- * ------------------------------------------------------------------------------------------------
- *  */
+/* ---- where to cut ---------------------------------------------------------------------- */
 
 /* How a run of entries may be cut into pages. */
 struct cutting {
@@ -35,8 +33,7 @@ static bool ends_before(const struct cutting *cutting, size_t pages, size_t byte
 	return !cutting->full && (bytes + next / 2) * pages >= cutting->total;
 }
 
-/* ---- leaves
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- leaves ------------------------------------------------------------------------------------ */
 
 size_t sopi_leaf_gather(struct sopi_forest *forest, const struct sopi_block *leaf, size_t at)
 {
@@ -232,8 +229,7 @@ sop_status sopi_leaf_replace(struct sopi_apply *apply, struct sopi_tree *tree,
 	return parent_add(apply, tree, &path, pieces - 1, err);
 }
 
-/* ---- inner nodes
- * ------------------------------------------------------------------------------------------------- */
+/* ---- inner nodes ------------------------------------------------------------------------------- */
 
 void sopi_inner_gather(struct sopi_forest *forest, const struct sopi_block *inner, size_t at)
 {

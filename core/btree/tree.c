@@ -3,8 +3,7 @@
 
 #include "base/alloc.h"
 
-/* ---- the forest
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the forest -------------------------------------------------------------------------------- */
 
 size_t sopi_version_bytes(const struct sopi_version *version)
 {
@@ -140,8 +139,7 @@ struct sopi_vnode *sopi_vnode_new(struct sopi_forest *forest, struct sopi_block 
 	return vnode;
 }
 
-/* ---- trees
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- trees ------------------------------------------------------------------------------------- */
 
 sop_status sopi_tree_init(struct sopi_tree *tree, struct sopi_forest *forest, uint64_t id,
 			  uint32_t node_bytes, uint32_t node_items, uint64_t position, sop_error *err)
@@ -251,8 +249,7 @@ int64_t sopi_tree_count(const struct sopi_tree *tree, uint64_t at)
 	return count->items;
 }
 
-/* ---- paths
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------------------- */
 
 void sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size_t size, uint64_t at,
 		    struct sopi_path *path)

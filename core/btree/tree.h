@@ -84,8 +84,7 @@ void sopi_tree_destroy(struct sopi_tree *tree);
 /* How many items there are at a position. */
 int64_t sopi_tree_count(const struct sopi_tree *tree, uint64_t at);
 
-/* ---- searching
- * --------------------------------------------------------------------------------------------------- */
+/* ---- searching --------------------------------------------------------------------------------- */
 
 #ifdef SOP_TEST_HOOKS
 uint64_t sopi_plant_child_position(const struct sopi_block *inner, const struct sopi_vnode *child,
@@ -140,8 +139,7 @@ bool sopi_path_upper(const struct sopi_path *path, struct sopi_separator *upper)
 /* Orders a separator and a key. */
 int sopi_separator_compare_key(const struct sopi_separator *separator, const uint8_t *key, size_t size);
 
-/* ---- changing
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- changing ---------------------------------------------------------------------------------- */
 
 struct sopi_operation;
 

@@ -1,8 +1,7 @@
 /* Building, searching and describing node pages in memory. */
 #include "node/block.h"
 
-/* ---- searching
- * -------------------------------------------------------------------------------------------------- */
+/* ---- searching --------------------------------------------------------------------------------- */
 
 struct sopi_slot_place sopi_leaf_search_equal_heads(const struct sopi_block *leaf, size_t slot,
 						    uint32_t head, const uint8_t *key, size_t size)
@@ -54,8 +53,7 @@ size_t sopi_inner_search_equal_heads(const struct sopi_block *inner, size_t slot
 	return low;
 }
 
-/* ---- deltas
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- deltas ------------------------------------------------------------------------------------ */
 
 void sopi_leaf_describe_delta(const struct sopi_block *leaf, size_t number, struct sopi_item_view *view)
 {
@@ -161,8 +159,7 @@ bool sopi_leaf_append_delta(struct sopi_block *leaf, struct sopi_slot_place plac
 	return true;
 }
 
-/* ---- items as views
- * --------------------------------------------------------------------------------------------- */
+/* ---- items as views ---------------------------------------------------------------------------- */
 
 /* Byte `at` onwards of a key in two parts, as far as it is contiguous. */
 static const uint8_t *key_part(const struct sopi_item_view *item, size_t at, size_t *size)
@@ -246,8 +243,7 @@ void sopi_item_copy_key(const struct sopi_item_view *item, size_t from, uint8_t 
 		sopi_copy_short(to, item->key + from, item->key_size - from);
 }
 
-/* ---- building
- * --------------------------------------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------------------- */
 
 size_t sopi_leaf_bytes(const struct sopi_item_view *items, size_t count, size_t prefix_size)
 {

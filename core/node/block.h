@@ -92,8 +92,7 @@ static inline const uint8_t *sopi_block_bytes(const struct sopi_block *block)
 	return (const uint8_t *)block;
 }
 
-/* ---- layout
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- layout ------------------------------------------------------------------------------------ */
 
 static inline size_t sopi_round8(size_t size)
 {
@@ -174,8 +173,7 @@ static inline uint16_t *sopi_inner_places(const struct sopi_block *inner)
 	return (uint16_t *)(void *)(sopi_inner_children(inner) + inner->count + 1);
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------- */
 
 static inline const struct sopi_item *sopi_item_at(const struct sopi_block *leaf, uint16_t place)
 {
@@ -351,8 +349,7 @@ void sopi_leaf_describe_delta(const struct sopi_block *leaf, size_t number, stru
 bool sopi_leaf_get(const struct sopi_block *leaf, const uint8_t *key, size_t size, uint64_t at,
 		   struct sopi_item_view *view);
 
-/* ---- writing
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------- */
 
 /* Length of the common prefix of two items' keys. */
 size_t sopi_item_common_prefix(const struct sopi_item_view *a, const struct sopi_item_view *b);

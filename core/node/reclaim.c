@@ -12,8 +12,7 @@ struct sopi_held {
 	struct sopi_version_list list;
 };
 
-/* ---- slots
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- slots ------------------------------------------------------------------------------------- */
 
 static sop_status chunk_add_locked(struct sopi_reclaim *reclaim, sop_error *err)
 {
@@ -87,8 +86,7 @@ struct sopi_slot *sopi_slot_next(struct sopi_reclaim *reclaim, struct sopi_slot_
 	return *chunk == NULL ? NULL : &(*chunk)->slots[(*index)++];
 }
 
-/* ---- lists
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- lists ------------------------------------------------------------------------------------- */
 
 void sopi_version_list_add(struct sopi_version_list *list, struct sopi_version *version, size_t bytes)
 {
@@ -161,8 +159,7 @@ static void dispose_all(struct sopi_reclaim *reclaim, struct sopi_version_list *
 	}
 }
 
-/* ---- collecting
- * ------------------------------------------------------------------------------------------------- */
+/* ---- collecting -------------------------------------------------------------------------------- */
 
 /* What one collection saw. */
 struct look {

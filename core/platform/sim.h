@@ -35,7 +35,7 @@ struct sopi_sim_trace;
 
 enum { SOPI_SIM_SECTOR_BYTES = 512, SOPI_SIM_PAGE_BYTES = 4096 };
 
-/* ---- clock ------------------------------------------------------------------------------------------------------ */
+/* ---- clock ----------------------------------------------------------------------------------- */
 
 /* A clock that stands at the given times. Several processes may have it. */
 struct sopi_sim_clock *sopi_sim_clock_new(int64_t monotonic_ns, int64_t wall_ns);
@@ -52,13 +52,13 @@ void sopi_sim_clock_set_wall(struct sopi_sim_clock *clock, int64_t wall_ns);
 void sopi_sim_clock_set_automatic(struct sopi_sim_clock *clock, int64_t grace_ns);
 void sopi_sim_clock_free(struct sopi_sim_clock *clock);
 
-/* ---- random numbers --------------------------------------------------------------------------------------------- */
+/* ---- random ---------------------------------------------------------------------------------- */
 
 /* The same bytes for the same seed and the same sizes asked for (xoshiro256**). */
 struct sopi_random *sopi_sim_random_new(uint64_t seed);
 void sopi_sim_random_free(struct sopi_random *random);
 
-/* ---- disk ------------------------------------------------------------------------------------------------------- */
+/* ---- disk ------------------------------------------------------------------------------------ */
 
 /* An empty disk without limit, whose files may be opened DIRECT in units of 4096 bytes. */
 struct sopi_sim_disk *sopi_sim_disk_new(void);
@@ -109,7 +109,7 @@ struct sopi_sim_cut {
  * REQUIRES: no trace is being recorded. */
 void sopi_sim_power_cut(struct sopi_sim_disk *disk, const struct sopi_sim_cut *cut);
 
-/* ---- processes -------------------------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 enum { SOPI_SIM_GRACE_MS = 100 };
 
@@ -173,7 +173,7 @@ void sopi_sim_fail(struct sopi_sim_process *process, const struct sopi_sim_fault
 /* File calls of these kinds since the last sopi_sim_fail, failed ones included: the number of fault points. */
 int64_t sopi_sim_calls(struct sopi_sim_process *process, unsigned calls);
 
-/* ---- traces ----------------------------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 /* Begins to record; one trace at a time. The disk as it stands is its beginning. */
 struct sopi_sim_trace *sopi_sim_trace_start(struct sopi_sim_disk *disk);

@@ -7,8 +7,7 @@
 
 enum { FIRST_BUCKETS = 16, DESCRIPTOR_FORMAT = 1 };
 
-/* ---- descriptors
- * ------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------------- */
 
 sop_status sopi_descriptor_write(const struct sopi_descriptor *descriptor, sop_buf *out, sop_error *err)
 {
@@ -53,8 +52,7 @@ sop_status sopi_store_name_check(sop_bytes name, sop_error *err)
 	return SOP_OK;
 }
 
-/* ---- stores
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- stores ------------------------------------------------------------------------------------ */
 
 sop_status sopi_store_new(struct sopi_catalog *catalog, struct sopi_forest *forest,
 			  uint32_t node_bytes, const struct sopi_schema *schema, uint32_t duplicates,
@@ -106,8 +104,7 @@ void sopi_store_destroy(struct sopi_store *store)
 	sopi_free(store);
 }
 
-/* ---- the catalog
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the catalog ------------------------------------------------------------------------------- */
 
 sop_status sopi_catalog_init(struct sopi_catalog *catalog, struct sopi_forest *forest,
 			     uint32_t node_bytes, sop_error *err)

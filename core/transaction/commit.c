@@ -10,8 +10,7 @@
 
 enum { NS_PER_MS = 1000000, LEAVES_PREPARED_MAX = 4096, SMALL_BYTES = 64 };
 
-/* ---- conflicts
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- conflicts --------------------------------------------------------------------------------- */
 
 /* Remembers where the transaction lost, for the caller and for soft locks, and ends it. */
 static sop_status lose(struct sopi_transaction *txn, const struct sopi_conflict *conflict, sop_error *err)
@@ -60,8 +59,7 @@ static sop_status validate(struct sopi_transaction *txn, uint64_t base, uint64_t
 				    &engine->catalog.newest, txn->snapshot, base, at, conflict);
 }
 
-/* ---- before the mutex
- * ------------------------------------------------------------------------------------------------- */
+/* ---- before the mutex -------------------------------------------------------------------------- */
 
 /* What a commit is about to do. */
 struct plan {
@@ -155,8 +153,7 @@ static void respect_softlocks(struct sopi_transaction *txn, const struct plan *p
 	}
 }
 
-/* ---- inside the mutex
- * --------------------------------------------------------------------------------------------------- */
+/* ---- inside the mutex -------------------------------------------------------------------------- */
 
 /* Makes extended schemas those of their stores, so that applying understands the new fields. */
 static void extend_schemas(struct sopi_transaction *txn)
@@ -301,8 +298,7 @@ static sop_status commit_locked(struct sopi_transaction *txn, struct plan *plan,
 	return SOP_OK;
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- the whole --------------------------------------------------------------------------------- */
 
 /* A transaction that changes nothing has nothing to validate: it is serialized where it read. */
 static sop_status end_reading(struct sopi_transaction *txn)

@@ -69,8 +69,7 @@ sop_status sopi_transaction_add(struct sopi_transaction *txn, struct sopi_used *
 	return SOP_OK;
 }
 
-/* ---- savepoints
- * -------------------------------------------------------------------------------------------------- */
+/* ---- savepoints -------------------------------------------------------------------------------- */
 
 sop_status sopi_transaction_savepoint(struct sopi_transaction *txn, uint64_t *savepoint, sop_error *err)
 {

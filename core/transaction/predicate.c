@@ -10,8 +10,7 @@ static sop_status no_room(sop_error *err)
 	return sopi_fail(err, SOP_NO_MEMORY, "out of memory for what the transaction has read");
 }
 
-/* ---- remembering
- * ------------------------------------------------------------------------------------------------- */
+/* ---- remembering ------------------------------------------------------------------------------- */
 
 sop_status sopi_predicate_point(struct sopi_predicates *predicates, struct sopi_arena *arena,
 				const struct sopi_point *point, sop_error *err)
@@ -159,8 +158,7 @@ sop_status sopi_range_leaf(struct sopi_range *range, struct sopi_arena *arena,
 	return leaf_add(&range->leaves, arena, leaf, err);
 }
 
-/* ---- asking again
- * ------------------------------------------------------------------------------------------------- */
+/* ---- asking again ------------------------------------------------------------------------------ */
 
 /* One validation. */
 struct asking {

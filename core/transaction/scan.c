@@ -71,8 +71,7 @@ sop_status sopi_scan_to(struct sopi_scan *scan, const uint8_t *key, size_t size,
 	return SOP_OK;
 }
 
-/* ---- the base
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the base ---------------------------------------------------------------------------------- */
 
 static sop_status note_leaf(struct sopi_scan *scan, sop_error *err)
 {
@@ -113,8 +112,7 @@ static sop_status advance_base(struct sopi_scan *scan, sop_error *err)
 	return settle_base(scan, err);
 }
 
-/* ---- synchronising
- * -------------------------------------------------------------------------------------------------- */
+/* ---- synchronising ----------------------------------------------------------------------------- */
 
 /* The key from which the next step looks: forwards at or behind it, backwards before it. False:
  * the open end. */
@@ -239,8 +237,7 @@ static sop_status synchronise(struct sopi_scan *scan, bool forward, sop_error *e
 	return SOP_OK;
 }
 
-/* ---- stepping
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- stepping ---------------------------------------------------------------------------------- */
 
 /* The range that was read reaches up to the item, or to the end of the bounds. */
 static sop_status extend_range(struct sopi_scan *scan, const uint8_t *key, size_t size, sop_error *err)

@@ -3,8 +3,7 @@
 #include "base/alloc.h"
 #include "transaction/transaction.h"
 
-/* ---- stores in use
- * -------------------------------------------------------------------------------------------------- */
+/* ---- stores in use ----------------------------------------------------------------------------- */
 
 /* The transaction's entry for a store; made when it is first used. */
 static sop_status use_store(struct sopi_transaction *txn, struct sopi_store *store, const char *name,
@@ -50,9 +49,7 @@ sop_status sopi_transaction_names(struct sopi_transaction *txn, struct sopi_used
 	return SOP_OK;
 }
 
-/* ---- looking names up
- * ------------------------------------------------------------------------------------------------
- *  */
+/* ---- looking names up ---------------------------------------------------------------------- */
 
 /* What a name stands for. */
 struct named {
@@ -144,8 +141,7 @@ static sop_status remove_name(struct sopi_transaction *txn, const char *name, si
 	return SOP_OK;
 }
 
-/* ---- declarations
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- declarations ------------------------------------------------------------------------------ */
 
 /* Makes the declared schema, which appends ride-along fields, that of the store. */
 static sop_status extend_schema(struct sopi_transaction *txn, const struct sopi_declaration *declaration,
@@ -269,8 +265,7 @@ sop_status sopi_transaction_store(struct sopi_transaction *txn, const struct sop
 	return SOP_OK;
 }
 
-/* ---- create, drop, rename
- * ---------------------------------------------------------------------------------------------- */
+/* ---- create, drop, rename ---------------------------------------------------------------------- */
 
 sop_status sopi_transaction_create(struct sopi_transaction *txn,
 				   const struct sopi_declaration *declaration, sop_error *err)

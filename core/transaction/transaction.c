@@ -13,8 +13,7 @@ static int64_t now_ns(const struct sopi_transaction *txn)
 	return sopi_clock_monotonic_ns(txn->engine->platform->clock);
 }
 
-/* ---- ids
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- ids --------------------------------------------------------------------------------------- */
 
 /* A random UUID for the handle; each begin counts up its last eight bytes. */
 static sop_status first_id(struct sopi_transaction *txn, sop_error *err)
@@ -76,8 +75,7 @@ static sop_status take_id(struct sopi_transaction *txn, const uint8_t *id, sop_e
 	return other == NULL ? SOP_OK : sopi_fail(err, SOP_EXISTS, "a transaction of this id is open");
 }
 
-/* ---- begin
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- begin ------------------------------------------------------------------------------------- */
 
 sop_status sopi_transaction_init(struct sopi_transaction *txn, struct sopi_engine *engine, sop_error *err)
 {
@@ -124,8 +122,7 @@ sop_status sopi_transaction_begin(struct sopi_transaction *txn, uint32_t mode, i
 	return SOP_OK;
 }
 
-/* ---- end
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- end --------------------------------------------------------------------------------------- */
 
 /* Frees values that were not committed. */
 static void free_values(struct sopi_transaction *txn)

@@ -101,8 +101,7 @@ struct sopi_found {
 	struct sopi_item_view item; /* version 0: the transaction's own */
 };
 
-/* ---- life (transaction.c)
- * ---------------------------------------------------------------------------------------- */
+/* ---- life (transaction.c) ---------------------------------------------------------------------- */
 
 /* A handle; nothing is begun. NO_MEMORY. */
 sop_status sopi_transaction_init(struct sopi_transaction *txn, struct sopi_engine *engine,
@@ -128,8 +127,7 @@ bool sopi_transaction_is_open(struct sopi_engine *engine, const uint8_t id[16]);
 /* Within transaction: forgets operations and predicates, frees what was not committed. */
 void sopi_transaction_reset(struct sopi_transaction *txn);
 
-/* ---- operations (operations.c)
- * ------------------------------------------------------------------------------------ */
+/* ---- operations (operations.c) ----------------------------------------------------------------- */
 
 /* Adds an operation. value: copied; kept apart if it is large. LIMIT, NO_MEMORY: nothing was done.
  * */
@@ -141,8 +139,7 @@ sop_status sopi_transaction_savepoint(struct sopi_transaction *txn, uint64_t *sa
 sop_status sopi_transaction_roll_back_to(struct sopi_transaction *txn, uint64_t savepoint,
 					 sop_error *err);
 
-/* ---- stores (stores.c)
- * -------------------------------------------------------------------------------------------- */
+/* ---- stores (stores.c) ------------------------------------------------------------------------- */
 
 /* The store that a declaration names in this transaction. NOT_FOUND, SCHEMA (with a message). */
 sop_status sopi_transaction_store(struct sopi_transaction *txn, const struct sopi_declaration *declaration,
@@ -162,8 +159,7 @@ sop_status sopi_transaction_names(struct sopi_transaction *txn, struct sopi_used
 /* The stores that this transaction drops or makes, before a commit: marks them. */
 void sopi_transaction_judge_stores(struct sopi_transaction *txn);
 
-/* ---- reading (read.c)
- * ---------------------------------------------------------------------------------------------- */
+/* ---- reading (read.c) -------------------------------------------------------------------------- */
 
 /* Looks a key up, own operations included. existence: only whether it is there matters. */
 sop_status sopi_transaction_get(struct sopi_transaction *txn, struct sopi_used *used,
@@ -185,8 +181,7 @@ static inline bool sopi_transaction_writes(const struct sopi_transaction *txn)
 	return txn->mode == SOP_WRITE || txn->mode == SOP_NOCHECK;
 }
 
-/* ---- ending (commit.c, retry.c)
- * ------------------------------------------------------------------------------------- */
+/* ---- ending (commit.c, retry.c) ---------------------------------------------------------------- */
 
 /* Commits, or rolls back and says why. REQUIRES: the slot claimed. */
 sop_status sopi_transaction_commit(struct sopi_transaction *txn, sop_error *err);

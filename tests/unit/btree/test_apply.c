@@ -216,7 +216,7 @@ static void out_of_memory_at_every_allocation_leaves_no_trace(void **state)
 		grove_check(grove);
 		grove_free(grove);
 	}
-	assert_true(failures > 50);
+	assert_true(failures > 3 * cases); /* the hook struck */
 	free(grove);
 }
 
