@@ -21,9 +21,18 @@ struct context {
 	struct view begin; /* what was committed when it began */
 	uint64_t commits_before;
 	bool blind; /* it has read nothing */
+	uint32_t attempts; /* begun by sop_txn_again, counted from 1 */
 	struct record *records;
 	size_t count;
 	size_t capacity;
+};
+
+enum { ENDINGS = 256 };
+
+/* How a transaction ended. */
+struct ending {
+	uint8_t id[16];
+	uint64_t position; /* 0: it did not commit */
 };
 
 struct run {
@@ -36,6 +45,8 @@ struct run {
 	struct engine_txn checker;
 	struct answer said;
 	struct answer wanted;
+	struct ending endings[ENDINGS]; /* the last ones */
+	uint64_t ended;
 	struct case_result result;
 };
 
@@ -69,6 +80,17 @@ static void start_model(struct run *run, struct context *context)
 	context->count = 0;
 }
 
+static bool attempts_are_right(struct run *run, struct context *context)
+{
+	uint32_t attempts = 0;
+
+	if (!status_is(run, sop_txn_attempts(context->library.txn, &attempts, &run->engine.err),
+		       SOP_OK, "attempts"))
+		return false;
+	return attempts == context->attempts ||
+	       FAIL("attempt %u instead of %u", attempts, context->attempts);
+}
+
 static bool begin(struct run *run, unsigned number, uint64_t seed)
 {
 	struct context *context = &run->contexts[number];
@@ -89,7 +111,8 @@ static bool begin(struct run *run, unsigned number, uint64_t seed)
 		return FAIL("begins at position %llu instead of %llu", (unsigned long long)position,
 			    (unsigned long long)run->position);
 	run->position = position;
-	return true;
+	context->attempts = 1;
+	return attempts_are_right(run, context);
 }
 
 static bool outcome_is(struct run *run, const uint8_t id[16], sop_outcome wanted, uint64_t wanted_position)
@@ -107,6 +130,21 @@ static bool outcome_is(struct run *run, const uint8_t id[16], sop_outcome wanted
 	return true;
 }
 
+/* Remembers how a transaction ended, and asks about one of those before. */
+static bool note_ending(struct run *run, const struct context *context, uint64_t position, uint64_t seed)
+{
+	struct ending *ending = &run->endings[run->ended++ % ENDINGS];
+	const struct ending *other;
+
+	if (!status_is(run, sop_txn_id(context->library.txn, ending->id, &run->engine.err), SOP_OK, "id"))
+		return false;
+	ending->position = position;
+	other = &run->endings[seed % (run->ended < ENDINGS ? run->ended : ENDINGS)];
+	return outcome_is(run, other->id,
+			  other->position != 0 ? SOP_OUTCOME_COMMITTED : SOP_OUTCOME_NOT_COMMITTED,
+			  other->position);
+}
+
 static bool roll_back(struct run *run, struct context *context, uint64_t seed)
 {
 	uint8_t id[16];
@@ -116,9 +154,8 @@ static bool roll_back(struct run *run, struct context *context, uint64_t seed)
 		ok = status_is(run, sop_txn_id(context->library.txn, id, &run->engine.err), SOP_OK, "id") &&
 		     outcome_is(run, id, SOP_OUTCOME_PENDING, 0);
 	ok = ok &&
-	     status_is(run, sop_rollback(context->library.txn, &run->engine.err), SOP_OK, "rollback");
-	if (ok && seed % 4 == 0)
-		ok = outcome_is(run, id, SOP_OUTCOME_NOT_COMMITTED, 0);
+	     status_is(run, sop_rollback(context->library.txn, &run->engine.err), SOP_OK, "rollback") &&
+	     note_ending(run, context, 0, seed);
 	forget(context);
 	return ok;
 }
@@ -208,7 +245,7 @@ static bool conflict_is_true(struct run *run, const struct context *context)
 static bool after_conflict(struct run *run, struct context *context, uint64_t seed)
 {
 	run->result.conflicts++;
-	if (!conflict_is_true(run, context))
+	if (!conflict_is_true(run, context) || !note_ending(run, context, 0, seed))
 		return false;
 	forget(context);
 	if (seed % 16 != 0)
@@ -217,8 +254,9 @@ static bool after_conflict(struct run *run, struct context *context, uint64_t se
 		return false;
 	context->library.open = true;
 	context->library.savepoint_count = 0;
+	context->attempts++;
 	start_model(run, context);
-	return true;
+	return attempts_are_right(run, context);
 }
 
 /* Makes `view` what is committed, at `position`, and compares. */
@@ -254,13 +292,11 @@ static bool committed(struct run *run, struct context *context, bool overlapped,
 {
 	struct model_txn again;
 	uint64_t position = 0;
-	uint8_t id[16];
 	size_t at;
 	bool ok;
 
 	if (!status_is(run, sop_txn_position(context->library.txn, &position, &run->engine.err),
-		       SOP_OK, "position") ||
-	    !status_is(run, sop_txn_id(context->library.txn, id, &run->engine.err), SOP_OK, "id"))
+		       SOP_OK, "position"))
 		return false;
 	if (context->model.view.changes > 0 && position <= run->position &&
 	    (has_unsettled(&context->model.view, &context->begin) ||
@@ -269,10 +305,10 @@ static bool committed(struct run *run, struct context *context, bool overlapped,
 			    (unsigned long long)position, (unsigned long long)run->position);
 	if (context->model.view.changes == 0 && position > run->position)
 		return FAIL("a commit that changed nothing has a position of its own");
-	if (position <= run->position)
-		return seed % 4 != 0 || outcome_is(run, id, SOP_OUTCOME_NOT_COMMITTED, 0);
-	if (seed % 4 == 0 && !outcome_is(run, id, SOP_OUTCOME_COMMITTED, position))
+	if (!note_ending(run, context, position > run->position ? position : 0, seed))
 		return false;
+	if (position <= run->position)
+		return true;
 	if (!overlapped)
 		return adopt(run, &context->model.view, position, seed);
 	at = do_again(run, context, &again);

@@ -83,7 +83,7 @@ void answers_print(FILE *to, const struct answer *library, const struct answer *
 
 enum phase { GROWING, SHRINKING, MIXED, WALKING, COUNTING, PHASES };
 
-enum { PHASE_OPS = 1500 };
+enum { PHASE_OPS = 1500, HOT_OPS = 24 };
 
 /* How often each kind occurs in each phase. */
 static const uint8_t weights[OP_KINDS][PHASES] = {
@@ -186,13 +186,16 @@ static uint32_t some_counter(const struct universe *universe, uint32_t whole)
 	return universe->wholes[whole];
 }
 
-/* Keys at random, or close to a place that moves on: ascending and descending runs split leaves at their ends. */
+/* Keys at random; or one key again and again, so that operations meet; or close to a place that moves on: ascending and
+ * descending runs split leaves at their ends. */
 static uint32_t some_whole(struct test_rng *rng, const struct universe *universe, uint32_t index)
 {
 	const uint32_t count = universe->whole_count;
 	const uint32_t style = (index / PHASE_OPS) % 4;
 	const uint32_t step = index % PHASE_OPS;
 
+	if (test_rng_once_in(rng, 6))
+		return index / HOT_OPS * 2654435761u % count;
 	if (style == 1 && !test_rng_once_in(rng, 4))
 		return (step + (uint32_t)test_rng_below(rng, 4)) % count;
 	if (style == 2 && !test_rng_once_in(rng, 4))
@@ -252,7 +255,7 @@ static unsigned some_context(struct test_rng *rng, const struct op *op)
 {
 	const uint64_t pick = test_rng_below(rng, 20);
 
-	if (pick < 14)
+	if (pick < 12)
 		return 0;
 	if (pick < 16 || op_writes(op))
 		return 1;
@@ -268,6 +271,8 @@ void op_make(struct op *op, const struct universe *universe, const struct mix *m
 	memset(op, 0, sizeof *op);
 	op->kind = (uint8_t)pick_kind(rng, phase);
 	op->context = (uint8_t)some_context(rng, op);
+	if (op->context < WRITERS && mix->patience > 2)
+		op->context = 0; /* two long ones would only get into each other's way */
 	op->store = (uint8_t)(test_rng_once_in(rng, 6) ? test_rng_below(rng, NAMES) : 0);
 	op->to = (uint8_t)test_rng_next(rng);
 	op->which = (uint8_t)(mix->duplicates && !test_rng_once_in(rng, 3) ? test_rng_below(rng, 5) : 0);
@@ -300,6 +305,9 @@ void op_make(struct op *op, const struct universe *universe, const struct mix *m
 	case OP_COMMIT: /* readers live longer */
 		if (op->context >= WRITERS && !test_rng_once_in(rng, 3))
 			op->context = 0;
+		if (op->context < WRITERS && !test_rng_once_in(rng, mix->patience))
+			op->kind = OP_GET;
+		op->key = universe->wholes[whole];
 		break;
 	case OP_DROP:
 	case OP_RENAME:

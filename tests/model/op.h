@@ -123,6 +123,7 @@ struct mix {
 	uint32_t sizes[12]; /* value sizes, each as likely */
 	unsigned size_count;
 	uint32_t rare_size; /* once in 200: up to so many bytes */
+	unsigned patience; /* one commit in so many is done: transactions are as much longer */
 	bool catalog; /* drops and renames occur */
 	bool duplicates;
 };

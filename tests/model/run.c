@@ -56,6 +56,7 @@ static void configure(struct case_config *config, const struct plan *plan, unsig
 	static const uint32_t node_items[] = { 4, 5, 16, 0 };
 	static const uint32_t node_bytes[] = { 1024, 4096 };
 	static const uint32_t inline_bytes[] = { 1024, 64, 1024, 1024, 4000 };
+	static const unsigned patience[] = { 1, 1, 2, 1, 8, 1, 40 };
 	const enum key_kind kind = plan->kinds[number / 8 % plan->kind_count];
 	const unsigned profile = (number / 3 + number / 8) % 5;
 
@@ -68,6 +69,7 @@ static void configure(struct case_config *config, const struct plan *plan, unsig
 	config->inline_value_bytes = inline_bytes[profile];
 	config->mix.duplicates = plan->duplicates;
 	config->mix.catalog = plan->catalog;
+	config->mix.patience = patience[number % 7];
 	set_sizes(&config->mix, config->inline_value_bytes, profile);
 	universe_init(&config->universe, kind, kind == KEYS_HUGE ? plan->words / 4 : plan->words,
 		      config->seed);
