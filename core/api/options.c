@@ -26,6 +26,8 @@ static const struct option {
 	{ "transaction_bytes_max", UINT64, offsetof(sop_options, engine.transaction_bytes_max),
 	  4096, (int64_t)1 << 40 },
 	{ "deadline_ms", UINT64, offsetof(sop_options, engine.deadline_ms), 0, DEADLINE_MS_MAX },
+	{ "snapshot_bytes_max", UINT64, offsetof(sop_options, engine.snapshot_bytes_max), 1 << 20,
+	  (int64_t)1 << 40 },
 };
 
 enum { OPTIONS = sizeof table / sizeof *table };
@@ -37,6 +39,7 @@ void sopi_options_init(sop_options *options)
 	options->engine.node_bytes = SOPI_NODE_BYTES_DEFAULT;
 	options->engine.inline_value_bytes = 1024;
 	options->engine.transaction_bytes_max = (uint64_t)1 << 30;
+	options->engine.snapshot_bytes_max = (uint64_t)1 << 30;
 }
 
 static void store(sop_options *options, size_t number, int64_t value)

@@ -358,6 +358,8 @@ static void collect(struct sopi_transaction *txn)
 
 	sopi_reclaim_run(reclaim, &engine->answered, txn->slot);
 	waiting = atomic_load_explicit(&reclaim->waiting_bytes, memory_order_relaxed);
+	if (SOPI_UNLIKELY(waiting > engine->options.snapshot_bytes_max))
+		sopi_transaction_expire_oldest(engine);
 	if (SOPI_UNLIKELY(waiting > SOPI_OLD_VERSIONS_WARN_BYTES))
 		sopi_messages_note(&engine->messages, SOP_LOG_WARNING,
 				   sopi_clock_wall_ns(engine->platform->clock),

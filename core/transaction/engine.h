@@ -20,6 +20,7 @@ struct sopi_engine_options {
 	uint32_t inline_value_bytes;
 	uint64_t transaction_bytes_max;
 	int64_t deadline_ms; /* of transactions that do not say; 0: none */
+	uint64_t snapshot_bytes_max; /* old versions beyond which the oldest transaction ends */
 };
 
 enum { SOPI_READERS = 16, SOPI_OLD_VERSIONS_WARN_BYTES = 64 << 20 };

@@ -119,6 +119,7 @@ sop_status sopi_transaction_begin(struct sopi_transaction *txn, uint32_t mode, i
 	txn->position = txn->snapshot;
 	txn->deadline_ms = deadline_ms;
 	atomic_store_explicit(&txn->cancelled, false, memory_order_relaxed);
+	atomic_store_explicit(&txn->expired, SOPI_POSITION_NONE, memory_order_relaxed);
 	return SOP_OK;
 }
 
@@ -224,6 +225,11 @@ sop_status sopi_transaction_may_go_on(struct sopi_transaction *txn, sop_error *e
 
 	if (SOPI_UNLIKELY(atomic_load_explicit(&txn->cancelled, memory_order_relaxed)))
 		status = sopi_fail(err, SOP_CANCELLED, "the transaction was cancelled and is rolled back");
+	else if (SOPI_UNLIKELY(atomic_load_explicit(&txn->expired, memory_order_relaxed) == txn->snapshot))
+		status = sopi_fail(err, SOP_TIMEOUT,
+				   "the transaction is the oldest, and more than snapshot_bytes_max (%llu bytes) of old "
+				   "versions are kept for open ones; it is rolled back",
+				   (unsigned long long)txn->engine->options.snapshot_bytes_max);
 	else if (SOPI_UNLIKELY(txn->deadline_ns != 0) && now_ns(txn) >= txn->deadline_ns)
 		status = sopi_fail(err, SOP_TIMEOUT,
 				   "the deadline of the transaction has passed; it is rolled back");
@@ -253,4 +259,27 @@ bool sopi_transaction_is_open(struct sopi_engine *engine, const uint8_t id[16])
 	}
 	sopi_mutex_unlock(&reclaim->slots_mutex);
 	return open;
+}
+
+void sopi_transaction_expire_oldest(struct sopi_engine *engine)
+{
+	struct sopi_reclaim *reclaim = &engine->forest.reclaim;
+	struct sopi_slot_chunk *chunk = NULL;
+	struct sopi_transaction *oldest = NULL;
+	uint64_t least = SOPI_POSITION_NONE;
+	struct sopi_slot *slot;
+	size_t index = 0;
+
+	sopi_mutex_lock(&reclaim->slots_mutex); /* owners stay meanwhile */
+	while ((slot = sopi_slot_next(reclaim, &chunk, &index)) != NULL) {
+		const uint64_t snapshot = atomic_load(&slot->snapshot);
+
+		if (slot->owner != NULL && snapshot < least) {
+			least = snapshot;
+			oldest = slot->owner;
+		}
+	}
+	if (oldest != NULL)
+		atomic_store_explicit(&oldest->expired, least, memory_order_relaxed);
+	sopi_mutex_unlock(&reclaim->slots_mutex);
 }

@@ -59,6 +59,7 @@ struct sopi_transaction {
 	uint8_t mode; /* sop_mode */
 	bool has_own_id; /* the caller gave it */
 	_Atomic bool cancelled;
+	_Atomic uint64_t expired; /* the snapshot that keeps too much, or SOPI_POSITION_NONE */
 	sop_status failure; /* why it ended, if a call failed */
 	uint32_t attempts;
 	uint64_t begun; /* transactions begun on this handle */
@@ -120,6 +121,9 @@ void sopi_transaction_destroy(struct sopi_transaction *txn);
 
 /* TIMEOUT or CANCELLED if it may not go on: then it is rolled back. */
 sop_status sopi_transaction_may_go_on(struct sopi_transaction *txn, sop_error *err);
+
+/* Ends the oldest open transaction with TIMEOUT at its next call: it keeps too many old versions. */
+void sopi_transaction_expire_oldest(struct sopi_engine *engine);
 
 /* Is a transaction of this id open? */
 bool sopi_transaction_is_open(struct sopi_engine *engine, const uint8_t id[16]);

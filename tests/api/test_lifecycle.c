@@ -2,6 +2,7 @@
 #include "api/calls.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -363,7 +364,7 @@ static void a_forked_child_gets_forked_from_everything(void **state)
 	}
 }
 
-static volatile int stop_working;
+static _Atomic int stop_working;
 
 static void work_or_fork(size_t index, void *arg)
 {
@@ -394,12 +395,12 @@ static void work_or_fork(size_t index, void *arg)
 				test_note_failure("child %u ended with %x", i, (unsigned)status);
 			test_sleep_us(500);
 		}
-		stop_working = 1;
+		atomic_store(&stop_working, 1);
 		return;
 	}
 	if (sop_begin(f->db, NULL, &txn, NULL) != SOP_OK)
 		test_note_failure("begin");
-	for (uint64_t i = 0; stop_working == 0; i++) {
+	for (uint64_t i = 0; atomic_load(&stop_working) == 0; i++) {
 		if (sop_put(txn, f->raw, test_key_u64(room, i % 1000 * 4 + index), test_text("v"),
 			    NULL) != SOP_OK ||
 		    sop_commit(txn, NULL) != SOP_OK || sop_txn_renew(txn, NULL) != SOP_OK) {
@@ -416,7 +417,7 @@ static void forking_while_others_work_harms_nobody(void **state)
 
 	(void)state;
 	test_forget_failures();
-	stop_working = 0;
+	atomic_store(&stop_working, 0);
 	fixture_open(&f);
 	test_run_threads(3, work_or_fork, &f);
 	TEST_NO_FAILURES();

@@ -43,6 +43,18 @@ static void buffers_grow_from_the_callers_memory(void **state)
 	fixture_close(&f);
 }
 
+/* ThreadSanitizer ends the program instead, unless it is told otherwise. */
+static bool malloc_may_fail(void)
+{
+#ifdef __has_feature
+	return !__has_feature(thread_sanitizer);
+#elif defined(__SANITIZE_THREAD__)
+	return false;
+#else
+	return true;
+#endif
+}
+
 static void buffers_are_reserved(void **state)
 {
 	sop_error err = SOP_ERROR_INIT;
@@ -61,8 +73,10 @@ static void buffers_are_reserved(void **state)
 	TEST_OK(sop_buf_reserve(&buf, 0, &err), err);
 	TEST_OK(sop_buf_reserve(&buf, 5000, &err), err);
 	assert_memory_equal(buf.data, "keep", 4);
-	TEST_STATUS(sop_buf_reserve(&buf, SIZE_MAX / 2, &err), SOP_NO_MEMORY, err);
-	error_tells(&err, SOP_NO_MEMORY, "sop_buf_reserve");
+	if (malloc_may_fail()) {
+		TEST_STATUS(sop_buf_reserve(&buf, SIZE_MAX / 2, &err), SOP_NO_MEMORY, err);
+		error_tells(&err, SOP_NO_MEMORY, "sop_buf_reserve");
+	}
 	assert_memory_equal(buf.data, "keep", 4); /* as before */
 	assert_true(buf.capacity >= 5000);
 	TEST_STATUS(sop_buf_reserve(&wrong, 100, &err), SOP_MISUSE, err);
