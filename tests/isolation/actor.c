@@ -175,6 +175,16 @@ sop_status actor_settle(struct actor *actor, const char *call, size_t store, sop
 	return doom(actor, status);
 }
 
+/* The newest answered position. */
+static uint64_t answered_position(struct actor *actor)
+{
+	sop_stats stats = SOP_STATS_INIT;
+
+	if (sop_db_stats(actor->world->db, &stats, &actor->err) != SOP_OK)
+		test_note_failure("no stats: %s", actor->err.message);
+	return stats.position;
+}
+
 /* ---- transactions -------------------------------------------------------------------------------------------- */
 
 static sop_mode mode_of(enum actor_kind kind)
@@ -393,17 +403,14 @@ static void end_run(struct run *run, int64_t end_ns)
 	struct actor *actor = run->actor;
 	struct txn_record *record = history_open_txn(actor->log);
 	sop_outcome outcome = SOP_OUTCOME_UNKNOWN;
-	sop_stats stats = SOP_STATS_INIT;
 	uint64_t position = 0;
 
 	if (sop_txn_outcome(actor->world->db, run->id, &outcome, &position, &actor->err) != SOP_OK)
 		test_note_failure("no outcome: %s", actor->err.message);
 	if (outcome == SOP_OUTCOME_NOT_COMMITTED) { /* it changed nothing */
-		if (sop_db_stats(actor->world->db, &stats, &actor->err) != SOP_OK)
-			test_note_failure("no stats: %s", actor->err.message);
 		position = record->snapshot;
 		record->claims_nothing = true;
-		record->idle_until = stats.position;
+		record->latest = answered_position(actor);
 	} else if (outcome != SOP_OUTCOME_COMMITTED) {
 		test_note_failure("a committed transaction has outcome %d", (int)outcome);
 	}
@@ -478,6 +485,44 @@ sop_status actor_get(struct actor *actor, size_t store, uint64_t key, uint64_t i
 	if (seen != NULL)
 		*seen = event->seen;
 	return status;
+}
+
+/* Records what was read in one call, somewhere between two positions. */
+static void record_alone(struct actor *actor, size_t store, uint64_t key, sop_status status)
+{
+	struct event *event = NULL;
+
+	if (status == SOP_NOT_FOUND && actor->err.store[0] != '\0') {
+		actor_event(actor, EVENT_NO_STORE, store)->status = status;
+		return;
+	}
+	event = actor_event(actor, EVENT_GET, store);
+	event->flags = EVENT_UNVERSIONED;
+	event->key = key;
+	event->status = status;
+	if (status == SOP_OK) {
+		event->seen.key = key;
+		event->seen.value = value_seen(test_bytes(actor->value.data, actor->value.size));
+	}
+}
+
+void actor_read_alone(struct actor *actor, size_t store, uint64_t key)
+{
+	struct txn_record *record = history_begin(actor->log, SOP_READ, test_now_ns());
+	struct actor_key_room room;
+	sop_status status = SOP_OK;
+
+	actor->err.store[0] = '\0';
+	record->floats = true;
+	record->snapshot = answered_position(actor);
+	status = sop_read(actor->world->db, actor->world->stores[store],
+			  actor_key(actor, key, &room), &actor->value, &actor->err);
+	record->latest = answered_position(actor);
+	if (actor_answered(status))
+		record_alone(actor, store, key, status);
+	else
+		test_note_failure("sop_read: %s: %s", sop_status_name(status), actor->err.message);
+	history_commit(actor->log, record->snapshot, test_now_ns());
 }
 
 sop_status actor_count(struct actor *actor, size_t store, const struct key_range *range, uint64_t *count)

@@ -127,6 +127,9 @@ struct key_range range_of(uint64_t from, uint64_t to);
 sop_status actor_get(struct actor *actor, size_t store, uint64_t key, uint64_t item,
 		     struct item_seen *seen);
 
+/* Reads a key in one call, outside of any transaction; no transaction may be open. */
+void actor_read_alone(struct actor *actor, size_t store, uint64_t key);
+
 /* Visits at most `limit` items (0: all). `items` receives those that were seen, valid until the next call.
  * flags: EVENT_REVERSE, EVENT_KEYS. Returns OK also if there are none. */
 sop_status actor_scan(struct actor *actor, size_t store, const struct key_range *range,

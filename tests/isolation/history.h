@@ -65,6 +65,7 @@ enum event_kind {
 #define EVENT_KEYS 2u /* values were not read, and their changes are no conflict */
 #define EVENT_COMPLETE 4u /* SCAN: there were no more */
 #define EVENT_RANGED 8u /* COUNT: over `range`, not over the whole store */
+#define EVENT_UNVERSIONED 16u /* the version was not told */
 
 /* Where a STEP goes out from. */
 enum event_place {
@@ -101,11 +102,12 @@ struct txn_record {
 	int64_t end_ns; /* taken just after it was answered */
 	uint64_t snapshot; /* the position it read at */
 	uint64_t position; /* TXN_COMMITTED: as sop_txn_position says */
-	uint64_t idle_until; /* where only the snapshot is known of one that claims nothing: its highest possible position */
+	uint64_t latest; /* where `snapshot` is only the earliest position it may have: the latest; else 0 */
 	sop_status status; /* how it ended */
 	uint8_t mode; /* a sop_mode */
 	uint8_t end; /* a txn_end */
 	bool claims_nothing; /* sop_txn_outcome says that it changed nothing */
+	bool floats; /* it read at some position from `snapshot` to `latest` */
 };
 
 /* The transactions of one thread, in their order. */

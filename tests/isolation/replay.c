@@ -65,9 +65,9 @@ struct oracle {
 	struct savepoint *savepoints;
 	size_t savepoint_count;
 	size_t savepoint_capacity;
-	struct check *idles; /* transactions that must have done nothing, at a position that is still to come */
-	size_t idle_count;
-	size_t idle_capacity;
+	struct check *waiting; /* transactions that must fit into this state or one that is still to come */
+	size_t waiting_count;
+	size_t waiting_capacity;
 	const struct check *check;
 	const struct event *event;
 	bool quiet; /* anomalies are counted in `unheard` only */
@@ -381,7 +381,8 @@ static void compare_item(struct oracle *oracle, const struct item_seen *seen, co
 	if (entry == NULL) {
 		note(oracle, REPLAY_READ, "saw %llu/%llu, there is none",
 		     (unsigned long long)seen->key, (unsigned long long)seen->item);
-	} else if (seen->key != entry->key || seen->item != entry->item) {
+	} else if (seen->key != entry->key ||
+		   (seen->item != entry->item && (oracle->event->flags & EVENT_UNVERSIONED) == 0)) {
 		note(oracle, REPLAY_READ, "saw %llu/%llu, should be %llu/%llu@%llu",
 		     (unsigned long long)seen->key, (unsigned long long)seen->item,
 		     (unsigned long long)entry->key, (unsigned long long)entry->item,
@@ -392,7 +393,8 @@ static void compare_item(struct oracle *oracle, const struct item_seen *seen, co
 		     (unsigned long long)seen->value.head, (unsigned long long)seen->value.size,
 		     (unsigned long long)seen->version, (unsigned long long)entry->value.head,
 		     (unsigned long long)entry->value.size, (unsigned long long)entry->version);
-	} else if ((!keys || oracle->check->level == LEVEL_SNAPSHOT) && seen->version != entry->version) {
+	} else if ((oracle->event->flags & EVENT_UNVERSIONED) == 0 &&
+		   (!keys || oracle->check->level == LEVEL_SNAPSHOT) && seen->version != entry->version) {
 		note(oracle, REPLAY_VERSION, "%llu/%llu has version %llu, should have %llu",
 		     (unsigned long long)seen->key, (unsigned long long)seen->item,
 		     (unsigned long long)seen->version, (unsigned long long)entry->version);
@@ -714,17 +716,22 @@ static void end_snapshot(struct oracle *oracle, size_t table_count)
 		table_free_last(oracle);
 }
 
-/* The transaction changes something in the state that it read, and was told that it changed nothing. */
-static void must_be_idle_later(struct oracle *oracle, const struct check *check)
+/* Puts off the judgement of a transaction to the states from here to its latest position: it must fit into one. */
+static void put_off(struct oracle *oracle, const struct check *check)
 {
-	if (check->txn->idle_until <= check->position) {
+	oracle->waiting = test_grow(oracle->waiting, oracle->waiting_count,
+				    &oracle->waiting_capacity, sizeof *oracle->waiting);
+	oracle->waiting[oracle->waiting_count] = *check;
+	oracle->waiting[oracle->waiting_count++].level = LEVEL_IDLE;
+}
+
+/* The transaction changes something in the state that it read, and was told that it changed nothing. */
+static void judge_without_position(struct oracle *oracle, const struct check *check)
+{
+	if (check->txn->latest > check->position)
+		put_off(oracle, check);
+	else
 		note(oracle, REPLAY_POSITION, "it changed something and has no position of its own");
-		return;
-	}
-	oracle->idles = test_grow(oracle->idles, oracle->idle_count, &oracle->idle_capacity,
-				  sizeof *oracle->idles);
-	oracle->idles[oracle->idle_count] = *check;
-	oracle->idles[oracle->idle_count++].level = LEVEL_IDLE;
 }
 
 static void play_check(struct oracle *oracle, const struct check *check)
@@ -732,6 +739,10 @@ static void play_check(struct oracle *oracle, const struct check *check)
 	const struct txn_record *txn = check->txn;
 	const size_t tables = oracle->table_count;
 
+	if (txn->floats) {
+		put_off(oracle, check);
+		return;
+	}
 	play_events(oracle, check);
 	if (check->level == LEVEL_COMMIT) {
 		if (oracle->undo_count == 0)
@@ -746,7 +757,7 @@ static void play_check(struct oracle *oracle, const struct check *check)
 		note(oracle, REPLAY_POSITION, "it changed something, and another has the same position");
 	if (check->level == LEVEL_SNAPSHOT && txn->end == TXN_COMMITTED && !has_own_position(txn) &&
 	    changed_something(oracle))
-		must_be_idle_later(oracle, check);
+		judge_without_position(oracle, check);
 	end_snapshot(oracle, tables);
 }
 
@@ -767,24 +778,26 @@ static bool fits_idly(struct oracle *oracle, const struct check *check)
 	return fits;
 }
 
-/* The state after `position` is complete: lets go those that did nothing in it. */
-static void try_idles(struct oracle *oracle, uint64_t position)
+/* The state after `position` is complete: lets go those that fit into it. is_last: no other will follow. */
+static void try_waiting(struct oracle *oracle, uint64_t position, bool is_last)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < oracle->idle_count; i++) {
-		const struct check idle = oracle->idles[i];
+	for (size_t i = 0; i < oracle->waiting_count; i++) {
+		const struct check waiting = oracle->waiting[i];
 
-		if (fits_idly(oracle, &idle))
+		if (fits_idly(oracle, &waiting))
 			continue;
-		oracle->check = &idle;
+		oracle->check = &waiting;
 		oracle->event = NULL;
-		if (position >= idle.txn->idle_until)
-			note(oracle, REPLAY_POSITION, "it changed something wherever it is put");
+		if (position >= waiting.txn->latest || is_last)
+			note(oracle, waiting.txn->floats ? REPLAY_READ : REPLAY_POSITION,
+			     "it fits nowhere up to position %llu",
+			     (unsigned long long)waiting.txn->latest);
 		else
-			oracle->idles[kept++] = idle;
+			oracle->waiting[kept++] = waiting;
 	}
-	oracle->idle_count = kept;
+	oracle->waiting_count = kept;
 }
 
 /* Whether, of transactions that were told the same position, this one may have written it, and the others nothing. */
@@ -900,7 +913,7 @@ static void replay(struct oracle *oracle)
 		else
 			play_check(oracle, &checks[i]);
 		if (i + group == count || checks[i + group].position != checks[i].position)
-			try_idles(oracle, checks[i].position);
+			try_waiting(oracle, checks[i].position, i + group == count);
 	}
 	free(checks);
 }
@@ -990,7 +1003,7 @@ bool replay_check(const struct history *history, struct replay_report *report)
 	free(oracle.tables);
 	free(oracle.undos);
 	free(oracle.savepoints);
-	free(oracle.idles);
+	free(oracle.waiting);
 	for (size_t i = 0; i < REPLAY_ANOMALIES; i++)
 		anomalies += report->anomalies[i];
 	return anomalies == 0;

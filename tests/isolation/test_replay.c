@@ -649,6 +649,40 @@ static void one_that_came_too_late_shares_a_position(void **state)
 	}
 }
 
+/* A read in one call may have read at any position from the one before it to the one after it. */
+static void a_read_in_one_call_fits_somewhere(void **state)
+{
+	static const struct {
+		uint64_t earliest;
+		uint64_t latest;
+		uint64_t value; /* 100 up to position 2, then 101 */
+		bool good;
+	} cases[] = {
+		{ 2, 2, 100, true },  { 2, 3, 100, true },  { 2, 3, 101, true },
+		{ 3, 3, 101, true },  { 3, 5, 101, true },  { 2, 2, 101, false },
+		{ 3, 3, 100, false }, { 2, 3, 102, false }, { 3, 5, 100, false },
+		{ 5, 9, 101, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct history history;
+		struct replay_report report;
+		struct history_log *log = NULL;
+
+		write_good(&history);
+		log = begin(&history, 2, SOP_READ, cases[i].earliest);
+		log->txns[log->txn_count - 1].floats = true;
+		log->txns[log->txn_count - 1].latest = cases[i].latest;
+		found(log, 10, 0, cases[i].value);
+		log->events[log->event_count - 1].flags = EVENT_UNVERSIONED;
+		commit(log, cases[i].earliest);
+		if (replay_check(&history, &report) != cases[i].good)
+			fail_msg("case %zu: %s", i, report.texts[0]);
+		history_free(&history);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -657,6 +691,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_idle_min_writes),
 		cmocka_unit_test(one_that_did_nothing_in_the_end_shares_a_position),
 		cmocka_unit_test(one_that_came_too_late_shares_a_position),
+		cmocka_unit_test(a_read_in_one_call_fits_somewhere),
 	};
 
 	test_begin(argc, argv);

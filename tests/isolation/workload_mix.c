@@ -137,8 +137,10 @@ static void work(struct actor *actor, void *arg)
 		cancel_others(actor, mix);
 		return;
 	}
-	for (uint64_t i = 0; i < mix->turns && test_failures() == 0; i++)
+	for (uint64_t i = 0; i < mix->turns && test_failures() == 0; i++) {
 		mix_turn(actor);
+		workload_read_alone(actor);
+	}
 	atomic_fetch_sub(&mix->working, 1);
 }
 

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#define READ_ALONE_ONCE_IN 8
+#define READ_ALONE_KEYS 50
 #define ROUND_TRANSACTIONS 20000 /* then a new world of the next seed */
 
 static void add_verdict(struct verdict *total, const struct verdict *verdict)
@@ -26,13 +28,22 @@ static void print_verdict(const struct verdict *verdict, int64_t time_ns)
 	       (unsigned long long)verdict->cancellations, (unsigned long long)verdict->answers);
 }
 
+void workload_read_alone(struct actor *actor)
+{
+	if (test_rng_once_in(&actor->rng, READ_ALONE_ONCE_IN))
+		actor_read_alone(actor, test_rng_below(&actor->rng, actor->world->options.stores),
+				 test_rng_below(&actor->rng, READ_ALONE_KEYS));
+}
+
 static void take_turns(struct actor *actor, void *arg)
 {
 	const struct workload_plan *plan = arg;
 	const uint64_t turns = plan->transactions / actor->world->options.threads + 1;
 
-	for (uint64_t i = 0; i < turns && test_failures() == 0 && !atomic_load(&actor_gives_up); i++)
+	for (uint64_t i = 0; i < turns && test_failures() == 0 && !atomic_load(&actor_gives_up); i++) {
 		plan->turn(actor, plan->arg);
+		workload_read_alone(actor);
+	}
 }
 
 void workload_run_plan(struct world *world, const struct workload_plan *plan)

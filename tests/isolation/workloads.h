@@ -78,6 +78,9 @@ void workload_run_plan(struct world *world, const struct workload_plan *plan);
 /* Runs the plan in all threads of an open world, judges it and closes the world. */
 struct verdict workload_run(struct world *world, const struct workload_plan *plan);
 
+/* Now and then reads some key in one call, as every turn of a plan does at its end. */
+void workload_read_alone(struct actor *actor);
+
 /* A way to repeat transactions, chosen at random. */
 enum actor_how workload_any_how(struct actor *actor);
 
