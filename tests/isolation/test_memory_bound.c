@@ -257,9 +257,10 @@ static void empty_and_check(struct memory_test *test)
 	look_at_memory(test);
 	if (test->stats.node_bytes_used > EMPTY_BYTES || test->stats.nodes > EMPTY_NODES) {
 		test_print_replay();
-		fail_msg("one key is left, and %llu nodes and old versions take %llu bytes",
+		fail_msg("one key is left, and %llu nodes and old versions take %llu bytes, of which old %llu",
 			 (unsigned long long)test->stats.nodes,
-			 (unsigned long long)test->stats.node_bytes_used);
+			 (unsigned long long)test->stats.node_bytes_used,
+			 (unsigned long long)test->stats.old_version_bytes);
 	}
 }
 

@@ -1,5 +1,5 @@
 /* Workloads: what the threads of a world do, each directed at a class of anomalies. Nodes have four items (with
- * every fourth seed: as many as fit into 1 KB), so that splits and merges happen all the time. They are used by the tests of good engines and by those of planted bugs. */
+ * every third seed: as many as fit into 1 KB), so that splits and merges happen all the time. They are used by the tests of good engines and by those of planted bugs. */
 #ifndef ISOLATION_WORKLOADS_H
 #define ISOLATION_WORKLOADS_H
 
