@@ -1,5 +1,5 @@
-/* Actors: recorded calls of the library, one by one, and the three ways to repeat a transaction. Cursors and scans are in
- * actor_cursor.c, worlds in world.c. */
+/* Actors: recorded calls of the library, one by one, and the three ways to repeat a transaction.
+ * Cursors and scans are in actor_cursor.c, worlds in world.c. */
 #include "isolation/actor.h"
 
 #include "isolation/actor_calls.h"
@@ -15,7 +15,7 @@
 
 _Atomic bool actor_gives_up;
 
-/* ---- keys and values ----------------------------------------------------------------------------------------- */
+/* ---- keys and values ------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t number)
 {
@@ -103,7 +103,7 @@ sop_range actor_range(const struct actor *actor, const struct key_range *range,
 	return result;
 }
 
-/* ---- what every call does ------------------------------------------------------------------------------------ */
+/* ---- what every call does -------------------------------------------------------------------- */
 
 sop_status actor_ready(struct actor *actor)
 {
@@ -185,7 +185,7 @@ static uint64_t answered_position(struct actor *actor)
 	return stats.position;
 }
 
-/* ---- transactions -------------------------------------------------------------------------------------------- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
 static sop_mode mode_of(enum actor_kind kind)
 {
@@ -258,7 +258,8 @@ void actor_rollback(struct actor *actor)
 	}
 }
 
-/* Now and then asks what became of the transaction at hand; `position` is HISTORY_NO_POSITION if it did not commit. */
+/* Now and then asks what became of the transaction at hand; `position` is HISTORY_NO_POSITION if
+ * it did not commit. */
 static void check_outcome(struct actor *actor, uint64_t position)
 {
 	uint8_t id[16];
@@ -455,7 +456,7 @@ sop_status actor_perform(struct actor *actor, enum actor_how how, enum actor_kin
 	}
 }
 
-/* ---- reads --------------------------------------------------------------------------------------------------- */
+/* ---- reads ----------------------------------------------------------------------------------- */
 
 sop_status actor_get(struct actor *actor, size_t store, uint64_t key, uint64_t item,
 		     struct item_seen *seen)
@@ -551,7 +552,7 @@ sop_status actor_count(struct actor *actor, size_t store, const struct key_range
 	return status;
 }
 
-/* ---- changes ------------------------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 sop_status actor_put(struct actor *actor, size_t store, uint64_t key, sop_bytes value)
 {
@@ -711,7 +712,7 @@ sop_status actor_rollback_to(struct actor *actor, uint64_t savepoint)
 	return status;
 }
 
-/* ---- stores -------------------------------------------------------------------------------------------------- */
+/* ---- stores ---------------------------------------------------------------------------------- */
 
 /* Records a change of the catalog that was answered OK, EXISTS or NOT_FOUND. */
 static sop_status catalog_answer(struct actor *actor, enum event_kind kind, size_t store, sop_status status)

@@ -1,8 +1,10 @@
-/* Worlds and actors: a database with small nodes, and the threads that work on it and record all they do and see.
+/* Worlds and actors: a database with small nodes, and the threads that work on it and record all
+ * they do and see.
  *
- * An actor wraps the calls of the library one by one. What ends a transaction before its commit (a conflict, a deadline,
- * a cancellation) makes the actor *doomed*: its further calls do nothing and return the same status, so that bodies can be
- * written without a test behind every call. Statuses that may not happen are noted as failures of the test. */
+ * An actor wraps the calls of the library one by one. What ends a transaction before its commit
+ * (a conflict, a deadline, a cancellation) makes the actor *doomed*: its further calls do
+ * nothing and return the same status, so that bodies can be written without a test behind every
+ * call. Statuses that may not happen are noted as failures of the test. */
 #ifndef ISOLATION_ACTOR_H
 #define ISOLATION_ACTOR_H
 
@@ -10,10 +12,12 @@
 
 #include <stdatomic.h>
 
-/* What a call of an actor returns when the store is not there; the transaction goes on. Not a sop_status. */
+/* What a call of an actor returns when the store is not there; the transaction goes on. Not a
+ * sop_status. */
 #define ACTOR_NO_STORE (-1000)
 
-/* What a body returns to roll back what it did; actor_perform then returns it too. Not a sop_status. */
+/* What a body returns to roll back what it did; actor_perform then returns it too. Not a
+ * sop_status. */
 #define ACTOR_ROLLBACK (-1001)
 
 /* Kinds of transactions that an actor keeps a handle of. */
@@ -93,11 +97,12 @@ struct verdict {
 	uint64_t anomalies;
 };
 
-/* Records the final state of all stores, checks the history and the tree; what is wrong is noted as failures. */
+/* Records the final state of all stores, checks the history and the tree; what is wrong is noted
+ * as failures. */
 struct verdict world_judge(struct world *world);
 void world_close(struct world *world);
 
-/* ---- transactions -------------------------------------------------------------------------------------------- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
 sop_status actor_begin(struct actor *actor, enum actor_kind kind);
 sop_status actor_commit(struct actor *actor);
@@ -111,12 +116,12 @@ typedef sop_status (*actor_body)(struct actor *actor, void *arg);
 /* Three ways to repeat a transaction that conflicts. */
 enum actor_how { ACTOR_BY_RENEW, ACTOR_BY_AGAIN, ACTOR_BY_RUN, ACTOR_HOWS };
 
-/* Begins, runs `body`, commits, and begins again while it conflicts. Returns the status of the commit or what the body
- * returned; TIMEOUT and CANCELLED are not repeated. */
+/* Begins, runs `body`, commits, and begins again while it conflicts. Returns the status of the
+ * commit or what the body returned; TIMEOUT and CANCELLED are not repeated. */
 sop_status actor_perform(struct actor *actor, enum actor_how how, enum actor_kind kind,
 			 actor_body body, void *arg);
 
-/* ---- operations: recorded calls ------------------------------------------------------------------------------ */
+/* ---- operations: recorded calls -------------------------------------------------------------- */
 
 /* Everything. */
 struct key_range range_all(void);
@@ -130,8 +135,8 @@ sop_status actor_get(struct actor *actor, size_t store, uint64_t key, uint64_t i
 /* Reads a key in one call, outside of any transaction; no transaction may be open. */
 void actor_read_alone(struct actor *actor, size_t store, uint64_t key);
 
-/* Visits at most `limit` items (0: all). `items` receives those that were seen, valid until the next call.
- * flags: EVENT_REVERSE, EVENT_KEYS. Returns OK also if there are none. */
+/* Visits at most `limit` items (0: all). `items` receives those that were seen, valid until the
+ * next call. flags: EVENT_REVERSE, EVENT_KEYS. Returns OK also if there are none. */
 sop_status actor_scan(struct actor *actor, size_t store, const struct key_range *range,
 		      unsigned flags, size_t limit, const struct item_seen **items, size_t *count);
 /* `range` NULL: the validated count of the store. */
@@ -158,12 +163,13 @@ sop_status actor_rename(struct actor *actor, size_t store, size_t to);
 /* `names`: bit i is set if store i is there. */
 sop_status actor_list(struct actor *actor, uint64_t *names);
 
-/* A value that nobody else writes, of `size` bytes (at least 8); it lives until the next one is made. */
+/* A value that nobody else writes, of `size` bytes (at least 8); it lives until the next one is
+ * made. */
 sop_bytes actor_value(struct actor *actor, size_t size);
 /* One of random size, mostly small. */
 sop_bytes actor_any_value(struct actor *actor);
 
-/* ---- cursors ------------------------------------------------------------------------------------------------- */
+/* ---- cursors --------------------------------------------------------------------------------- */
 
 /* Where a cursor goes on from, as the event of the next step will say. */
 struct actor_place {

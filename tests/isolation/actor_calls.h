@@ -32,7 +32,8 @@ static inline bool actor_answered(sop_status status)
 	return status == SOP_OK || status == SOP_NOT_FOUND || status == SOP_EXISTS;
 }
 
-/* Judges the status of a call on `store`; dooms the actor unless it is an answer or ACTOR_NO_STORE. */
+/* Judges the status of a call on `store`; dooms the actor unless it is an answer or
+ * ACTOR_NO_STORE. */
 sop_status actor_settle(struct actor *actor, const char *call, size_t store, sop_status status,
 			unsigned allowed);
 

@@ -8,7 +8,7 @@
 
 #define ROOM_BYTES 4096
 
-/* ---- cursors ------------------------------------------------------------------------------------------------- */
+/* ---- cursors --------------------------------------------------------------------------------- */
 
 static void stand_at_end(struct actor_cursor *cursor)
 {
@@ -269,7 +269,7 @@ sop_status actor_cursor_remove(struct actor_cursor *cursor)
 	return status;
 }
 
-/* ---- packed rows --------------------------------------------------------------------------------------------- */
+/* ---- packed rows ----------------------------------------------------------------------------- */
 
 static uint32_t read_u32(const uint8_t *bytes)
 {
@@ -300,7 +300,8 @@ struct row {
 	bool absent;
 };
 
-/* Reads the row at `offset` of a batch, moving it to the next row; false if the batch is malformed. */
+/* Reads the row at `offset` of a batch, moving it to the next row; false if the batch is
+ * malformed. */
 static bool read_row(const uint8_t *batch, size_t size, uint32_t flags, size_t *offset, struct row *row)
 {
 	const size_t heads =
@@ -333,7 +334,7 @@ static bool read_row(const uint8_t *batch, size_t size, uint32_t flags, size_t *
 	return true;
 }
 
-/* ---- scans --------------------------------------------------------------------------------------------------- */
+/* ---- scans ----------------------------------------------------------------------------------- */
 
 /* A scan that is going on: its items are in the record already. */
 struct scan {
@@ -378,7 +379,8 @@ static sop_status scan_by_steps(struct scan *scan, bool reverse)
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
-/* What the next row of the batch in actor->rows says; false, noting a failure, if it is malformed. */
+/* What the next row of the batch in actor->rows says; false, noting a failure, if it is
+ * malformed. */
 static bool next_row(struct actor *actor, const struct actor_cursor *cursor, size_t used,
 		     size_t *offset, struct item_seen *seen)
 {
@@ -510,7 +512,7 @@ out:
 	return status;
 }
 
-/* ---- many keys at once --------------------------------------------------------------------------------------- */
+/* ---- many keys at once ----------------------------------------------------------------------- */
 
 /* Packs keys into actor->rows; returns the bytes used. */
 static size_t pack_keys(struct actor *actor, const uint64_t *keys, size_t count)

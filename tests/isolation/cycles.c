@@ -63,7 +63,7 @@ note(struct cycles_report *report, enum cycles_anomaly anomaly, const char *form
 		       cycles_anomaly_name(anomaly), what);
 }
 
-/* ---- recording ----------------------------------------------------------------------------------------------- */
+/* ---- recording ------------------------------------------------------------------------------- */
 
 void cycles_begin(struct cycles_history *history, int64_t begin_ns)
 {
@@ -142,7 +142,7 @@ void cycles_free(struct cycles_history *history)
 	memset(history, 0, sizeof *history);
 }
 
-/* ---- who appended what --------------------------------------------------------------------------------------- */
+/* ---- who appended what ----------------------------------------------------------------------- */
 
 static size_t slot_of(const struct checker *checker, uint64_t element)
 {
@@ -200,10 +200,10 @@ static void index_appends(struct checker *checker)
 		index_appends_of(checker, t);
 }
 
-/* ---- reads --------------------------------------------------------------------------------------------------- */
+/* ---- reads ----------------------------------------------------------------------------------- */
 
-/* How many elements at the end of the read `op` were appended before it by its own transaction, `ops` being the operations before
- * it; NOBODY if they are not there as they should. */
+/* How many elements at the end of the read `op` were appended before it by its own transaction,
+ * `ops` being the operations before it; NOBODY if they are not there as they should. */
 static size_t own_elements(const struct checker *checker, const struct cycles_op *ops,
 			   size_t before, const struct cycles_op *op)
 {
@@ -225,7 +225,8 @@ static bool begins_with(const uint64_t *longer, const uint64_t *shorter, size_t 
 	return count == 0 || memcmp(longer, shorter, count * sizeof *longer) == 0;
 }
 
-/* Whether what came from others is the same in this read and in those of the same list before it. */
+/* Whether what came from others is the same in this read and in those of the same list before
+ * it. */
 static bool agrees_with_earlier(const struct checker *checker, const struct cycles_op *ops,
 				size_t index, size_t outside)
 {
@@ -332,9 +333,10 @@ static void check_reads(struct checker *checker)
 		check_duplicates(checker, l);
 }
 
-/* ---- edges --------------------------------------------------------------------------------------------------- */
+/* ---- edges ----------------------------------------------------------------------------------- */
 
-/* The transaction that appended element `index` in the order of `list`, NOBODY if none that has committed did. */
+/* The transaction that appended element `index` in the order of `list`, NOBODY if none that has
+ * committed did. */
 static size_t writer_at(const struct checker *checker, uint64_t list, size_t index)
 {
 	const struct append *append = append_of(checker, list, checker->orders[list].elements[index]);
@@ -431,7 +433,7 @@ static void add_read_edges(struct checker *checker)
 	free(has_unread);
 }
 
-/* ---- real time ----------------------------------------------------------------------------------------------- */
+/* ---- real time ------------------------------------------------------------------------------- */
 
 struct moment {
 	int64_t time_ns;
@@ -449,8 +451,9 @@ static int compare_moments(const void *left, const void *right)
 	return (int)a->is_end - (int)b->is_end; /* begins first: at the same time is not before */
 }
 
-/* Edges from the transactions that had ended when another began, leaving out those that follow from others: `frontier` holds
- * the ended ones that no other ended one came after; there are never more of them than threads. */
+/* Edges from the transactions that had ended when another began, leaving out those that follow
+ * from others: `frontier` holds the ended ones that no other ended one came after; there are
+ * never more of them than threads. */
 static void add_time_edges(struct checker *checker)
 {
 	const struct cycles_history *history = checker->history;
@@ -485,7 +488,7 @@ static void add_time_edges(struct checker *checker)
 	free(frontier);
 }
 
-/* ---- cycles -------------------------------------------------------------------------------------------------- */
+/* ---- cycles ---------------------------------------------------------------------------------- */
 
 static void describe_cycle(const struct graph_cycle *cycle, char *text, size_t size)
 {
@@ -502,7 +505,8 @@ static void describe_cycle(const struct graph_cycle *cycle, char *text, size_t s
 		(void)snprintf(text + used, size - used, "%zu", cycle->nodes[0]);
 }
 
-/* What is looked for in each knot of the graph, the gravest first; the first that is there gives the knot its name. */
+/* What is looked for in each knot of the graph, the gravest first; the first that is there gives
+ * the knot its name. */
 static const struct {
 	enum cycles_anomaly anomaly;
 	unsigned kinds;

@@ -1,9 +1,12 @@
-/* The cycle checker: looks for anomalies in histories of lists that only grow, knowing nothing of positions.
+/* The cycle checker: looks for anomalies in histories of lists that only grow, knowing nothing
+ * of positions.
  *
- * Every transaction appends elements, each unique, to lists and reads whole lists. What was read tells the order of the
- * elements of a list, and so which transaction overwrote, read from, or was overwritten by which; together with real time
- * these are the edges of a graph that is free of cycles if and only if the history is strictly serializable (as far as
- * the reads show). The idea and the names of the anomalies are those of Elle (Kingsbury and Alvaro, VLDB 2020) and Adya. */
+ * Every transaction appends elements, each unique, to lists and reads whole lists. What was read
+ * tells the order of the elements of a list, and so which transaction overwrote, read from, or
+ * was overwritten by which; together with real time these are the edges of a graph that is free
+ * of cycles if and only if the history is strictly serializable (as far as the reads show). The
+ * idea and the names of the anomalies are those of Elle (Kingsbury and Alvaro, VLDB 2020) and
+ * Adya. */
 #ifndef ISOLATION_CYCLES_H
 #define ISOLATION_CYCLES_H
 

@@ -1,4 +1,5 @@
-/* Directed graphs: Tarjan's strongly connected components with its own stack, and shortest paths. */
+/* Directed graphs: Tarjan's strongly connected components with its own stack, and shortest
+ * paths. */
 #include "isolation/graph.h"
 
 #include <stdlib.h>
@@ -71,7 +72,7 @@ static void sort_edges(struct graph *graph)
 	}
 }
 
-/* ---- strongly connected components --------------------------------------------------------------------------- */
+/* ---- strongly connected components ----------------------------------------------------------- */
 
 struct tarjan {
 	const struct graph *graph;
@@ -205,10 +206,10 @@ void graph_knots_free(struct graph_knots *knots)
 	memset(knots, 0, sizeof *knots);
 }
 
-/* ---- cycles -------------------------------------------------------------------------------------------------- */
+/* ---- cycles ---------------------------------------------------------------------------------- */
 
-/* Finds the shortest path of `kinds` within `inside` from `from` to `to` (at least one edge); came[node] is then the edge by
- * which each node on it is reached. */
+/* Finds the shortest path of `kinds` within `inside` from `from` to `to` (at least one edge);
+ * came[node] is then the edge by which each node on it is reached. */
 static bool find_path(const struct graph *graph, const bool *inside, unsigned kinds, size_t from,
 		      size_t to, size_t *came)
 {
@@ -236,7 +237,8 @@ static bool find_path(const struct graph *graph, const bool *inside, unsigned ki
 	return came[to] != NOWHERE;
 }
 
-/* Writes the path that find_path found into `cycle`, closing with an edge of `closing` kind unless it is a cycle itself. */
+/* Writes the path that find_path found into `cycle`, closing with an edge of `closing` kind
+ * unless it is a cycle itself. */
 static void take_path(const struct graph *graph, const size_t *came, size_t from, size_t to,
 		      unsigned closing, struct graph_cycle *cycle)
 {

@@ -1,4 +1,5 @@
-/* Directed graphs with kinds of edges: strongly connected parts and cycles in them, in linear time and without recursion. */
+/* Directed graphs with kinds of edges: strongly connected parts and cycles in them, in linear
+ * time and without recursion. */
 #ifndef ISOLATION_GRAPH_H
 #define ISOLATION_GRAPH_H
 
@@ -57,7 +58,8 @@ struct graph_cycle {
 	size_t count;
 };
 
-/* Finds a cycle within `knot` that has edges of `kinds` only, and, with `single_rw`, exactly one GRAPH_RW besides. */
+/* Finds a cycle within `knot` that has edges of `kinds` only, and, with `single_rw`, exactly one
+ * GRAPH_RW besides. */
 bool graph_find_cycle(const struct graph *graph, const struct graph_knot *knot, unsigned kinds,
 		      bool single_rw, struct graph_cycle *cycle);
 

@@ -112,7 +112,7 @@ void history_abort(struct history_log *log, sop_status status, int64_t end_ns)
 	txn->end_ns = end_ns;
 }
 
-/* ---- text ---------------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static const char *kind_name(unsigned kind)
 {

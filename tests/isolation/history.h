@@ -1,5 +1,6 @@
-/* Histories: what transactions did, what they were answered, when, and at which position. Actors (actor.h) write them while
- * they work, each into a log of its own; replay.h judges them afterwards. Keys are numbers here, values are known by a hash. */
+/* Histories: what transactions did, what they were answered, when, and at which position. Actors
+ * (actor.h) write them while they work, each into a log of its own; replay.h judges them
+ * afterwards. Keys are numbers here, values are known by a hash. */
 #ifndef ISOLATION_HISTORY_H
 #define ISOLATION_HISTORY_H
 
@@ -135,7 +136,8 @@ void history_free(struct history *history);
 /* Opens the record of a transaction in `log`; the one before must have ended. */
 struct txn_record *history_begin(struct history_log *log, sop_mode mode, int64_t begin_ns);
 
-/* Adds an event, all zero but its kind and store, to the open transaction. The pointer lives until the next event. */
+/* Adds an event, all zero but its kind and store, to the open transaction. The pointer lives
+ * until the next event. */
 struct event *history_event(struct history_log *log, enum event_kind kind, size_t store);
 
 /* Adds an item to the last event, a SCAN. */

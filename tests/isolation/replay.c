@@ -83,7 +83,7 @@ const char *replay_anomaly_name(enum replay_anomaly anomaly)
 	return names[anomaly];
 }
 
-/* ---- reporting ----------------------------------------------------------------------------------------------- */
+/* ---- reporting ------------------------------------------------------------------------------- */
 
 static size_t log_index(const struct history *history, const struct history_log *log)
 {
@@ -132,7 +132,7 @@ __attribute__((format(printf, 3, 4))) static void note(struct oracle *oracle, en
 		       replay_anomaly_name(anomaly), who, event, what);
 }
 
-/* ---- the model ----------------------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 static struct table *table_new(struct oracle *oracle, size_t name)
 {
@@ -238,7 +238,7 @@ static void table_range(const struct table *table, const struct key_range *range
 		*end = *first;
 }
 
-/* ---- changes that can be taken back -------------------------------------------------------------------------- */
+/* ---- changes that can be taken back ---------------------------------------------------------- */
 
 static struct undo *push_undo(struct oracle *oracle)
 {
@@ -302,7 +302,8 @@ static void take_back(struct oracle *oracle, size_t undo_count)
 	}
 }
 
-/* Makes the changes of the transaction at hand those of `position`; they can still be taken back. */
+/* Makes the changes of the transaction at hand those of `position`; they can still be taken
+ * back. */
 static void stamp(struct oracle *oracle, uint64_t position)
 {
 	for (size_t i = oracle->undo_base; i < oracle->undo_count; i++) {
@@ -360,14 +361,15 @@ static bool changed_something(const struct oracle *oracle)
 	return false;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static bool same_value(const struct value_seen *left, const struct value_seen *right)
 {
 	return left->size == right->size && left->hash == right->hash && left->head == right->head;
 }
 
-/* Whether what the event saw must be what the state at hand holds: reads of a NOCHECK writer are not validated. */
+/* Whether what the event saw must be what the state at hand holds: reads of a NOCHECK writer are
+ * not validated. */
 static bool is_validated(const struct oracle *oracle)
 {
 	return oracle->check->level == LEVEL_SNAPSHOT || oracle->check->txn->mode != SOP_NOCHECK;
@@ -687,7 +689,7 @@ static void play_event(struct oracle *oracle)
 	}
 }
 
-/* ---- transactions -------------------------------------------------------------------------------------------- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
 static bool has_own_position(const struct txn_record *txn)
 {
@@ -716,7 +718,8 @@ static void end_snapshot(struct oracle *oracle, size_t table_count)
 		table_free_last(oracle);
 }
 
-/* Puts off the judgement of a transaction to the states from here to its latest position: it must fit into one. */
+/* Puts off the judgement of a transaction to the states from here to its latest position: it
+ * must fit into one. */
 static void put_off(struct oracle *oracle, const struct check *check)
 {
 	oracle->waiting = test_grow(oracle->waiting, oracle->waiting_count,
@@ -725,7 +728,8 @@ static void put_off(struct oracle *oracle, const struct check *check)
 	oracle->waiting[oracle->waiting_count++].level = LEVEL_IDLE;
 }
 
-/* The transaction changes something in the state that it read, and was told that it changed nothing. */
+/* The transaction changes something in the state that it read, and was told that it changed
+ * nothing. */
 static void judge_without_position(struct oracle *oracle, const struct check *check)
 {
 	if (check->txn->latest > check->position)
@@ -778,7 +782,8 @@ static bool fits_idly(struct oracle *oracle, const struct check *check)
 	return fits;
 }
 
-/* The state after `position` is complete: lets go those that fit into it. is_last: no other will follow. */
+/* The state after `position` is complete: lets go those that fit into it. is_last: no other will
+ * follow. */
 static void try_waiting(struct oracle *oracle, uint64_t position, bool is_last)
 {
 	size_t kept = 0;
@@ -800,7 +805,8 @@ static void try_waiting(struct oracle *oracle, uint64_t position, bool is_last)
 	oracle->waiting_count = kept;
 }
 
-/* Whether, of transactions that were told the same position, this one may have written it, and the others nothing. */
+/* Whether, of transactions that were told the same position, this one may have written it, and
+ * the others nothing. */
 static bool may_be_writer(struct oracle *oracle, const struct check *checks, size_t count, size_t writer)
 {
 	const size_t tables = oracle->table_count;
@@ -820,8 +826,8 @@ static bool may_be_writer(struct oracle *oracle, const struct check *checks, siz
 	return may;
 }
 
-/* Plays `count` transactions that were told the same position: one wrote it, the others did nothing in the end, and
- * were put behind it. */
+/* Plays `count` transactions that were told the same position: one wrote it, the others did
+ * nothing in the end, and were put behind it. */
 static void play_group(struct oracle *oracle, struct check *checks, size_t count)
 {
 	size_t writer = 0;
@@ -918,7 +924,7 @@ static void replay(struct oracle *oracle)
 	free(checks);
 }
 
-/* ---- real time ----------------------------------------------------------------------------------------------- */
+/* ---- real time ------------------------------------------------------------------------------- */
 
 static int compare_begins(const void *left, const void *right)
 {

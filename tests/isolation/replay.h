@@ -1,10 +1,12 @@
 /* The replay oracle: a complete check of strict serializability in linear time.
  *
- * Since every transaction says its position, the serial order is known: the history is played again in that order on plain
- * sorted arrays, and every answer that any transaction got must be the answer that the arrays give. A transaction with
- * a position of its own must have seen the state just before it; any other, the state after its position, which is the
- * one it read at, or a later one if its changes came to nothing and were judged then. Besides, every attempt, also one that conflicted or was rolled back, must have seen the state of the position it read at. Real
- * time: whoever was answered before another began lies before it. */
+ * Since every transaction says its position, the serial order is known: the history is played
+ * again in that order on plain sorted arrays, and every answer that any transaction got must be
+ * the answer that the arrays give. A transaction with a position of its own must have seen the
+ * state just before it; any other, the state after its position, which is the one it read at, or
+ * a later one if its changes came to nothing and were judged then. Besides, every attempt, also
+ * one that conflicted or was rolled back, must have seen the state of the position it read at.
+ * Real time: whoever was answered before another began lies before it. */
 #ifndef ISOLATION_REPLAY_H
 #define ISOLATION_REPLAY_H
 

@@ -1,4 +1,5 @@
-/* The cycle checker finds each class of anomaly in a history made by hand, and none in good ones. */
+/* The cycle checker finds each class of anomaly in a history made by hand, and none in good
+ * ones. */
 #include "isolation/cycles.h"
 
 #include <string.h>
@@ -51,7 +52,7 @@ static void expect_good(struct cycles_history *history)
 	cycles_free(history);
 }
 
-/* ---- good histories ------------------------------------------------------------------------------------------ */
+/* ---- good histories -------------------------------------------------------------------------- */
 
 static void an_empty_history_is_good(void **state)
 {
@@ -115,7 +116,7 @@ static void reads_of_aborted_transactions_are_not_judged(void **state)
 	expect_good(&history);
 }
 
-/* ---- one transaction, one read ------------------------------------------------------------------------------- */
+/* ---- one transaction, one read --------------------------------------------------------------- */
 
 static void an_element_from_nowhere_is_garbage(void **state)
 {
@@ -249,7 +250,7 @@ static void two_orders_of_a_list_are_incompatible(void **state)
 	expect(&history, CYCLES_ORDER);
 }
 
-/* ---- cycles -------------------------------------------------------------------------------------------------- */
+/* ---- cycles ---------------------------------------------------------------------------------- */
 
 /* Two writers whose appends to X and Y lie in opposite orders, as a reader of both sees. */
 static void opposite_orders_of_two_lists_are_g0(void **state)
@@ -361,7 +362,7 @@ static void a_long_way_round_is_g2(void **state)
 	expect(&history, CYCLES_G2);
 }
 
-/* ---- real time ----------------------------------------------------------------------------------------------- */
+/* ---- real time ------------------------------------------------------------------------------- */
 
 static void order_against_time_is_g0_realtime(void **state)
 {
@@ -448,7 +449,8 @@ static void a_long_fork_is_g2(void **state)
 	expect(&history, CYCLES_G2);
 }
 
-/* With time alone two stale reads are always one stale read; here one wrote what another read, too. */
+/* With time alone two stale reads are always one stale read; here one wrote what another read,
+ * too. */
 static void stale_reads_around_are_g2_realtime(void **state)
 {
 	struct cycles_history history = { 0 };
@@ -470,7 +472,8 @@ static void stale_reads_around_are_g2_realtime(void **state)
 	expect(&history, CYCLES_G2_REALTIME);
 }
 
-/* Every transaction of a long good history on 8 threads, with one planted cycle in the middle of it. */
+/* Every transaction of a long good history on 8 threads, with one planted cycle in the middle of
+ * it. */
 static void one_cycle_among_many_transactions_is_found(void **state)
 {
 	struct cycles_history history = { 0 };

@@ -1,5 +1,5 @@
-/* An hour's worth of updates beside a slow reader: its snapshot stays exact, the memory it holds is bounded by the size
- * of the tree when it began, and all of it is free once it has ended. */
+/* An hour's worth of updates beside a slow reader: its snapshot stays exact, the memory it holds
+ * is bounded by the size of the tree when it began, and all of it is free once it has ended. */
 #include "support/support.h"
 
 #include <stdio.h>
@@ -46,7 +46,7 @@ static size_t value_size(uint64_t number)
 	return 8 + number * 37 % (VALUE_BYTES_MAX - 7);
 }
 
-/* ---- setting up ---------------------------------------------------------------------------------------------- */
+/* ---- setting up ------------------------------------------------------------------------------ */
 
 static struct memory_test *set_up(void)
 {
@@ -86,7 +86,7 @@ static void look_at_memory(struct memory_test *test)
 		test->old_bytes_max = test->stats.old_version_bytes;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void put(struct memory_test *test, uint64_t key)
 {
@@ -138,7 +138,7 @@ static void fill(struct memory_test *test)
 	}
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void begin_reading(struct memory_test *test, struct reader *reader)
 {
@@ -273,7 +273,7 @@ static void print_figures(const struct memory_test *test, uint64_t updates, cons
 	       (unsigned long long)test->stats.memory_bytes);
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void one_long_reader_holds_what_was_there_and_no_more(void **state)
 {

@@ -1,5 +1,6 @@
-/* Proof that the harness can fail: the engine is told to leave out one of its rules, and the workload directed at that rule must
- * report an anomaly within a few rounds. Each round is a process of its own, since a broken engine may crash as well. */
+/* Proof that the harness can fail: the engine is told to leave out one of its rules, and the
+ * workload directed at that rule must report an anomaly within a few rounds. Each round is a
+ * process of its own, since a broken engine may crash as well. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "isolation/workloads.h"
@@ -25,7 +26,8 @@ enum round_end { ROUND_CLEAN, ROUND_ANOMALY, ROUND_CRASH, ROUND_HUNG };
 
 static volatile sig_atomic_t seconds;
 
-/* A broken engine may keep a thread for ever. If another thread has noted a failure by then, the bug is caught. */
+/* A broken engine may keep a thread for ever. If another thread has noted a failure by then, the
+ * bug is caught. */
 static void each_second(int signal)
 {
 	(void)signal;

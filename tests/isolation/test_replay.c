@@ -1,5 +1,5 @@
-/* The replay oracle accepts a history made by hand that has everything in it, and rejects it as soon as one answer, version,
- * position or time in it is wrong. */
+/* The replay oracle accepts a history made by hand that has everything in it, and rejects it as
+ * soon as one answer, version, position or time in it is wrong. */
 #include "isolation/replay.h"
 
 #include <string.h>
@@ -92,7 +92,8 @@ static void step(struct history_log *log, unsigned flags, enum event_place place
 		event->seen = *seen;
 }
 
-/* An empty history, then positions 1 and 2: two stores, one of them with items 10, 20, 30, 40; one that keeps equal keys. */
+/* An empty history, then positions 1 and 2: two stores, one of them with items 10, 20, 30, 40;
+ * one that keeps equal keys. */
 static void write_the_beginning(struct history *history)
 {
 	struct history_log *log = NULL;
@@ -249,7 +250,7 @@ static void the_good_history_is_good(void **state)
 	history_free(&history);
 }
 
-/* ---- what is wrong in each of the bad ones --------------------------------------------------------------------- */
+/* ---- what is wrong in each of the bad ones --------------------------------------------------- */
 
 static void wrong_value(struct history *h)
 {
@@ -602,7 +603,8 @@ static void an_idle_min_writes(void **state)
 	}
 }
 
-/* Two transactions at position 3: one wrote it, the other inserted and removed the same key and was put behind it. */
+/* Two transactions at position 3: one wrote it, the other inserted and removed the same key and
+ * was put behind it. */
 static void one_that_did_nothing_in_the_end_shares_a_position(void **state)
 {
 	(void)state;
@@ -626,7 +628,8 @@ static void one_that_did_nothing_in_the_end_shares_a_position(void **state)
 	}
 }
 
-/* The one that shares the position would have changed something before it, and did nothing only behind it. */
+/* The one that shares the position would have changed something before it, and did nothing only
+ * behind it. */
 static void one_that_came_too_late_shares_a_position(void **state)
 {
 	(void)state;

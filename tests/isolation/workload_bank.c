@@ -1,4 +1,5 @@
-/* Bank: accounts with balances; money and accounts move, the sum stays. Hot keys: the smallest case of a lost update. */
+/* Bank: accounts with balances; money and accounts move, the sum stays. Hot keys: the smallest
+ * case of a lost update. */
 #include "isolation/workloads.h"
 
 #define THREADS 16
@@ -138,7 +139,7 @@ struct verdict workload_bank(uint64_t transactions)
 	return workload_run(&world, &plan);
 }
 
-/* ---- hot keys ------------------------------------------------------------------------------------------------ */
+/* ---- hot keys -------------------------------------------------------------------------------- */
 
 static sop_status raise(struct actor *actor, void *arg)
 {

@@ -5,7 +5,7 @@
 #define COUNT_KEYS 40
 #define COUNTERS 6
 
-/* ---- counts -------------------------------------------------------------------------------------------------- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 /* Removes the first item behind a random key, going round. */
 static void remove_some(struct actor *actor)
@@ -89,7 +89,7 @@ struct verdict workload_counts(uint64_t transactions)
 	return workload_run(&world, &plan);
 }
 
-/* ---- integers ------------------------------------------------------------------------------------------------ */
+/* ---- integers -------------------------------------------------------------------------------- */
 
 static void change_integer(struct actor *actor)
 {
@@ -156,7 +156,7 @@ struct verdict workload_counters(uint64_t transactions)
 	return workload_run(&world, &plan);
 }
 
-/* ---- additions ----------------------------------------------------------------------------------------------- */
+/* ---- additions ------------------------------------------------------------------------------- */
 
 static sop_status add_to_all(struct actor *actor, void *arg)
 {

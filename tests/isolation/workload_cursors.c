@@ -6,7 +6,7 @@
 #define EQUAL_KEYS 8
 #define EQUAL_MAX 6
 
-/* ---- walking ------------------------------------------------------------------------------------------------- */
+/* ---- walking --------------------------------------------------------------------------------- */
 
 struct walk {
 	struct actor_cursor cursor;
@@ -39,7 +39,8 @@ static void seek(struct walk *walk)
 		   reverse ? MOVE_PREV : MOVE_NEXT);
 }
 
-/* Comes back from an end of the range: at once, or to a place that does not depend on where it stood. */
+/* Comes back from an end of the range: at once, or to a place that does not depend on where it
+ * stood. */
 static void come_back(struct walk *walk, bool changes)
 {
 	struct actor *actor = walk->cursor.actor;
@@ -225,7 +226,7 @@ struct verdict workload_cursors(uint64_t transactions)
 	return workload_run(&world, &plan);
 }
 
-/* ---- equal keys ---------------------------------------------------------------------------------------------- */
+/* ---- equal keys ------------------------------------------------------------------------------ */
 
 /* The items of one key, as the transaction sees them. */
 static sop_status look_at_equals(struct actor *actor, uint64_t key, const struct item_seen **items,

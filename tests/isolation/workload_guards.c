@@ -1,5 +1,5 @@
-/* Guards: an insertion that depends on what is not there, on how few there are, or on the store being empty; and many that
- * insert the same key. */
+/* Guards: an insertion that depends on what is not there, on how few there are, or on the store
+ * being empty; and many that insert the same key. */
 #include "isolation/workloads.h"
 
 #define PAIRS 8
@@ -16,7 +16,7 @@ static sop_status nothing_if(sop_status status, const struct actor *actor)
 	return actor->doomed != SOP_OK ? actor->doomed : status == SOP_EXISTS ? SOP_OK : status;
 }
 
-/* ---- mutual absence ------------------------------------------------------------------------------------------ */
+/* ---- mutual absence -------------------------------------------------------------------------- */
 
 static uint64_t side_key(uint64_t pair, uint64_t side)
 {
@@ -72,7 +72,7 @@ struct verdict workload_mutual_absence(uint64_t transactions)
 	return workload_run(&world, &plan);
 }
 
-/* ---- range guard --------------------------------------------------------------------------------------------- */
+/* ---- range guard ----------------------------------------------------------------------------- */
 
 /* How many items are in `range`, found out in one of several ways. */
 static sop_status count_range(struct actor *actor, const struct key_range *range, uint64_t *count)
@@ -149,9 +149,10 @@ struct verdict workload_range_guard(uint64_t transactions)
 	return workload_run(&world, &plan);
 }
 
-/* ---- first insert -------------------------------------------------------------------------------------------- */
+/* ---- first insert ---------------------------------------------------------------------------- */
 
-/* Looks whether the store is empty, in one of several ways; `key` receives the first or last key. */
+/* Looks whether the store is empty, in one of several ways; `key` receives the first or last
+ * key. */
 static sop_status look_at_first(struct actor *actor, size_t store, bool *empty, uint64_t *key)
 {
 	const struct key_range all = range_all();
@@ -211,7 +212,7 @@ struct verdict workload_first_insert(uint64_t transactions)
 	return workload_run(&world, &plan);
 }
 
-/* ---- unique key ---------------------------------------------------------------------------------------------- */
+/* ---- unique key ------------------------------------------------------------------------------ */
 
 struct race {
 	_Atomic uint64_t front; /* the keys around it are those that all threads want */

@@ -1,4 +1,5 @@
-/* Everything at once: three kinds of stores, all operations, savepoints, deadlines that are missed, somebody who cancels. */
+/* Everything at once: three kinds of stores, all operations, savepoints, deadlines that are
+ * missed, somebody who cancels. */
 #include "isolation/workloads.h"
 
 #define THREADS 16 /* the last of them cancels */

@@ -1,4 +1,5 @@
-/* Workloads that change the shape of the tree: growth at the end, runs of keys that come and go, and readers that stay. */
+/* Workloads that change the shape of the tree: growth at the end, runs of keys that come and go,
+ * and readers that stay. */
 #include "isolation/workloads.h"
 
 #include <string.h>
@@ -8,13 +9,14 @@
 #define SPAN 600
 #define READ_KEYS 64
 
-/* ---- appends ------------------------------------------------------------------------------------------------- */
+/* ---- appends --------------------------------------------------------------------------------- */
 
 struct queue {
 	_Atomic uint64_t next; /* of the blind appends */
 };
 
-/* Looks for the last key and inserts the next one: somebody else's append in between is a conflict. */
+/* Looks for the last key and inserts the next one: somebody else's append in between is a
+ * conflict. */
 static sop_status append_next(struct actor *actor, void *arg)
 {
 	const struct key_range all = range_all();
@@ -118,7 +120,7 @@ struct verdict workload_appends(uint64_t transactions)
 	return workload_run(&world, &plan);
 }
 
-/* ---- runs that come and go ----------------------------------------------------------------------------------- */
+/* ---- runs that come and go ------------------------------------------------------------------- */
 
 static sop_status put_run(struct actor *actor, void *arg)
 {
@@ -197,7 +199,7 @@ struct verdict workload_mass_delete(uint64_t transactions)
 	return workload_run(&world, &plan);
 }
 
-/* ---- readers that stay --------------------------------------------------------------------------------------- */
+/* ---- readers that stay ----------------------------------------------------------------------- */
 
 /* Looks at everything several times, giving writers time in between. */
 static sop_status look_long(struct actor *actor, void *arg)

@@ -1,11 +1,13 @@
-/* Workloads: what the threads of a world do, each directed at a class of anomalies. Nodes have four items (with
- * every third seed: as many as fit into 1 KB), so that splits and merges happen all the time. They are used by the tests of good engines and by those of planted bugs. */
+/* Workloads: what the threads of a world do, each directed at a class of anomalies. Nodes have
+ * four items (with every third seed: as many as fit into 1 KB), so that splits and merges happen
+ * all the time. They are used by the tests of good engines and by those of planted bugs. */
 #ifndef ISOLATION_WORKLOADS_H
 #define ISOLATION_WORKLOADS_H
 
 #include "isolation/actor.h"
 
-/* Runs about so many transactions in a new world and judges them; what is wrong is noted as failures. */
+/* Runs about so many transactions in a new world and judges them; what is wrong is noted as
+ * failures. */
 typedef struct verdict (*workload)(uint64_t transactions);
 
 /* Lists that grow, judged by the cycle checker and by the replay oracle. */
@@ -59,11 +61,11 @@ struct verdict workload_long_readers(uint64_t transactions);
 /* Read-modify-writes of a few hot keys: lost updates. */
 struct verdict workload_hot_keys(uint64_t transactions);
 
-/* Runs `run` in one new world after the other, each of another seed, until so many transactions (scaled) have been checked;
- * fails the test of cmocka if anything was wrong. */
+/* Runs `run` in one new world after the other, each of another seed, until so many transactions
+ * (scaled) have been checked; fails the test of cmocka if anything was wrong. */
 void workload_must_pass(workload run, uint64_t transactions);
 
-/* ---- for the workloads ----------------------------------------------------------------------------------------- */
+/* ---- for the workloads ----------------------------------------------------------------------- */
 
 /* What one thread does again and again; `how` varies from transaction to transaction. */
 struct workload_plan {

@@ -12,7 +12,7 @@
 #define NODE_BYTES 1024
 #define BY_BYTES_ONCE_IN 3 /* seeds: nodes are limited by their bytes alone, as with seed 2 */
 
-/* ---- opening ------------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static void must(sop_status status, const char *what, const sop_error *err)
 {
@@ -117,7 +117,7 @@ void world_close(struct world *world)
 	history_free(&world->history);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 struct play {
 	struct world *world;
@@ -139,7 +139,7 @@ void world_run(struct world *world, void (*body)(struct actor *actor, void *arg)
 	test_run_threads(world->options.threads, play_thread, &play);
 }
 
-/* ---- judging ------------------------------------------------------------------------------------------------- */
+/* ---- judging --------------------------------------------------------------------------------- */
 
 static sop_status look_at_all(struct actor *actor, void *arg)
 {

@@ -19,7 +19,7 @@ static uint64_t seed_set;
 static bool seed_is_set;
 static _Atomic unsigned failures;
 
-/* ---- the environment ----------------------------------------------------------------------------------------- */
+/* ---- the environment ------------------------------------------------------------------------- */
 
 void test_begin(int argc, char **argv)
 {
@@ -61,7 +61,7 @@ uint64_t test_scaled(uint64_t amount)
 	return scaled < 1.0 ? 1 : (uint64_t)scaled;
 }
 
-/* ---- failures ------------------------------------------------------------------------------------------------ */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 void test_print_replay(void)
 {
@@ -96,7 +96,7 @@ void test_forget_failures(void)
 	atomic_store(&failures, 0);
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 void *test_alloc(size_t size)
 {
@@ -122,7 +122,7 @@ void *test_grow(void *array, size_t count, size_t *capacity, size_t element_size
 	return test_resize(array, *capacity * element_size);
 }
 
-/* ---- random numbers ------------------------------------------------------------------------------------------ */
+/* ---- random numbers -------------------------------------------------------------------------- */
 
 static uint64_t rotate_left(uint64_t word, unsigned bits)
 {
@@ -167,7 +167,7 @@ bool test_rng_once_in(struct test_rng *rng, uint64_t times)
 	return test_rng_below(rng, times) == 0;
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 struct crew {
 	pthread_barrier_t start;
@@ -227,7 +227,7 @@ void test_sleep_us(unsigned microseconds)
 	(void)nanosleep(&pause, NULL);
 }
 
-/* ---- keys and values ----------------------------------------------------------------------------------------- */
+/* ---- keys and values ------------------------------------------------------------------------- */
 
 sop_bytes test_text(const char *text)
 {

@@ -1,5 +1,6 @@
-/* What all test programs share: seeds and scale from the environment, random numbers, threads that start together,
- * keys, and failures that print the one line which repeats them. Nothing here knows a particular test.
+/* What all test programs share: seeds and scale from the environment, random numbers, threads
+ * that start together, keys, and failures that print the one line which repeats them. Nothing
+ * here knows a particular test.
  *
  * SOP_TEST_SEED   seed of all random numbers (decimal or 0x hex; default 1)
  * SOP_TEST_SCALE  factor on the amount of work, a fraction or more (default 1)
@@ -39,11 +40,12 @@ void test_set_seed(uint64_t seed);
 /* `amount` times the scale of this run, at least 1. */
 uint64_t test_scaled(uint64_t amount);
 
-/* ---- failures ------------------------------------------------------------------------------------------------
- * cmocka's asserts jump, so they are for the thread of the test only. Any thread may note a failure; the test asserts
- * at its end that there is none. */
+/* ---- failures -----------------------------------------------------------------------------------
+ * cmocka's asserts jump, so they are for the thread of the test only. Any thread may note a failure;
+ * the test asserts at its end that there is none. */
 
-/* Prints the text and the line that repeats the run, and counts it. Only the first 20 are printed. Any thread. */
+/* Prints the text and the line that repeats the run, and counts it. Only the first 20 are
+ * printed. Any thread. */
 void test_note_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* How many were noted since the last call of test_forget_failures. */
@@ -60,7 +62,8 @@ void test_print_replay(void);
 			fail_msg("%u failures were noted, see above", test_failures());            \
 	} while (0)
 
-/* Fails the test, naming the status and the message in `err` (a sop_error), unless `call` returns `expected`. */
+/* Fails the test, naming the status and the message in `err` (a sop_error), unless `call`
+ * returns `expected`. */
 #define TEST_STATUS(call, expected, err)                                                           \
 	do {                                                                                       \
 		const sop_status test_status_ = (call);                                            \
@@ -73,7 +76,7 @@ void test_print_replay(void);
 
 #define TEST_OK(call, err) TEST_STATUS(call, SOP_OK, err)
 
-/* ---- memory of the tests: it is there or the program ends -------------------------------------------------------- */
+/* ---- memory of the tests: it is there or the program ends ------------------------------------ */
 
 void *test_alloc(size_t size);
 void *test_resize(void *memory, size_t size);
@@ -81,7 +84,7 @@ void *test_resize(void *memory, size_t size);
 /* Makes room for one more element behind `count` in an array that doubles; returns the array. */
 void *test_grow(void *array, size_t count, size_t *capacity, size_t element_size);
 
-/* ---- random numbers ------------------------------------------------------------------------------------------ */
+/* ---- random numbers -------------------------------------------------------------------------- */
 
 /* A generator (xoshiro256**): the same seed and stream give the same numbers everywhere. */
 struct test_rng {
@@ -98,7 +101,7 @@ uint64_t test_rng_below(struct test_rng *rng, uint64_t below);
 /* True once in `times` on average. */
 bool test_rng_once_in(struct test_rng *rng, uint64_t times);
 
-/* ---- threads ------------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 typedef void (*test_thread_body)(size_t index, void *arg);
 
@@ -109,7 +112,7 @@ void test_run_threads(size_t count, test_thread_body body, void *arg);
 int64_t test_now_ns(void);
 void test_sleep_us(unsigned microseconds);
 
-/* ---- keys and values ----------------------------------------------------------------------------------------- */
+/* ---- keys and values ------------------------------------------------------------------------- */
 
 static inline sop_bytes test_bytes(const void *data, size_t size)
 {
@@ -121,7 +124,8 @@ static inline sop_bytes test_bytes(const void *data, size_t size)
 /* The bytes of a text, without its NUL. */
 sop_bytes test_text(const char *text);
 
-/* `number` in 8 bytes: big-endian, so that raw keys sort as their numbers do. The view is into `room`. */
+/* `number` in 8 bytes: big-endian, so that raw keys sort as their numbers do. The view is into
+ * `room`. */
 sop_bytes test_key_u64(uint8_t room[8], uint64_t number);
 
 /* The number that test_key_u64 wrote. `key.size` must be 8. */
