@@ -479,6 +479,7 @@ static sop_status fetch_rows(sop_cursor *cursor, uint8_t *room, size_t size, siz
 			if (*count == rows_max)
 				return SOP_OK;
 		}
+		SOP_TRY(sopi_transaction_may_go_on(&cursor->txn->core, err));
 		SOP_TRY(stand_note(scan, stand, err));
 		status = forward ? sopi_scan_next(scan, &item, err)
 				 : sopi_scan_previous(scan, &item, err);
@@ -513,6 +514,8 @@ static sop_status fetch(sop_cursor *cursor, uint8_t *room, size_t size, size_t r
 	begin_at(cursor, (cursor->flags & SOP_CURSOR_REVERSE) == 0);
 	status = fetch_rows(cursor, room, size, rows_max, flags, &stand, &at, &count, &needed, err);
 	sop_buf_free(&stand.key);
+	if (status == SOP_TIMEOUT || status == SOP_CANCELLED)
+		return status;
 	if (count == 0) {
 		cursor->moved = moved || status == SOP_NOT_FOUND; /* else nothing was consumed */
 		if (status == SOP_NOT_FOUND)

@@ -6,6 +6,9 @@
 
 /* ---- reading ----------------------------------------------------------------------------------- */
 
+/* Long calls look for their deadline every so many items (a power of two, less one). */
+enum { LOOK_MASK = 1023 };
+
 static sop_status no_such_key(sop_error *err)
 {
 	return sopi_fail(err, SOP_NOT_FOUND, "there is no such key");
@@ -270,7 +273,7 @@ static sop_status over_range(struct sopi_transaction *txn, struct sopi_used *use
 	sopi_scan_init(&scan, txn, used, bounds, true);
 	while ((status = sopi_scan_next(&scan, &item, err)) == SOP_OK) {
 		(*count)++;
-		if ((*count & 1023) == 0)
+		if ((*count & LOOK_MASK) == 0)
 			SOP_TRY_OUT(sopi_transaction_may_go_on(txn, err));
 		if (removes)
 			SOP_TRY_OUT(sopi_transaction_add(txn, used, SOPI_OP_REMOVE,
@@ -379,6 +382,8 @@ static sop_status get_rows(struct sopi_transaction *txn, struct sopi_used *used,
 
 		SOP_TRY_OUT(sopi_rows_next(keys, "sop_get_many", &row, err));
 		SOP_TRY_OUT(get_row(txn, used, &row, flags, &whole_key, out, err));
+		if ((keys->left & LOOK_MASK) == 0)
+			SOP_TRY_OUT(sopi_transaction_may_go_on(txn, err));
 	}
 	sopi_rows_head(out->data, count, flags);
 	status = SOP_OK;
@@ -444,6 +449,8 @@ sop_status sop_put_many(sop_txn *txn, sop_store *store, sop_bytes rows, sop_put_
 		struct sopi_row row;
 
 		SOP_TRY_OUT(sopi_rows_next(&batch, __func__, &row, err));
+		if ((batch.left & LOOK_MASK) == LOOK_MASK)
+			SOP_TRY_OUT(sopi_transaction_may_go_on(&txn->core, err));
 		SOP_TRY_OUT(put_row(&txn->core, used, &row, how, err));
 		count++;
 	}

@@ -139,8 +139,8 @@ sop_status sop_commit(sop_txn *txn, sop_error *err)
 	if (txn->core.state != SOPI_OPEN)
 		return sopi_txn_ended(txn, __func__, err);
 	status = sopi_transaction_commit(&txn->core, err);
-	if (status == SOP_OK)
-		sopi_softlock_release(&txn->db->engine.softlocks, &txn->core);
+	/* Whoever does not come back must not hold others up: the next attempt takes them again. */
+	sopi_softlock_release(&txn->db->engine.softlocks, &txn->core);
 	sopi_txn_leave(txn);
 	return status;
 }
@@ -174,6 +174,7 @@ sop_status sop_rollback(sop_txn *txn, sop_error *err)
 	} else if (txn->core.state == SOPI_OPEN) {
 		sopi_slot_count(txn->core.slot, SOPI_ROLLBACKS, 1);
 		sopi_transaction_roll_back(&txn->core, SOP_OK);
+		sopi_transaction_let_go(&txn->core);
 	}
 	if (status == SOP_OK)
 		sopi_softlock_release(&txn->db->engine.softlocks, &txn->core);

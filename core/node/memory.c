@@ -177,7 +177,7 @@ void sopi_memory_give(struct sopi_memory *memory, void *block, size_t capacity)
 		*(void **)block = memory->free[class];
 		memory->free[class] = block;
 		memory->free_count[class]++;
-		memory->used_bytes -= capacity;
+		memory->used_bytes -= bytes_of(class);
 	}
 	sopi_mutex_unlock(&memory->mutex);
 }

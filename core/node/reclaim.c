@@ -133,6 +133,7 @@ sop_status sopi_reclaim_init(struct sopi_reclaim *reclaim,
 	sopi_mutex_init(&reclaim->slots_mutex);
 	sopi_mutex_init(&reclaim->pending_mutex);
 	sopi_mutex_init(&reclaim->mutex);
+	atomic_init(&reclaim->held_least, SOPI_POSITION_NONE);
 	atomic_init(&reclaim->epoch, 2); /* an epoch is never mistaken for IDLE or CLOSED */
 	reclaim->dispose = dispose;
 	reclaim->size_of = size_of;
@@ -333,6 +334,18 @@ static void sort_held(struct sopi_reclaim *reclaim, const struct look *look,
 	}
 }
 
+/* Publishes which snapshot's end is worth a collection. */
+static void note_held(struct sopi_reclaim *reclaim)
+{
+	uint64_t least = SOPI_POSITION_NONE;
+
+	for (size_t i = 0; i < reclaim->held_count; i++) {
+		if (reclaim->held[i].snapshot < least)
+			least = reclaim->held[i].snapshot;
+	}
+	atomic_store_explicit(&reclaim->held_least, least, memory_order_relaxed);
+}
+
 /* The least epoch of a running call. */
 static uint64_t oldest_epoch(struct sopi_reclaim *reclaim)
 {
@@ -400,6 +413,7 @@ void sopi_reclaim_run(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answ
 		sopi_mutex_lock(&reclaim->pending_mutex);
 		list_splice(&reclaim->pending, &again);
 		sopi_mutex_unlock(&reclaim->pending_mutex);
+		note_held(reclaim);
 		limbo_enter(reclaim, &freed, self);
 	}
 	limbo_leave(reclaim);

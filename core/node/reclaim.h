@@ -69,6 +69,7 @@ struct sopi_reclaim {
 	sopi_mutex pending_mutex; /* guards `pending`; leaf of the lock order */
 	struct sopi_version_list pending;
 	_Atomic size_t pending_bytes;
+	_Atomic uint64_t held_least; /* the least snapshot that pins something, or SOPI_POSITION_NONE */
 	sopi_mutex mutex; /* one collection at a time; guards what follows */
 	struct sopi_held *held;
 	size_t held_count;

@@ -132,11 +132,12 @@ static void respect_softlocks(struct sopi_transaction *txn, const struct plan *p
 	const struct sopi_used *used = NULL;
 	int64_t deadline_ns;
 
-	if (SOPI_LIKELY(atomic_load_explicit(&engine->softlocks.held, memory_order_relaxed) == 0) ||
-	    plan->change_count > SOPI_CHANGES_AT_ONCE)
+	if (SOPI_LIKELY(atomic_load_explicit(&engine->softlocks.held, memory_order_relaxed) == 0))
 		return;
 	deadline_ns = sopi_clock_monotonic_ns(engine->platform->clock) +
-		      (int64_t)SOPI_SOFTLOCK_WAIT_MS * NS_PER_MS;
+		      (int64_t)SOPI_SOFTLOCK_LEASE_MS * NS_PER_MS;
+	if (txn->deadline_ns != 0 && txn->deadline_ns < deadline_ns)
+		deadline_ns = txn->deadline_ns;
 	for (size_t i = 0; i < plan->change_count; i++) {
 		const struct sopi_operation *operation = txn->changes[i].newest;
 
@@ -310,6 +311,7 @@ static sop_status end_reading(struct sopi_transaction *txn)
 	sopi_transaction_roll_back(txn, SOP_OK);
 	txn->state = SOPI_COMMITTED;
 	txn->position = txn->snapshot;
+	sopi_transaction_let_go(txn);
 	return SOP_OK;
 }
 
@@ -381,10 +383,8 @@ sop_status sopi_transaction_commit(struct sopi_transaction *txn, sop_error *err)
 	if (status == SOP_OK)
 		status = lock(txn, err);
 	if (status == SOP_OK) {
-		if (atomic_load_explicit(&txn->cancelled, memory_order_relaxed))
-			status = sopi_fail(err, SOP_CANCELLED,
-					   "the transaction was cancelled and is rolled back");
-		else
+		status = sopi_transaction_may_go_on(txn, err); /* the last moment at which it may end */
+		if (status == SOP_OK)
 			status = commit_locked(txn, &plan, &conflict, err);
 		sopi_mutex_unlock(&engine->commit_mutex);
 	}

@@ -19,7 +19,9 @@ static void take_softlocks(struct sopi_transaction *txn)
 		sopi_softlock_take(softlocks,
 				   sopi_softlock_of(txn->conflict_store_id, key,
 						    key != NULL ? txn->conflict_key.size : 0),
-				   txn);
+				   txn,
+				   sopi_clock_monotonic_ns(txn->engine->platform->clock) +
+					   (int64_t)SOPI_SOFTLOCK_LEASE_MS * 1000 * NS_PER_US);
 }
 
 /* How long to wait: between half and all of a time that doubles with each attempt. */

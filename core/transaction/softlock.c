@@ -25,7 +25,8 @@ uint64_t sopi_softlock_of(uint64_t store, const uint8_t *key, size_t size)
 	return hash;
 }
 
-void sopi_softlock_take(struct sopi_softlocks *softlocks, uint64_t what, const void *holder)
+void sopi_softlock_take(struct sopi_softlocks *softlocks, uint64_t what, const void *holder,
+			int64_t until_ns)
 {
 	struct sopi_softlock *free_lock = NULL;
 
@@ -41,7 +42,7 @@ void sopi_softlock_take(struct sopi_softlocks *softlocks, uint64_t what, const v
 		}
 	}
 	if (free_lock != NULL) {
-		*free_lock = (struct sopi_softlock){ what, holder };
+		*free_lock = (struct sopi_softlock){ what, holder, until_ns };
 		atomic_fetch_add_explicit(&softlocks->held, 1, memory_order_relaxed);
 	}
 	sopi_mutex_unlock(&softlocks->mutex);
@@ -67,23 +68,27 @@ void sopi_softlock_release(struct sopi_softlocks *softlocks, const void *holder)
 	sopi_mutex_unlock(&softlocks->mutex);
 }
 
-static bool is_held_locked(const struct sopi_softlocks *softlocks, uint64_t what, const void *holder)
+/* When the lease of another's lock on `what` ends; 0: there is none. */
+static int64_t held_until_locked(const struct sopi_softlocks *softlocks, uint64_t what, const void *holder)
 {
 	for (size_t i = 0; i < SOPI_SOFTLOCKS_MAX; i++) {
 		const struct sopi_softlock *lock = &softlocks->locks[i];
 
 		if (lock->holder != NULL && lock->holder != holder && lock->what == what)
-			return true;
+			return lock->until_ns;
 	}
-	return false;
+	return 0;
 }
 
 void sopi_softlock_wait(struct sopi_softlocks *softlocks, uint64_t what, const void *holder,
 			int64_t deadline_ns)
 {
+	int64_t until_ns;
+
 	sopi_mutex_lock(&softlocks->mutex);
-	while (is_held_locked(softlocks, what, holder)) {
-		if (!sopi_cond_wait_until(&softlocks->released, &softlocks->mutex, deadline_ns))
+	while ((until_ns = held_until_locked(softlocks, what, holder)) != 0) {
+		until_ns = until_ns < deadline_ns ? until_ns : deadline_ns;
+		if (!sopi_cond_wait_until(&softlocks->released, &softlocks->mutex, until_ns))
 			break;
 	}
 	sopi_mutex_unlock(&softlocks->mutex);

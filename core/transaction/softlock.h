@@ -11,12 +11,13 @@
 
 enum {
 	SOPI_SOFTLOCKS_MAX = 64, /* held at once in a database; more are not granted */
-	SOPI_SOFTLOCK_WAIT_MS = 20, /* how long others wait at most */
+	SOPI_SOFTLOCK_LEASE_MS = 1000, /* how long one lasts, and others wait, at most */
 };
 
 struct sopi_softlock {
 	uint64_t what; /* hash of a store and a key, or of a store alone */
 	const void *holder;
+	int64_t until_ns; /* monotonic: end of its lease */
 };
 
 struct sopi_softlocks {
@@ -33,7 +34,8 @@ void sopi_softlocks_destroy(struct sopi_softlocks *softlocks);
 uint64_t sopi_softlock_of(uint64_t store, const uint8_t *key, size_t size);
 
 /* Takes a lock; a full table, or one that another holds already, is no failure. */
-void sopi_softlock_take(struct sopi_softlocks *softlocks, uint64_t what, const void *holder);
+void sopi_softlock_take(struct sopi_softlocks *softlocks, uint64_t what, const void *holder,
+			int64_t until_ns);
 
 /* Gives back all that `holder` holds. */
 void sopi_softlock_release(struct sopi_softlocks *softlocks, const void *holder);

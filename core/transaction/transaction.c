@@ -283,3 +283,12 @@ void sopi_transaction_expire_oldest(struct sopi_engine *engine)
 		atomic_store_explicit(&oldest->expired, least, memory_order_relaxed);
 	sopi_mutex_unlock(&reclaim->slots_mutex);
 }
+
+void sopi_transaction_let_go(struct sopi_transaction *txn)
+{
+	struct sopi_engine *engine = txn->engine;
+	struct sopi_reclaim *reclaim = &engine->forest.reclaim;
+
+	if (SOPI_UNLIKELY(atomic_load_explicit(&reclaim->held_least, memory_order_relaxed) == txn->snapshot))
+		sopi_reclaim_run(reclaim, &engine->answered, txn->slot);
+}

@@ -122,6 +122,9 @@ void sopi_transaction_destroy(struct sopi_transaction *txn);
 /* TIMEOUT or CANCELLED if it may not go on: then it is rolled back. */
 sop_status sopi_transaction_may_go_on(struct sopi_transaction *txn, sop_error *err);
 
+/* After the end of a transaction: frees the old versions that its snapshot alone kept. REQUIRES: the slot claimed. */
+void sopi_transaction_let_go(struct sopi_transaction *txn);
+
 /* Ends the oldest open transaction with TIMEOUT at its next call: it keeps too many old versions. */
 void sopi_transaction_expire_oldest(struct sopi_engine *engine);
 

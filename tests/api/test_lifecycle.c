@@ -221,8 +221,8 @@ static void another_declaration_is_a_schema_error_that_names_the_difference(void
 	static const char *const others[] = {
 		"{\"v\":1,\"sort\":[{\"n\":\"name\",\"t\":\"int\"}],\"ride\":[{\"n\":\"gone\",\"t\":\"bool\",\"default\":false}]}",
 		"{\"v\":1,\"sort\":[{\"n\":\"other\",\"t\":\"str\"}],\"ride\":[{\"n\":\"gone\",\"t\":\"bool\",\"default\":false}]}",
-		"{\"v\":1,\"sort\":[{\"n\":\"name\",\"t\":\"str\",\"desc\":true}],"
-		"\"ride\":[{\"n\":\"gone\",\"t\":\"bool\",\"default\":false}]}",
+		("{\"v\":1,\"sort\":[{\"n\":\"name\",\"t\":\"str\",\"desc\":true}],"
+		 "\"ride\":[{\"n\":\"gone\",\"t\":\"bool\",\"default\":false}]}"),
 		"{\"v\":1,\"sort\":[{\"n\":\"name\",\"t\":\"str\"}]}",
 	};
 	sop_buf value = SOP_BUF_INIT;

@@ -561,6 +561,47 @@ static void an_id_that_changed_nothing_may_be_used_again(void **state)
 	fixture_close(&f);
 }
 
+/* Exact for the last million that wrote; what is older may be unknown. */
+static void outcomes_are_exact_for_the_last_million(void **state)
+{
+	enum { KEPT = 1000000, BEYOND = 100000, SAMPLES = 1000 };
+	const uint64_t rounds = test_scaled(KEPT + BEYOND);
+	uint8_t(*ids)[16] = test_alloc(rounds * sizeof *ids);
+	uint64_t *positions = test_alloc(rounds * sizeof *positions);
+	struct test_rng rng;
+	struct fixture f;
+
+	(void)state;
+	test_rng_init(&rng, test_seed(), 3);
+	fixture_open(&f);
+	TEST_OK(sop_rollback(f.txn, &f.err), f.err);
+	for (uint64_t i = 0; i < rounds; i++) {
+		TEST_OK(sop_txn_renew(f.txn, &f.err), f.err);
+		TEST_OK(sop_put(f.txn, f.raw, test_text("k"), test_bytes(&i, sizeof i), &f.err), f.err);
+		TEST_OK(sop_txn_id(f.txn, ids[i], &f.err), f.err);
+		TEST_OK(sop_commit(f.txn, &f.err), f.err);
+		TEST_OK(sop_txn_position(f.txn, &positions[i], &f.err), f.err);
+		assert_true(i == 0 || positions[i] > positions[i - 1]);
+	}
+	for (unsigned sample = 0; sample < SAMPLES; sample++) {
+		const uint64_t kept = rounds < KEPT ? rounds : KEPT;
+		const uint64_t i = sample < 2 ? rounds - 1 - sample * (kept - 1)
+					      : rounds - 1 - test_rng_below(&rng, kept);
+		const uint64_t old = test_rng_below(&rng, rounds);
+		uint64_t position = 0;
+		sop_outcome outcome = outcome_of(&f, ids[i], &position);
+
+		assert_int_equal(outcome, SOP_OUTCOME_COMMITTED);
+		assert_int_equal(position, positions[i]);
+		outcome = outcome_of(&f, ids[old], &position); /* never a wrong answer */
+		assert_true(outcome == SOP_OUTCOME_COMMITTED ? position == positions[old]
+							     : outcome == SOP_OUTCOME_UNKNOWN);
+	}
+	free(ids);
+	free(positions);
+	fixture_close(&f);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -583,6 +624,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(outcomes_are_known_by_id),
 		cmocka_unit_test(an_id_commits_once),
 		cmocka_unit_test(an_id_that_changed_nothing_may_be_used_again),
+		cmocka_unit_test(outcomes_are_exact_for_the_last_million),
 		cmocka_unit_test(every_message_says_what_to_do),
 	};
 

@@ -38,7 +38,7 @@ static bool waits(struct sopi_softlocks *softlocks, uint64_t what, const void *h
 static void others_wait_and_the_holder_does_not(void **state)
 {
 	assert_false(waits(*state, 7, &holder_b));
-	sopi_softlock_take(*state, 7, &holder_a);
+	sopi_softlock_take(*state, 7, &holder_a, INT64_MAX);
 	assert_true(waits(*state, 7, &holder_b));
 	assert_false(waits(*state, 7, &holder_a));
 	assert_false(waits(*state, 8, &holder_b));
@@ -46,13 +46,20 @@ static void others_wait_and_the_holder_does_not(void **state)
 	assert_false(waits(*state, 7, &holder_b));
 }
 
+/* Who holds a lock and does not come back holds nobody up for ever. */
+static void a_lease_that_has_ended_holds_nobody(void **state)
+{
+	sopi_softlock_take(*state, 7, &holder_a, 1); /* ended soon after the machine was started */
+	assert_false(waits(*state, 7, &holder_b));
+}
+
 static void the_first_holder_keeps_it(void **state)
 {
 	struct sopi_softlocks *softlocks = *state;
 
-	sopi_softlock_take(softlocks, 7, &holder_a);
-	sopi_softlock_take(softlocks, 7, &holder_b);
-	sopi_softlock_take(softlocks, 7, &holder_a); /* twice is once */
+	sopi_softlock_take(softlocks, 7, &holder_a, INT64_MAX);
+	sopi_softlock_take(softlocks, 7, &holder_b, INT64_MAX);
+	sopi_softlock_take(softlocks, 7, &holder_a, INT64_MAX); /* twice is once */
 	assert_int_equal(atomic_load(&softlocks->held), 1);
 	assert_false(waits(softlocks, 7, &holder_a));
 	sopi_softlock_release(softlocks, &holder_b);
@@ -65,13 +72,13 @@ static void releasing_gives_back_all_of_one_holder_only(void **state)
 {
 	struct sopi_softlocks *softlocks = *state;
 
-	sopi_softlock_take(softlocks, 1, &holder_a);
-	sopi_softlock_take(softlocks, 2, &holder_b);
-	sopi_softlock_take(softlocks, 3, &holder_a);
+	sopi_softlock_take(softlocks, 1, &holder_a, INT64_MAX);
+	sopi_softlock_take(softlocks, 2, &holder_b, INT64_MAX);
+	sopi_softlock_take(softlocks, 3, &holder_a, INT64_MAX);
 	sopi_softlock_release(softlocks, &holder_a);
 	assert_int_equal(atomic_load(&softlocks->held), 1);
 	assert_true(waits(softlocks, 2, &holder_a));
-	sopi_softlock_take(softlocks, 1, &holder_b);
+	sopi_softlock_take(softlocks, 1, &holder_b, INT64_MAX);
 	assert_true(waits(softlocks, 1, &holder_a));
 }
 
@@ -80,13 +87,13 @@ static void a_full_table_grants_no_more_and_works_again_afterwards(void **state)
 	struct sopi_softlocks *softlocks = *state;
 
 	for (uint64_t i = 0; i < SOPI_SOFTLOCKS_MAX + 10; i++)
-		sopi_softlock_take(softlocks, i, &holder_a);
+		sopi_softlock_take(softlocks, i, &holder_a, INT64_MAX);
 	assert_int_equal(atomic_load(&softlocks->held), SOPI_SOFTLOCKS_MAX);
 	assert_false(waits(softlocks, SOPI_SOFTLOCKS_MAX, &holder_b));
 	assert_true(waits(softlocks, SOPI_SOFTLOCKS_MAX - 1, &holder_b));
 	sopi_softlock_release(softlocks, &holder_a);
 	assert_int_equal(atomic_load(&softlocks->held), 0);
-	sopi_softlock_take(softlocks, 1000, &holder_b);
+	sopi_softlock_take(softlocks, 1000, &holder_b, INT64_MAX);
 	assert_true(waits(softlocks, 1000, &holder_a));
 }
 
@@ -119,14 +126,14 @@ static void release_later(size_t index, void *arg)
 
 static void a_release_wakes_who_waits(void **state)
 {
-	sopi_softlock_take(*state, 7, &holder_a);
+	sopi_softlock_take(*state, 7, &holder_a, INT64_MAX);
 	test_run_threads(4, release_later, *state);
 	TEST_NO_FAILURES();
 }
 
 static void a_deadline_in_the_past_is_no_wait(void **state)
 {
-	sopi_softlock_take(*state, 7, &holder_a);
+	sopi_softlock_take(*state, 7, &holder_a, INT64_MAX);
 	sopi_softlock_wait(*state, 7, &holder_b, 0);
 }
 
@@ -135,6 +142,7 @@ int main(int argc, char **argv)
 #define SOFTLOCK_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		SOFTLOCK_TEST(others_wait_and_the_holder_does_not),
+		SOFTLOCK_TEST(a_lease_that_has_ended_holds_nobody),
 		SOFTLOCK_TEST(the_first_holder_keeps_it),
 		SOFTLOCK_TEST(releasing_gives_back_all_of_one_holder_only),
 		SOFTLOCK_TEST(a_full_table_grants_no_more_and_works_again_afterwards),
