@@ -88,6 +88,7 @@ sop_status sopi_transaction_savepoint(struct sopi_transaction *txn, uint64_t *sa
 
 sop_status sopi_transaction_roll_back_to(struct sopi_transaction *txn, uint64_t savepoint, sop_error *err)
 {
+	const uint64_t catalog_changes = txn->catalog_changes;
 	struct sopi_operation *mark;
 
 	if (savepoint == 0 || savepoint > txn->savepoint_count)
@@ -106,5 +107,7 @@ sop_status sopi_transaction_roll_back_to(struct sopi_transaction *txn, uint64_t 
 		txn->last = operation->before;
 		txn->operation_count--;
 	}
+	if (txn->catalog_changes != catalog_changes)
+		sopi_transaction_reconsider_schemas(txn);
 	return SOP_OK;
 }

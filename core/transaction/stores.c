@@ -143,7 +143,34 @@ static sop_status remove_name(struct sopi_transaction *txn, const char *name, si
 
 /* ---- declarations ------------------------------------------------------------------------------ */
 
-/* Makes the declared schema, which appends ride-along fields, that of the store. */
+void sopi_used_free_extension(struct sopi_used *used)
+{
+	if (used->extension == NULL)
+		return;
+	sopi_schema_free(used->extension->schema);
+	sopi_free(used->extension);
+	used->extension = NULL;
+}
+
+void sopi_transaction_reconsider_schemas(struct sopi_transaction *txn)
+{
+	for (struct sopi_used *used = txn->used; used != NULL; used = used->next) {
+		const struct sopi_operation *operation = txn->last;
+
+		if (used->extension == NULL)
+			continue;
+		while (operation != NULL && (operation->index != txn->names ||
+					     (uint64_t)operation->number != used->store->tree.id))
+			operation = operation->before;
+		if (operation != NULL && operation->kind == SOPI_OP_PUT)
+			continue; /* what is left still says so, or the next look-up extends it again */
+		sopi_used_free_extension(used);
+		used->schema = atomic_load_explicit(&used->store->tree.schema, memory_order_acquire);
+	}
+}
+
+/* Makes the declared schema, which appends ride-along fields, that of the store; a transaction that
+ * only reads sees it so. */
 static sop_status extend_schema(struct sopi_transaction *txn, const struct sopi_declaration *declaration,
 				const struct named *named, struct sopi_used *used, sop_error *err)
 {
@@ -152,15 +179,15 @@ static sop_status extend_schema(struct sopi_transaction *txn, const struct sopi_
 	void *memory = NULL;
 	sop_status status;
 
-	used->schema = declaration->schema;
-	if (!sopi_transaction_writes(txn) || used->extension != NULL)
-		return SOP_OK;
 	SOP_TRY(sopi_alloc_zeroed(sizeof *extension, &memory, err));
 	extension = memory;
 	SOP_TRY_OUT(sopi_schema_copy(declaration->schema, &extension->schema, err));
 	descriptor.schema = declaration->schema->text;
-	SOP_TRY_OUT(put_name(txn, declaration->name, declaration->name_size, &descriptor, err));
+	if (sopi_transaction_writes(txn))
+		SOP_TRY_OUT(put_name(txn, declaration->name, declaration->name_size, &descriptor, err));
+	sopi_used_free_extension(used); /* an earlier, shorter one */
 	used->extension = extension;
+	used->schema = extension->schema;
 	return SOP_OK;
 out:
 	sopi_schema_free(extension->schema);

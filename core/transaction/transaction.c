@@ -141,22 +141,13 @@ static void free_values(struct sopi_transaction *txn)
 	txn->value_bytes = 0;
 }
 
-static void free_extension(struct sopi_used *used)
-{
-	if (used->extension == NULL)
-		return;
-	sopi_schema_free(used->extension->schema);
-	sopi_free(used->extension);
-	used->extension = NULL;
-}
-
 void sopi_transaction_reset(struct sopi_transaction *txn)
 {
 	while (txn->used != NULL) {
 		struct sopi_used *used = txn->used;
 
 		txn->used = used->next;
-		free_extension(used);
+		sopi_used_free_extension(used);
 		sopi_index_clear(&used->index);
 		used->next = txn->unused;
 		txn->unused = used;

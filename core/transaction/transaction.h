@@ -160,6 +160,12 @@ sop_status sopi_transaction_rename(struct sopi_transaction *txn,
 				   const struct sopi_declaration *declaration, sop_bytes to,
 				   sop_error *err);
 
+/* Within transaction: frees the schema that a store was to get. */
+void sopi_used_free_extension(struct sopi_used *used);
+
+/* Within transaction: after operations were taken back, stores whose extension went with them have their old schema. */
+void sopi_transaction_reconsider_schemas(struct sopi_transaction *txn);
+
 /* The catalog as a store that can be read. */
 sop_status sopi_transaction_names(struct sopi_transaction *txn, struct sopi_used **out, sop_error *err);
 

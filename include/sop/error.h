@@ -41,8 +41,8 @@ typedef int32_t sop_status;
 	X(CONFLICT, -3, SOP_TRAIT_RETRY | SOP_TRAIT_ABORT,                                         \
 	  "another transaction changed what this one read; roll back and run it again")            \
 	X(LOCKED, -4, SOP_TRAIT_RETRY, "another process has the database open")                    \
-	X(TIMEOUT, -5, SOP_TRAIT_RETRY, "the deadline has passed")               \
-	X(CANCELLED, -6, 0u, "the transaction was cancelled")                         \
+	X(TIMEOUT, -5, SOP_TRAIT_RETRY, "the deadline has passed")                                 \
+	X(CANCELLED, -6, 0u, "the transaction was cancelled")                                      \
 	X(UNKNOWN, -7, SOP_TRAIT_MAYBE_COMMITTED,                                                  \
 	  "the commit may or may not have happened; ask for its outcome")                          \
 	X(CLOSED, -8, SOP_TRAIT_MISUSE, "the handle, or its parent, is closed")                    \

@@ -216,6 +216,27 @@ static bool is_atomic(unsigned kind)
 	return kind == OP_ADD || kind == OP_MIN || kind == OP_MAX;
 }
 
+/* Whether the items of a key are others now than when the transaction began. */
+static bool key_has_changed(struct run *run, const struct context *context, unsigned store, sop_bytes key)
+{
+	const uint32_t word = universe_find(&run->config->universe, key);
+	const struct items *before = context->begin.stores[store].items;
+	const struct items *after = run->base.stores[store].items;
+	const struct point from = { word, 0 };
+	const struct point to = { word + 1, 0 };
+	size_t old = items_find(before, from);
+	size_t new = items_find(after, from);
+
+	if (word == run->config->universe.count)
+		return FAIL("a conflict on a key of %zu bytes that nobody has used", key.size);
+	if (items_find(before, to) - old != items_find(after, to) - new)
+		return true;
+	for (; old < items_find(before, to); old++, new ++)
+		if (before->at[old] != after->at[new])
+			return true;
+	return FAIL("a conflict on word %u, which nobody has changed", word);
+}
+
 /* A conflict must name a store that somebody else has changed; a blind transaction, one that was made or dropped. */
 static bool conflict_is_true(struct run *run, const struct context *context)
 {
@@ -239,7 +260,7 @@ static bool conflict_is_true(struct run *run, const struct context *context)
 		return FAIL("a conflict in store %u, which nobody has changed", number);
 	if (context->blind)
 		return FAIL("a conflict of a transaction that has read nothing");
-	return true;
+	return key.size == 0 || key_has_changed(run, context, number, key);
 }
 
 static bool after_conflict(struct run *run, struct context *context, uint64_t seed)

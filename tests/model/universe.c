@@ -502,6 +502,15 @@ void universe_prefix(const struct universe *universe, uint32_t number, uint32_t 
 		(*to)++;
 }
 
+uint32_t universe_find(const struct universe *universe, sop_bytes bytes)
+{
+	for (uint32_t i = 0; i < universe->count; i++)
+		if (universe->words[i].size == bytes.size &&
+		    (bytes.size == 0 || memcmp(universe->words[i].bytes, bytes.data, bytes.size) == 0))
+			return i;
+	return universe->count;
+}
+
 uint32_t universe_key(const struct universe *universe, uint32_t number, struct ride ride,
 		      unsigned given, uint8_t *room)
 {

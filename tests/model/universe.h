@@ -61,6 +61,9 @@ void universe_free(struct universe *universe);
 /* The words that begin with the bytes of word `number`: those from *from to *to - 1. */
 void universe_prefix(const struct universe *universe, uint32_t number, uint32_t *from, uint32_t *to);
 
+/* The number of the word with these bytes, or `count` if there is none. */
+uint32_t universe_find(const struct universe *universe, sop_bytes bytes);
+
 /* Writes word `number` and its first `given` ride-along fields to `room` (KEY_BYTES_MAX + RIDE_BYTES_MAX); returns the size. */
 uint32_t universe_key(const struct universe *universe, uint32_t number, struct ride ride,
 		      unsigned given, uint8_t *room);
