@@ -271,6 +271,95 @@ static void closing_under_load_harms_nobody(void **state)
 	}
 }
 
+/* ---- the one who always loses ----------------------------------------------------------------------------------- */
+
+enum { WINS = 3, ATTEMPTS_MAX = 60 };
+
+struct contention {
+	struct fixture *f;
+	_Atomic int over;
+	_Atomic uint64_t overtaken; /* commits of the fast ones */
+	uint32_t attempts[WINS];
+	sop_status status;
+};
+
+/* Reads, thinks for long, and writes: without help it is overtaken every time. */
+static sop_status win_once(struct contention *contention, sop_txn *txn, uint32_t *attempts)
+{
+	sop_buf value = SOP_BUF_INIT;
+	sop_error err = SOP_ERROR_INIT;
+	sop_status status;
+
+	for (;;) {
+		status = sop_get(txn, contention->f->raw, test_text("a"), &value, &err);
+		test_sleep_us(2000);
+		if (status == SOP_OK)
+			status = sop_put(txn, contention->f->raw, test_text("a"), test_text("slow"),
+					 &err);
+		if (status == SOP_OK)
+			status = sop_commit(txn, &err);
+		if (status != SOP_CONFLICT)
+			break;
+		status = sop_txn_again(txn, &err);
+		if (status != SOP_OK)
+			break;
+	}
+	(void)sop_txn_attempts(txn, attempts, NULL);
+	sop_buf_free(&value);
+	return status;
+}
+
+static void one_slow_and_two_fast(size_t index, void *arg)
+{
+	struct contention *contention = arg;
+	sop_txn_options options = SOP_TXN_OPTIONS_INIT;
+	sop_error err = SOP_ERROR_INIT;
+	sop_txn *txn = NULL;
+	sop_status status = SOP_OK;
+
+	options.deadline_ms = 60000;
+	if (sop_begin(contention->f->db, &options, &txn, &err) != SOP_OK)
+		test_note_failure("begin: %s", err.message);
+	if (index == 0) {
+		for (size_t win = 0; win < WINS && status == SOP_OK; win++) {
+			if (win > 0)
+				status = sop_txn_renew(txn, &err);
+			if (status == SOP_OK)
+				status = win_once(contention, txn, &contention->attempts[win]);
+		}
+		contention->status = status;
+		atomic_store(&contention->over, 1);
+	}
+	while (index != 0 && atomic_load(&contention->over) == 0) {
+		if (sop_put(txn, contention->f->raw, test_text("a"), test_text("fast"), &err) != SOP_OK ||
+		    sop_commit(txn, &err) != SOP_OK || sop_txn_renew(txn, &err) != SOP_OK) {
+			test_note_failure("a fast one: %s", err.message);
+			break;
+		}
+		atomic_fetch_add(&contention->overtaken, 1);
+	}
+	sop_txn_free(txn);
+}
+
+/* From the sixth attempt on the others wait for the one who lost. */
+static void the_one_who_always_loses_wins_in_the_end(void **state)
+{
+	struct fixture f;
+	struct contention contention = { .f = &f };
+
+	(void)state;
+	test_forget_failures();
+	fixture_open(&f);
+	test_run_threads(3, one_slow_and_two_fast, &contention);
+	TEST_NO_FAILURES();
+	assert_int_equal(contention.status, SOP_OK);
+	for (size_t win = 0; win < WINS; win++)
+		assert_in_range(contention.attempts[win], 1, ATTEMPTS_MAX);
+	assert_true(atomic_load(&contention.overtaken) > WINS); /* and the others were not kept out for ever */
+	fixture_works(f.db);
+	fixture_close(&f);
+}
+
 /* ---- handles that move ------------------------------------------------------------------------------------------- */
 
 struct moving {
@@ -321,6 +410,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(rolling_back_from_outside_waits_for_the_call_that_runs),
 		cmocka_unit_test(closing_waits_for_the_calls_that_run),
 		cmocka_unit_test(closing_under_load_harms_nobody),
+		cmocka_unit_test(the_one_who_always_loses_wins_in_the_end),
 		cmocka_unit_test(a_transaction_may_move_between_threads),
 		cmocka_unit_test(every_message_says_what_to_do),
 	};
