@@ -12,6 +12,21 @@ enum { NS_PER_MS = 1000000, LEAVES_PREPARED_MAX = 4096, SMALL_BYTES = 64 };
 
 /* ---- conflicts --------------------------------------------------------------------------------- */
 
+/* Remembers the key as the caller knows it: without the item id, and not escaped. */
+static sop_status note_key(struct sopi_transaction *txn, const struct sopi_conflict *conflict, bool has_key)
+{
+	const struct sopi_used *used = conflict->used;
+	sop_bytes key = { has_key ? conflict->key : (const uint8_t *)"",
+			  has_key ? conflict->key_size : 0 };
+
+	if (has_key && used->store->tree.duplicates && key.size >= SOPI_ITEM_ID_BYTES) {
+		key.size -= SOPI_ITEM_ID_BYTES;
+		if (used->schema == NULL)
+			return sopi_raw_unescape(key, &txn->conflict_key, NULL, NULL);
+	}
+	return sopi_buf_set(&txn->conflict_key, key.data, key.size, NULL);
+}
+
 /* Remembers where the transaction lost, for the caller and for soft locks, and ends it. */
 static sop_status lose(struct sopi_transaction *txn, const struct sopi_conflict *conflict, sop_error *err)
 {
@@ -22,10 +37,11 @@ static sop_status lose(struct sopi_transaction *txn, const struct sopi_conflict 
 	const bool has_key = !is_name && conflict->key != NULL;
 
 	txn->has_conflict = sopi_buf_set(&txn->conflict_store, name, name_size, NULL) == SOP_OK &&
-			    sopi_buf_set(&txn->conflict_key,
-					 has_key ? conflict->key : (const uint8_t *)"",
-					 has_key ? conflict->key_size : 0, NULL) == SOP_OK;
-	txn->conflict_is_range = conflict->range || !has_key;
+			    note_key(txn, conflict, has_key) == SOP_OK;
+	txn->conflict_lock = sopi_softlock_of(conflict->used != NULL ? conflict->used->store->tree.id
+								     : SOPI_CATALOG_ID,
+					      conflict->range || !has_key ? NULL : conflict->key,
+					      conflict->range || !has_key ? 0 : conflict->key_size);
 	txn->conflict_store_id = conflict->used != NULL ? conflict->used->store->tree.id
 							: SOPI_CATALOG_ID;
 	sopi_slot_count(txn->slot, SOPI_CONFLICTS, 1);

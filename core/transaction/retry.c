@@ -13,13 +13,9 @@ enum {
 static void take_softlocks(struct sopi_transaction *txn)
 {
 	struct sopi_softlocks *softlocks = &txn->engine->softlocks;
-	const uint8_t *key = txn->conflict_is_range ? NULL : txn->conflict_key.data;
 
 	if (txn->has_conflict)
-		sopi_softlock_take(softlocks,
-				   sopi_softlock_of(txn->conflict_store_id, key,
-						    key != NULL ? txn->conflict_key.size : 0),
-				   txn,
+		sopi_softlock_take(softlocks, txn->conflict_lock, txn,
 				   sopi_clock_monotonic_ns(txn->engine->platform->clock) +
 					   (int64_t)SOPI_SOFTLOCK_LEASE_MS * 1000 * NS_PER_US);
 }

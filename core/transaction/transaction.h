@@ -90,7 +90,7 @@ struct sopi_transaction {
 	struct sopi_change *changes; /* scratch of commit */
 	size_t change_capacity;
 	bool has_conflict; /* the following is set */
-	bool conflict_is_range;
+	uint64_t conflict_lock; /* what to lock softly, should it lose often */
 	uint64_t conflict_store_id;
 	sop_buf conflict_store;
 	sop_buf conflict_key;
