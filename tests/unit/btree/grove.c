@@ -2,6 +2,7 @@
 #include "grove.h"
 
 #include "base/alloc.h"
+#include "node/page.h"
 
 #include <stdlib.h>
 
@@ -59,12 +60,13 @@ void grove_plan(struct grove *grove)
 /* The key of a number: the same bytes before it for all, its own behind it. */
 static size_t make_key(const struct grove *grove, uint64_t number, uint8_t *key)
 {
+	const size_t pad = number < GROVE_BESIDE ? grove->style.key_pad : 0;
 	const size_t tail = grove->style.key_tail == 0 ? 0 : number * 7919 % (grove->style.key_tail + 1);
 
-	memset(key, 'p', grove->style.key_pad);
-	sopi_store_u64be(key + grove->style.key_pad, number);
-	memset(key + grove->style.key_pad + 8, (int)(number % 251), tail);
-	return grove->style.key_pad + 8 + tail;
+	memset(key, 'p', pad);
+	sopi_store_u64be(key + pad, number);
+	memset(key + pad + 8, (int)(number % 251), tail);
+	return pad + 8 + tail;
 }
 
 static struct sopi_value *make_apart(struct grove *grove, uint32_t size)
@@ -289,6 +291,27 @@ static size_t check_leaf(const struct sopi_block *leaf, const struct range *rang
 	return leaf->version.items;
 }
 
+static uint64_t locate(void *arg, const struct sopi_value *value)
+{
+	(void)arg;
+	return (uintptr_t)value;
+}
+
+/* Every node can be written as a page. */
+static void check_page(const struct sopi_vnode *vnode)
+{
+	const struct sopi_page_id id = { vnode->vid, 16, atomic_load(&vnode->newest) };
+	const struct sopi_page_locator locator = { locate, NULL };
+	const struct sopi_page_origin origin = { "", 0 };
+	sop_error err = SOP_ERROR_INIT;
+	sop_buf page = SOP_BUF_INIT;
+
+	TEST_OK(sopi_page_encode(atomic_load(&vnode->head), &id, SOPI_POSITION_HEAD, &locator, &page, &err),
+		err);
+	TEST_OK(sopi_page_verify(test_bytes(page.data, page.size), &id, &origin, &err), err);
+	sop_buf_free(&page);
+}
+
 /* Returns the items below the node; counts nodes. */
 static size_t check_node(const struct grove *grove, const struct sopi_vnode *vnode,
 			 const struct range *range, size_t depth, size_t *leaf_depth, size_t *nodes)
@@ -298,16 +321,19 @@ static size_t check_node(const struct grove *grove, const struct sopi_vnode *vno
 	size_t items = 0;
 
 	(*nodes)++;
+	check_page(vnode);
 	assert_true(block->free_at <= block->capacity);
 	assert_true(atomic_load(&vnode->newest) >= block->version.since);
 	if (block->version.kind == SOPI_LEAF) {
 		assert_true(*leaf_depth == SIZE_MAX || *leaf_depth == depth);
 		*leaf_depth = depth;
 		assert_true(block->version.items <= grove->tree.items_max);
+		assert_true(vnode == grove->tree.root || block->version.items > 0);
 		return check_leaf(block, range);
 	}
 	assert_int_equal(block->version.kind, SOPI_INNER);
 	assert_true(block->count < grove->tree.items_max);
+	assert_true(block->count > 0); /* an only child could not be merged away */
 	for (size_t i = 0; i <= block->count; i++) {
 		struct range below = *range;
 		struct sopi_separator separator;

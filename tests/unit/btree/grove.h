@@ -62,6 +62,7 @@ void grove_plan(struct grove *grove);
 /* Adds a put (size of the value: not NONE) or a removal of the key made of `number`. In any order,
  * keys may repeat. */
 enum { GROVE_REMOVE = -1 };
+#define GROVE_BESIDE ((uint64_t)1 << 63) /* numbers from here on have no bytes before them */
 void grove_plan_key(struct grove *grove, uint64_t number, int64_t value_size);
 
 /* Adds `count` random ones with keys from a random stretch of `stretch` numbers. */
@@ -88,7 +89,7 @@ void grove_pin(struct grove *grove, size_t pin);
 
 /* ---- checks ---------------------------------------------------------------------------------- */
 
-/* Order, key ranges, sizes, counts: the newest state of all nodes. */
+/* Order, key ranges, sizes, counts, pages: the newest state of all nodes. */
 void grove_check_structure(const struct grove *grove);
 
 /* Walks forwards and backwards, and looks every key up, as of the state. */

@@ -275,6 +275,7 @@ static void removing_everything_leaves_one_empty_root(void **state)
 {
 	static const struct grove_style styles[] = {
 		{ .node_bytes = 4096, .value_max = 100 },
+		{ .node_bytes = 1024, .node_items = 4 },
 		{ .node_bytes = 1024, .key_tail = 2500 },
 	};
 	struct grove *grove = test_alloc(sizeof *grove);
@@ -301,25 +302,30 @@ static void removing_everything_leaves_one_empty_root(void **state)
 /* Puts at the end and removals at the beginning, the same number of items all the time. */
 static void a_queue_does_not_leave_nodes_behind(void **state)
 {
-	const struct grove_style style = { .node_bytes = 1024, .value_max = 100 };
+	struct grove_style style = { .node_bytes = 1024, .value_max = 100 };
+	static const uint32_t node_items[] = { 0, 4, 50 };
 	struct grove *grove = test_alloc(sizeof *grove);
-	size_t nodes = 0;
 
 	(void)state;
-	grove_init(grove, &style, 1);
-	for (uint64_t i = 0; i < 40000; i += 20) {
-		grove_plan(grove);
-		for (uint64_t k = i; k < i + 20; k++) {
-			grove_plan_key(grove, k + 5000, 100);
-			grove_plan_key(grove, k, GROVE_REMOVE);
+	for (size_t s = 0; s < 3; s++) {
+		size_t nodes = 0;
+
+		style.node_items = node_items[s];
+		grove_init(grove, &style, 1);
+		for (uint64_t i = 0; i < 30000; i += 20) {
+			grove_plan(grove);
+			for (uint64_t k = i; k < i + 20; k++) {
+				grove_plan_key(grove, k + 5000, 100);
+				grove_plan_key(grove, k, GROVE_REMOVE);
+			}
+			grove_commit(grove);
+			if (i == 10000)
+				nodes = nodes_of(grove);
 		}
-		grove_commit(grove);
-		if (i == 10000)
-			nodes = nodes_of(grove);
+		grove_check(grove);
+		assert_in_range(nodes_of(grove), 1, nodes + nodes / 20);
+		grove_free(grove);
 	}
-	grove_check(grove);
-	assert_in_range(nodes_of(grove), 1, nodes + nodes / 20);
-	grove_free(grove);
 	free(grove);
 }
 
@@ -407,6 +413,28 @@ static void the_largest_keys_and_values_fit(void **state)
 	free(grove);
 }
 
+/* Deltas whose keys do not share a huge prefix would make a leaf that fits in no block and no page. */
+static void a_key_beside_a_huge_prefix_splits_its_leaf(void **state)
+{
+	const struct grove_style style = { .node_bytes = 1024, .key_pad = 60000, .value_max = 8 };
+	struct grove *grove = test_alloc(sizeof *grove);
+
+	(void)state;
+	grove_init(grove, &style, 1);
+	grove_plan(grove);
+	for (uint64_t i = 0; i < 20; i++)
+		grove_plan_key(grove, i, 8);
+	grove_commit(grove);
+	for (uint64_t i = 0; i < 10; i++) { /* there is room for all of them as deltas */
+		grove_plan(grove);
+		grove_plan_key(grove, GROVE_BESIDE + i, 8);
+		grove_commit(grove);
+		grove_check(grove);
+	}
+	grove_free(grove);
+	free(grove);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +450,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_root_keeps_its_virtual_id),
 		cmocka_unit_test(a_commit_without_effect_changes_nothing),
 		cmocka_unit_test(the_largest_keys_and_values_fit),
+		cmocka_unit_test(a_key_beside_a_huge_prefix_splits_its_leaf),
 	};
 
 	test_begin(argc, argv);

@@ -156,7 +156,7 @@ static void without_memory_to_grow_nothing_is_lost(void **state)
  * known. */
 static void a_reservation_of_many_holds(void **state)
 {
-	enum { AT_ONCE = 100 };
+	enum { AT_ONCE = 300 };
 	struct sopi_outcomes outcomes;
 	sop_error err = SOP_ERROR_INIT;
 	uint64_t added = 0;
@@ -180,6 +180,24 @@ static void a_reservation_of_many_holds(void **state)
 	sopi_outcomes_destroy(&outcomes);
 }
 
+static void room_given_back_is_room_for_others(void **state)
+{
+	struct sopi_outcomes outcomes;
+	sop_error err = SOP_ERROR_INIT;
+	size_t capacity;
+
+	(void)state;
+	sopi_outcomes_init(&outcomes);
+	add(&outcomes, 0);
+	capacity = outcomes.capacity;
+	for (size_t i = 0; i < 10 * capacity; i++) {
+		TEST_OK(sopi_outcomes_reserve(&outcomes, &err), err);
+		sopi_outcomes_unreserve(&outcomes);
+	}
+	assert_int_equal(outcomes.capacity, capacity);
+	sopi_outcomes_destroy(&outcomes);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +207,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(ids_of_one_chain_are_told_apart),
 		cmocka_unit_test(without_memory_to_grow_nothing_is_lost),
 		cmocka_unit_test(a_reservation_of_many_holds),
+		cmocka_unit_test(room_given_back_is_room_for_others),
 	};
 
 	test_begin(argc, argv);
