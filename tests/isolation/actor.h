@@ -94,6 +94,7 @@ struct verdict {
 	uint64_t timeouts;
 	uint64_t cancellations;
 	uint64_t answers; /* compared */
+	int64_t standstill_ns; /* the longest time in which nobody was answered */
 	uint64_t anomalies;
 };
 

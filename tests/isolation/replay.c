@@ -955,6 +955,19 @@ static void check_real_time(struct oracle *oracle, uint64_t newest)
 		     (unsigned long long)newest);
 }
 
+/* How long, at most, nobody was answered. `ends` are in the order of their time. */
+static int64_t longest_standstill(const struct check *ends, size_t count)
+{
+	int64_t longest_ns = 0;
+
+	for (size_t i = 1; i < count; i++) {
+		const int64_t pause_ns = ends[i].txn->end_ns - ends[i - 1].txn->end_ns;
+
+		longest_ns = pause_ns > longest_ns ? pause_ns : longest_ns;
+	}
+	return longest_ns;
+}
+
 static void real_time(struct oracle *oracle)
 {
 	const struct history *history = oracle->history;
@@ -980,6 +993,7 @@ static void real_time(struct oracle *oracle)
 	}
 	qsort(begins, begin_count, sizeof *begins, compare_begins);
 	qsort(ends, end_count, sizeof *ends, compare_ends);
+	oracle->report->standstill_ns = longest_standstill(ends, end_count);
 	for (size_t i = 0; i < begin_count; i++) {
 		for (; passed < end_count && ends[passed].txn->end_ns < begins[i].txn->begin_ns;
 		     passed++) {

@@ -31,6 +31,7 @@ struct replay_report {
 	uint64_t readers; /* that changed nothing and were answered OK */
 	uint64_t aborted;
 	uint64_t events; /* answers compared */
+	int64_t standstill_ns; /* the longest time in which nobody was answered */
 	uint64_t anomalies[REPLAY_ANOMALIES];
 	const struct history_log *first_log; /* where the first of them is */
 	const struct txn_record *first_txn;

@@ -5,6 +5,7 @@
 
 #define READ_ALONE_ONCE_IN 8
 #define READ_ALONE_KEYS 50
+#define STANDSTILL_MAX_NS 5000000000 /* some transaction is always answered; usual are 20 ms */
 #define ROUND_TRANSACTIONS 20000 /* then a new world of the next seed */
 
 static void add_verdict(struct verdict *total, const struct verdict *verdict)
@@ -15,17 +16,20 @@ static void add_verdict(struct verdict *total, const struct verdict *verdict)
 	total->timeouts += verdict->timeouts;
 	total->cancellations += verdict->cancellations;
 	total->answers += verdict->answers;
+	if (verdict->standstill_ns > total->standstill_ns)
+		total->standstill_ns = verdict->standstill_ns;
 	total->anomalies += verdict->anomalies;
 }
 
 static void print_verdict(const struct verdict *verdict, int64_t time_ns)
 {
-	printf("  %llu transactions checked, %llu anomalies, %.1f s: %llu wrote, %llu conflicted, %llu were "
-	       "late, %llu cancelled; %llu answers\n",
+	printf("  %llu transactions checked, %llu anomalies, %.1f s: %llu wrote, %llu conflicted, %llu late, "
+	       "%llu cancelled; %llu answers; longest standstill %.1f ms\n",
 	       (unsigned long long)verdict->transactions, (unsigned long long)verdict->anomalies,
 	       (double)time_ns / 1e9, (unsigned long long)verdict->committed,
 	       (unsigned long long)verdict->conflicts, (unsigned long long)verdict->timeouts,
-	       (unsigned long long)verdict->cancellations, (unsigned long long)verdict->answers);
+	       (unsigned long long)verdict->cancellations, (unsigned long long)verdict->answers,
+	       (double)verdict->standstill_ns / 1e6);
 }
 
 void workload_read_alone(struct actor *actor)
@@ -86,6 +90,7 @@ void workload_must_pass(workload run, uint64_t transactions)
 	}
 	print_verdict(&total, test_now_ns() - begin_ns);
 	TEST_NO_FAILURES();
+	assert_true(total.standstill_ns < STANDSTILL_MAX_NS);
 	assert_int_equal(total.anomalies, 0);
 	test_set_seed(first_seed);
 }

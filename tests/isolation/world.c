@@ -210,6 +210,7 @@ struct verdict world_judge(struct world *world)
 	verdict.timeouts = atomic_load(&world->timeouts);
 	verdict.cancellations = atomic_load(&world->cancellations);
 	verdict.answers = report->events;
+	verdict.standstill_ns = report->standstill_ns;
 	free(report);
 	return verdict;
 }
