@@ -29,18 +29,23 @@ static uint64_t in_use(struct scene *s)
 	return stats.node_bytes_used + stats.value_bytes_apart;
 }
 
-static void scene_open(struct scene *s)
+static void scene_open_at(struct scene *s, const char *url)
 {
 	const sop_error fresh = SOP_ERROR_INIT;
 
 	memset(s, 0, sizeof *s);
 	s->err = fresh;
-	TEST_OK(sop_open("inmemory:", NULL, &s->db, &s->err), s->err);
+	TEST_OK(sop_open(url, NULL, &s->db, &s->err), s->err);
 	TEST_OK(sop_store_open(s->db, test_text("s"), NULL, &s->store, &s->err), s->err);
 	TEST_OK(sop_begin(s->db, NULL, &s->txn, &s->err), s->err);
 	TEST_OK(sop_store_create(s->txn, s->store, &s->err), s->err);
 	TEST_OK(sop_commit(s->txn, &s->err), s->err);
 	s->empty = in_use(s);
+}
+
+static void scene_open(struct scene *s)
+{
+	scene_open_at(s, "inmemory:");
 }
 
 static void scene_close(struct scene *s)
@@ -227,6 +232,38 @@ static void a_slow_reader_keeps_one_version(void **state)
 	scene_close(&s);
 }
 
+/* Beyond snapshot_bytes_max the oldest transaction ends, so that a forgotten one cannot eat all memory. */
+static void a_forgotten_reader_is_ended(void **state)
+{
+	sop_txn_options reading = SOP_TXN_OPTIONS_INIT;
+	sop_txn *old = NULL;
+	sop_txn *young = NULL;
+	sop_buf value = SOP_BUF_INIT;
+	sop_status status = SOP_OK;
+	struct scene s;
+
+	(void)state;
+	scene_open_at(&s, "inmemory:?snapshot_bytes_max=1MB");
+	put_items(&s, 100);
+	reading.mode = SOP_READ;
+	TEST_OK(sop_begin(s.db, &reading, &old, &s.err), s.err);
+	for (unsigned round = 0; round < 20 && status == SOP_OK; round++) {
+		put_items(&s, 100);
+		status = sop_get(old, s.store, test_bytes("\0\0\0\0\0\0\0\1", 8), &value, &s.err);
+	}
+	assert_int_equal(status, SOP_TIMEOUT);
+	error_tells(&s.err, SOP_TIMEOUT, "sop_get");
+	(void)sop_commit(old, NULL);
+	TEST_OK(sop_begin(s.db, &reading, &young, &s.err), s.err); /* others go on */
+	TEST_OK(sop_get(young, s.store, test_bytes("\0\0\0\0\0\0\0\1", 8), &value, &s.err), s.err);
+	churn(&s);
+	assert_true(stats_of(&s).old_version_bytes < 4 * SLACK_BYTES);
+	sop_txn_free(old);
+	sop_txn_free(young);
+	sop_buf_free(&value);
+	scene_close(&s);
+}
+
 static void handles_may_be_renewed_for_ever(void **state)
 {
 	const uint64_t rounds = test_scaled(300000);
@@ -257,6 +294,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(rolled_back_work_gives_memory_back),
 		cmocka_unit_test(a_reader_that_ends_lets_old_versions_go),
 		cmocka_unit_test(a_slow_reader_keeps_one_version),
+		cmocka_unit_test(a_forgotten_reader_is_ended),
 		cmocka_unit_test(handles_may_be_renewed_for_ever),
 	};
 
