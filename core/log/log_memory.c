@@ -3,9 +3,11 @@
 
 #include "base/alloc.h"
 
+#include <stdatomic.h>
+
 struct memory_log {
 	struct sopi_log base;
-	uint64_t last; /* newest position given; guarded by the commit mutex */
+	_Atomic uint64_t last; /* newest position given; changed under the commit mutex */
 };
 
 static struct memory_log *memory_log_of(struct sopi_log *log)
@@ -13,15 +15,33 @@ static struct memory_log *memory_log_of(struct sopi_log *log)
 	return (struct memory_log *)log; /* `base` is the first member */
 }
 
+static sop_status memory_reserve(struct sopi_log *log, size_t bytes, bool urgent, sop_error *err)
+{
+	(void)log;
+	(void)bytes;
+	(void)urgent;
+	(void)err;
+	return SOP_OK;
+}
+
+static void memory_unreserve(struct sopi_log *log, size_t bytes)
+{
+	(void)log;
+	(void)bytes;
+}
+
 static uint64_t memory_next(struct sopi_log *log)
 {
 	return memory_log_of(log)->last + 1;
 }
 
-static void memory_submit(struct sopi_log *log, uint64_t position)
+static void memory_submit(struct sopi_log *log, uint64_t position,
+			  const struct sopi_log_entry *entry, size_t reserved)
 {
+	(void)entry;
+	(void)reserved;
 	SOPI_CHECK(position == memory_log_of(log)->last + 1);
-	memory_log_of(log)->last = position;
+	atomic_store_explicit(&memory_log_of(log)->last, position, memory_order_relaxed);
 }
 
 static sop_status memory_wait_durable(struct sopi_log *log, uint64_t position, sop_error *err)
@@ -32,15 +52,24 @@ static sop_status memory_wait_durable(struct sopi_log *log, uint64_t position, s
 	return SOP_OK;
 }
 
+static uint64_t memory_durable(struct sopi_log *log)
+{
+	return atomic_load_explicit(&memory_log_of(log)->last, memory_order_relaxed);
+}
+
 static void memory_close(struct sopi_log *log)
 {
 	sopi_free(log);
 }
 
 static const struct sopi_log_driver memory_driver = {
+	.reserve = memory_reserve,
+	.unreserve = memory_unreserve,
 	.next = memory_next,
 	.submit = memory_submit,
 	.wait_durable = memory_wait_durable,
+	.wait_written = memory_wait_durable,
+	.durable = memory_durable,
 	.close = memory_close,
 };
 

@@ -261,7 +261,9 @@ static void publish(struct sopi_transaction *txn, struct sopi_apply *apply)
 {
 	struct sopi_engine *engine = txn->engine;
 
-	engine->log->driver->submit(engine->log, apply->position);
+	const struct sopi_log_entry entry = { txn->id, { NULL, 0 }, SOPI_FLUSHED };
+
+	engine->log->driver->submit(engine->log, apply->position, &entry, 0);
 	if (txn->catalog_changes != 0)
 		settle_stores(txn, apply);
 	sopi_apply_keep(apply);

@@ -20,7 +20,15 @@ struct sopi_engine_options {
 	uint32_t inline_value_bytes;
 	uint64_t transaction_bytes_max;
 	int64_t deadline_ms; /* of transactions that do not say; 0: none */
-	uint64_t snapshot_bytes_max; /* old versions beyond which the oldest transaction ends */
+	uint64_t snapshot_bytes_max; /* old versions beyond which the oldest transaction ends; 0: half the cache */
+	/* Databases on disk only. */
+	uint64_t cache_bytes; /* memory for nodes and all that belongs to them; 0: a quarter of the host's */
+	uint64_t log_bytes_max; /* log that replay may have to read; 0: the larger of 256 MB and a quarter of the data */
+	int64_t flush_interval_ms; /* after which weaker commits are on stable storage */
+	uint32_t durability; /* sopi_durability of transactions that do not say */
+	uint32_t registry_buckets; /* of a segment of the registry; fixed at creation */
+	bool create; /* make the database if it is missing */
+	bool no_background; /* tests: checkpoints and flushes happen in the calls that find them due */
 };
 
 enum { SOPI_READERS = 16, SOPI_OLD_VERSIONS_WARN_BYTES = 64 << 20 };

@@ -1,0 +1,102 @@
+/* The log of a database in a folder: segments log/<sequence>.log, written in groups by a leader, one flush a group.
+ *
+ * docs/format.md has every byte. Recovery is in four steps, which the backend calls in this order: sopi_wal_open reads
+ * the chain and tells a torn end from damage, without writing; then the backend writes its manifest again;
+ * sopi_wal_resume makes what was read durable and begins a new segment; sopi_wal_replay hands every transaction behind
+ * the checkpoint over. Commits may follow. */
+#ifndef SOPI_LOG_WAL_H
+#define SOPI_LOG_WAL_H
+
+#include "log/log.h"
+#include "platform/file.h"
+#include "platform/platform.h"
+#include "platform/thread.h"
+
+struct sopi_wal_options {
+	const struct sopi_platform *platform;
+	struct sopi_folder *folder; /* of the database; outlives the log */
+	sopi_mutex *commit_mutex; /* the leader takes it, shortly, to close a group */
+	uint64_t epoch; /* of this opening, above that of every one before */
+	uint64_t checkpoint; /* C of the manifest, a position */
+	uint64_t first_segment; /* sequence of the segment that the manifest names; create: ignored, it is 1 */
+	uint64_t segment_bytes; /* of the first segment; each new one is twice as large, up to segment_bytes_max */
+	uint64_t segment_bytes_max;
+	uint64_t pool_bytes_max; /* recycled segments kept; more are removed */
+};
+
+/* What the log has done since it was opened. */
+struct sopi_wal_stats {
+	uint64_t flushes; /* F1: writes that were made durable */
+	uint64_t groups;
+	uint64_t bytes_written; /* padding included */
+	uint64_t payload_bytes; /* submitted */
+	uint64_t segments; /* now, those that replay would read */
+	uint64_t segment_bytes; /* of these */
+	uint64_t pool_bytes; /* recycled segments that wait */
+};
+
+/* A new log: segment 1, empty and durable, its name too. The folder log/ is there. */
+sop_status sopi_wal_create(const struct sopi_wal_options *options, struct sopi_log **out, sop_error *err);
+
+/* Reads headers and the chain from the manifest's segment on. CORRUPT, naming file and offset: a missing segment, a
+ * chain that ends before the checkpoint, a segment opened under a newer manifest, a damaged record that something
+ * behind it proves to have been flushed. IO, NO_MEMORY. Writes nothing. */
+sop_status sopi_wal_open(const struct sopi_wal_options *options, struct sopi_log **out, sop_error *err);
+
+/* The highest epoch that any segment header carries, 0 if there is none. REQUIRES: opened. */
+uint64_t sopi_wal_epoch(const struct sopi_log *log);
+
+/* The last position in the chain that was read; at or above the checkpoint. */
+uint64_t sopi_wal_end(const struct sopi_log *log);
+
+/* Writes what was not proved flushed again in place, syncs it, ends the old segment with a synced successor record and
+ * begins a new segment under `epoch`. After it, all that was read is durable. A crash inside repeats it all. */
+sop_status sopi_wal_resume(struct sopi_log *log, uint64_t epoch, sop_error *err);
+
+/* Told of each transaction; `entry` lives for the call. A status other than OK ends the replay and is returned. */
+typedef sop_status (*sopi_wal_replay_fn)(void *arg, uint64_t position,
+					 const struct sopi_log_entry *entry, sop_error *err);
+
+/* Hands over every transaction with a position above `behind`, in order. REQUIRES: resumed, nothing submitted yet.
+ * Memory is bounded by the largest group. */
+sop_status sopi_wal_replay(struct sopi_log *log, uint64_t behind, sopi_wal_replay_fn fn, void *arg,
+			   sop_error *err);
+
+/* The sequence of the segment that a manifest of checkpoint `position` must name: replay behind that position needs
+ * it and those after it. */
+uint64_t sopi_wal_segment_of(struct sopi_log *log, uint64_t position);
+
+/* After the manifest of checkpoint `position` that names `first_segment` is durable, folder included: recycles or
+ * removes older segments; later headers carry `position`. Failures to remove are no failures. */
+void sopi_wal_trim(struct sopi_log *log, uint64_t position, uint64_t first_segment);
+
+/* Removes recycled segments beyond `pool_bytes`. */
+void sopi_wal_shrink(struct sopi_log *log, uint64_t pool_bytes);
+
+/* Flushes everything submitted, with `mark` behind an empty group that says so: then damage to the last groups cannot
+ * pass for a torn end. For timers, sync and close. UNKNOWN, FAILED. */
+sop_status sopi_wal_flush(struct sopi_log *log, bool mark, sop_error *err);
+
+/* Gets the next segment ready (made, zeroed, durable) if the current one is filling up, so that no commit waits for
+ * that. Called by the background thread; never required. */
+void sopi_wal_prepare(struct sopi_log *log);
+
+/* Bytes of the chain behind `position`: what replay would read. */
+uint64_t sopi_wal_bytes_behind(struct sopi_log *log, uint64_t position);
+
+/* Has a write or sync failed? From then on reserve answers FAILED. */
+bool sopi_wal_has_failed(const struct sopi_log *log);
+
+/* Makes the log fail: for failures elsewhere after which nothing may be acknowledged. Any thread. */
+void sopi_wal_fail(struct sopi_log *log);
+
+void sopi_wal_get_stats(struct sopi_log *log, struct sopi_wal_stats *stats);
+
+/* Checks every record of every segment that replay would read, while others append. `found` is told of each problem
+ * (file, offset, message) and returns false to stop. */
+sop_status sopi_wal_verify(struct sopi_log *log,
+			   bool (*found)(void *arg, const char *file, int64_t offset,
+					 const char *kind, const char *message),
+			   void *arg, sop_error *err);
+
+#endif
