@@ -46,6 +46,7 @@ static void cursor_destroy(sop_cursor *cursor)
 	sopi_scan_free(&cursor->scan);
 	sopi_bounds_free(&cursor->bounds);
 	sop_buf_free(&cursor->whole_key);
+	sop_buf_free(&cursor->value_room);
 	sopi_free(cursor);
 }
 
@@ -66,7 +67,9 @@ static sop_status cursor_new(sop_txn *txn, struct sopi_used *used, const sop_ran
 	cursor->used = used;
 	cursor->plain = (flags & SOP_CURSOR_KEYS) == 0 && entries_are_plain(used);
 	cursor->bounds = (struct sopi_bounds){ SOP_BUF_INIT, SOP_BUF_INIT, true };
+	cursor->copies = txn->db->engine.backend != NULL;
 	cursor->whole_key = (sop_buf)SOP_BUF_INIT;
+	cursor->value_room = (sop_buf)SOP_BUF_INIT;
 	sopi_scan_init(&cursor->scan, &txn->core, used, &cursor->bounds, (flags & SOP_CURSOR_KEYS) != 0);
 	status = sopi_item_bounds(used, range, "sop_cursor_open", &cursor->bounds, err);
 	if (status != SOP_OK) {
@@ -107,16 +110,30 @@ void sop_cursor_free(sop_cursor *cursor)
 
 /* ---- moving ------------------------------------------------------------------------------------ */
 
+/* The value of an item. stays: until the next call. */
+static sop_status fill_value(sop_cursor *cursor, const struct sopi_item_view *item, bool stays,
+			     sop_entry *entry, sop_error *err)
+{
+	sop_buf *room = &cursor->value_room;
+
+	entry->value = (sop_bytes){ NULL, 0 };
+	if ((cursor->flags & SOP_CURSOR_KEYS) != 0)
+		return SOP_OK;
+	if (!stays || !cursor->copies)
+		return sopi_transaction_value(&cursor->txn->core, item, room, &entry->value, err);
+	SOP_TRY(sopi_transaction_copy_value(&cursor->txn->core, item, room, err));
+	entry->value = (sop_bytes){ room->data, room->size };
+	return SOP_OK;
+}
+
 /* Tells the caller about the item that the scan stands on. */
-static sop_status fill(sop_cursor *cursor, const struct sopi_item_view *item, sop_entry *entry,
-		       sop_error *err)
+static sop_status fill(sop_cursor *cursor, const struct sopi_item_view *item, bool stays,
+		       sop_entry *entry, sop_error *err)
 {
 	const struct sopi_used *used = cursor->used;
 
 	entry->version = item->version;
-	entry->value = (sop_bytes){ item->value, item->value_size };
-	if ((cursor->flags & SOP_CURSOR_KEYS) != 0)
-		entry->value = (sop_bytes){ NULL, 0 };
+	SOP_TRY(fill_value(cursor, item, stays, entry, err));
 	entry->item = 0;
 	if (SOPI_LIKELY(entries_are_plain(used))) {
 		entry->key = (sop_bytes){ cursor->scan.key.data, cursor->scan.key.size };
@@ -125,6 +142,23 @@ static sop_status fill(sop_cursor *cursor, const struct sopi_item_view *item, so
 	SOP_TRY(sopi_item_whole_key(used, item, &cursor->whole_key, &entry->item, err));
 	entry->key = (sop_bytes){ cursor->whole_key.data, cursor->whole_key.size };
 	return SOP_OK;
+}
+
+/* Copies the value of an item, since its page may be evicted before the next call. False: it takes more than that. */
+static bool copy_plain(sop_cursor *cursor, const struct sopi_item *item, const sop_entry *entry)
+{
+	sop_buf *room = &cursor->value_room;
+
+	if (entry == NULL)
+		return true;
+	if (sopi_item_flags(item) != 0) /* it takes more than copying */
+		return false;
+	if (SOPI_UNLIKELY(room->capacity < item->value_size) &&
+	    sop_buf_reserve(room, item->value_size, NULL) != SOP_OK)
+		return false;
+	sopi_copy_short(room->data, sopi_item_key(item) + sopi_item_key_size(item), item->value_size);
+	room->size = item->value_size;
+	return true;
 }
 
 /* The common step forwards: the next item of the same page, as it lies. False if it takes more
@@ -137,12 +171,18 @@ static inline bool step_plain(sop_cursor *cursor, sop_entry *entry)
 
 	if (!cursor->plain || !sopi_scan_is_plain(scan) || (item = sopi_scan_plain_item(scan)) == NULL)
 		return false;
+	if (SOPI_UNLIKELY(cursor->copies) && !copy_plain(cursor, item, entry))
+		return false;
 	sopi_scan_plain_step(scan, item);
 	if (entry == NULL)
 		return true;
 	entry->version = item->version;
 	entry->item = 0;
 	entry->key = (sop_bytes){ scan->key.data, scan->key.size };
+	if (cursor->copies) {
+		entry->value = (sop_bytes){ cursor->value_room.data, cursor->value_room.size };
+		return true;
+	}
 	if (SOPI_LIKELY(sopi_item_flags(item) == 0)) {
 		entry->value = (sop_bytes){ sopi_item_key(item) + sopi_item_key_size(item),
 					    item->value_size };
@@ -163,7 +203,7 @@ static sop_status step(sop_cursor *cursor, bool forward, sop_entry *entry, sop_e
 	if (status == SOP_NOT_FOUND)
 		return sopi_fail(err, SOP_NOT_FOUND, "there are no more items in this direction");
 	SOP_TRY(status);
-	return entry != NULL ? fill(cursor, &item, entry, err) : SOP_OK;
+	return entry != NULL ? fill(cursor, &item, true, entry, err) : SOP_OK;
 }
 
 sop_status sop_cursor_first(sop_cursor *cursor, sop_entry *entry, sop_error *err)
@@ -293,7 +333,7 @@ static sop_status seek_equal(sop_cursor *cursor, sop_bytes key, sop_entry *entry
 		goto out;
 	}
 	scan->place = SOPI_SCAN_ON;
-	status = entry != NULL ? fill(cursor, &found.item, entry, err) : SOP_OK;
+	status = entry != NULL ? fill(cursor, &found.item, true, entry, err) : SOP_OK;
 out:
 	sop_buf_free(&inside);
 	return status;
@@ -360,7 +400,7 @@ sop_status sop_cursor_entry(sop_cursor *cursor, sop_entry *entry, sop_error *err
 	else
 		status = current(cursor, cursor->scan.keys_only, &found, err);
 	if (status == SOP_OK)
-		status = fill(cursor, &found.item, entry, err);
+		status = fill(cursor, &found.item, true, entry, err);
 	sopi_txn_leave(cursor->txn);
 	return status;
 }
@@ -480,11 +520,12 @@ static sop_status fetch_rows(sop_cursor *cursor, uint8_t *room, size_t size, siz
 				return SOP_OK;
 		}
 		SOP_TRY(sopi_transaction_may_go_on(&cursor->txn->core, err));
+		sopi_slot_refresh(&cursor->txn->db->engine.forest.reclaim, cursor->txn->core.slot);
 		SOP_TRY(stand_note(scan, stand, err));
 		status = forward ? sopi_scan_next(scan, &item, err)
 				 : sopi_scan_previous(scan, &item, err);
 		if (status == SOP_OK)
-			status = fill(cursor, &item, &entry, err);
+			status = fill(cursor, &item, false, &entry, err);
 		if (status != SOP_OK && (status != SOP_NOT_FOUND || *count > 0))
 			stand_return(scan, stand); /* it stays on the last row */
 		SOP_TRY(status);

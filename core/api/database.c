@@ -116,7 +116,7 @@ static sop_status read_one(struct sopi_transaction *reader, const sop_store *sto
 	SOP_TRY(sopi_item_find(reader, used, key, 0, false, "sop_read", &found, err));
 	if (!found.exists)
 		return sopi_fail(err, SOP_NOT_FOUND, "there is no such key");
-	return sopi_buf_set(value, found.item.value, found.item.value_size, err);
+	return sopi_transaction_copy_value(reader, &found.item, value, err);
 }
 
 sop_status sop_read(sop_db *db, sop_store *store, sop_bytes key, sop_buf *value, sop_error *err)

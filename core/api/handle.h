@@ -53,12 +53,14 @@ struct sop_cursor {
 	uint32_t flags;
 	bool moved; /* it has been moved since it was opened */
 	bool plain; /* entries need nothing but what lies in the page */
+	bool copies; /* values, since the page may be evicted between two calls */
 	sop_txn *txn;
 	uint64_t begun; /* number of the transaction on the handle that it belongs to */
 	struct sopi_used *used;
 	struct sopi_bounds bounds;
 	struct sopi_scan scan;
 	sop_buf whole_key; /* the key of the current entry, where it has to be put together */
+	sop_buf value_room; /* its value, where it is copied or read from disk */
 };
 
 /* The tag of what may be any handle: read before the pointer is trusted to be of its type, whose

@@ -24,7 +24,7 @@ sop_status sop_get(sop_txn *txn, sop_store *store, sop_bytes key, sop_buf *value
 		return sopi_misuse(err, __func__, "value is NULL");
 	SOP_TRY(sopi_txn_enter_store(txn, store, __func__, &used, err));
 	SOP_TRY_OUT(sopi_item_find(&txn->core, used, key, 0, false, __func__, &found, err));
-	status = found.exists ? sopi_buf_set(value, found.item.value, found.item.value_size, err)
+	status = found.exists ? sopi_transaction_copy_value(&txn->core, &found.item, value, err)
 			      : no_such_key(err);
 out:
 	sopi_txn_leave(txn);
@@ -48,7 +48,7 @@ static sop_status fetch(struct sopi_transaction *txn, struct sopi_used *used, so
 					&told.item, err));
 	told.version = found.item.version;
 	if (value != NULL)
-		SOP_TRY_OUT(sopi_buf_set(value, found.item.value, found.item.value_size, err));
+		SOP_TRY_OUT(sopi_transaction_copy_value(txn, &found.item, value, err));
 	if (about != NULL)
 		*about = told;
 	status = SOP_OK;
@@ -273,8 +273,10 @@ static sop_status over_range(struct sopi_transaction *txn, struct sopi_used *use
 	sopi_scan_init(&scan, txn, used, bounds, true);
 	while ((status = sopi_scan_next(&scan, &item, err)) == SOP_OK) {
 		(*count)++;
-		if ((*count & LOOK_MASK) == 0)
+		if ((*count & LOOK_MASK) == 0) {
 			SOP_TRY_OUT(sopi_transaction_may_go_on(txn, err));
+			sopi_slot_refresh(&txn->engine->forest.reclaim, txn->slot); /* the scan finds its way */
+		}
 		if (removes)
 			SOP_TRY_OUT(sopi_transaction_add(txn, used, SOPI_OP_REMOVE,
 							 (sop_bytes){ scan.key.data, scan.key.size },
@@ -343,7 +345,7 @@ out:
  * asked for where not. */
 static sop_status get_row(struct sopi_transaction *txn, struct sopi_used *used,
 			  const struct sopi_row *asked, uint32_t flags, sop_buf *whole_key,
-			  sop_buf *out, sop_error *err)
+			  sop_buf *value_room, sop_buf *out, sop_error *err)
 {
 	struct sopi_found found;
 	sop_bytes key = asked->key;
@@ -353,7 +355,7 @@ static sop_status get_row(struct sopi_transaction *txn, struct sopi_used *used,
 
 	SOP_TRY(sopi_item_find(txn, used, asked->key, asked->item, false, "sop_get_many", &found, err));
 	if (found.exists) {
-		value = (sop_bytes){ found.item.value, found.item.value_size };
+		SOP_TRY(sopi_transaction_value(txn, &found.item, value_room, &value, err));
 		if (used->schema != NULL || used->store->tree.duplicates) {
 			SOP_TRY(sopi_item_whole_key(used, &found.item, whole_key, &item, err));
 			key = (sop_bytes){ whole_key->data, whole_key->size };
@@ -372,6 +374,7 @@ static sop_status get_rows(struct sopi_transaction *txn, struct sopi_used *used,
 {
 	const uint32_t count = keys->left;
 	sop_buf whole_key = SOP_BUF_INIT;
+	sop_buf value_room = SOP_BUF_INIT;
 	sop_status status;
 
 	out->size = 0;
@@ -381,7 +384,7 @@ static sop_status get_rows(struct sopi_transaction *txn, struct sopi_used *used,
 		struct sopi_row row;
 
 		SOP_TRY_OUT(sopi_rows_next(keys, "sop_get_many", &row, err));
-		SOP_TRY_OUT(get_row(txn, used, &row, flags, &whole_key, out, err));
+		SOP_TRY_OUT(get_row(txn, used, &row, flags, &whole_key, &value_room, out, err));
 		if ((keys->left & LOOK_MASK) == 0)
 			SOP_TRY_OUT(sopi_transaction_may_go_on(txn, err));
 	}
@@ -389,6 +392,7 @@ static sop_status get_rows(struct sopi_transaction *txn, struct sopi_used *used,
 	status = SOP_OK;
 out:
 	sop_buf_free(&whole_key);
+	sop_buf_free(&value_room);
 	return status;
 }
 

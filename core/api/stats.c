@@ -151,14 +151,15 @@ struct verification {
 	bool stopped;
 };
 
-static bool report(void *arg, const char *kind, sop_bytes store, const char *message)
+static bool report(void *arg, const char *file, int64_t offset, sop_bytes store, const char *kind,
+		   const char *message)
 {
 	struct verification *verification = arg;
 	const sop_problem problem = {
 		.struct_size = sizeof problem,
 		.store = store,
-		.file = { "", 0 },
-		.offset = -1,
+		.file = { file, strlen(file) },
+		.offset = offset,
 		.kind = kind,
 		.message = message,
 	};
@@ -177,7 +178,8 @@ sop_status sop_verify(sop_db *db, sop_problem_fn found, void *arg, uint64_t *pro
 
 	SOP_TRY(sopi_db_enter(db, true, __func__, &reader, err));
 	SOP_TRY_OUT(sopi_transaction_begin(reader, SOP_READ, 0, NULL, err));
-	status = sopi_engine_verify(&db->engine, reader->snapshot, report, &verification, err);
+	status = sopi_engine_verify(&db->engine, reader->snapshot, reader->slot, report,
+				    &verification, err);
 	sopi_transaction_roll_back(reader, SOP_OK);
 	if (problems != NULL)
 		*problems = verification.problems;

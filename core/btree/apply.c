@@ -2,6 +2,9 @@
  * it all back. */
 #include "btree/apply.h"
 
+#include "btree/resident.h"
+#include "codec/change_record.h"
+
 enum { DELTAS_AT_ONCE = 4 }; /* more changes of one leaf build its new base at once */
 
 /* ---- versions of this commit ------------------------------------------------------------------- */
@@ -13,6 +16,7 @@ void sopi_apply_begin(struct sopi_apply *apply, struct sopi_forest *forest, uint
 	apply->forest = forest;
 	apply->position = position;
 	apply->hints_at = hints_at;
+	apply->dirty_mark = sopi_dirty_mark(forest);
 }
 
 void sopi_apply_touch(struct sopi_apply *apply, struct sopi_vnode *vnode)
@@ -24,6 +28,7 @@ void sopi_apply_touch(struct sopi_apply *apply, struct sopi_vnode *vnode)
 	apply->touched = vnode;
 	vnode->ranged_before = atomic_load_explicit(&vnode->ranged, memory_order_relaxed);
 	vnode->items_before = atomic_load_explicit(&vnode->head, memory_order_relaxed)->version.items;
+	sopi_dirty_add(apply->forest, vnode, apply->tree->id);
 }
 
 void sopi_apply_supersede(struct sopi_apply *apply, struct sopi_version *version)
@@ -41,7 +46,7 @@ void sopi_apply_push(struct sopi_apply *apply, struct sopi_vnode *vnode, struct 
 	if (head->version.since == apply->position) { /* its own: nobody else sees it */
 		older = atomic_load_explicit(&head->version.older, memory_order_relaxed);
 		head->version.until = apply->position;
-		head->version.unlinked = 1;
+		head->version.unlinked = SOPI_UNLINKED;
 		sopi_version_list_add(&apply->replaced, &head->version, head->capacity);
 	} else {
 		sopi_apply_supersede(apply, older);
@@ -71,8 +76,10 @@ sop_status sopi_apply_block(struct sopi_apply *apply, size_t size, struct sopi_b
 sop_status sopi_apply_new_vnode(struct sopi_apply *apply, struct sopi_block *block,
 				struct sopi_vnode **out, sop_error *err)
 {
-	struct sopi_vnode *vnode = sopi_vnode_new(apply->forest, block, apply->position);
+	struct sopi_vnode *vnode = NULL;
 
+	if (sopi_dirty_reserve(apply->forest, NULL) == SOP_OK)
+		vnode = sopi_vnode_new(apply->forest, block, apply->position);
 	if (vnode == NULL) {
 		sopi_memory_give(&apply->forest->memory, block, block->capacity);
 		return sopi_fail(err, SOP_NO_MEMORY, "out of memory for a node");
@@ -116,7 +123,7 @@ static void pop(struct sopi_apply *apply, struct sopi_vnode *vnode, struct sopi_
 		block->version.kind = SOPI_LEAF; /* its vnode lives on */
 	block->version.until = apply->position - 1;
 	block->version.since = apply->position; /* an empty interval: no snapshot needs it */
-	block->version.unlinked = 1;
+	block->version.unlinked = SOPI_UNLINKED;
 	sopi_version_list_add(&apply->replaced, &block->version, block->capacity);
 }
 
@@ -170,7 +177,7 @@ static void count_undo(struct sopi_apply *apply, struct sopi_tree *tree)
 	atomic_store_explicit(&older->newer, NULL, memory_order_relaxed);
 	atomic_store_explicit(&tree->count, (struct sopi_count *)older, memory_order_release);
 	count->version.until = apply->position - 1;
-	count->version.unlinked = 1;
+	count->version.unlinked = SOPI_UNLINKED;
 	sopi_version_list_add(&apply->replaced, &count->version, sizeof *count);
 }
 
@@ -178,6 +185,7 @@ void sopi_apply_undo(struct sopi_apply *apply)
 {
 	struct sopi_vnode *vnode = apply->touched;
 
+	sopi_dirty_cut(apply->forest, apply->dirty_mark);
 	while (vnode != NULL) {
 		struct sopi_vnode *next = vnode->touched_next;
 
@@ -237,22 +245,50 @@ static sop_status resolve(struct sopi_apply *apply, const struct sopi_tree *tree
 	return SOP_OK;
 }
 
+/* Says in the commit's record what a key has now. */
+static sop_status record(struct sopi_apply *apply, const struct sopi_change *change,
+			 const struct resolved *resolved, sop_error *err)
+{
+	const struct sopi_item_view *item = &resolved->item;
+	struct sopi_change_record said = { .store = apply->tree->id, .removed = !resolved->after };
+
+	said.key = (sop_bytes){ sopi_operation_key(change->newest), change->newest->key_size };
+	if (!resolved->after)
+		return sopi_change_record_append(&said, &apply->forest->record, err);
+	said.ride = (sop_bytes){ item->ride, item->ride_size };
+	said.apart = item->apart != NULL;
+	if (!said.apart) {
+		said.value = (sop_bytes){ item->value, item->value_size };
+	} else {
+		said.value_id = item->apart->id;
+		said.value_size = item->apart->size;
+		said.pack = item->apart->committed ? 0 : item->apart->pack;
+		said.offset = item->apart->offset;
+		said.length = item->apart->length;
+	}
+	return sopi_change_record_append(&said, &apply->forest->record, err);
+}
+
 /* Books what a resolved change means besides the bytes in the leaf. */
-static void account(struct sopi_apply *apply, const struct resolved *resolved, int64_t *effect)
+static sop_status account(struct sopi_apply *apply, const struct sopi_change *change,
+			  const struct resolved *resolved, int64_t *effect, sop_error *err)
 {
 	struct sopi_value *old = resolved->before ? resolved->old.apart : NULL;
 	struct sopi_value *new = resolved->after ? resolved->item.apart : NULL;
 
+	if (apply->records)
+		SOP_TRY(record(apply, change, resolved, err));
 	*effect += (resolved->after ? 1 : 0) - (resolved->before ? 1 : 0);
 	apply->operations++;
 	if (old == new)
-		return;
+		return SOP_OK;
 	if (new != NULL) {
 		new->version.since = apply->position;
 		new->committed = true;
 	}
 	if (old != NULL)
 		sopi_apply_supersede(apply, &old->version);
+	return SOP_OK;
 }
 
 /* A huge prefix is stored once only as long as all keys share it: a key that does not would make
@@ -293,8 +329,7 @@ static sop_status apply_delta(struct sopi_apply *apply, struct sopi_tree *tree,
 	*done = true;
 	block->version.items = (uint16_t)(block->version.items + resolved.after - resolved.before);
 	atomic_store_explicit(&leaf->newest, apply->position, memory_order_release);
-	account(apply, &resolved, effect);
-	return SOP_OK;
+	return account(apply, change, &resolved, effect, err);
 }
 
 /* Gathers a leaf's items and merges the changes into them. The result is at the start of
@@ -336,7 +371,7 @@ static sop_status merge_changes(struct sopi_apply *apply, const struct sopi_tree
 		SOP_TRY(resolve(apply, tree, &changes[c], &resolved, err));
 		if (!resolved.before && !resolved.after)
 			continue;
-		account(apply, &resolved, effect);
+		SOP_TRY(account(apply, &changes[c], &resolved, effect, err));
 		if (resolved.after)
 			forest->items[(*count)++] = resolved.item;
 	}
@@ -365,6 +400,15 @@ static sop_status apply_rebuild(struct sopi_apply *apply, struct sopi_tree *tree
 	return sopi_leaf_merge(apply, tree, key, key_size, err);
 }
 
+sop_status sopi_apply_head(struct sopi_apply *apply, struct sopi_vnode *vnode,
+			   const struct sopi_block **out, sop_error *err)
+{
+	*out = atomic_load_explicit(&vnode->head, memory_order_relaxed);
+	if (SOPI_LIKELY(*out != NULL))
+		return SOP_OK;
+	return sopi_vnode_load(apply->tree, vnode, SOPI_POSITION_HEAD, 0, out, err);
+}
+
 /* Applies the changes of one leaf. */
 static sop_status apply_to_leaf(struct sopi_apply *apply, struct sopi_tree *tree,
 				struct sopi_vnode *leaf, const struct sopi_change *changes,
@@ -372,8 +416,11 @@ static sop_status apply_to_leaf(struct sopi_apply *apply, struct sopi_tree *tree
 {
 	const uint8_t *key = sopi_operation_key(changes[0].newest);
 	const size_t key_size = changes[0].newest->key_size;
+	const struct sopi_block *head;
 	size_t done = 0;
 
+	SOP_TRY(sopi_dirty_reserve(apply->forest, err));
+	SOP_TRY(sopi_apply_head(apply, leaf, &head, err));
 	while (count <= DELTAS_AT_ONCE && done < count) {
 		bool fitted;
 
@@ -389,8 +436,9 @@ static sop_status apply_to_leaf(struct sopi_apply *apply, struct sopi_tree *tree
 }
 
 /* The leaf of the first change, and how many of the following ones it answers for too. */
-static struct sopi_vnode *group(const struct sopi_apply *apply, const struct sopi_tree *tree,
-				const struct sopi_change *changes, size_t count, size_t *size)
+static sop_status group(const struct sopi_apply *apply, const struct sopi_tree *tree,
+			const struct sopi_change *changes, size_t count, struct sopi_vnode **leaf,
+			size_t *size, sop_error *err)
 {
 	struct sopi_vnode *hint = changes[0].leaf;
 	struct sopi_separator upper;
@@ -403,16 +451,18 @@ static struct sopi_vnode *group(const struct sopi_apply *apply, const struct sop
 	if (hint != NULL && atomic_load_explicit(&hint->ranged, memory_order_relaxed) <= apply->hints_at) {
 		while (*size < count && changes[*size].leaf == hint)
 			(*size)++;
-		return hint;
+		*leaf = hint;
+		return SOP_OK;
 	}
-	sopi_tree_path(tree, sopi_operation_key(changes[0].newest), changes[0].newest->key_size,
-		       SOPI_POSITION_HEAD, &path);
+	SOP_TRY(sopi_tree_path(tree, sopi_operation_key(changes[0].newest),
+			       changes[0].newest->key_size, SOPI_POSITION_HEAD, &path, err));
 	bounded = sopi_path_upper(&path, &upper);
 	while (*size < count &&
 	       (!bounded || sopi_separator_compare_key(&upper, sopi_operation_key(changes[*size].newest),
 						       changes[*size].newest->key_size) > 0))
 		(*size)++;
-	return path.level[path.depth].vnode;
+	*leaf = path.level[path.depth].vnode;
+	return SOP_OK;
 }
 
 sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree,
@@ -421,10 +471,12 @@ sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree,
 	int64_t effect = 0;
 	size_t at = 0;
 
+	apply->tree = tree;
 	while (at < count) {
+		struct sopi_vnode *leaf;
 		size_t size;
-		struct sopi_vnode *leaf = group(apply, tree, changes + at, count - at, &size);
 
+		SOP_TRY(group(apply, tree, changes + at, count - at, &leaf, &size, err));
 		SOP_TRY(apply_to_leaf(apply, tree, leaf, changes + at, size, &effect, err));
 #ifdef SOP_TEST_HOOKS
 		sopi_plant_image_path(tree, changes[at].newest, apply->position);
@@ -434,23 +486,22 @@ sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree,
 	return count_push(apply, tree, effect, err);
 }
 
-void sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *changes, size_t count,
-			   uint64_t at)
+sop_status sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *changes,
+				 size_t count, uint64_t at, sop_error *err)
 {
+	const struct sopi_block *block;
 	size_t i = 0;
 
+	if (count == 1) /* the common small commit needs no bound */
+		return sopi_tree_leaf(tree, sopi_operation_key(changes[0].newest),
+				      changes[0].newest->key_size, at, &changes[0].leaf, &block, err);
 	while (i < count) {
 		struct sopi_separator upper;
 		struct sopi_path path;
 		bool bounded;
 
-		if (count == 1) { /* the common small commit needs no bound */
-			(void)sopi_tree_leaf(tree, sopi_operation_key(changes[0].newest),
-					     changes[0].newest->key_size, at, &changes[0].leaf);
-			return;
-		}
-		sopi_tree_path(tree, sopi_operation_key(changes[i].newest),
-			       changes[i].newest->key_size, at, &path);
+		SOP_TRY(sopi_tree_path(tree, sopi_operation_key(changes[i].newest),
+				       changes[i].newest->key_size, at, &path, err));
 		bounded = sopi_path_upper(&path, &upper);
 		do {
 			changes[i++].leaf = path.level[path.depth].vnode;
@@ -459,4 +510,5 @@ void sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *cha
 			  sopi_separator_compare_key(&upper, sopi_operation_key(changes[i].newest),
 						     changes[i].newest->key_size) > 0));
 	}
+	return SOP_OK;
 }

@@ -11,6 +11,10 @@
 /* Gives `vnode` a new newest version. */
 void sopi_apply_push(struct sopi_apply *apply, struct sopi_vnode *vnode, struct sopi_block *block);
 
+/* The newest version of a node. WOULD_BLOCK (without a message): it is not in memory. */
+sop_status sopi_apply_head(struct sopi_apply *apply, struct sopi_vnode *vnode,
+			   const struct sopi_block **out, sop_error *err);
+
 /* Notes that `vnode` is about to change. */
 void sopi_apply_touch(struct sopi_apply *apply, struct sopi_vnode *vnode);
 

@@ -10,9 +10,10 @@ static sop_status root_pull_up(struct sopi_apply *apply, struct sopi_tree *tree,
 			       struct sopi_vnode *child, sop_error *err)
 {
 	struct sopi_forest *forest = apply->forest;
-	const struct sopi_block *block = atomic_load_explicit(&child->head, memory_order_relaxed);
 	struct sopi_path path = { .depth = 0 };
+	const struct sopi_block *block;
 
+	SOP_TRY(sopi_apply_head(apply, child, &block, err));
 	if (block->version.kind == SOPI_LEAF) {
 		size_t count;
 
@@ -88,8 +89,8 @@ static sop_status inner_merge(struct sopi_apply *apply, struct sopi_tree *tree,
 		return SOP_OK;
 	left = sopi_inner_children(parent)[slot];
 	right = sopi_inner_children(parent)[slot + 1];
-	a = atomic_load_explicit(&left->head, memory_order_relaxed);
-	b = atomic_load_explicit(&right->head, memory_order_relaxed);
+	SOP_TRY(sopi_apply_head(apply, left, &a, err));
+	SOP_TRY(sopi_apply_head(apply, right, &b, err));
 	count = (size_t)a->count + 1 + b->count;
 	SOP_TRY(sopi_forest_reserve(forest, 0, count, err));
 	sopi_inner_gather(forest, a, 0);
@@ -133,13 +134,13 @@ sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, con
 			   size_t size, sop_error *err)
 {
 	struct sopi_forest *forest = apply->forest;
-	const struct sopi_block *parent, *a, *b;
+	const struct sopi_block *parent, *block, *a, *b;
 	struct sopi_vnode *left, *right;
 	size_t count, slot, bytes, share;
 	struct sopi_path path;
 	struct sopi_block *page;
 
-	sopi_tree_path(tree, key, size, SOPI_POSITION_HEAD, &path);
+	SOP_TRY(sopi_tree_path(tree, key, size, SOPI_POSITION_HEAD, &path, err));
 	if (path.depth == 0)
 		return SOP_OK;
 	parent = path.level[path.depth - 1].block;
@@ -149,8 +150,14 @@ sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, con
 	slot = slot < parent->count ? slot : slot - 1;
 	left = sopi_inner_children(parent)[slot];
 	right = sopi_inner_children(parent)[slot + 1];
-	a = atomic_load_explicit(&left->head, memory_order_relaxed);
-	b = atomic_load_explicit(&right->head, memory_order_relaxed);
+	/* A neighbour that is only on disk is not read for the sake of tidiness: but no leaf stays empty. */
+	block = path.level[path.depth].block;
+	if (block->version.items > 0 &&
+	    (atomic_load_explicit(&left->head, memory_order_relaxed) == NULL ||
+	     atomic_load_explicit(&right->head, memory_order_relaxed) == NULL))
+		return SOP_OK;
+	SOP_TRY(sopi_apply_head(apply, left, &a, err));
+	SOP_TRY(sopi_apply_head(apply, right, &b, err));
 	SOP_TRY(sopi_forest_reserve(forest, (size_t)a->count + b->count + 2 * SOPI_DELTAS_MAX, 0, err));
 	count = sopi_leaf_gather(forest, a, 0);
 	share = count == 0 ? 1 : 2;

@@ -56,8 +56,9 @@ void sopi_plant_image_path(const struct sopi_tree *tree, const struct sopi_opera
 
 	if (!SOPI_PLANTED(SOPI_PLANT_PARENT_SLOT_IMAGE))
 		return;
-	sopi_tree_path(tree, sopi_operation_key(operation), operation->key_size, SOPI_POSITION_HEAD,
-		       &path);
+	if (sopi_tree_path(tree, sopi_operation_key(operation), operation->key_size,
+			   SOPI_POSITION_HEAD, &path, NULL) != SOP_OK)
+		return;
 	for (size_t i = 0; i < path.depth; i++)
 		image_set(path.level[i].block, path.level[i + 1].vnode, position, true);
 }

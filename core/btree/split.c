@@ -209,7 +209,7 @@ sop_status sopi_leaf_replace(struct sopi_apply *apply, struct sopi_tree *tree,
 		sopi_apply_push(apply, leaf, page);
 		return SOP_OK;
 	}
-	sopi_tree_path(tree, key, key_size, SOPI_POSITION_HEAD, &path);
+	SOP_TRY(sopi_tree_path(tree, key, key_size, SOPI_POSITION_HEAD, &path, err));
 	cutting = (struct cutting){ .room = limit - sopi_leaf_fixed_bytes(0, 0) - 16,
 				    .most = tree->items_max,
 				    .total = bytes - sopi_leaf_fixed_bytes(0, prefix_size),

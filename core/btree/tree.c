@@ -2,6 +2,7 @@
 #include "btree/apply.h"
 
 #include "base/alloc.h"
+#include "btree/resident.h"
 
 /* ---- the forest -------------------------------------------------------------------------------- */
 
@@ -13,7 +14,9 @@ size_t sopi_version_bytes(const struct sopi_version *version)
 	case SOPI_DEAD:
 		return ((const struct sopi_block *)version)->capacity;
 	case SOPI_VALUE:
-		return ((const struct sopi_value *)version)->size;
+		return sizeof(struct sopi_value) + (((const struct sopi_value *)version)->bytes != NULL
+							    ? ((const struct sopi_value *)version)->size
+							    : 0);
 	case SOPI_COUNT:
 		return sizeof(struct sopi_count);
 	case SOPI_TREE:
@@ -43,11 +46,18 @@ void sopi_forest_destroy(struct sopi_forest *forest)
 	sopi_free(forest->separators);
 	sopi_free(forest->cuts);
 	sopi_arena_free(&forest->arena);
+	sop_buf_free(&forest->record);
+	sopi_resident_close(forest);
 }
 
-static void vnode_free(struct sopi_forest *forest, struct sopi_vnode *vnode)
+/* Frees a node and, if it is not NULL, its last version; or leaves both to the checkpoint that lists it. */
+static void vnode_free(struct sopi_forest *forest, struct sopi_vnode *vnode, struct sopi_block *block)
 {
 	atomic_fetch_sub_explicit(&forest->node_count, 1, memory_order_relaxed);
+	if (!sopi_resident_forget(forest, vnode))
+		return;
+	if (block != NULL)
+		sopi_memory_give(&forest->memory, block, block->capacity);
 	sopi_memory_give(&forest->memory, vnode, sizeof *vnode);
 }
 
@@ -60,21 +70,72 @@ static struct sopi_vnode *dead_vnode(const struct sopi_block *block)
 	return vnode;
 }
 
+/* Calls `free_value` for each value that is current in a leaf. */
+static void each_apart_value(const struct sopi_block *leaf,
+			     void (*free_value)(struct sopi_forest *, struct sopi_value *),
+			     struct sopi_forest *forest)
+{
+	const size_t count = atomic_load(&leaf->delta_count);
+	struct sopi_item_view view, later;
+
+	for (size_t i = 0; i < leaf->count; i++) {
+		bool replaced = false;
+
+		for (size_t d = 0; d < count; d++)
+			replaced = replaced || sopi_leaf_delta_codes(leaf)[d] == (i << 1 | 1);
+		sopi_leaf_describe(leaf, i, &view);
+		if (!replaced && view.apart != NULL)
+			free_value(forest, view.apart);
+	}
+	for (size_t d = 0; d < count; d++) {
+		bool replaced = false;
+
+		sopi_leaf_describe_delta(leaf, d, &view);
+		for (size_t e = d + 1; e < count && !replaced; e++) {
+			sopi_leaf_describe_delta(leaf, e, &later);
+			replaced = sopi_item_compare(&view, &later) == 0;
+		}
+		if (!replaced && view.apart != NULL)
+			free_value(forest, view.apart);
+	}
+}
+
+void sopi_value_free(struct sopi_forest *forest, struct sopi_value *value)
+{
+	atomic_fetch_sub_explicit(&forest->value_bytes, sopi_version_bytes(&value->version),
+				  memory_order_relaxed);
+	sopi_free(value->bytes);
+	sopi_free(value);
+}
+
+static void free_descriptors(const struct sopi_block *leaf, struct sopi_forest *forest)
+{
+	each_apart_value(leaf, sopi_value_free, forest);
+}
+
+static void free_values(struct sopi_forest *forest, struct sopi_value *value)
+{
+	sopi_forest_dispose(forest, &value->version);
+}
+
 void sopi_forest_dispose(struct sopi_forest *forest, struct sopi_version *version)
 {
 	switch ((enum sopi_version_kind)version->kind) {
 	case SOPI_DEAD:
-		vnode_free(forest, dead_vnode((struct sopi_block *)version));
-		sopi_memory_give(&forest->memory, version, sopi_version_bytes(version));
+		vnode_free(forest, dead_vnode((struct sopi_block *)version), (struct sopi_block *)version);
 		break;
 	case SOPI_LEAF:
+		if (version->unlinked == SOPI_EVICTED)
+			free_descriptors((struct sopi_block *)version, forest);
+		sopi_memory_give(&forest->memory, version, sopi_version_bytes(version));
+		break;
 	case SOPI_INNER:
 		sopi_memory_give(&forest->memory, version, sopi_version_bytes(version));
 		break;
 	case SOPI_VALUE:
-		atomic_fetch_sub_explicit(&forest->value_bytes, sopi_version_bytes(version),
-					  memory_order_relaxed);
-		sopi_free(version);
+		if (forest->value_gone != NULL && !forest->closing)
+			forest->value_gone(forest->owner, (struct sopi_value *)version);
+		sopi_value_free(forest, (struct sopi_value *)version);
 		break;
 	case SOPI_COUNT:
 		sopi_memory_give(&forest->memory, version, sizeof(struct sopi_count));
@@ -141,11 +202,12 @@ struct sopi_vnode *sopi_vnode_new(struct sopi_forest *forest, struct sopi_block 
 
 /* ---- trees ------------------------------------------------------------------------------------- */
 
-sop_status sopi_tree_init(struct sopi_tree *tree, struct sopi_forest *forest, uint64_t id,
-			  uint32_t node_bytes, uint32_t node_items, uint64_t position, sop_error *err)
+/* Everything but the root. */
+static sop_status tree_begin(struct sopi_tree *tree, struct sopi_forest *forest, uint64_t id,
+			     uint32_t node_bytes, uint32_t node_items, int64_t items,
+			     uint64_t position, sop_error *err)
 {
-	struct sopi_block *leaf = sopi_block_new(forest, node_bytes);
-	struct sopi_count *count = NULL;
+	struct sopi_count *count;
 	size_t capacity;
 
 	memset(tree, 0, sizeof *tree);
@@ -156,77 +218,69 @@ sop_status sopi_tree_init(struct sopi_tree *tree, struct sopi_forest *forest, ui
 	tree->inner_bytes = node_bytes * SOPI_INNER_FACTOR;
 	tree->items_max = node_items == 0 || node_items > SOPI_SLOTS_MAX ? SOPI_SLOTS_MAX : node_items;
 	atomic_init(&tree->next_item, 1);
-	if (leaf == NULL)
-		goto out_of_memory;
-	sopi_leaf_build(leaf, NULL, 0, 0);
 	count = sopi_memory_take(&forest->memory, sizeof *count, &capacity);
 	if (count == NULL)
-		goto out_of_memory;
+		return sopi_fail(err, SOP_NO_MEMORY, "out of memory while making a store");
 	memset(count, 0, sizeof *count);
 	count->version.kind = SOPI_COUNT;
 	count->version.since = position;
-	tree->root = sopi_vnode_new(forest, leaf, position);
-	if (tree->root == NULL)
-		goto out_of_memory;
+	count->items = items;
 	atomic_init(&tree->count, count);
 	return SOP_OK;
-out_of_memory:
-	if (count != NULL)
-		sopi_memory_give(&forest->memory, count, sizeof *count);
-	if (leaf != NULL)
-		sopi_memory_give(&forest->memory, leaf, leaf->capacity);
+}
+
+static void tree_give_up(struct sopi_tree *tree, struct sopi_block *root)
+{
+	struct sopi_memory *memory = &tree->forest->memory;
+
+	if (root != NULL)
+		sopi_memory_give(memory, root, root->capacity);
+	sopi_memory_give(memory, atomic_load(&tree->count), sizeof(struct sopi_count));
+}
+
+sop_status sopi_tree_init(struct sopi_tree *tree, struct sopi_forest *forest, uint64_t id,
+			  uint32_t node_bytes, uint32_t node_items, uint64_t position, sop_error *err)
+{
+	struct sopi_block *leaf;
+
+	SOP_TRY(tree_begin(tree, forest, id, node_bytes, node_items, 0, position, err));
+	leaf = sopi_block_new(forest, node_bytes);
+	if (leaf != NULL) {
+		sopi_leaf_build(leaf, NULL, 0, 0);
+		tree->root = sopi_vnode_new(forest, leaf, position);
+	}
+	if (tree->root != NULL)
+		return SOP_OK;
+	tree_give_up(tree, leaf);
 	return sopi_fail(err, SOP_NO_MEMORY, "out of memory while making a store");
 }
 
-static void free_apart_values(struct sopi_forest *forest, const struct sopi_block *leaf)
+sop_status sopi_tree_open(struct sopi_tree *tree, struct sopi_forest *forest, uint64_t id,
+			  uint32_t node_bytes, uint32_t node_items, uint64_t root, int64_t items,
+			  uint64_t next_item, uint64_t position, sop_error *err)
 {
-	struct sopi_item_view view;
-
-	for (size_t i = 0; i < leaf->count; i++) {
-		bool replaced = false;
-
-		for (size_t d = 0; d < atomic_load(&leaf->delta_count); d++)
-			replaced = replaced || sopi_leaf_delta_codes(leaf)[d] == (i << 1 | 1);
-		sopi_leaf_describe(leaf, i, &view);
-		if (!replaced && view.apart != NULL)
-			sopi_forest_dispose(forest, &view.apart->version);
-	}
+	SOP_TRY(tree_begin(tree, forest, id, node_bytes, node_items, items, position, err));
+	atomic_init(&tree->next_item, next_item);
+	tree->root = sopi_vnode_on_disk(forest, root);
+	if (tree->root != NULL)
+		return SOP_OK;
+	tree_give_up(tree, NULL);
+	return sopi_fail(err, SOP_NO_MEMORY, "out of memory while opening a store");
 }
 
-/* Frees the values of deltas that no later delta replaces. */
-static void free_delta_values(struct sopi_forest *forest, const struct sopi_block *leaf)
-{
-	const size_t count = atomic_load(&leaf->delta_count);
-
-	for (size_t d = 0; d < count; d++) {
-		struct sopi_item_view view, later;
-		bool replaced = false;
-
-		sopi_leaf_describe_delta(leaf, d, &view);
-		for (size_t e = d + 1; e < count && !replaced; e++) {
-			sopi_leaf_describe_delta(leaf, e, &later);
-			replaced = sopi_item_compare(&view, &later) == 0;
-		}
-		if (!replaced && view.apart != NULL)
-			sopi_forest_dispose(forest, &view.apart->version);
-	}
-}
-
-/* Frees a node with all below it. Older versions and replaced values are with reclamation, not
+/* Frees what is in memory of a node and all below it. Older versions and replaced values are with reclamation, not
  * here. */
 static void node_destroy(struct sopi_forest *forest, struct sopi_vnode *vnode)
 {
 	struct sopi_block *block = atomic_load(&vnode->head);
 
-	if (block->version.kind == SOPI_INNER) {
+	if (block != NULL && block->version.kind == SOPI_INNER) {
 		for (size_t i = 0; i <= block->count; i++)
 			node_destroy(forest, sopi_inner_children(block)[i]);
-	} else {
-		free_apart_values(forest, block);
-		free_delta_values(forest, block);
+	} else if (block != NULL) {
+		each_apart_value(block, free_values, forest);
 	}
-	sopi_memory_give(&forest->memory, block, block->capacity);
-	vnode_free(forest, vnode);
+	vnode_free(forest, vnode, block);
 }
 
 void sopi_tree_destroy(struct sopi_tree *tree)
@@ -251,21 +305,34 @@ int64_t sopi_tree_count(const struct sopi_tree *tree, uint64_t at)
 
 /* ---- paths ------------------------------------------------------------------------------------- */
 
-void sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size_t size, uint64_t at,
-		    struct sopi_path *path)
+/* The version of a node on the way down. */
+static sop_status view(const struct sopi_tree *tree, struct sopi_vnode *vnode, uint64_t at,
+		       size_t depth, const struct sopi_block **out, sop_error *err)
+{
+	*out = sopi_vnode_view(vnode, at);
+	if (SOPI_LIKELY(*out != NULL))
+		return SOP_OK;
+	return sopi_vnode_load(tree, vnode, at, depth, out, err);
+}
+
+sop_status sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size_t size,
+			  uint64_t at, struct sopi_path *path, sop_error *err)
 {
 	struct sopi_vnode *vnode = tree->root;
 
 	for (size_t depth = 0; depth < SOPI_TREE_DEPTH_MAX; depth++) {
-		const struct sopi_block *block = sopi_vnode_view(vnode, at);
+		const struct sopi_block *block;
 
-		SOPI_CHECK(block != NULL && block->version.kind != SOPI_DEAD);
+		SOP_TRY(view(tree, vnode, at, depth, &block, err));
+		SOPI_CHECK(block->version.kind != SOPI_DEAD);
 		path->level[depth].vnode = vnode;
 		path->level[depth].block = block;
 		path->level[depth].child = 0;
 		path->depth = depth;
-		if (block->version.kind == SOPI_LEAF)
-			return;
+		if (block->version.kind == SOPI_LEAF) {
+			sopi_vnode_heat(vnode);
+			return SOP_OK;
+		}
 		path->level[depth].child = sopi_inner_search(block, key, size);
 		vnode = sopi_inner_children(block)[path->level[depth].child];
 		at = SOPI_CHILD_POSITION(block, vnode, at);
@@ -273,23 +340,25 @@ void sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size_t siz
 	SOPI_UNREACHABLE();
 }
 
-void sopi_path_descend(struct sopi_path *path, size_t from, uint64_t at, bool last)
+sop_status sopi_path_descend(const struct sopi_tree *tree, struct sopi_path *path, size_t from,
+			     uint64_t at, bool last, sop_error *err)
 {
 	for (size_t depth = from; depth + 1 < SOPI_TREE_DEPTH_MAX; depth++) {
 		const struct sopi_block *block = path->level[depth].block;
 		struct sopi_vnode *vnode;
 
 		path->depth = depth;
-		if (block->version.kind == SOPI_LEAF)
-			return;
+		if (block->version.kind == SOPI_LEAF) {
+			sopi_vnode_heat(path->level[depth].vnode);
+			return SOP_OK;
+		}
 		if (depth > from)
 			path->level[depth].child = last ? block->count : 0;
 		vnode = sopi_inner_children(block)[path->level[depth].child];
 		path->level[depth + 1].vnode = vnode;
-		path->level[depth + 1].block =
-			sopi_vnode_view(vnode, SOPI_CHILD_POSITION(block, vnode, at));
 		path->level[depth + 1].child = 0;
-		SOPI_CHECK(path->level[depth + 1].block != NULL);
+		SOP_TRY(view(tree, vnode, SOPI_CHILD_POSITION(block, vnode, at), depth + 1,
+			     &path->level[depth + 1].block, err));
 	}
 	SOPI_UNREACHABLE();
 }

@@ -9,6 +9,8 @@
 #include "node/reclaim.h"
 #include "node/vnode.h"
 
+struct sopi_resident; /* btree/resident.h */
+
 enum {
 	SOPI_NODE_BYTES_DEFAULT = 4096,
 	SOPI_NODE_BYTES_MIN = 1024,
@@ -29,6 +31,10 @@ struct sopi_forest {
 	_Atomic uint64_t split_count;
 	_Atomic uint64_t merge_count;
 	_Atomic uint64_t value_bytes; /* kept apart */
+	struct sopi_resident *resident; /* which nodes are in memory; NULL: all */
+	void (*value_gone)(void *owner, const struct sopi_value *value); /* no item names it any more; or NULL */
+	void *owner;
+	bool closing; /* what is freed now is gone from memory only */
 	/* Scratch of the commit that is being applied; guarded by the commit mutex. */
 	struct sopi_item_view *items;
 	size_t item_capacity;
@@ -37,6 +43,7 @@ struct sopi_forest {
 	uint32_t *cuts; /* where a split cuts */
 	size_t cut_capacity;
 	struct sopi_arena arena; /* what folding computes */
+	sop_buf record; /* what the commit does, for its log record */
 };
 
 struct sopi_tree {
@@ -61,6 +68,9 @@ sop_status sopi_forest_init(struct sopi_forest *forest,
 /* Frees the nodes' memory. REQUIRES: reclamation and all trees are destroyed. */
 void sopi_forest_destroy(struct sopi_forest *forest);
 
+/* Frees a value that no item names, or only in memory. */
+void sopi_value_free(struct sopi_forest *forest, struct sopi_value *value);
+
 /* Frees a version of any kind but a tree. */
 void sopi_forest_dispose(struct sopi_forest *forest, struct sopi_version *version);
 
@@ -78,6 +88,11 @@ struct sopi_vnode *sopi_vnode_new(struct sopi_forest *forest, struct sopi_block 
 sop_status sopi_tree_init(struct sopi_tree *tree, struct sopi_forest *forest, uint64_t id,
 			  uint32_t node_bytes, uint32_t node_items, uint64_t position, sop_error *err);
 
+/* The same for a tree that is on disk. */
+sop_status sopi_tree_open(struct sopi_tree *tree, struct sopi_forest *forest, uint64_t id,
+			  uint32_t node_bytes, uint32_t node_items, uint64_t root, int64_t items,
+			  uint64_t next_item, uint64_t position, sop_error *err);
+
 /* Frees all nodes of the tree, and its counts. REQUIRES: nobody can reach it. */
 void sopi_tree_destroy(struct sopi_tree *tree);
 
@@ -94,20 +109,35 @@ uint64_t sopi_plant_child_position(const struct sopi_block *inner, const struct 
 #define SOPI_CHILD_POSITION(inner, child, at) (at)
 #endif
 
-/* The leaf version that answers for `key` at a position, and its vnode. */
-static inline const struct sopi_block *sopi_tree_leaf(const struct sopi_tree *tree,
-						      const uint8_t *key, size_t size, uint64_t at,
-						      struct sopi_vnode **leaf)
+/* Brings in a node that is not in memory; see btree/resident.h, which also says what happens at HEAD. */
+sop_status sopi_vnode_load(const struct sopi_tree *tree, struct sopi_vnode *vnode, uint64_t at,
+			   size_t depth, const struct sopi_block **out, sop_error *err);
+
+/* The leaf was read: the clock that evicts passes it by once. */
+static inline void sopi_vnode_heat(struct sopi_vnode *vnode)
+{
+	if ((atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_HOT) == 0)
+		atomic_fetch_or_explicit(&vnode->state, SOPI_VNODE_HOT, memory_order_relaxed);
+}
+
+/* Finds the leaf version that answers for `key` at a position, and its vnode. WOULD_BLOCK (at HEAD only, without a
+ * message), and for databases on disk IO, CORRUPT, NO_MEMORY. */
+static inline sop_status sopi_tree_leaf(const struct sopi_tree *tree, const uint8_t *key,
+					size_t size, uint64_t at, struct sopi_vnode **leaf,
+					const struct sopi_block **out, sop_error *err)
 {
 	struct sopi_vnode *vnode = tree->root;
 
-	for (;;) {
+	for (size_t depth = 0;; depth++) {
 		const struct sopi_block *block = sopi_vnode_view(vnode, at);
 
-		SOPI_CHECK(block != NULL);
+		if (SOPI_UNLIKELY(block == NULL))
+			SOP_TRY(sopi_vnode_load(tree, vnode, at, depth, &block, err));
 		if (SOPI_LIKELY(block->version.kind == SOPI_LEAF)) {
+			sopi_vnode_heat(vnode);
 			*leaf = vnode;
-			return block;
+			*out = block;
+			return SOP_OK;
 		}
 		SOPI_CHECK(block->version.kind == SOPI_INNER);
 		vnode = sopi_inner_children(block)[sopi_inner_search(block, key, size)];
@@ -125,12 +155,13 @@ struct sopi_path {
 	size_t depth; /* number of inner levels; level[depth] is the leaf */
 };
 
-/* Finds the way to the leaf that answers for `key` at a position. */
-void sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size_t size, uint64_t at,
-		    struct sopi_path *path);
+/* Finds the way to the leaf that answers for `key` at a position. As sopi_tree_leaf. */
+sop_status sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size_t size,
+			  uint64_t at, struct sopi_path *path, sop_error *err);
 
 /* Continues a path downwards from level `from`, always to the first or the last child. */
-void sopi_path_descend(struct sopi_path *path, size_t from, uint64_t at, bool last);
+sop_status sopi_path_descend(const struct sopi_tree *tree, struct sopi_path *path, size_t from,
+			     uint64_t at, bool last, sop_error *err);
 
 /* The separator at which the leaf of the path ends: keys from it on are not its own. False if it
  * is the last leaf. */
@@ -157,6 +188,9 @@ struct sopi_apply {
 	uint64_t hints_at; /* position at which the leaves of changes were looked up */
 	struct sopi_vnode *touched;
 	struct sopi_tree *counted; /* trees whose count has a new version */
+	const struct sopi_tree *tree; /* whose nodes are being changed */
+	size_t dirty_mark; /* nodes that were dirty before */
+	bool records; /* what it does goes into forest->record */
 	struct sopi_version_list superseded; /* wait for the commit to be kept */
 	struct sopi_version_list replaced; /* versions of this commit that it replaced itself */
 	uint64_t operations; /* resolved */
@@ -166,11 +200,11 @@ void sopi_apply_begin(struct sopi_apply *apply, struct sopi_forest *forest, uint
 		      uint64_t hints_at);
 
 /* Looks the leaves of changes up at a position, outside the mutex. */
-void sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *changes, size_t count,
-			   uint64_t at);
+sop_status sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *changes,
+				 size_t count, uint64_t at, sop_error *err);
 
 /* Applies changes to the newest state. REQUIRES: the commit mutex. After a failure call
- * sopi_apply_undo. */
+ * sopi_apply_undo. WOULD_BLOCK: a node is not in memory (forest->resident says which). */
 sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree,
 			      const struct sopi_change *changes, size_t count, sop_error *err);
 

@@ -160,7 +160,7 @@ static size_t lower_bound(const struct sopi_walk *walk, const uint8_t *key, size
 
 sop_status sopi_walk_seek(struct sopi_walk *walk, const uint8_t *key, size_t size, sop_error *err)
 {
-	sopi_tree_path(walk->tree, key, size, walk->at, &walk->path);
+	SOP_TRY(sopi_tree_path(walk->tree, key, size, walk->at, &walk->path, err));
 	SOP_TRY(enter_leaf(walk, err));
 	walk->index = lower_bound(walk, key, size);
 	return SOP_OK;
@@ -172,9 +172,10 @@ sop_status sopi_walk_end(struct sopi_walk *walk, sop_error *err)
 
 	walk->path.level[0].vnode = root;
 	walk->path.level[0].block = sopi_vnode_view(root, walk->at);
-	SOPI_CHECK(walk->path.level[0].block != NULL);
+	if (walk->path.level[0].block == NULL)
+		SOP_TRY(sopi_vnode_load(walk->tree, root, walk->at, 0, &walk->path.level[0].block, err));
 	walk->path.level[0].child = walk->path.level[0].block->count;
-	sopi_path_descend(&walk->path, 0, walk->at, true);
+	SOP_TRY(sopi_path_descend(walk->tree, &walk->path, 0, walk->at, true, err));
 	SOP_TRY(enter_leaf(walk, err));
 	walk->index = walk->count;
 	return SOP_OK;
@@ -197,7 +198,7 @@ static void prefetch_next(const struct sopi_walk *walk)
 		const char *block = (const char *)atomic_load_explicit(&children[next]->head,
 								       memory_order_relaxed);
 
-		for (size_t line = 0; line < 8; line++)
+		for (size_t line = 0; line < 8 && block != NULL; line++)
 			__builtin_prefetch(block + line * 64);
 	}
 	if (next < parent->count)
@@ -209,7 +210,7 @@ sop_status sopi_walk_next_leaf(struct sopi_walk *walk, sop_error *err)
 	for (size_t depth = walk->path.depth; depth-- > 0;) {
 		if (walk->path.level[depth].child < walk->path.level[depth].block->count) {
 			walk->path.level[depth].child++;
-			sopi_path_descend(&walk->path, depth, walk->at, false);
+			SOP_TRY(sopi_path_descend(walk->tree, &walk->path, depth, walk->at, false, err));
 			prefetch_next(walk);
 			SOP_TRY(enter_leaf(walk, err));
 			walk->index = 0;
@@ -224,7 +225,7 @@ sop_status sopi_walk_previous_leaf(struct sopi_walk *walk, sop_error *err)
 	for (size_t depth = walk->path.depth; depth-- > 0;) {
 		if (walk->path.level[depth].child > 0) {
 			walk->path.level[depth].child--;
-			sopi_path_descend(&walk->path, depth, walk->at, true);
+			SOP_TRY(sopi_path_descend(walk->tree, &walk->path, depth, walk->at, true, err));
 			SOP_TRY(enter_leaf(walk, err));
 			walk->index = walk->count;
 			return SOP_OK;

@@ -64,13 +64,17 @@ struct sopi_item {
 #define SOPI_ITEM_KEY_MASK 0x00FFFFFFu
 #define SOPI_ITEM_FLAG_SHIFT 24
 
-/* A value kept apart from its leaf. */
+/* A value kept apart from its leaf: in memory, or, in a database on disk, in a pack. */
 struct sopi_value {
 	struct sopi_version version;
 	struct sopi_value *next_in_transaction; /* until it is committed */
-	bool committed; /* the tree owns it */
 	uint64_t size; /* bytes */
-	uint8_t bytes[];
+	uint8_t *bytes; /* of its own; NULL: only on disk */
+	uint64_t id; /* that the registry knows it by; 0: not on disk */
+	uint64_t pack; /* where it was written, until a checkpoint has registered it; 0: ask the registry */
+	uint32_t offset;
+	uint32_t length;
+	bool committed; /* the tree owns it */
 };
 
 /* Where and what an item is, for readers; every pointer points into a block or a value. */
@@ -327,7 +331,7 @@ static inline void sopi_item_describe(const struct sopi_item *item, const uint8_
 	}
 	if (flags & SOPI_ITEM_APART) {
 		memcpy(&view->apart, at, sizeof view->apart);
-		view->value = view->apart->bytes;
+		view->value = view->apart->bytes; /* NULL if it is on disk only */
 	} else {
 		view->value = at;
 	}

@@ -223,6 +223,26 @@ static bool look_around(struct sopi_reclaim *reclaim, const _Atomic uint64_t *an
 	return true;
 }
 
+bool sopi_reclaim_least(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered, uint64_t *least)
+{
+	struct sopi_slot_chunk *chunk = NULL;
+	struct sopi_slot *slot;
+	size_t index = 0;
+
+	*least = atomic_load_explicit(answered, memory_order_seq_cst); /* before the slots */
+	while ((slot = sopi_slot_next(reclaim, &chunk, &index)) != NULL) {
+		const uint64_t state = atomic_load_explicit(&slot->state, memory_order_seq_cst);
+		const uint64_t snapshot = atomic_load_explicit(&slot->snapshot, memory_order_seq_cst);
+		const uint64_t head = atomic_load_explicit(&slot->head_snapshot, memory_order_seq_cst);
+
+		if (state > SOPI_SLOT_CLOSED && (state & 1) != 0)
+			return false;
+		*least = snapshot < *least ? snapshot : *least;
+		*least = head < *least ? head : *least;
+	}
+	return true;
+}
+
 /* The least snapshot at or above `from`, or NONE. */
 static uint64_t snapshot_from(const struct sopi_reclaim *reclaim, const struct look *look, uint64_t from)
 {
@@ -267,9 +287,9 @@ static void unlink_version(struct sopi_version *version)
 	struct sopi_version *older = atomic_load_explicit(&version->older, memory_order_relaxed);
 	struct sopi_version *newer = atomic_load_explicit(&version->newer, memory_order_relaxed);
 
-	if (version->unlinked)
+	if (version->unlinked != SOPI_LINKED)
 		return;
-	version->unlinked = 1;
+	version->unlinked = SOPI_UNLINKED;
 	if (newer != NULL)
 		atomic_store_explicit(&newer->older, older, memory_order_release);
 	if (older != NULL)

@@ -152,6 +152,15 @@ static inline void sopi_slot_forget(struct sopi_slot *slot)
 	atomic_store_explicit(&slot->head_snapshot, SOPI_POSITION_NONE, memory_order_release);
 }
 
+/* Lets go of every pointer into a block that the running call has: it counts as begun now. For long calls, so that they
+ * do not hold up the memory of what was evicted meanwhile. */
+static inline void sopi_slot_refresh(struct sopi_reclaim *reclaim, struct sopi_slot *slot)
+{
+	const uint64_t epoch = atomic_load_explicit(&reclaim->epoch, memory_order_acquire);
+
+	atomic_store_explicit(&slot->state, epoch << 1, memory_order_seq_cst);
+}
+
 /* Counts an event. REQUIRES: the slot is claimed. */
 static inline void sopi_slot_count(struct sopi_slot *slot, enum sopi_counter counter, uint64_t by)
 {
@@ -184,6 +193,10 @@ static inline bool sopi_reclaim_due(struct sopi_reclaim *reclaim)
  * now; or NULL. */
 void sopi_reclaim_run(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered,
 		      struct sopi_slot *self);
+
+/* The least position that any transaction reads at or may yet begin to read at. False: a snapshot is just being chosen,
+ * nothing can be said now. */
+bool sopi_reclaim_least(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered, uint64_t *least);
 
 /* Walks over all slots: *chunk and *index start NULL and 0; NULL at the end. */
 struct sopi_slot *sopi_slot_next(struct sopi_reclaim *reclaim, struct sopi_slot_chunk **chunk,

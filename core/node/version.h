@@ -20,6 +20,13 @@ enum sopi_version_kind {
 	SOPI_TREE = 6 /* sopi_tree: a store that was dropped, with all its nodes */
 };
 
+/* Is a version in its chain? */
+enum sopi_unlinked {
+	SOPI_LINKED = 0,
+	SOPI_UNLINKED = 1, /* in no chain any more */
+	SOPI_EVICTED = 2 /* the same, and what it holds is on disk: its values' descriptors go with it */
+};
+
 struct sopi_version {
 	struct sopi_version *next; /* in the lists of what waits to be freed */
 	uint64_t since; /* current from this position on */
@@ -27,7 +34,7 @@ struct sopi_version {
 	_Atomic(struct sopi_version *) older;
 	_Atomic(struct sopi_version *) newer;
 	uint8_t kind; /* sopi_version_kind */
-	uint8_t unlinked; /* it is in no chain any more */
+	uint8_t unlinked; /* sopi_unlinked */
 	uint16_t items; /* leaf: live items with all deltas; the writer's */
 };
 

@@ -1,16 +1,18 @@
-/* A node in memory: stable for the life of its virtual ID, with the chain of its versions, newest
- * first.
+/* A node: stable for the life of its virtual ID, with the chain of its versions, newest first.
  *
  * Parents, cursors and transactions point to vnodes, never to one version. Only the holder of the
  * commit mutex adds versions and deltas; readers take no lock: a reader at position S takes the
- * newest version at or below S. */
+ * newest version at or below S.
+ *
+ * A node of a database on disk may have no version in memory: then all of it is on disk, as of a
+ * position that every snapshot has passed, and btree/resident.h brings it in. */
 #ifndef SOPI_VNODE_H
 #define SOPI_VNODE_H
 
 #include "node/block.h"
 
 struct sopi_vnode {
-	_Atomic(struct sopi_block *) head; /* newest version */
+	_Atomic(struct sopi_block *) head; /* newest version; NULL: on disk only */
 	_Atomic uint64_t newest; /* position of the newest change, deltas included */
 	_Atomic uint64_t ranged; /* position at which the key range that it answers for last changed */
 	uint64_t vid;
@@ -18,13 +20,24 @@ struct sopi_vnode {
 	 * back. */
 	struct sopi_vnode *touched_next;
 	uint64_t touched_at; /* position of the last commit that touched it */
-	uint16_t items_before;
 	uint64_t ranged_before;
+	uint32_t resident; /* 1 + its number among the leaves that may be evicted; 0: it is none of them */
+	uint16_t items_before;
+	_Atomic uint8_t state; /* sopi_vnode_state, as bits */
+};
+
+/* What is true of a node of a database on disk. */
+enum sopi_vnode_state {
+	SOPI_VNODE_HOT = 1, /* read since the last look for leaves to evict */
+	SOPI_VNODE_LOADING = 2, /* a thread is bringing it in */
+	SOPI_VNODE_DIRTY = 4, /* listed for the next checkpoint */
+	SOPI_VNODE_ZOMBIE = 8, /* it is no more; whoever takes DIRTY off frees it */
+	SOPI_VNODE_REGISTERED = 16 /* the registry knows it, or may */
 };
 
 _Static_assert(sizeof(struct sopi_vnode) == 64, "a vnode is one cache line");
 
-/* The version that a reader at position `at` sees; NULL if the node was not born then. */
+/* The version that a reader at position `at` sees; NULL if the node was not born then, or is not in memory. */
 static inline struct sopi_block *sopi_vnode_view(const struct sopi_vnode *vnode, uint64_t at)
 {
 	struct sopi_block *block = atomic_load_explicit(&vnode->head, memory_order_acquire);

@@ -97,11 +97,69 @@ static void store_schemas_free(struct sopi_store *store)
 	}
 }
 
+void sopi_store_free_shell(struct sopi_store *store)
+{
+	store_schemas_free(store);
+	sopi_free(store);
+}
+
 void sopi_store_destroy(struct sopi_store *store)
 {
 	sopi_tree_destroy(&store->tree);
-	store_schemas_free(store);
-	sopi_free(store);
+	sopi_store_free_shell(store);
+}
+
+sop_status sopi_store_extend(struct sopi_store *store, sop_bytes text, sop_error *err)
+{
+	struct sopi_store_schema *entry = NULL;
+	void *memory = NULL;
+	sop_status status;
+
+	if (text.size == 0 ||
+	    (store->schemas != NULL &&
+	     sopi_bytes_compare(store->schemas->schema->text.data,
+				store->schemas->schema->text.size, text.data, text.size) == 0))
+		return SOP_OK;
+	SOP_TRY(sopi_alloc_zeroed(sizeof *entry, &memory, err));
+	entry = memory;
+	status = sopi_schema_parse(text, &entry->schema, err);
+	if (status != SOP_OK) {
+		sopi_free(entry);
+		return status;
+	}
+	entry->older = store->schemas;
+	store->schemas = entry;
+	atomic_store_explicit(&store->tree.schema, entry->schema, memory_order_release);
+	return SOP_OK;
+}
+
+sop_status sopi_store_open(struct sopi_forest *forest, uint32_t node_bytes,
+			   const struct sopi_descriptor *descriptor, uint64_t root, int64_t items,
+			   uint64_t next_item, uint64_t position, struct sopi_store **out, sop_error *err)
+{
+	struct sopi_store *store;
+	void *memory = NULL;
+	sop_status status;
+
+	SOP_TRY(sopi_alloc_zeroed(sizeof *store, &memory, err));
+	store = memory;
+	status = sopi_tree_open(&store->tree, forest, descriptor->id, node_bytes,
+				descriptor->node_items, root, items, next_item, position, err);
+	if (status != SOP_OK) {
+		sopi_free(store);
+		return status;
+	}
+	store->tree.duplicates = descriptor->duplicates != 0;
+	store->node_items = descriptor->node_items;
+	store->written = true;
+	store->written_items = items;
+	store->written_next_item = next_item;
+	status = sopi_store_extend(store, descriptor->schema, err);
+	if (status == SOP_OK)
+		*out = store;
+	else
+		sopi_store_destroy(store);
+	return status;
 }
 
 /* ---- the catalog ------------------------------------------------------------------------------- */
@@ -222,6 +280,42 @@ struct sopi_store *sopi_catalog_find(struct sopi_catalog *catalog, uint64_t id)
 		store = store->next;
 	sopi_mutex_unlock(&catalog->mutex);
 	return store;
+}
+
+enum sopi_store_state sopi_catalog_state(struct sopi_catalog *catalog, uint64_t id, uint64_t at)
+{
+	enum sopi_store_state state = SOPI_STORE_GONE;
+	const struct sopi_store *store;
+	uint64_t dropped_at;
+
+	if (id == SOPI_CATALOG_ID)
+		return SOPI_STORE_LIVES;
+	sopi_mutex_lock(&catalog->mutex);
+	store = *bucket_of(catalog, id);
+	while (store != NULL && store->tree.id != id)
+		store = store->next;
+	if (store != NULL) {
+		dropped_at = atomic_load_explicit(&store->dropped_at, memory_order_acquire);
+		state = store->created_at > at		      ? SOPI_STORE_NOT_YET
+			: dropped_at != 0 && dropped_at <= at ? SOPI_STORE_GONE
+							      : SOPI_STORE_LIVES;
+	}
+	sopi_mutex_unlock(&catalog->mutex);
+	return state;
+}
+
+void sopi_catalog_each(struct sopi_catalog *catalog,
+		       bool (*fn)(void *arg, struct sopi_store *store), void *arg)
+{
+	bool more = true;
+
+	sopi_mutex_lock(&catalog->mutex);
+	for (size_t i = 0; i < catalog->bucket_count && more; i++) {
+		for (struct sopi_store *store = catalog->buckets[i]; store != NULL && more;
+		     store = store->next)
+			more = fn(arg, store);
+	}
+	sopi_mutex_unlock(&catalog->mutex);
 }
 
 size_t sopi_catalog_count(struct sopi_catalog *catalog)

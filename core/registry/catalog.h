@@ -28,6 +28,12 @@ struct sopi_store {
 	struct sopi_store *next; /* in the catalog, or in the transaction that makes it */
 	struct sopi_store_schema *schemas; /* newest first; NULL: raw keys */
 	uint32_t node_items; /* as created */
+	uint64_t created_at; /* position; 0: before the database was opened */
+	_Atomic uint64_t dropped_at; /* position; 0: it lives */
+	uint64_t root; /* vid of the root, once the tree has gone from memory */
+	int64_t written_items; /* as the newest checkpoint has them; the checkpoint's own */
+	uint64_t written_next_item;
+	bool written;
 };
 
 struct sopi_catalog {
@@ -67,6 +73,26 @@ void sopi_catalog_destroy(struct sopi_catalog *catalog);
 sop_status sopi_store_new(struct sopi_catalog *catalog, struct sopi_forest *forest,
 			  uint32_t node_bytes, const struct sopi_schema *schema, uint32_t duplicates,
 			  uint32_t node_items, struct sopi_store **out, sop_error *err);
+
+/* The same for a store that is on disk: root, items, next_item as the registry has them, current from `position` on. */
+sop_status sopi_store_open(struct sopi_forest *forest, uint32_t node_bytes,
+			   const struct sopi_descriptor *descriptor, uint64_t root, int64_t items,
+			   uint64_t next_item, uint64_t position, struct sopi_store **out,
+			   sop_error *err);
+
+/* Gives a store the schema that its descriptor has, where it is a longer one. */
+sop_status sopi_store_extend(struct sopi_store *store, sop_bytes schema, sop_error *err);
+
+/* What a store is as of a position. */
+enum sopi_store_state { SOPI_STORE_NOT_YET, SOPI_STORE_LIVES, SOPI_STORE_GONE };
+enum sopi_store_state sopi_catalog_state(struct sopi_catalog *catalog, uint64_t id, uint64_t at);
+
+/* Calls `fn` for each store but the catalog itself, under the catalog's mutex. False ends it. */
+void sopi_catalog_each(struct sopi_catalog *catalog,
+		       bool (*fn)(void *arg, struct sopi_store *store), void *arg);
+
+/* Frees the shell of a store whose tree has gone. */
+void sopi_store_free_shell(struct sopi_store *store);
 
 /* Frees a store with its tree. */
 void sopi_store_destroy(struct sopi_store *store);

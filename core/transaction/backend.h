@@ -8,6 +8,7 @@
 #include <sop/buffer.h>
 
 struct sopi_engine;
+struct sopi_store;
 struct sopi_backend;
 
 /* How far a long call is: `done` of about `total` bytes. Returns false to give up (CANCELLED). */
@@ -56,10 +57,6 @@ struct sopi_backend_driver {
 	sop_status (*write_values)(struct sopi_backend *backend, struct sopi_value *values,
 				   sop_error *err);
 
-	/* The place of a value that no checkpoint has registered yet, for the log record. */
-	void (*value_place)(struct sopi_backend *backend, const struct sopi_value *value,
-			    uint64_t place[3]);
-
 	/* The commit at `position` that names the value was submitted. Never fails. REQUIRES: the commit mutex. */
 	void (*value_committed)(struct sopi_backend *backend, const struct sopi_value *value,
 				uint64_t position);
@@ -71,15 +68,9 @@ struct sopi_backend_driver {
 	sop_status (*read_value)(struct sopi_backend *backend, const struct sopi_value *value,
 				 sop_buf *out, sop_error *err);
 
-	/* A store was dropped by the commit at `position`. REQUIRES: the commit mutex; room (store_reserve). */
-	void (*store_dropped)(struct sopi_backend *backend, uint64_t store, uint64_t root,
-			      uint64_t position);
-
-	/* Makes room for so many calls of store_dropped. NO_MEMORY. */
-	sop_status (*store_reserve)(struct sopi_backend *backend, size_t stores, sop_error *err);
-
-	/* No snapshot can see the dropped store any more. */
-	void (*store_gone)(struct sopi_backend *backend, uint64_t store);
+	/* No snapshot can see the dropped store any more, and its nodes have gone from memory: takes it over. Never
+	 * fails. */
+	void (*store_gone)(struct sopi_backend *backend, struct sopi_store *store);
 
 	/* Everything that was committed when it was called is on stable storage when it returns. */
 	sop_status (*sync)(struct sopi_backend *backend, sop_error *err);

@@ -4,11 +4,18 @@
 
 #include "base/alloc.h"
 #include "base/plant.h"
+#include "btree/resident.h"
 #include "platform/clock.h"
 
 #include <sop/log.h>
 
-enum { NS_PER_MS = 1000000, LEAVES_PREPARED_MAX = 4096, SMALL_BYTES = 64 };
+enum {
+	NS_PER_MS = 1000000,
+	LEAVES_PREPARED_MAX = 4096,
+	SMALL_BYTES = 64,
+	CHANGE_BYTES = 64, /* what a change needs in the log besides its bytes, about */
+	ROUNDS_MAX = 1 << 20, /* of a commit that finds nodes missing: each brings one in */
+};
 
 /* ---- conflicts --------------------------------------------------------------------------------- */
 
@@ -67,12 +74,12 @@ static sop_status fail(struct sopi_transaction *txn, sop_status status)
 }
 
 static sop_status validate(struct sopi_transaction *txn, uint64_t base, uint64_t at,
-			   struct sopi_conflict *conflict)
+			   struct sopi_conflict *conflict, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
 
 	return sopi_predicates_hold(&txn->predicates, &txn->arena, &engine->catalog.names.tree,
-				    &engine->catalog.newest, txn->snapshot, base, at, conflict);
+				    &engine->catalog.newest, txn->snapshot, base, at, conflict, err);
 }
 
 /* ---- before the mutex -------------------------------------------------------------------------- */
@@ -82,7 +89,11 @@ struct plan {
 	uint64_t checked_at; /* position that validation outside the mutex read at */
 	size_t change_count; /* in txn->changes, those of one store side by side */
 	size_t bytes; /* of keys and values, about */
+	size_t log_reserved; /* bytes of log */
+	bool removes_only; /* it may use what is kept back for a full disk */
 	bool outcome_reserved; /* room for the transaction's id */
+	bool held; /* leaves are not evicted meanwhile */
+	uint64_t committed_at; /* a commit of the same id, to be durable before that is said; 0: none */
 };
 
 static sop_status changes_reserve(struct sopi_transaction *txn, size_t count, sop_error *err)
@@ -108,6 +119,7 @@ static sop_status plan_changes(struct sopi_transaction *txn, struct plan *plan, 
 	SOP_TRY(changes_reserve(txn, total, err));
 	plan->change_count = 0;
 	plan->bytes = 0;
+	plan->removes_only = true;
 	for (const struct sopi_used *used = txn->used; used != NULL; used = used->next) {
 		struct sopi_change *first = txn->changes + plan->change_count;
 		struct sopi_index_place place = { 0, 0 };
@@ -119,11 +131,13 @@ static sop_status plan_changes(struct sopi_transaction *txn, struct plan *plan, 
 			const struct sopi_operation *newest = sopi_index_at(&used->index, place);
 
 			first[count++] = (struct sopi_change){ newest, NULL };
-			plan->bytes += newest->key_size + newest->ride_size + 32u +
-				       (newest->apart != NULL ? 8u : newest->value_size);
+			plan->bytes += newest->key_size + newest->ride_size + CHANGE_BYTES +
+				       (newest->apart != NULL ? 0u : newest->value_size);
+			plan->removes_only = plan->removes_only && newest->kind == SOPI_OP_REMOVE;
 		}
 		if (!used->created)
-			sopi_tree_find_leaves(&used->store->tree, first, count, plan->checked_at);
+			SOP_TRY(sopi_tree_find_leaves(&used->store->tree, first, count,
+						      plan->checked_at, err));
 		plan->change_count += count;
 	}
 	return SOP_OK;
@@ -176,6 +190,9 @@ static void respect_softlocks(struct sopi_transaction *txn, const struct plan *p
 static void extend_schemas(struct sopi_transaction *txn)
 {
 	for (struct sopi_used *used = txn->used; used != NULL; used = used->next) {
+		if (used->extended) /* in an earlier attempt, which was taken back */
+			atomic_store_explicit(&used->store->tree.schema,
+					      used->store->schemas->schema, memory_order_release);
 		if (used->extension == NULL || used->dropped)
 			continue;
 		used->extension->older = used->store->schemas;
@@ -221,8 +238,10 @@ static void settle_stores(struct sopi_transaction *txn, struct sopi_apply *apply
 	struct sopi_store **at = &txn->created;
 
 	for (struct sopi_used *used = txn->used; used != NULL; used = used->next) {
-		if (used->dropped && !used->created)
-			sopi_apply_supersede(apply, &used->store->tree.version);
+		if (!used->dropped || used->created)
+			continue;
+		atomic_store_explicit(&used->store->dropped_at, apply->position, memory_order_release);
+		sopi_apply_supersede(apply, &used->store->tree.version);
 	}
 	while (*at != NULL) {
 		struct sopi_store *store = *at;
@@ -235,6 +254,7 @@ static void settle_stores(struct sopi_transaction *txn, struct sopi_apply *apply
 			continue;
 		}
 		*at = store->next;
+		store->created_at = apply->position;
 		sopi_catalog_add(&engine->catalog, store);
 	}
 	atomic_store_explicit(&engine->catalog.newest, apply->position, memory_order_release);
@@ -256,19 +276,48 @@ static void note_stores(const struct sopi_transaction *txn)
 	}
 }
 
+/* The roots of stores that are made here are written by the next checkpoint. */
+static sop_status list_created(struct sopi_transaction *txn, sop_error *err)
+{
+	struct sopi_forest *forest = &txn->engine->forest;
+
+	for (const struct sopi_store *store = txn->created; store != NULL; store = store->next) {
+		for (const struct sopi_used *used = txn->used; used != NULL; used = used->next) {
+			if (used->store != store || used->dropped)
+				continue;
+			SOP_TRY(sopi_dirty_reserve(forest, err));
+			sopi_dirty_add(forest, store->tree.root, store->tree.id);
+			atomic_store_explicit(&store->tree.root->newest,
+					      txn->engine->log->driver->next(txn->engine->log),
+					      memory_order_relaxed);
+		}
+	}
+	return SOP_OK;
+}
+
 /* From here on the commit has happened. */
-static void publish(struct sopi_transaction *txn, struct sopi_apply *apply)
+static void publish(struct sopi_transaction *txn, struct sopi_apply *apply, struct plan *plan)
 {
 	struct sopi_engine *engine = txn->engine;
+	const struct sopi_log_entry entry = { txn->id,
+					      { engine->forest.record.data, engine->forest.record.size },
+					      (enum sopi_durability)txn->durability };
 
-	const struct sopi_log_entry entry = { txn->id, { NULL, 0 }, SOPI_FLUSHED };
-
-	engine->log->driver->submit(engine->log, apply->position, &entry, 0);
+	engine->log->driver->submit(engine->log, apply->position, &entry, plan->log_reserved);
+	plan->log_reserved = 0; /* used up */
+	for (const struct sopi_value *value = txn->values; value != NULL && engine->backend != NULL;
+	     value = value->next_in_transaction) {
+		if (value->committed)
+			engine->backend->driver->value_committed(engine->backend, value, apply->position);
+	}
 	if (txn->catalog_changes != 0)
 		settle_stores(txn, apply);
 	sopi_apply_keep(apply);
 	sopi_outcomes_add(&engine->outcomes, txn->id, apply->position);
+	plan->outcome_reserved = false; /* used up */
 	txn->position = apply->position;
+	if (SOPI_LIKELY(txn->durability == SOPI_FLUSHED))
+		atomic_store_explicit(&engine->flushed, apply->position, memory_order_relaxed);
 	atomic_store_explicit(&engine->applied, apply->position, memory_order_seq_cst);
 }
 
@@ -279,39 +328,58 @@ static void disown_values(struct sopi_transaction *txn)
 		value->committed = false;
 }
 
+/* Applies the changes at the position that is next. WOULD_BLOCK: something that it needs is missing. */
+static sop_status apply_changes(struct sopi_transaction *txn, struct plan *plan,
+				struct sopi_apply *apply, sop_error *err)
+{
+	struct sopi_engine *engine = txn->engine;
+	sop_status status;
+
+	engine->forest.record.size = 0;
+	sopi_apply_begin(apply, &engine->forest, engine->log->driver->next(engine->log), plan->checked_at);
+	apply->records = engine->backend != NULL;
+	extend_schemas(txn);
+	status = apply_all(txn, apply, plan, err);
+	if (status == SOP_OK && txn->created != NULL)
+		status = list_created(txn, err);
+	if (engine->forest.arena.newest != NULL)
+		sopi_arena_reset(&engine->forest.arena);
+	if (status == SOP_OK && SOPI_UNLIKELY(engine->forest.record.size > plan->log_reserved) &&
+	    apply->records) {
+		plan->bytes = engine->forest.record.size; /* more than was foreseen: come back with more room */
+		engine->forest.resident->absent = NULL;
+		status = SOP_WOULD_BLOCK;
+	}
+	if (status != SOP_OK) {
+		sopi_apply_undo(apply);
+		unextend_schemas(txn);
+		disown_values(txn);
+	}
+	return status;
+}
+
 static sop_status commit_locked(struct sopi_transaction *txn, struct plan *plan,
 				struct sopi_conflict *conflict, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
 	struct sopi_apply apply;
 	bool forgotten;
-	sop_status status;
 
-	if (txn->has_own_id && sopi_outcomes_find(&engine->outcomes, txn->id, &forgotten) != 0)
-		return sopi_fail(err, SOP_EXISTS, "a transaction of this id has committed");
-	if (!SOPI_PLANTED(SOPI_PLANT_VALIDATE_OUTSIDE_ONLY))
-		SOP_TRY(validate(txn, plan->checked_at, SOPI_POSITION_HEAD, conflict));
-	sopi_apply_begin(&apply, &engine->forest, engine->log->driver->next(engine->log),
-			 plan->checked_at);
-	extend_schemas(txn);
-	status = apply_all(txn, &apply, plan, err);
-	if (engine->forest.arena.newest != NULL)
-		sopi_arena_reset(&engine->forest.arena);
-	if (status != SOP_OK) {
-		sopi_apply_undo(&apply);
-		unextend_schemas(txn);
-		disown_values(txn);
-		return status;
+	if (txn->has_own_id) {
+		plan->committed_at = sopi_outcomes_find(&engine->outcomes, txn->id, &forgotten);
+		if (plan->committed_at != 0)
+			return sopi_fail(err, SOP_EXISTS, "a transaction of this id has committed");
 	}
+	if (!SOPI_PLANTED(SOPI_PLANT_VALIDATE_OUTSIDE_ONLY))
+		SOP_TRY(validate(txn, plan->checked_at, SOPI_POSITION_HEAD, conflict, err));
+	SOP_TRY(apply_changes(txn, plan, &apply, err));
 	if (apply.operations == 0) { /* nothing has changed: it is serialized behind the newest commit */
 		sopi_apply_undo(&apply);
 		txn->position = atomic_load_explicit(&engine->applied, memory_order_relaxed);
 		sopi_slot_count(txn->slot, SOPI_READS_ENDED, 1);
 		return SOP_OK;
 	}
-	publish(txn, &apply);
-	plan->outcome_reserved = false; /* used up */
-	sopi_engine_answer(engine, txn->position); /* a log in memory is durable at once */
+	publish(txn, &apply, plan);
 	sopi_slot_count(txn->slot, SOPI_OPERATIONS, apply.operations);
 	sopi_slot_count(txn->slot, SOPI_COMMITS, 1);
 	return SOP_OK;
@@ -319,11 +387,44 @@ static sop_status commit_locked(struct sopi_transaction *txn, struct plan *plan,
 
 /* ---- the whole --------------------------------------------------------------------------------- */
 
+/* Waits until what the transaction has seen or done is as durable as it must be to be told of. */
+static sop_status wait_for(struct sopi_transaction *txn, uint64_t position,
+			   enum sopi_durability durability, sop_error *err)
+{
+	struct sopi_log *log = txn->engine->log;
+
+	switch (durability) {
+	case SOPI_FLUSHED:
+		return log->driver->durable(log) >= position
+			       ? SOP_OK
+			       : log->driver->wait_durable(log, position, err);
+	case SOPI_WRITTEN:
+		return log->driver->wait_written(log, position, err);
+	case SOPI_BUFFERED:
+		break;
+	}
+	return SOP_OK;
+}
+
+/* What was read may rest on commits that are not durable yet: those that are to be flushed are waited for. */
+static sop_status wait_for_read(struct sopi_transaction *txn, uint64_t position, sop_error *err)
+{
+	const uint64_t flushed = atomic_load_explicit(&txn->engine->flushed, memory_order_relaxed);
+
+	return wait_for(txn, flushed < position ? flushed : position, SOPI_FLUSHED, err);
+}
+
 /* A transaction that changes nothing has nothing to validate: it is serialized where it read. */
-static sop_status end_reading(struct sopi_transaction *txn)
+static sop_status end_reading(struct sopi_transaction *txn, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
+	sop_status status = wait_for_read(txn, txn->snapshot, err);
 
+	if (status != SOP_OK) { /* the log has failed: what was read may be lost */
+		status = sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
+		sopi_transaction_roll_back(txn, status);
+		return status;
+	}
 	sopi_engine_answer(engine, txn->snapshot);
 	sopi_slot_count(txn->slot, SOPI_READS_ENDED, 1);
 	sopi_transaction_roll_back(txn, SOP_OK);
@@ -333,10 +434,26 @@ static sop_status end_reading(struct sopi_transaction *txn)
 	return SOP_OK;
 }
 
+/* What a commit on disk needs before it has a position: room in memory and in the log, its large values written. */
+static sop_status prepare_backend(struct sopi_transaction *txn, struct plan *plan, sop_error *err)
+{
+	struct sopi_backend *backend = txn->engine->backend;
+
+	if (backend == NULL)
+		return SOP_OK;
+	SOP_TRY(backend->driver->pace(backend, txn->deadline_ns, plan->removes_only, err));
+	if (txn->values != NULL)
+		SOP_TRY(backend->driver->write_values(backend, txn->values, err));
+	SOP_TRY(txn->engine->log->driver->reserve(txn->engine->log, plan->bytes, plan->removes_only, err));
+	plan->log_reserved = plan->bytes;
+	return SOP_OK;
+}
+
 static sop_status prepare(struct sopi_transaction *txn, struct plan *plan,
 			  struct sopi_conflict *conflict, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
+	const size_t foreseen = plan->bytes;
 	size_t created = 0;
 
 	sopi_transaction_judge_stores(txn);
@@ -344,13 +461,15 @@ static sop_status prepare(struct sopi_transaction *txn, struct plan *plan,
 	plan->checked_at = atomic_load_explicit(&engine->applied, memory_order_seq_cst);
 	sopi_slot_publish(txn->slot, plan->checked_at, true);
 	if (plan->checked_at != txn->snapshot)
-		SOP_TRY(validate(txn, txn->snapshot, plan->checked_at, conflict));
+		SOP_TRY(validate(txn, txn->snapshot, plan->checked_at, conflict, err));
 	SOP_TRY(plan_changes(txn, plan, err));
+	plan->bytes = plan->bytes < foreseen ? foreseen : plan->bytes;
 	for (const struct sopi_store *store = txn->created; store != NULL; store = store->next)
 		created++;
 	SOP_TRY(sopi_catalog_reserve(&engine->catalog, created, err));
 	SOP_TRY(sopi_outcomes_reserve(&engine->outcomes, err));
 	plan->outcome_reserved = true;
+	SOP_TRY(prepare_backend(txn, plan, err));
 	prepare_memory(engine, plan);
 	respect_softlocks(txn, plan);
 	return SOP_OK;
@@ -387,42 +506,113 @@ static void collect(struct sopi_transaction *txn)
 				   waiting >> 20);
 }
 
-sop_status sopi_transaction_commit(struct sopi_transaction *txn, sop_error *err)
+/* Gives back what was reserved and not used. */
+static void unprepare(struct sopi_transaction *txn, struct plan *plan)
 {
 	struct sopi_engine *engine = txn->engine;
-	struct sopi_conflict conflict = { NULL, NULL, 0, NULL, false };
-	struct plan plan = { 0 };
-	sop_status status;
 
-	SOP_TRY(sopi_transaction_may_go_on(txn, err));
-	if (txn->operation_count == 0)
-		return end_reading(txn);
-	status = prepare(txn, &plan, &conflict, err);
+	if (plan->outcome_reserved)
+		sopi_outcomes_unreserve(&engine->outcomes);
+	if (plan->log_reserved != 0)
+		engine->log->driver->unreserve(engine->log, plan->log_reserved);
+	plan->outcome_reserved = false;
+	plan->log_reserved = 0;
+}
+
+/* Brings in the node that was missing, or nothing if it was room in the log. */
+static sop_status bring_missing(struct sopi_transaction *txn, struct plan *plan,
+				const struct sopi_tree *tree, struct sopi_vnode *missing, sop_error *err)
+{
+	struct sopi_resident *resident = txn->engine->forest.resident;
+
+	if (!plan->held) { /* from now on nothing goes, so that this ends */
+		plan->held = true;
+		atomic_fetch_add(&resident->hold, 1);
+	}
+	return missing != NULL ? sopi_resident_bring(resident, tree, missing, err) : SOP_OK;
+}
+
+/* One attempt: prepares, then commits under the mutex. WOULD_BLOCK: something was missing and is there now. */
+static sop_status attempt(struct sopi_transaction *txn, struct plan *plan,
+			  struct sopi_conflict *conflict, sop_error *err)
+{
+	struct sopi_engine *engine = txn->engine;
+	const struct sopi_tree *tree = NULL;
+	struct sopi_vnode *missing = NULL;
+	sop_status status = prepare(txn, plan, conflict, err);
+
 	if (status == SOP_OK)
 		status = lock(txn, err);
 	if (status == SOP_OK) {
 		status = sopi_transaction_may_go_on(txn, err); /* the last moment at which it may end */
 		if (status == SOP_OK)
-			status = commit_locked(txn, &plan, &conflict, err);
+			status = commit_locked(txn, plan, conflict, err);
+		if (SOPI_UNLIKELY(status == SOP_WOULD_BLOCK)) {
+			tree = engine->forest.resident->absent_tree;
+			missing = engine->forest.resident->absent;
+		}
 		sopi_mutex_unlock(&engine->commit_mutex);
 	}
-	if (plan.outcome_reserved)
-		sopi_outcomes_unreserve(&engine->outcomes);
+	unprepare(txn, plan);
+	if (SOPI_LIKELY(status != SOP_WOULD_BLOCK))
+		return status;
+	SOP_TRY(bring_missing(txn, plan, tree, missing, err));
+	return SOP_WOULD_BLOCK;
+}
+
+/* Gives the commit its place among all others. */
+static sop_status commit(struct sopi_transaction *txn, struct plan *plan, sop_error *err)
+{
+	struct sopi_conflict conflict = { NULL, NULL, 0, NULL, false };
+	sop_status status = SOP_WOULD_BLOCK;
+
+	for (size_t rounds = 0; status == SOP_WOULD_BLOCK && rounds < ROUNDS_MAX; rounds++)
+		status = attempt(txn, plan, &conflict, err);
+	if (plan->held)
+		atomic_fetch_sub(&txn->engine->forest.resident->hold, 1);
 	if (status == SOP_CONFLICT)
 		return lose(txn, &conflict, err);
-	if (status != SOP_OK) {
-		if (status == SOP_NO_MEMORY)
-			sopi_fail(err, SOP_NO_MEMORY,
-				  "out of memory during the commit; it is rolled back");
-		return fail(txn, status);
+	if (status == SOP_EXISTS && plan->committed_at != 0 &&
+	    wait_for(txn, plan->committed_at, SOPI_FLUSHED, err) != SOP_OK)
+		status = sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
+	if (status == SOP_NO_MEMORY)
+		sopi_fail(err, SOP_NO_MEMORY, "out of memory during the commit; it is rolled back");
+	return status == SOP_OK ? SOP_OK : fail(txn, status);
+}
+
+/* What is left of a transaction whose changes are in the trees. */
+static void end_committed(struct sopi_transaction *txn, bool committed)
+{
+	const uint64_t position = txn->position;
+
+	sopi_transaction_roll_back(txn, committed ? SOP_OK : SOP_UNKNOWN);
+	txn->state = committed ? SOPI_COMMITTED : SOPI_ENDED;
+	txn->position = position;
+}
+
+sop_status sopi_transaction_commit(struct sopi_transaction *txn, sop_error *err)
+{
+	struct sopi_engine *engine = txn->engine;
+	struct plan plan = { 0 };
+	sop_status status;
+
+	SOP_TRY(sopi_transaction_may_go_on(txn, err));
+	if (txn->operation_count == 0)
+		return end_reading(txn, err);
+	SOP_TRY(commit(txn, &plan, err));
+	status = wait_for(txn, txn->position, (enum sopi_durability)txn->durability, err);
+	if (SOPI_UNLIKELY(status != SOP_OK)) {
+		atomic_store(&engine->failed, true);
+		end_committed(txn, false);
+		return status;
 	}
-	SOP_TRY(engine->log->driver->wait_durable(engine->log, txn->position, err));
+	sopi_engine_answer(engine, txn->position);
 	if (SOPI_UNLIKELY(txn->catalog_changes != 0))
 		note_stores(txn);
-	const uint64_t position = txn->position;
-	sopi_transaction_roll_back(txn, SOP_OK); /* what is left of it, now that its changes are in the trees */
-	txn->state = SOPI_COMMITTED;
-	txn->position = position;
+	end_committed(txn, true);
+	if (engine->backend != NULL)
+		engine->backend->driver->committed(engine->backend, plan.bytes,
+						   txn->durability != SOPI_FLUSHED);
 	if (sopi_reclaim_due(&engine->forest.reclaim))
 		collect(txn);
 	return SOP_OK;

@@ -16,7 +16,13 @@ static void dispose(void *owner, struct sopi_version *version)
 		return;
 	}
 	sopi_catalog_remove(&engine->catalog, store);
-	sopi_store_destroy(store);
+	if (engine->backend == NULL || engine->forest.closing) {
+		sopi_store_destroy(store);
+		return;
+	}
+	store->root = store->tree.root->vid;
+	sopi_tree_destroy(&store->tree);
+	engine->backend->driver->store_gone(engine->backend, store);
 }
 
 sop_status sopi_engine_open(struct sopi_engine *engine, const struct sopi_engine_options *options,

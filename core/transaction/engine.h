@@ -8,6 +8,7 @@
 #include "log/log.h"
 #include "platform/platform.h"
 #include "registry/catalog.h"
+#include "transaction/backend.h"
 #include "transaction/outcome.h"
 #include "transaction/softlock.h"
 
@@ -39,10 +40,12 @@ struct sopi_engine {
 	/* Read by every transaction, written by every commit. */
 	_Alignas(64) _Atomic uint64_t applied; /* newest position whose changes are all in the trees */
 	_Atomic uint64_t answered; /* highest position that anybody was told of; at or below `applied` */
+	_Atomic uint64_t flushed; /* newest commit that is not answered before it is on stable storage */
 	/* Read by every transaction, rarely written. */
 	_Alignas(64) struct sopi_engine_options options;
 	const struct sopi_platform *platform;
 	struct sopi_log *log;
+	struct sopi_backend *backend; /* what makes it durable; NULL: it lives in memory */
 	struct sopi_catalog catalog;
 	_Alignas(64) struct sopi_forest forest;
 	_Alignas(64) sopi_mutex commit_mutex; /* gives positions and applies; docs/locks.md */
@@ -52,6 +55,7 @@ struct sopi_engine {
 	struct sopi_transaction *named; /* open transactions whose id the caller gave */
 	struct sopi_transaction *readers; /* SOPI_READERS of them, for calls without a transaction of their own */
 	struct sopi_messages messages;
+	_Atomic bool failed; /* the log, or a sync: nothing more is promised until it is opened again */
 };
 
 /* An empty database in memory. */
@@ -77,12 +81,9 @@ static inline void sopi_engine_answer(struct sopi_engine *engine, uint64_t posit
 	}
 }
 
-/* The items of all stores as of the newest position are in order, counted right and reachable?
- * Calls `found` for each problem:
- * kind, store (a view, may be empty), message; stops when it returns false. NO_MEMORY. */
-sop_status sopi_engine_verify(struct sopi_engine *engine, uint64_t at,
-			      bool (*found)(void *arg, const char *kind, sop_bytes store,
-					    const char *message),
-			      void *arg, sop_error *err);
+/* Are the items of all stores as of `at`, which `slot` has published, in order, counted right and reachable? Calls
+ * `found` for each problem, and stops when it returns false. NO_MEMORY, IO. */
+sop_status sopi_engine_verify(struct sopi_engine *engine, uint64_t at, struct sopi_slot *slot,
+			      sopi_problem_fn found, void *arg, sop_error *err);
 
 #endif

@@ -167,6 +167,7 @@ struct asking {
 	uint64_t base;
 	uint64_t at;
 	struct sopi_conflict *conflict;
+	sop_error *err;
 };
 
 static sop_status fails(const struct asking *asking, struct sopi_used *used, const uint8_t *key,
@@ -185,7 +186,8 @@ static sop_status point_holds(const struct asking *asking, struct sopi_point *po
 
 	if (SOPI_LIKELY(!sopi_vnode_changed(point->leaf, asking->base)))
 		return SOP_OK;
-	block = sopi_tree_leaf(&point->used->store->tree, point->key, point->key_size, asking->at, &leaf);
+	SOP_TRY(sopi_tree_leaf(&point->used->store->tree, point->key, point->key_size, asking->at,
+			       &leaf, &block, asking->err));
 	there = sopi_leaf_get(block, point->key, point->key_size, asking->at, &item);
 	if (there != point->there || (there && !point->existence && item.version != point->version))
 		return fails(asking, point->used, point->key, point->key_size, false);
@@ -195,12 +197,12 @@ static sop_status point_holds(const struct asking *asking, struct sopi_point *po
 }
 
 /* Stands the walk on an item below the end of the range? Moves over empty leaves. */
-static sop_status walk_settle(struct sopi_walk *walk, const struct sopi_range *range, bool *there,
-			      struct sopi_item_view *item)
+static sop_status walk_settle(const struct asking *asking, struct sopi_walk *walk,
+			      const struct sopi_range *range, bool *there, struct sopi_item_view *item)
 {
 	*there = false;
 	while (walk->index >= walk->count) {
-		const sop_status status = sopi_walk_next_leaf(walk, NULL);
+		const sop_status status = sopi_walk_next_leaf(walk, asking->err);
 
 		if (status != SOP_OK)
 			return status == SOP_NOT_FOUND ? SOP_OK : status;
@@ -238,15 +240,15 @@ static void skip_equal_leaf(const struct asking *asking, struct sopi_walk *then,
 static sop_status ranges_equal(const struct asking *asking, const struct sopi_range *range,
 			       struct sopi_walk *then, struct sopi_walk *now)
 {
-	SOP_TRY(sopi_walk_seek(then, range->low, range->low_size, NULL));
-	SOP_TRY(sopi_walk_seek(now, range->low, range->low_size, NULL));
+	SOP_TRY(sopi_walk_seek(then, range->low, range->low_size, asking->err));
+	SOP_TRY(sopi_walk_seek(now, range->low, range->low_size, asking->err));
 	for (;;) {
 		struct sopi_item_view a, b;
 		bool a_there, b_there;
 
 		skip_equal_leaf(asking, then, now);
-		SOP_TRY(walk_settle(then, range, &a_there, &a));
-		SOP_TRY(walk_settle(now, range, &b_there, &b));
+		SOP_TRY(walk_settle(asking, then, range, &a_there, &a));
+		SOP_TRY(walk_settle(asking, now, range, &b_there, &b));
 		if (!a_there && !b_there)
 			return SOP_OK;
 		if (a_there != b_there || !same_item(range, &a, &b)) {
@@ -270,17 +272,17 @@ static sop_status range_renew(const struct asking *asking, struct sopi_range *ra
 {
 	struct sopi_leaf_chunk *leaves = NULL;
 
-	SOP_TRY(sopi_walk_seek(walk, range->low, range->low_size, NULL));
+	SOP_TRY(sopi_walk_seek(walk, range->low, range->low_size, asking->err));
 	for (;;) {
 		struct sopi_separator upper;
 		sop_status status;
 
-		SOP_TRY(leaf_add(&leaves, asking->arena, walk->vnode, NULL));
+		SOP_TRY(leaf_add(&leaves, asking->arena, walk->vnode, asking->err));
 		if (!sopi_path_upper(&walk->path, &upper) ||
 		    (!range->unbounded &&
 		     sopi_separator_compare_key(&upper, range->high, range->high_size) >= 0))
 			break;
-		status = sopi_walk_next_leaf(walk, NULL);
+		status = sopi_walk_next_leaf(walk, asking->err);
 		if (status != SOP_OK)
 			return status;
 	}
@@ -319,10 +321,12 @@ static sop_status names_hold(const struct asking *asking, const struct sopi_name
 	for (; names != NULL; names = names->older) {
 		struct sopi_item_view item;
 		struct sopi_vnode *leaf;
-		const struct sopi_block *block =
-			sopi_tree_leaf(tree, names->name, names->name_size, asking->at, &leaf);
-		const bool there = sopi_leaf_get(block, names->name, names->name_size, asking->at, &item);
+		const struct sopi_block *block;
+		bool there;
 
+		SOP_TRY(sopi_tree_leaf(tree, names->name, names->name_size, asking->at, &leaf,
+				       &block, asking->err));
+		there = sopi_leaf_get(block, names->name, names->name_size, asking->at, &item);
 		if ((there ? item.version : 0) != names->version)
 			return fails(asking, NULL, names->name, names->name_size, false);
 	}
@@ -332,9 +336,9 @@ static sop_status names_hold(const struct asking *asking, const struct sopi_name
 sop_status sopi_predicates_hold(struct sopi_predicates *predicates, struct sopi_arena *arena,
 				const struct sopi_tree *names, const _Atomic uint64_t *names_newest,
 				uint64_t snapshot, uint64_t base, uint64_t at,
-				struct sopi_conflict *conflict)
+				struct sopi_conflict *conflict, sop_error *err)
 {
-	const struct asking asking = { arena, snapshot, base, at, conflict };
+	const struct asking asking = { arena, snapshot, base, at, conflict, err };
 
 	if (atomic_load_explicit(names_newest, memory_order_acquire) > base)
 		SOP_TRY(names_hold(&asking, predicates->names, names));

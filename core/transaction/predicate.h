@@ -107,10 +107,10 @@ sop_status sopi_range_leaf(struct sopi_range *range, struct sopi_arena *arena,
 
 /* Do all predicates give at `at` the answers of `snapshot`? Only what changed above `base` is asked
  * again. Before the mutex (`at` is not HEAD) the leaves that answer at `at` take the place of the
- * old ones. CONFLICT (`conflict` says where), NO_MEMORY. */
+ * old ones. CONFLICT (`conflict` says where), NO_MEMORY; WOULD_BLOCK at HEAD, see btree/resident.h; IO, CORRUPT. */
 sop_status sopi_predicates_hold(struct sopi_predicates *predicates, struct sopi_arena *arena,
 				const struct sopi_tree *names, const _Atomic uint64_t *names_newest,
 				uint64_t snapshot, uint64_t base, uint64_t at,
-				struct sopi_conflict *conflict);
+				struct sopi_conflict *conflict, sop_error *err);
 
 #endif

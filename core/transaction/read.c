@@ -13,7 +13,7 @@ static sop_status read_base(struct sopi_transaction *txn, struct sopi_used *used
 		found->exists = false;
 		return SOP_OK;
 	}
-	block = sopi_tree_leaf(&used->store->tree, key, size, txn->snapshot, &leaf);
+	SOP_TRY(sopi_tree_leaf(&used->store->tree, key, size, txn->snapshot, &leaf, &block, err));
 	found->exists = sopi_leaf_get(block, key, size, txn->snapshot, &found->item);
 	/* What a change rests on is validated in every mode that writes; what is only read, in
 	 * SOP_WRITE. */
@@ -44,6 +44,28 @@ sop_status sopi_transaction_get(struct sopi_transaction *txn, struct sopi_used *
 	}
 	return sopi_operations_fold(own, found->exists ? &base : NULL, used->schema, &txn->arena,
 				    &found->exists, &found->item, err);
+}
+
+sop_status sopi_transaction_copy_value(struct sopi_transaction *txn,
+				       const struct sopi_item_view *item, sop_buf *out, sop_error *err)
+{
+	struct sopi_backend *backend = txn->engine->backend;
+
+	if (SOPI_UNLIKELY(item->value == NULL && item->apart != NULL))
+		return backend->driver->read_value(backend, item->apart, out, err);
+	return sopi_buf_set(out, item->value, item->value_size, err);
+}
+
+sop_status sopi_transaction_value(struct sopi_transaction *txn, const struct sopi_item_view *item,
+				  sop_buf *room, sop_bytes *value, sop_error *err)
+{
+	if (SOPI_UNLIKELY(item->value == NULL && item->apart != NULL)) {
+		SOP_TRY(sopi_transaction_copy_value(txn, item, room, err));
+		*value = (sop_bytes){ room->data, room->size };
+		return SOP_OK;
+	}
+	*value = (sop_bytes){ item->value, item->value_size };
+	return SOP_OK;
 }
 
 /* How many items more or fewer there are because of the transaction's own operations. Whether their

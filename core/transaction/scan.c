@@ -1,6 +1,11 @@
 /* Merging the snapshot with the transaction's operations, one step at a time. */
 #include "transaction/scan.h"
 
+#include "btree/resident.h"
+
+/* Of a database in memory. */
+static const _Atomic uint64_t no_evictions;
+
 void sopi_scan_init(struct sopi_scan *scan, struct sopi_transaction *txn, struct sopi_used *used,
 		    const struct sopi_bounds *bounds, bool keys_only)
 {
@@ -16,6 +21,9 @@ void sopi_scan_init(struct sopi_scan *scan, struct sopi_transaction *txn, struct
 	scan->synced = false;
 	scan->has_base = false;
 	scan->generation = 0;
+	scan->evicting = txn->engine->forest.resident != NULL ? &txn->engine->forest.resident->evictions
+							      : &no_evictions;
+	scan->evictions = 0;
 	scan->has_own = false;
 	scan->plain = NULL;
 	scan->key = empty;
@@ -204,10 +212,11 @@ static sop_status begin_range(struct sopi_scan *scan, bool bounded, sop_bytes ke
 /* Makes base and own stand where a step in the wanted direction looks. */
 static sop_status synchronise(struct sopi_scan *scan, bool forward, sop_error *err)
 {
+	const uint64_t evictions = atomic_load_explicit(scan->evicting, memory_order_seq_cst);
 	sop_bytes key;
 	bool bounded;
 
-	if (scan->synced && scan->forward == forward) {
+	if (scan->synced && scan->forward == forward && scan->evictions == evictions) {
 		if (SOPI_LIKELY(scan->generation == scan->used->index.generation))
 			return SOP_OK;
 		if (scan->place == SOPI_SCAN_ON || scan->place == SOPI_SCAN_GAP) { /* own operations came or went */
@@ -228,6 +237,7 @@ static sop_status synchronise(struct sopi_scan *scan, bool forward, sop_error *e
 	}
 	scan->synced = false;
 	scan->forward = forward;
+	scan->evictions = evictions;
 	SOP_TRY(step_off(scan, err));
 	bounded = start_key(scan, &key);
 	SOP_TRY(begin_range(scan, bounded, key, err));
@@ -377,6 +387,7 @@ void sopi_scan_plain_leave(struct sopi_scan *scan)
 static sop_status step(struct sopi_scan *scan, bool forward, struct sopi_item_view *item, sop_error *err)
 {
 	bool exists = false;
+	sop_status status;
 
 	SOP_TRY(synchronise(scan, forward, err));
 	scan->plain = NULL;
@@ -394,10 +405,11 @@ static sop_status step(struct sopi_scan *scan, bool forward, struct sopi_item_vi
 			return step_nowhere(scan, err);
 		if (exists)
 			SOP_TRY(step_onto(scan, item, err));
-		if (SOPI_LIKELY(!scan->has_own))
-			SOP_TRY(advance_base(scan, err));
-		else
-			SOP_TRY(pass_candidate(scan, err));
+		status = SOPI_LIKELY(!scan->has_own) ? advance_base(scan, err)
+						     : pass_candidate(scan, err);
+		if (SOPI_UNLIKELY(status != SOP_OK && exists))
+			return SOP_OK; /* it stands on the item: the next step will find out */
+		SOP_TRY(status);
 	} while (!exists);
 	scan->synced = true;
 	if (scan->base.leaf != NULL)

@@ -33,6 +33,8 @@ struct sopi_scan {
 	bool synced; /* base and own stand where the next step in that direction looks */
 	bool has_base; /* base stands on an item */
 	uint64_t generation; /* of the index that `own` is right for */
+	const _Atomic uint64_t *evicting; /* counts evictions: what the walk points to may have gone since the last call */
+	uint64_t evictions; /* when it was synchronised */
 	struct sopi_walk base;
 	struct sopi_index_place own;
 	bool has_own;
@@ -54,8 +56,10 @@ sop_status sopi_scan_to(struct sopi_scan *scan, const uint8_t *key, size_t size,
  * called. */
 static inline bool sopi_scan_is_plain(const struct sopi_scan *scan)
 {
-	return scan->plain != NULL && scan->synced && scan->forward && scan->place == SOPI_SCAN_ON &&
-	       scan->generation == scan->used->index.generation && scan->base.index < scan->base.count;
+	return scan->plain != NULL && scan->synced && scan->forward &&
+	       scan->place == SOPI_SCAN_ON && scan->generation == scan->used->index.generation &&
+	       scan->evictions == atomic_load_explicit(scan->evicting, memory_order_seq_cst) &&
+	       scan->base.index < scan->base.count;
 }
 
 /* The item that a plain scan steps onto next, without stepping; NULL if the room for its key must

@@ -72,9 +72,10 @@ static sop_status look_up(struct sopi_transaction *txn, const char *name, size_t
 		SOP_TRY(sopi_operations_fold(own, NULL, NULL, &txn->arena, &named->exists, &item, err));
 	} else {
 		struct sopi_vnode *leaf;
-		const struct sopi_block *block = sopi_tree_leaf(&txn->engine->catalog.names.tree,
-								key, size, txn->snapshot, &leaf);
+		const struct sopi_block *block;
 
+		SOP_TRY(sopi_tree_leaf(&txn->engine->catalog.names.tree, key, size, txn->snapshot,
+				       &leaf, &block, err));
 		named->exists = sopi_leaf_get(block, key, size, txn->snapshot, &item);
 		if (named->exists)
 			named->version = item.version;

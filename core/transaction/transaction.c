@@ -132,11 +132,8 @@ static void free_values(struct sopi_transaction *txn)
 		struct sopi_value *value = txn->values;
 
 		txn->values = value->next_in_transaction;
-		if (value->committed)
-			continue;
-		atomic_fetch_sub_explicit(&txn->engine->forest.value_bytes, value->size,
-					  memory_order_relaxed);
-		sopi_free(value);
+		if (!value->committed)
+			sopi_forest_dispose(&txn->engine->forest, &value->version);
 	}
 	txn->value_bytes = 0;
 }
@@ -214,7 +211,9 @@ sop_status sopi_transaction_may_go_on(struct sopi_transaction *txn, sop_error *e
 {
 	sop_status status = SOP_OK;
 
-	if (SOPI_UNLIKELY(atomic_load_explicit(&txn->cancelled, memory_order_relaxed)))
+	if (SOPI_UNLIKELY(atomic_load_explicit(&txn->engine->failed, memory_order_relaxed)))
+		status = sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
+	else if (SOPI_UNLIKELY(atomic_load_explicit(&txn->cancelled, memory_order_relaxed)))
 		status = sopi_fail(err, SOP_CANCELLED, "the transaction was cancelled and is rolled back");
 	else if (SOPI_UNLIKELY(atomic_load_explicit(&txn->expired, memory_order_relaxed) == txn->snapshot))
 		status = sopi_fail(err, SOP_TIMEOUT,

@@ -57,6 +57,7 @@ struct sopi_transaction {
 	struct sopi_slot *slot;
 	uint8_t state; /* sopi_transaction_state */
 	uint8_t mode; /* sop_mode */
+	uint8_t durability; /* sopi_durability */
 	bool has_own_id; /* the caller gave it */
 	_Atomic bool cancelled;
 	_Atomic uint64_t expired; /* the snapshot that keeps too much, or SOPI_POSITION_NONE */
@@ -178,6 +179,14 @@ void sopi_transaction_judge_stores(struct sopi_transaction *txn);
 sop_status sopi_transaction_get(struct sopi_transaction *txn, struct sopi_used *used,
 				const uint8_t *key, size_t size, bool existence,
 				struct sopi_found *found, sop_error *err);
+
+/* The value of an item: in place, or read from disk into `room`. */
+sop_status sopi_transaction_value(struct sopi_transaction *txn, const struct sopi_item_view *item,
+				  sop_buf *room, sop_bytes *value, sop_error *err);
+
+/* The same, copied into `out`. */
+sop_status sopi_transaction_copy_value(struct sopi_transaction *txn, const struct sopi_item_view *item,
+				       sop_buf *out, sop_error *err);
 
 /* The validated number of items of a store. */
 sop_status sopi_transaction_count(struct sopi_transaction *txn, struct sopi_used *used,

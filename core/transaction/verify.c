@@ -2,18 +2,24 @@
 #include "transaction/engine.h"
 
 #include "base/alloc.h"
+#include "base/buffer.h"
+#include "btree/walk.h"
 
 #include <stdio.h>
 
 /* One check of one store. */
 struct checking {
+	struct sopi_engine *engine;
+	struct sopi_slot *slot; /* of the call */
+	sop_error *err;
 	const struct sopi_tree *tree;
 	uint64_t at;
 	sop_bytes store;
-	bool (*found)(void *arg, const char *kind, sop_bytes store, const char *message);
+	sopi_problem_fn found;
 	void *arg;
+	bool incomplete; /* a node could not be read: counts say nothing */
 	bool stopped; /* by the caller, or for want of memory */
-	sop_status status; /* NO_MEMORY */
+	sop_status status; /* of what stopped it; filled into `err` */
 	int64_t items;
 };
 
@@ -24,7 +30,7 @@ static void complain(struct checking *checking, const char *kind, uint64_t vid, 
 	if (checking->stopped)
 		return;
 	snprintf(message, sizeof message, "node %llu: %s", (unsigned long long)vid, what);
-	checking->stopped = !checking->found(checking->arg, kind, checking->store, message);
+	checking->stopped = !checking->found(checking->arg, "", -1, checking->store, kind, message);
 }
 
 /* The keys between which a node answers; NULL: no bound. */
@@ -79,7 +85,7 @@ static void check_leaf(struct checking *checking, const struct sopi_vnode *vnode
 		if (item.version > leaf->version.since)
 			complain(checking, "version", vnode->vid, "an item is newer than its page");
 		/* Is it visible, and found by its key? */
-		checking->status = sopi_alloc(sopi_item_whole_key_size(&item), &memory, NULL);
+		checking->status = sopi_alloc(sopi_item_whole_key_size(&item), &memory, checking->err);
 		if (checking->status != SOP_OK) {
 			checking->stopped = true;
 			return;
@@ -108,7 +114,7 @@ static void check_leaf(struct checking *checking, const struct sopi_vnode *vnode
 	}
 }
 
-static void check_node(struct checking *checking, const struct sopi_vnode *vnode,
+static void check_node(struct checking *checking, struct sopi_vnode *vnode,
 		       const struct bounds *bounds, size_t depth);
 
 static void check_inner(struct checking *checking, const struct sopi_vnode *vnode,
@@ -143,20 +149,46 @@ static void check_inner(struct checking *checking, const struct sopi_vnode *vnod
 	}
 }
 
-static void check_node(struct checking *checking, const struct sopi_vnode *vnode,
+/* The node's version, read from disk if need be. False: it cannot be had, which was said. */
+static bool bring(struct checking *checking, struct sopi_vnode *vnode, size_t depth,
+		  const struct sopi_block **block)
+{
+	sop_error why = SOP_ERROR_INIT;
+	sop_status status;
+
+	*block = sopi_vnode_view(vnode, checking->at);
+	if (*block != NULL || checking->engine->forest.resident == NULL)
+		return true;
+	status = sopi_vnode_load(checking->tree, vnode, checking->at, depth, block, &why);
+	if (status == SOP_OK)
+		return true;
+	if (status == SOP_CORRUPT || status == SOP_UNSUPPORTED) {
+		checking->incomplete = true;
+		checking->stopped = !checking->found(checking->arg, why.file, why.offset,
+						     checking->store, "page", why.message);
+	} else {
+		checking->stopped = true;
+		checking->status = sopi_fail_file(checking->err, status, why.file, why.offset,
+						  why.os_errno, "%s", why.message);
+	}
+	return false;
+}
+
+static void check_node(struct checking *checking, struct sopi_vnode *vnode,
 		       const struct bounds *bounds, size_t depth)
 {
-	const struct sopi_block *block = sopi_vnode_view(vnode, checking->at);
+	const struct sopi_block *block;
 
-	if (checking->stopped)
+	if (checking->stopped || !bring(checking, vnode, depth, &block))
 		return;
 	if (depth >= SOPI_TREE_DEPTH_MAX)
 		complain(checking, "structure", vnode->vid, "it lies too deep");
 	else if (block == NULL || block->version.kind == SOPI_DEAD)
 		complain(checking, "structure", vnode->vid, "a parent names it, but it is not there");
-	else if (block->version.kind == SOPI_LEAF)
+	else if (block->version.kind == SOPI_LEAF) {
 		check_leaf(checking, vnode, block, bounds);
-	else
+		sopi_slot_refresh(&checking->engine->forest.reclaim, checking->slot);
+	} else
 		check_inner(checking, vnode, block, bounds, depth);
 }
 
@@ -166,54 +198,56 @@ static bool check_tree(struct checking *checking)
 	char message[120];
 
 	checking->items = 0;
+	checking->incomplete = false;
 	check_node(checking, checking->tree->root, &everything, 0);
 	if (checking->stopped)
 		return false;
-	if (checking->items == sopi_tree_count(checking->tree, checking->at))
+	if (checking->incomplete || checking->items == sopi_tree_count(checking->tree, checking->at))
 		return true;
 	snprintf(message, sizeof message, "it has %lld items, but its count says %lld",
 		 (long long)checking->items, (long long)sopi_tree_count(checking->tree, checking->at));
-	return checking->found(checking->arg, "count", checking->store, message);
+	return checking->found(checking->arg, "", -1, checking->store, "count", message);
 }
 
-/* Checks each store that a leaf of the catalog names. */
-static sop_status check_stores(struct sopi_engine *engine, struct checking *checking,
-			       const struct sopi_vnode *vnode, sop_error *err)
+/* The next store behind `*name` in the catalog; `*name` receives its name, `id` its id. NOT_FOUND: there is none. */
+static sop_status next_store(struct checking *checking, sop_buf *name, uint64_t *id)
 {
-	const struct sopi_block *block = sopi_vnode_view(vnode, checking->at);
+	struct sopi_descriptor descriptor;
+	struct sopi_item_view item;
+	struct sopi_walk walk;
+	sop_status status;
 
-	if (block->version.kind == SOPI_INNER) {
-		for (size_t i = 0; i <= block->count; i++)
-			SOP_TRY(check_stores(engine, checking, sopi_inner_children(block)[i], err));
-		return SOP_OK;
-	}
-	for (size_t i = 0; i < (size_t)block->count + SOPI_DELTAS_MAX && !checking->stopped; i++) {
-		struct sopi_descriptor descriptor;
-		struct sopi_item_view item, seen;
-		struct sopi_store *store;
-		uint8_t name[SOPI_STORE_NAME_BYTES_MAX];
+	sopi_walk_init(&walk, &checking->engine->catalog.names.tree, checking->at);
+	SOP_TRY_OUT(sopi_buf_append(name, "", 1, checking->err)); /* the least key behind it */
+	SOP_TRY_OUT(sopi_walk_seek(&walk, name->data, name->size, checking->err));
+	while (walk.index >= walk.count)
+		SOP_TRY_OUT(sopi_walk_next_leaf(&walk, checking->err));
+	sopi_walk_item(&walk, walk.index, &item);
+	SOP_TRY_OUT(sop_buf_reserve(name, sopi_item_whole_key_size(&item), checking->err));
+	sopi_item_copy_key(&item, 0, name->data);
+	name->size = sopi_item_whole_key_size(&item);
+	SOP_TRY_OUT(sopi_descriptor_read((sop_bytes){ item.value, item.value_size }, &descriptor,
+					 checking->err));
+	*id = descriptor.id;
+out:
+	sopi_walk_free(&walk);
+	return status;
+}
 
-		if (i < block->count) {
-			sopi_leaf_describe(block, i, &item);
-		} else {
-			const size_t d = i - block->count;
+static sop_status check_stores(struct checking *checking)
+{
+	struct sopi_engine *engine = checking->engine;
+	sop_buf name = SOP_BUF_INIT;
+	sop_status status;
+	uint64_t id;
 
-			if (d >= atomic_load(&block->delta_count) ||
-			    (sopi_leaf_delta_codes(block)[d] & 1) != 0)
-				continue;
-			sopi_leaf_describe_delta(block, d, &item);
-		}
-		sopi_item_copy_key(&item, 0, name);
-		if (!sopi_leaf_get(block, name, sopi_item_whole_key_size(&item), checking->at, &seen) ||
-		    (i >= block->count && seen.version != item.version))
-			continue;
-		checking->store = (sop_bytes){ name, sopi_item_whole_key_size(&item) };
-		SOP_TRY(sopi_descriptor_read((sop_bytes){ seen.value, seen.value_size },
-					     &descriptor, err));
-		store = sopi_catalog_find(&engine->catalog, descriptor.id);
+	while (!checking->stopped && (status = next_store(checking, &name, &id)) == SOP_OK) {
+		const struct sopi_store *store = sopi_catalog_find(&engine->catalog, id);
+
+		checking->store = (sop_bytes){ name.data, name.size };
 		if (store == NULL) {
 			checking->stopped =
-				!checking->found(checking->arg, "structure", checking->store,
+				!checking->found(checking->arg, "", -1, checking->store, "structure",
 						 "the catalog names it, but it is not there");
 			continue;
 		}
@@ -221,25 +255,23 @@ static sop_status check_stores(struct sopi_engine *engine, struct checking *chec
 		if (!check_tree(checking))
 			checking->stopped = true;
 	}
-	return SOP_OK;
+	sop_buf_free(&name);
+	return checking->stopped || status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
-sop_status sopi_engine_verify(struct sopi_engine *engine, uint64_t at,
-			      bool (*found)(void *arg, const char *kind, sop_bytes store,
-					    const char *message),
-			      void *arg, sop_error *err)
+sop_status sopi_engine_verify(struct sopi_engine *engine, uint64_t at, struct sopi_slot *slot,
+			      sopi_problem_fn found, void *arg, sop_error *err)
 {
-	struct checking checking = {
-		&engine->catalog.names.tree, at, { "", 0 }, found, arg, false, SOP_OK, 0
-	};
-	sop_status status;
+	struct checking checking = { .engine = engine,
+				     .slot = slot,
+				     .err = err,
+				     .tree = &engine->catalog.names.tree,
+				     .at = at,
+				     .store = { "", 0 },
+				     .found = found,
+				     .arg = arg };
 
-	if (check_tree(&checking)) {
-		status = check_stores(engine, &checking, engine->catalog.names.tree.root, err);
-		if (status != SOP_OK)
-			return status;
-	}
-	if (checking.status != SOP_OK)
-		return sopi_fail(err, checking.status, "out of memory while checking; try again");
-	return SOP_OK;
+	if (check_tree(&checking))
+		SOP_TRY(check_stores(&checking));
+	return checking.status;
 }

@@ -73,11 +73,13 @@ static struct sopi_value *make_apart(struct grove *grove, uint32_t size)
 {
 	struct sopi_value *value;
 	void *memory = NULL;
+	void *bytes = NULL;
 
-	assert_int_equal(sopi_alloc(sizeof *value + size, &memory, NULL), SOP_OK);
+	assert_int_equal(sopi_alloc(size, &bytes, NULL), SOP_OK);
+	assert_int_equal(sopi_alloc_zeroed(sizeof *value, &memory, NULL), SOP_OK);
 	value = memory;
-	memset(value, 0, sizeof *value);
 	value->version.kind = SOPI_VALUE;
+	value->bytes = bytes;
 	value->size = size;
 	atomic_fetch_add(&grove->forest.value_bytes, sopi_version_bytes(&value->version));
 	return value;
@@ -137,8 +139,7 @@ static void disown(struct grove *grove, const struct sopi_operation *operation)
 {
 	if (operation->apart == NULL)
 		return;
-	atomic_fetch_sub(&grove->forest.value_bytes, operation->apart->size);
-	sopi_free(operation->apart);
+	sopi_value_free(&grove->forest, operation->apart);
 }
 
 void grove_plan_end(struct grove *grove)
@@ -159,7 +160,8 @@ void grove_plan_end(struct grove *grove)
 		return; /* no hints */
 	grove->hints_at = pin->entries != NULL && test_rng_once_in(&grove->rng, 2) ? pin->position
 										   : grove->position;
-	sopi_tree_find_leaves(&grove->tree, grove->changes, count, grove->hints_at);
+	assert_int_equal(sopi_tree_find_leaves(&grove->tree, grove->changes, count, grove->hints_at, NULL),
+			 SOP_OK);
 }
 
 sop_status grove_apply(struct grove *grove, size_t count, struct sopi_apply *apply, sop_error *err)
@@ -417,9 +419,11 @@ static void check_look_ups(struct grove *grove, const struct grove_state *state,
 		const struct grove_entry *entry = &state->entries[i];
 		struct sopi_item_view item;
 		struct sopi_vnode *leaf;
-		const struct sopi_block *block =
-			sopi_tree_leaf(&grove->tree, entry->key, entry->key_size, at, &leaf);
+		const struct sopi_block *block = NULL;
 
+		assert_int_equal(sopi_tree_leaf(&grove->tree, entry->key, entry->key_size, at,
+						&leaf, &block, NULL),
+				 SOP_OK);
 		assert_true(sopi_leaf_get(block, entry->key, entry->key_size, at, &item));
 		assert_item(entry, &item);
 	}

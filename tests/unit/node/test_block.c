@@ -234,14 +234,16 @@ static void a_delta_without_room_is_refused_and_leaves_the_block_alone(void **st
 static void a_delta_carries_ride_fields_and_a_value_kept_apart(void **state)
 {
 	struct sopi_block *leaf = leaf_of(NULL, 0, 0, 200);
-	struct sopi_value *value = test_alloc(sizeof *value + 4);
+	struct sopi_value *value = test_alloc(sizeof *value);
+	uint8_t bytes[4];
 	struct sopi_item_view item = {
 		.ride = (const uint8_t *)"ride", .ride_size = 4, .apart = value, .value_size = 4
 	};
 	struct sopi_item_view view;
 
 	(void)state;
-	memcpy(value->bytes, "long", 4);
+	memset(value, 0, sizeof *value);
+	value->bytes = memcpy(bytes, "long", 4);
 	assert_true(sopi_leaf_append_delta(leaf, (struct sopi_slot_place){ 0, false }, 5,
 					   (const uint8_t *)"k", 1, &item));
 	assert_true(sopi_leaf_get(leaf, (const uint8_t *)"k", 1, 5, &view));

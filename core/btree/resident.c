@@ -1,0 +1,548 @@
+/* Loading, evicting, and the list of dirty nodes. */
+#include "btree/resident.h"
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "platform/file.h"
+
+enum { EVICT_AT_ONCE = 32, LOOKS_AT_ONCE = 512 };
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+sop_status sopi_resident_open(struct sopi_forest *forest, const struct sopi_page_source *source,
+			      sopi_mutex *commit_mutex, const _Atomic uint64_t *answered,
+			      size_t bytes_max, sop_error *err)
+{
+	struct sopi_resident *resident;
+	void *memory = NULL;
+
+	SOP_TRY(sopi_alloc_aligned(64, sizeof *resident, &memory, err));
+	resident = memory;
+	memset(resident, 0, sizeof *resident);
+	resident->forest = forest;
+	resident->source = *source;
+	resident->commit_mutex = commit_mutex;
+	resident->answered = answered;
+	resident->bytes_max = bytes_max;
+	sopi_mutex_init(&resident->mutex);
+	for (size_t i = 0; i < SOPI_LOAD_STRIPES; i++) {
+		sopi_mutex_init(&resident->stripes[i].mutex);
+		sopi_cond_init(&resident->stripes[i].loaded);
+	}
+	forest->resident = resident;
+	return SOP_OK;
+}
+
+static void chunks_free(struct sopi_dirty_chunk *chunk)
+{
+	while (chunk != NULL) {
+		struct sopi_dirty_chunk *older = chunk->older;
+
+		sopi_free(chunk);
+		chunk = older;
+	}
+}
+
+void sopi_resident_close(struct sopi_forest *forest)
+{
+	struct sopi_resident *resident = forest->resident;
+
+	if (resident == NULL)
+		return;
+	forest->resident = NULL;
+	chunks_free(resident->dirty.newest);
+	chunks_free(resident->spare);
+	for (size_t i = 0; i < SOPI_LOAD_STRIPES; i++) {
+		sopi_mutex_destroy(&resident->stripes[i].mutex);
+		sopi_cond_destroy(&resident->stripes[i].loaded);
+	}
+	sopi_mutex_destroy(&resident->mutex);
+	sopi_free(resident->leaves);
+	sopi_free(resident);
+}
+
+/* ---- leaves that may be evicted --------------------------------------------------------------- */
+
+/* Lists a clean leaf. If there is no memory for that it just stays in memory. */
+static void leaf_list(struct sopi_resident *resident, struct sopi_vnode *vnode)
+{
+	sopi_mutex_lock(&resident->mutex);
+	if (vnode->resident == 0 && resident->leaf_count == resident->leaf_capacity) {
+		const size_t capacity = resident->leaf_capacity == 0 ? 256 : resident->leaf_capacity * 2;
+		void *grown = resident->leaves;
+
+		if (capacity < UINT32_MAX &&
+		    sopi_realloc(&grown, capacity * sizeof *resident->leaves, NULL) == SOP_OK) {
+			resident->leaves = grown;
+			resident->leaf_capacity = capacity;
+		}
+	}
+	if (vnode->resident == 0 && resident->leaf_count < resident->leaf_capacity) {
+		resident->leaves[resident->leaf_count++] = vnode;
+		vnode->resident = (uint32_t)resident->leaf_count;
+	}
+	sopi_mutex_unlock(&resident->mutex);
+}
+
+static void leaf_unlist_locked(struct sopi_resident *resident, struct sopi_vnode *vnode)
+{
+	struct sopi_vnode *last = resident->leaves[resident->leaf_count - 1];
+
+	resident->leaves[vnode->resident - 1] = last;
+	last->resident = vnode->resident;
+	resident->leaf_count--;
+	vnode->resident = 0;
+}
+
+bool sopi_resident_forget(struct sopi_forest *forest, struct sopi_vnode *vnode)
+{
+	struct sopi_resident *resident = forest->resident;
+
+	if (resident == NULL)
+		return true;
+	sopi_mutex_lock(&resident->mutex);
+	if (vnode->resident != 0)
+		leaf_unlist_locked(resident, vnode);
+	sopi_mutex_unlock(&resident->mutex);
+	/* Whoever comes second, this or the checkpoint that takes DIRTY off, frees it. */
+	return (atomic_fetch_or_explicit(&vnode->state, SOPI_VNODE_ZOMBIE, memory_order_acq_rel) &
+		SOPI_VNODE_DIRTY) == 0;
+}
+
+/* ---- evicting --------------------------------------------------------------------------------- */
+
+static bool may_go(const struct sopi_vnode *vnode, const struct sopi_block *head, uint64_t least)
+{
+	const unsigned state = atomic_load_explicit(&vnode->state, memory_order_relaxed);
+
+	return head != NULL && head->version.kind == SOPI_LEAF &&
+	       (state & (SOPI_VNODE_DIRTY | SOPI_VNODE_LOADING)) == 0 &&
+	       atomic_load_explicit(&head->version.older, memory_order_relaxed) == NULL &&
+	       atomic_load_explicit(&vnode->newest, memory_order_relaxed) <= least;
+}
+
+/* Takes a few leaves out; they go to `list`. */
+static void evict_locked(struct sopi_resident *resident, uint64_t least, struct sopi_version_list *list)
+{
+	size_t evicted = 0;
+
+	for (size_t looks = 0; looks < LOOKS_AT_ONCE && evicted < EVICT_AT_ONCE; looks++) {
+		struct sopi_vnode *vnode;
+		struct sopi_block *head;
+
+		if (resident->leaf_count == 0)
+			return;
+		resident->hand = resident->hand >= resident->leaf_count ? 0 : resident->hand;
+		vnode = resident->leaves[resident->hand];
+		head = atomic_load_explicit(&vnode->head, memory_order_relaxed);
+		if ((atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_HOT) != 0) {
+			atomic_fetch_and_explicit(&vnode->state, (uint8_t)~SOPI_VNODE_HOT,
+						  memory_order_relaxed);
+			resident->hand++;
+			continue;
+		}
+		if (!may_go(vnode, head, least)) {
+			resident->hand++;
+			continue;
+		}
+		if (evicted++ == 0) /* before anything is unlinked: see scans */
+			atomic_fetch_add_explicit(&resident->evictions, 1, memory_order_seq_cst);
+		leaf_unlist_locked(resident, vnode);
+		atomic_store_explicit(&vnode->head, NULL, memory_order_seq_cst);
+		head->version.until = 0; /* no snapshot needs it */
+		head->version.unlinked = SOPI_EVICTED;
+		sopi_version_list_add(list, &head->version, head->capacity);
+	}
+	atomic_fetch_add_explicit(&resident->evicted, evicted, memory_order_relaxed);
+}
+
+void sopi_resident_evict(struct sopi_resident *resident)
+{
+	struct sopi_reclaim *reclaim = &resident->forest->reclaim;
+	struct sopi_version_list list = { NULL, NULL, 0 };
+	size_t taken, used;
+	uint64_t least;
+
+	sopi_memory_usage(&resident->forest->memory, &taken, &used);
+	if (SOPI_LIKELY(used <= resident->bytes_max) || atomic_load(&resident->hold) != 0)
+		return;
+	/* What was evicted before may only wait for calls to end. */
+	if (used - resident->bytes_max > atomic_load(&reclaim->waiting_bytes)) {
+		sopi_mutex_lock(resident->commit_mutex);
+		if (sopi_reclaim_least(reclaim, resident->answered, &least)) {
+			sopi_mutex_lock(&resident->mutex);
+			evict_locked(resident, least, &list);
+			sopi_mutex_unlock(&resident->mutex);
+		}
+		sopi_mutex_unlock(resident->commit_mutex);
+		sopi_reclaim_add(reclaim, &list);
+	}
+	sopi_reclaim_run(reclaim, resident->answered, NULL);
+}
+
+/* ---- loading ---------------------------------------------------------------------------------- */
+
+struct sopi_vnode *sopi_vnode_on_disk(struct sopi_forest *forest, uint64_t vid)
+{
+	size_t capacity;
+	struct sopi_vnode *vnode = sopi_memory_take(&forest->memory, sizeof *vnode, &capacity);
+
+	if (vnode == NULL)
+		return NULL;
+	memset(vnode, 0, sizeof *vnode);
+	vnode->vid = vid;
+	atomic_init(&vnode->state, SOPI_VNODE_REGISTERED);
+	atomic_fetch_add_explicit(&forest->node_count, 1, memory_order_relaxed);
+	return vnode;
+}
+
+/* One load: what was made for it, to be freed if it fails. */
+struct loading {
+	struct sopi_forest *forest;
+	struct sopi_vnode *children; /* linked by touched_next */
+	struct sopi_value *values; /* linked by next_in_transaction */
+};
+
+static struct sopi_block *load_block(void *arg, size_t size)
+{
+	return sopi_block_new(((struct loading *)arg)->forest, size);
+}
+
+static void load_block_free(void *arg, struct sopi_block *block)
+{
+	sopi_memory_give(&((struct loading *)arg)->forest->memory, block, block->capacity);
+}
+
+static sop_status load_child(void *arg, uint64_t vid, struct sopi_vnode **out, sop_error *err)
+{
+	struct loading *loading = arg;
+	struct sopi_vnode *vnode = sopi_vnode_on_disk(loading->forest, vid);
+
+	if (vnode == NULL)
+		return sopi_fail(err, SOP_NO_MEMORY, "out of memory for a node");
+	vnode->touched_next = loading->children;
+	loading->children = vnode;
+	*out = vnode;
+	return SOP_OK;
+}
+
+static sop_status load_value(void *arg, uint64_t location, uint64_t size, struct sopi_value **out,
+			     sop_error *err)
+{
+	struct loading *loading = arg;
+	struct sopi_value *value;
+	void *memory = NULL;
+
+	SOP_TRY(sopi_alloc_zeroed(sizeof *value, &memory, err));
+	value = memory;
+	value->version.kind = SOPI_VALUE;
+	value->version.unlinked = SOPI_UNLINKED;
+	value->committed = true;
+	value->size = size;
+	value->id = location;
+	value->next_in_transaction = loading->values;
+	loading->values = value;
+	atomic_fetch_add_explicit(&loading->forest->value_bytes, sizeof *value, memory_order_relaxed);
+	*out = value;
+	return SOP_OK;
+}
+
+static void load_give_up(struct loading *loading)
+{
+	while (loading->children != NULL) {
+		struct sopi_vnode *next = loading->children->touched_next;
+
+		atomic_fetch_sub_explicit(&loading->forest->node_count, 1, memory_order_relaxed);
+		sopi_memory_give(&loading->forest->memory, loading->children, sizeof *next);
+		loading->children = next;
+	}
+	while (loading->values != NULL) {
+		struct sopi_value *next = loading->values->next_in_transaction;
+
+		sopi_value_free(loading->forest, loading->values);
+		loading->values = next;
+	}
+}
+
+/* Children and values belong to the block now. */
+static void load_keep(struct loading *loading)
+{
+	while (loading->children != NULL) {
+		struct sopi_vnode *next = loading->children->touched_next;
+
+		loading->children->touched_next = NULL;
+		loading->children = next;
+	}
+	while (loading->values != NULL) {
+		struct sopi_value *next = loading->values->next_in_transaction;
+
+		loading->values->next_in_transaction = NULL;
+		loading->values = next;
+	}
+}
+
+/* Reads the page and makes it the node's only version. REQUIRES: LOADING is ours. */
+static sop_status load(struct sopi_resident *resident, const struct sopi_tree *tree,
+		       struct sopi_vnode *vnode, sop_error *err)
+{
+	struct loading loading = { resident->forest, NULL, NULL };
+	const struct sopi_page_loader loader = { load_block, load_block_free, load_child,
+						 load_value, &loading };
+	char file[SOPI_PATH_BYTES_MAX + 1] = "";
+	struct sopi_page_origin from = { file, -1 };
+	struct sopi_page_id id = { vnode->vid, tree->id, 0 };
+	uint8_t room[8192];
+	sop_buf page = SOP_BUF_OVER(room);
+	struct sopi_block *block = NULL;
+	sop_status status;
+
+	SOP_TRY_OUT(resident->source.read(resident->source.arg, vnode->vid, &page, &id.position,
+					  file, &from.offset, err));
+	SOP_TRY_OUT(sopi_page_decode((sop_bytes){ page.data, page.size }, &id, &from, &loader,
+				     &block, err));
+	load_keep(&loading);
+	if (id.position > atomic_load_explicit(&vnode->newest, memory_order_relaxed))
+		atomic_store_explicit(&vnode->newest, id.position, memory_order_release);
+	atomic_store_explicit(&vnode->head, block, memory_order_release);
+	atomic_fetch_add_explicit(&resident->loads, 1, memory_order_relaxed);
+	if (block->version.kind == SOPI_LEAF)
+		leaf_list(resident, vnode);
+out:
+	if (status != SOP_OK)
+		load_give_up(&loading);
+	sop_buf_free(&page);
+	return status;
+}
+
+/* Takes the right to load, or waits until another thread has done it. */
+static bool begin_loading(struct sopi_resident *resident, struct sopi_vnode *vnode)
+{
+	const size_t stripe = (size_t)vnode->vid % SOPI_LOAD_STRIPES;
+	bool mine;
+
+	sopi_mutex_lock(&resident->stripes[stripe].mutex);
+	while ((atomic_load(&vnode->state) & SOPI_VNODE_LOADING) != 0)
+		sopi_cond_wait(&resident->stripes[stripe].loaded, &resident->stripes[stripe].mutex);
+	mine = atomic_load_explicit(&vnode->head, memory_order_acquire) == NULL;
+	if (mine)
+		atomic_fetch_or(&vnode->state, SOPI_VNODE_LOADING);
+	sopi_mutex_unlock(&resident->stripes[stripe].mutex);
+	return mine;
+}
+
+static void end_loading(struct sopi_resident *resident, struct sopi_vnode *vnode)
+{
+	const size_t stripe = (size_t)vnode->vid % SOPI_LOAD_STRIPES;
+
+	sopi_mutex_lock(&resident->stripes[stripe].mutex);
+	atomic_fetch_and(&vnode->state, (uint8_t)~SOPI_VNODE_LOADING);
+	sopi_cond_broadcast(&resident->stripes[stripe].loaded);
+	sopi_mutex_unlock(&resident->stripes[stripe].mutex);
+}
+
+sop_status sopi_resident_bring(struct sopi_resident *resident, const struct sopi_tree *tree,
+			       struct sopi_vnode *vnode, sop_error *err)
+{
+	sop_status status;
+
+	sopi_resident_evict(resident);
+	if (!begin_loading(resident, vnode))
+		return SOP_OK;
+	status = load(resident, tree, vnode, err);
+	end_loading(resident, vnode);
+	return status;
+}
+
+sop_status sopi_vnode_load(const struct sopi_tree *tree, struct sopi_vnode *vnode, uint64_t at,
+			   size_t depth, const struct sopi_block **out, sop_error *err)
+{
+	struct sopi_resident *resident = tree->forest->resident;
+
+	SOPI_CHECK(resident != NULL); /* in memory a parent names only what its readers may see */
+	if (depth + 1 >= SOPI_TREE_DEPTH_MAX)
+		return sopi_fail(err, SOP_CORRUPT,
+				 "node %llu of store %llu lies too deep: its parents form a cycle",
+				 (unsigned long long)vnode->vid, (unsigned long long)tree->id);
+	if (at == SOPI_POSITION_HEAD) {
+		resident->absent = vnode;
+		resident->absent_tree = tree;
+		return SOP_WOULD_BLOCK;
+	}
+	for (;;) { /* it may be evicted again before we look, but hardly ever */
+		const bool there = atomic_load_explicit(&vnode->head, memory_order_acquire) != NULL;
+
+		*out = sopi_vnode_view(vnode, at);
+		if (*out != NULL)
+			return SOP_OK;
+		if (there && atomic_load_explicit(&vnode->head, memory_order_acquire) != NULL)
+			return sopi_fail(err, SOP_CORRUPT,
+					 "node %llu of store %llu is newer than its parent",
+					 (unsigned long long)vnode->vid, (unsigned long long)tree->id);
+		SOP_TRY(sopi_resident_bring(resident, tree, vnode, err));
+	}
+}
+
+/* ---- dirty nodes ------------------------------------------------------------------------------ */
+
+sop_status sopi_dirty_reserve(struct sopi_forest *forest, sop_error *err)
+{
+	struct sopi_resident *resident = forest->resident;
+
+	if (resident == NULL)
+		return SOP_OK;
+	while (resident->spare_count * SOPI_DIRTY_IN_CHUNK < SOPI_DIRTY_ROOM) {
+		void *memory = NULL;
+		struct sopi_dirty_chunk *chunk;
+
+		SOP_TRY(sopi_alloc(sizeof *chunk, &memory, err));
+		chunk = memory;
+		chunk->older = resident->spare;
+		chunk->count = 0;
+		resident->spare = chunk;
+		resident->spare_count++;
+	}
+	return SOP_OK;
+}
+
+static void list_chunk(struct sopi_dirty_list *list, struct sopi_dirty_chunk *chunk)
+{
+	chunk->older = list->newest;
+	list->newest = chunk;
+	if (list->oldest == NULL)
+		list->oldest = chunk;
+}
+
+void sopi_dirty_add(struct sopi_forest *forest, struct sopi_vnode *vnode, uint64_t store)
+{
+	struct sopi_resident *resident = forest->resident;
+	struct sopi_dirty_list *list;
+
+	if (resident == NULL ||
+	    (atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_DIRTY) != 0)
+		return;
+	atomic_fetch_or_explicit(&vnode->state, SOPI_VNODE_DIRTY, memory_order_relaxed);
+	list = &resident->dirty;
+	if (list->newest == NULL || list->newest->count == SOPI_DIRTY_IN_CHUNK) {
+		struct sopi_dirty_chunk *chunk = resident->spare;
+
+		SOPI_CHECK(chunk != NULL);
+		resident->spare = chunk->older;
+		resident->spare_count--;
+		list_chunk(list, chunk);
+	}
+	list->newest->nodes[list->newest->count++] = (struct sopi_dirty){ vnode, store, false };
+	list->count++;
+	atomic_fetch_add_explicit(&resident->dirty_count, 1, memory_order_relaxed);
+}
+
+size_t sopi_dirty_mark(const struct sopi_forest *forest)
+{
+	return forest->resident != NULL ? forest->resident->dirty.count : 0;
+}
+
+static void spare_chunk(struct sopi_resident *resident, struct sopi_dirty_chunk *chunk)
+{
+	chunk->count = 0;
+	chunk->older = resident->spare;
+	resident->spare = chunk;
+	resident->spare_count++;
+}
+
+void sopi_dirty_cut(struct sopi_forest *forest, size_t mark)
+{
+	struct sopi_resident *resident = forest->resident;
+	struct sopi_dirty_list *list;
+
+	if (resident == NULL)
+		return;
+	list = &resident->dirty;
+	while (list->count > mark) {
+		struct sopi_dirty_chunk *chunk = list->newest;
+
+		if (chunk->count == 0) {
+			list->newest = chunk->older;
+			spare_chunk(resident, chunk);
+			continue;
+		}
+		atomic_fetch_and_explicit(&chunk->nodes[--chunk->count].vnode->state,
+					  (uint8_t)~SOPI_VNODE_DIRTY, memory_order_relaxed);
+		list->count--;
+		atomic_fetch_sub_explicit(&resident->dirty_count, 1, memory_order_relaxed);
+	}
+	if (list->newest == NULL)
+		list->oldest = NULL;
+}
+
+void sopi_dirty_take(struct sopi_resident *resident, struct sopi_dirty_list *list)
+{
+	*list = resident->dirty;
+	memset(&resident->dirty, 0, sizeof resident->dirty);
+}
+
+/* Puts a chain of chunks behind the oldest. */
+static void return_chunks(struct sopi_dirty_list *list, struct sopi_dirty_chunk *newest,
+			  struct sopi_dirty_chunk *oldest, size_t count)
+{
+	if (newest == NULL)
+		return;
+	oldest->older = NULL;
+	if (list->oldest != NULL)
+		list->oldest->older = newest;
+	else
+		list->newest = newest;
+	list->oldest = oldest;
+	list->count += count;
+}
+
+void sopi_dirty_return(struct sopi_resident *resident, struct sopi_dirty_list *list)
+{
+	return_chunks(&resident->dirty, list->newest, list->oldest, list->count);
+	memset(list, 0, sizeof *list);
+}
+
+/* Takes the mark off a node, and frees one that is no more. */
+static void clean(struct sopi_resident *resident, const struct sopi_dirty *dirty)
+{
+	struct sopi_forest *forest = resident->forest;
+	struct sopi_vnode *vnode = dirty->vnode;
+	struct sopi_block *head = NULL;
+
+	if (dirty->lives) {
+		head = atomic_load_explicit(&vnode->head, memory_order_relaxed);
+		if (head != NULL && head->version.kind == SOPI_LEAF)
+			leaf_list(resident, vnode);
+	}
+	atomic_fetch_sub_explicit(&resident->dirty_count, 1, memory_order_relaxed);
+	if ((atomic_fetch_and_explicit(&vnode->state, (uint8_t)~SOPI_VNODE_DIRTY, memory_order_acq_rel) &
+	     SOPI_VNODE_ZOMBIE) == 0)
+		return;
+	head = atomic_load_explicit(&vnode->head, memory_order_relaxed);
+	if (head != NULL)
+		sopi_memory_give(&forest->memory, head, head->capacity);
+	sopi_memory_give(&forest->memory, vnode, sizeof *vnode);
+}
+
+bool sopi_dirty_settle(struct sopi_resident *resident, struct sopi_dirty_list *list, uint64_t position)
+{
+	struct sopi_dirty_chunk *chunk = list->newest;
+	size_t kept = 0;
+
+	if (chunk == NULL)
+		return false;
+	list->newest = chunk->older;
+	list->count -= chunk->count;
+	for (size_t i = 0; i < chunk->count; i++) {
+		const struct sopi_dirty dirty = chunk->nodes[i];
+
+		if (atomic_load_explicit(&dirty.vnode->newest, memory_order_relaxed) > position)
+			chunk->nodes[kept++] = dirty;
+		else
+			clean(resident, &dirty);
+	}
+	chunk->count = kept;
+	if (kept > 0)
+		return_chunks(&resident->dirty, chunk, chunk, kept);
+	else
+		sopi_free(chunk);
+	return list->newest != NULL;
+}

@@ -1,0 +1,118 @@
+/* Which nodes of a database on disk are in memory: bringing them in, evicting leaves, and the list of what the next
+ * checkpoint must write. A database in memory has none of this (forest->resident is NULL).
+ *
+ * Inner nodes stay once they were read; only leaves are evicted, and only those that are clean, have one version, and
+ * that every snapshot has passed. Evicting holds the commit mutex, since only its holder changes leaves; loading holds
+ * one bit of the vnode. A pointer into an evicted block stays good until the call that took it ends (node/reclaim.h);
+ * whoever keeps one across calls compares `evictions` first, as scans do. */
+#ifndef SOPI_RESIDENT_H
+#define SOPI_RESIDENT_H
+
+#include "btree/tree.h"
+#include "node/page.h"
+
+enum { SOPI_DIRTY_IN_CHUNK = 170, SOPI_DIRTY_ROOM = 256, SOPI_LOAD_STRIPES = 16 };
+
+/* Where nodes come from. */
+struct sopi_page_source {
+	/* Appends the page of a node to `page`, unchecked; the rest says what it must be and where it was. CORRUPT,
+	 * IO, NO_MEMORY, FAILED. Any thread. */
+	sop_status (*read)(void *arg, uint64_t vid, sop_buf *page, uint64_t *position, char *file,
+			   int64_t *offset, sop_error *err);
+	void *arg;
+};
+
+/* A node that changed since the last checkpoint. */
+struct sopi_dirty {
+	struct sopi_vnode *vnode;
+	uint64_t store;
+	bool lives; /* the checkpoint that took it found it alive */
+};
+
+struct sopi_dirty_chunk {
+	struct sopi_dirty_chunk *older;
+	size_t count;
+	struct sopi_dirty nodes[SOPI_DIRTY_IN_CHUNK];
+};
+
+struct sopi_dirty_list {
+	struct sopi_dirty_chunk *newest; /* of a chain from newer to older */
+	struct sopi_dirty_chunk *oldest;
+	size_t count; /* of nodes */
+};
+
+struct sopi_resident {
+	_Alignas(64) _Atomic uint64_t evictions; /* rounds that evicted something */
+	struct sopi_forest *forest;
+	struct sopi_page_source source;
+	sopi_mutex *commit_mutex;
+	const _Atomic uint64_t *answered;
+	size_t bytes_max; /* of the forest's memory in use; beyond, leaves are evicted */
+	_Atomic uint32_t hold; /* commits that must not lose leaves now */
+	_Atomic uint64_t loads;
+	_Atomic uint64_t evicted;
+	sopi_mutex mutex; /* guards the leaves that may be evicted; leaf of the lock order */
+	struct sopi_vnode **leaves;
+	size_t leaf_count;
+	size_t leaf_capacity;
+	size_t hand; /* of the clock that chooses what to evict */
+	/* Guarded by the commit mutex. */
+	struct sopi_dirty_list dirty;
+	struct sopi_dirty_chunk *spare; /* chunks for more */
+	size_t spare_count;
+	_Atomic size_t dirty_count; /* also of a list that a checkpoint has taken */
+	const struct sopi_tree *absent_tree; /* what apply or validate could not find in memory */
+	struct sopi_vnode *absent;
+	struct {
+		sopi_mutex mutex; /* leaf of the lock order */
+		sopi_cond loaded;
+	} stripes[SOPI_LOAD_STRIPES]; /* where those wait who find a vnode being loaded */
+};
+
+/* Makes the nodes of `forest` pageable. NO_MEMORY. */
+sop_status sopi_resident_open(struct sopi_forest *forest, const struct sopi_page_source *source,
+			      sopi_mutex *commit_mutex, const _Atomic uint64_t *answered,
+			      size_t bytes_max, sop_error *err);
+
+/* REQUIRES: no call is running. */
+void sopi_resident_close(struct sopi_forest *forest);
+
+/* Brings in what a WOULD_BLOCK was about. REQUIRES: not the commit mutex. */
+sop_status sopi_resident_bring(struct sopi_resident *resident, const struct sopi_tree *tree,
+			       struct sopi_vnode *vnode, sop_error *err);
+
+/* A vnode for a node that is on disk only. NULL: out of memory. */
+struct sopi_vnode *sopi_vnode_on_disk(struct sopi_forest *forest, uint64_t vid);
+
+/* Evicts leaves until the memory in use is within its budget, as far as that can be done now. REQUIRES: not the commit
+ * mutex. */
+void sopi_resident_evict(struct sopi_resident *resident);
+
+/* ---- dirty nodes: all under the commit mutex ----------------------------------------------------- */
+
+/* Room for SOPI_DIRTY_ROOM more, so that sopi_dirty_add cannot fail so often. NO_MEMORY. */
+sop_status sopi_dirty_reserve(struct sopi_forest *forest, sop_error *err);
+
+/* Lists a node, unless it is. REQUIRES: room. */
+void sopi_dirty_add(struct sopi_forest *forest, struct sopi_vnode *vnode, uint64_t store);
+
+/* How many there are, and cutting the list back to that: those beyond are as they were before. */
+size_t sopi_dirty_mark(const struct sopi_forest *forest);
+void sopi_dirty_cut(struct sopi_forest *forest, size_t mark);
+
+/* Takes the list. Its nodes keep their mark, so that nobody lists them again. */
+void sopi_dirty_take(struct sopi_resident *resident, struct sopi_dirty_list *list);
+
+/* Gives a list back, of which nothing was written. */
+void sopi_dirty_return(struct sopi_resident *resident, struct sopi_dirty_list *list);
+
+/* The nodes of a taken list are durable as of `position`: they are clean now, or listed anew where they have changed
+ * since. Settles some of them at a time, so that the mutex may be given to others in between; false: none are left.
+ * REQUIRES: the checkpoint's snapshot is published still. */
+bool sopi_dirty_settle(struct sopi_resident *resident, struct sopi_dirty_list *list, uint64_t position);
+
+/* The node is no more. True: nobody lists it, and it and its last version are the caller's to free; false: whoever
+ * takes it off the list frees both. Any thread. */
+bool sopi_resident_forget(struct sopi_forest *forest, struct sopi_vnode *vnode);
+
+#endif
