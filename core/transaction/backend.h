@@ -113,6 +113,10 @@ struct sopi_backend_driver {
 /* The head of every backend's own structure. */
 struct sopi_backend {
 	const struct sopi_backend_driver *driver;
+	/* What sop_db_info says; set when it is opened. */
+	char name[16]; /* "inredfs" */
+	uint32_t format; /* version of its files */
+	uint8_t uuid[16]; /* of the database, made with it */
 };
 
 #endif
