@@ -1,99 +1,101 @@
 /* Opening and closing databases, and reading in one call. */
 #include "api/handle.h"
 #include "api/item.h"
-#include "api/options.h"
+#include "api/url.h"
 #include "base/alloc.h"
 #include "platform/platform.h"
 
-/* ---- the url ----------------------------------------------------------------------------------- */
-
-static const char scheme[] = "inmemory:";
-
-/* Sets the options behind the `?` of a url: name=value, separated by `&`. */
-static sop_status read_query(const char *query, sop_options *options, sop_error *err)
-{
-	while (*query != '\0') {
-		const size_t size = strcspn(query, "&");
-		const char *equals = memchr(query, '=', size);
-
-		if (equals == NULL)
-			return sopi_fail(err, SOP_MISUSE,
-					 "sop_open: the url needs name=value behind the '?', not '%.*s'",
-					 (int)(size < 64 ? size : 64), query);
-		SOP_TRY(sopi_options_set_part(options, query, (size_t)(equals - query), equals + 1,
-					      size - (size_t)(equals - query) - 1, "sop_open", err));
-		query += size;
-		if (*query == '&')
-			query++;
-	}
-	return SOP_OK;
-}
-
-static sop_status read_url(const char *url, sop_options *options, sop_error *err)
-{
-	if (*url == '\0')
-		return sopi_misuse(err, "sop_open", "url is empty; pass one such as \"inmemory:\"");
-	if (strncmp(url, scheme, sizeof scheme - 1) != 0)
-		return sopi_fail(err, SOP_UNSUPPORTED,
-				 "sop_open: this build opens '%s' only; databases on disk and in clusters come later",
-				 scheme);
-	url += sizeof scheme - 1;
-	if (*url == '\0')
-		return SOP_OK;
-	if (*url != '?')
-		return sopi_fail(err, SOP_MISUSE,
-				 "sop_open: nothing but '?name=value&...' may follow '%s'; leave the rest out",
-				 scheme);
-	return read_query(url + 1, options, err);
-}
-
 /* ---- open and close ---------------------------------------------------------------------------- */
 
-sop_status sop_open(const char *url, const sop_options *options, sop_db **out, sop_error *err)
+/* Opens the files in the folder `path` into an engine that is open and empty. */
+static sop_status open_folder(struct sopi_engine *engine, const char *path, sop_error *err)
 {
-	sop_options all;
-	void *memory = NULL;
+	(void)engine;
+	(void)path;
+	return sopi_fail(err, SOP_UNSUPPORTED, "databases in a folder come with the next change");
+}
+
+static sop_status open_engine(sop_db *db, const struct sopi_url *url, const sop_options *options,
+			      const struct sopi_platform *platform, sop_error *err)
+{
+	sop_status status;
+
+	SOP_TRY(sopi_engine_open(&db->engine, &options->engine, platform, err));
+	if (url->kind == SOPI_URL_MEMORY)
+		return SOP_OK;
+	status = open_folder(&db->engine, url->path, err);
+	if (status != SOP_OK) {
+		(void)sopi_engine_close(&db->engine, NULL); /* the first failure is the one to tell */
+		sopi_engine_free(&db->engine);
+	}
+	return status;
+}
+
+static sop_status db_new(const struct sopi_url *url, const sop_options *options,
+			 const struct sopi_platform *platform, sop_db **out, sop_error *err)
+{
+	void *memory = NULL, *path = NULL;
 	sop_status status;
 	sop_db *db;
 
-	if (url == NULL)
-		return sopi_misuse(err, __func__, "url is NULL; pass a url such as \"inmemory:\"");
-	if (out == NULL)
-		return sopi_misuse(err, __func__, "out is NULL");
-	if (options != NULL && sopi_tag_of(options) != SOPI_TAG_OPTIONS)
-		return sopi_misuse(err, __func__,
-				   "options are none; pass what sop_options_new gave, or NULL");
-	sopi_options_init(&all);
-	SOP_TRY(read_url(url, &all, err));
-	if (options != NULL)
-		sopi_options_overlay(&all, options);
-	sopi_fork_watch();
 	SOP_TRY(sopi_alloc_aligned(64, sizeof *db, &memory, err));
 	db = memory;
 	memset(db, 0, sizeof *db);
-	status = sopi_engine_open(&db->engine, &all.engine, sopi_platform_posix(), err);
-	if (status != SOP_OK) {
-		sopi_free(db);
-		return status;
-	}
+	SOP_TRY_OUT(sopi_alloc(strlen(url->path) + 1, &path, err));
+	db->path = memcpy(path, url->path, strlen(url->path) + 1);
+	SOP_TRY_OUT(open_engine(db, url, options, platform, err));
 	db->tag = SOPI_TAG_DB;
 	db->fork_generation = sopi_fork_generation();
 	atomic_init(&db->references, 1);
 	sopi_mutex_init(&db->close_mutex);
 	*out = db;
 	return SOP_OK;
+out:
+	sopi_free(path);
+	sopi_free(db);
+	return status;
+}
+
+sop_status sopi_db_open_on(const char *text, const sop_options *options,
+			   const struct sopi_platform *platform, sop_db **out, sop_error *err)
+{
+	static const char function[] = "sop_open"; /* what the caller knows it by */
+	struct sopi_url url;
+	sop_options all;
+
+	if (text == NULL)
+		return sopi_misuse(err, function,
+				   "url is NULL; pass the path of a folder, or \"inmemory:\"");
+	if (out == NULL)
+		return sopi_misuse(err, function, "out is NULL");
+	if (options != NULL && sopi_tag_of(options) != SOPI_TAG_OPTIONS)
+		return sopi_misuse(err, function,
+				   "options are none; pass what sop_options_new gave, or NULL");
+	sopi_options_init(&all);
+	SOP_TRY(sopi_url_read(text, &url, &all, function, err));
+	if (options != NULL)
+		sopi_options_overlay(&all, options);
+	sopi_fork_watch();
+	return db_new(&url, &all, platform, out, err);
+}
+
+sop_status sop_open(const char *url, const sop_options *options, sop_db **out, sop_error *err)
+{
+	return sopi_db_open_on(url, options, sopi_platform_posix(), out, err);
 }
 
 sop_status sop_close(sop_db *db, sop_error *err)
 {
+	sop_status status = SOP_OK;
+
 	SOP_TRY(sopi_db_check(db, __func__, err));
 	sopi_mutex_lock(&db->close_mutex);
 	if (!atomic_load(&db->closed)) {
-		sopi_engine_close(&db->engine);
+		status = sopi_engine_close(&db->engine, err);
 		atomic_store_explicit(&db->closed, true, memory_order_release);
 	}
 	sopi_mutex_unlock(&db->close_mutex);
-	return SOP_OK;
+	return status;
 }
 
 void sop_db_free(sop_db *db)

@@ -92,6 +92,7 @@ void sopi_db_unreference(sop_db *db)
 		sopi_engine_free(&db->engine);
 		sopi_mutex_destroy(&db->close_mutex);
 	}
+	sopi_free(db->path);
 	sopi_free(db);
 }
 

@@ -27,6 +27,7 @@ struct sop_db {
 	uint32_t fork_generation; /* of the process that opened it */
 	_Atomic uint32_t references; /* the program, and each child */
 	_Atomic bool closed;
+	char *path; /* of its folder, as it was given; "" in memory */
 	sopi_mutex close_mutex; /* one close at a time; first in the lock order */
 	struct sopi_engine engine;
 };
@@ -88,6 +89,10 @@ sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *
 			    const char *function, sop_error *err);
 
 /* ---- databases --------------------------------------------------------------------------------- */
+
+/* sop_open on a platform that need not be the host: for tests. It must outlive the database. */
+sop_status sopi_db_open_on(const char *text, const sop_options *options,
+			   const struct sopi_platform *platform, sop_db **out, sop_error *err);
 
 /* Is it a database of this process? MISUSE, FORKED. */
 sop_status sopi_db_check(const sop_db *db, const char *function, sop_error *err);

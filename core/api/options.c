@@ -4,33 +4,55 @@
 #include "api/handle.h"
 #include "base/alloc.h"
 
-enum option_kind { BOOLEAN, UINT32, UINT64 };
+#include <stdio.h>
+
+enum option_kind { BOOLEAN, UINT32, UINT64, WORD };
 
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
 /* Ten years. */
 #define DEADLINE_MS_MAX (3653 * DAY_MS)
+#define MB ((int64_t)1 << 20)
+#define TB ((int64_t)1 << 40)
+
+enum { REGISTRY_BUCKETS_DEFAULT = 250, FLUSH_INTERVAL_MS_DEFAULT = 10 };
+
+/* The words of durability, by sopi_durability. */
+static const char *const durabilities[] = { "flushed", "written", "buffered", NULL };
 
 static const struct option {
 	const char *name;
 	enum option_kind kind;
 	size_t offset; /* in sop_options */
-	int64_t least;
+	int64_t least; /* of numbers; 0 may mean something of its own below it */
 	int64_t most;
+	bool zero; /* 0 is allowed, too */
+	const char *const *words; /* of a WORD, which is kept as a uint32_t: NULL ends them */
 } table[] = {
-	{ "create", BOOLEAN, offsetof(sop_options, create), 0, 1 },
+	{ "create", BOOLEAN, offsetof(sop_options, engine.create), 0, 1, false, NULL },
 	{ "node_bytes", UINT32, offsetof(sop_options, engine.node_bytes), SOPI_NODE_BYTES_MIN,
-	  SOPI_NODE_BYTES_MAX },
+	  SOPI_NODE_BYTES_MAX, false, NULL },
 	{ "node_items", UINT32, offsetof(sop_options, engine.node_items), SOPI_NODE_ITEMS_MIN,
-	  SOPI_NODE_ITEMS_MAX },
-	{ "inline_value_bytes", UINT32, offsetof(sop_options, engine.inline_value_bytes), 64, 16384 },
+	  SOPI_NODE_ITEMS_MAX, true, NULL },
+	{ "inline_value_bytes", UINT32, offsetof(sop_options, engine.inline_value_bytes), 64, 16384,
+	  false, NULL },
 	{ "transaction_bytes_max", UINT64, offsetof(sop_options, engine.transaction_bytes_max),
-	  4096, (int64_t)1 << 40 },
-	{ "deadline_ms", UINT64, offsetof(sop_options, engine.deadline_ms), 0, DEADLINE_MS_MAX },
-	{ "snapshot_bytes_max", UINT64, offsetof(sop_options, engine.snapshot_bytes_max), 1 << 20,
-	  (int64_t)1 << 40 },
+	  4096, TB, false, NULL },
+	{ "deadline_ms", UINT64, offsetof(sop_options, engine.deadline_ms), 0, DEADLINE_MS_MAX,
+	  false, NULL },
+	{ "snapshot_bytes_max", UINT64, offsetof(sop_options, engine.snapshot_bytes_max), MB, TB,
+	  false, NULL },
+	{ "cache_bytes", UINT64, offsetof(sop_options, engine.cache_bytes), 4 * MB, TB, true, NULL },
+	{ "log_bytes_max", UINT64, offsetof(sop_options, engine.log_bytes_max), 4 * MB, TB, true, NULL },
+	{ "flush_interval_ms", UINT64, offsetof(sop_options, engine.flush_interval_ms), 1, 60000,
+	  false, NULL },
+	{ "durability", WORD, offsetof(sop_options, engine.durability), 0, 0, false, durabilities },
+	{ "registry_buckets", UINT32, offsetof(sop_options, engine.registry_buckets), 250, 750000,
+	  false, NULL },
 };
 
 enum { OPTIONS = sizeof table / sizeof *table };
+
+_Static_assert(OPTIONS <= 32, "sop_options.given has a bit for each option");
 
 void sopi_options_init(sop_options *options)
 {
@@ -40,6 +62,9 @@ void sopi_options_init(sop_options *options)
 	options->engine.inline_value_bytes = 1024;
 	options->engine.transaction_bytes_max = (uint64_t)1 << 30;
 	options->engine.snapshot_bytes_max = (uint64_t)1 << 30;
+	options->engine.flush_interval_ms = FLUSH_INTERVAL_MS_DEFAULT;
+	options->engine.durability = SOPI_FLUSHED;
+	options->engine.registry_buckets = REGISTRY_BUCKETS_DEFAULT;
 }
 
 static void store(sop_options *options, size_t number, int64_t value)
@@ -51,6 +76,7 @@ static void store(sop_options *options, size_t number, int64_t value)
 		*(bool *)at = value != 0;
 		break;
 	case UINT32:
+	case WORD:
 		*(uint32_t *)(void *)at = (uint32_t)value;
 		break;
 	case UINT64:
@@ -63,7 +89,9 @@ static void store(sop_options *options, size_t number, int64_t value)
 void sopi_options_overlay(sop_options *options, const sop_options *given)
 {
 	for (size_t i = 0; i < OPTIONS; i++) {
-		static const size_t sizes[] = { sizeof(bool), sizeof(uint32_t), sizeof(uint64_t) };
+		static const size_t sizes[] = {
+			[BOOLEAN] = sizeof(bool), [UINT32] = sizeof(uint32_t), [UINT64] = sizeof(uint64_t), [WORD] = sizeof(uint32_t)
+		};
 
 		if (given->given >> i & 1)
 			memcpy((char *)options + table[i].offset,
@@ -87,14 +115,21 @@ static sop_status set_number(sop_options *options, size_t number, int64_t value,
 			     const char *function, sop_error *err)
 {
 	const struct option *option = &table[number];
-	const bool by_default = value == 0 && number == 2; /* node_items 0: by bytes */
 
-	if (!by_default && (value < option->least || value > option->most))
-		return sopi_fail(err, SOP_LIMIT, "%s: %s is %lld; it must be from %lld to %lld",
+	if ((value < option->least || value > option->most) && !(value == 0 && option->zero))
+		return sopi_fail(err, SOP_LIMIT, "%s: %s is %lld; it must be from %lld to %lld%s",
 				 function, option->name, (long long)value, (long long)option->least,
-				 (long long)option->most);
+				 (long long)option->most, option->zero ? ", or 0 for the default" : "");
 	store(options, number, value);
 	return SOP_OK;
+}
+
+/* What a value of the option has to look like, for messages. */
+static const char *kind_text(const struct option *option)
+{
+	return option->kind == BOOLEAN ? "a boolean; use sop_options_set_bool"
+	       : option->kind == WORD  ? "a word; use sop_options_set_text"
+				       : "an integer; use sop_options_set_int";
 }
 
 static sop_status check(const sop_options *options, const char *name, const char *function, sop_error *err)
@@ -124,9 +159,9 @@ sop_status sop_options_set_int(sop_options *options, const char *name, int64_t v
 
 	SOP_TRY(check(options, name, __func__, err));
 	SOP_TRY(find(name, strlen(name), __func__, &number, err));
-	if (table[number].kind == BOOLEAN)
-		return sopi_fail(err, SOP_MISUSE, "%s: %s is a boolean; use sop_options_set_bool",
-				 __func__, name);
+	if (table[number].kind != UINT32 && table[number].kind != UINT64)
+		return sopi_fail(err, SOP_MISUSE, "%s: %s is %s", __func__, name,
+				 kind_text(&table[number]));
 	return set_number(options, number, value, __func__, err);
 }
 
@@ -137,8 +172,8 @@ sop_status sop_options_set_bool(sop_options *options, const char *name, int valu
 	SOP_TRY(check(options, name, __func__, err));
 	SOP_TRY(find(name, strlen(name), __func__, &number, err));
 	if (table[number].kind != BOOLEAN)
-		return sopi_fail(err, SOP_MISUSE, "%s: %s is an integer; use sop_options_set_int",
-				 __func__, name);
+		return sopi_fail(err, SOP_MISUSE, "%s: %s is %s", __func__, name,
+				 kind_text(&table[number]));
 	store(options, number, value != 0);
 	return SOP_OK;
 }
@@ -154,7 +189,7 @@ static bool parse_number(const char *text, size_t size, int64_t *value)
 	static const struct {
 		const char *name;
 		int shift;
-	} units[] = { { "", 0 }, { "KB", 10 }, { "MB", 20 }, { "GB", 30 } };
+	} units[] = { { "", 0 }, { "KB", 10 }, { "MB", 20 }, { "GB", 30 }, { "TB", 40 } };
 	uint64_t number = 0;
 	size_t at = 0;
 
@@ -177,6 +212,26 @@ static bool parse_number(const char *text, size_t size, int64_t *value)
 	return false;
 }
 
+static sop_status set_word(sop_options *options, size_t number, const char *value, size_t size,
+			   const char *function, sop_error *err)
+{
+	const char *const *words = table[number].words;
+	char list[64] = "";
+
+	for (size_t i = 0; words[i] != NULL; i++) {
+		if (is(value, size, words[i])) {
+			store(options, number, (int64_t)i);
+			return SOP_OK;
+		}
+		snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s",
+			 i == 0			? ""
+			 : words[i + 1] == NULL ? " or "
+						: ", ",
+			 words[i]);
+	}
+	return sopi_fail(err, SOP_MISUSE, "%s: %s must be %s", function, table[number].name, list);
+}
+
 sop_status sopi_options_set_part(sop_options *options, const char *name, size_t name_size,
 				 const char *value, size_t value_size, const char *function,
 				 sop_error *err)
@@ -192,9 +247,11 @@ sop_status sopi_options_set_part(sop_options *options, const char *name, size_t 
 		store(options, number, value[0] == 't');
 		return SOP_OK;
 	}
+	if (table[number].kind == WORD)
+		return set_word(options, number, value, value_size, function, err);
 	if (!parse_number(value, value_size, &integer))
 		return sopi_fail(err, SOP_MISUSE,
-				 "%s: %s must be an integer, with KB, MB or GB if you like",
+				 "%s: %s must be an integer, with KB, MB, GB or TB if you like",
 				 function, table[number].name);
 	return set_number(options, number, integer, function, err);
 }

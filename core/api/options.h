@@ -9,7 +9,6 @@
 struct sop_options {
 	uint32_t tag;
 	struct sopi_engine_options engine;
-	bool create;
 	uint32_t given; /* bit i: option i of the table was set */
 };
 

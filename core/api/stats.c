@@ -2,6 +2,7 @@
 #include "api/handle.h"
 #include "base/buffer.h"
 #include "platform/clock.h"
+#include "transaction/backend.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,6 +44,34 @@ static void gather_slots(struct sopi_engine *engine, sop_stats *stats)
 	stats->operations = sums[SOPI_OPERATIONS];
 }
 
+static void gather_backend(struct sopi_backend *backend, sop_stats *stats)
+{
+	struct sopi_backend_stats from;
+
+	memset(&from, 0, sizeof from);
+	backend->driver->get_stats(backend, &from);
+	stats->durable_position = from.durable_position;
+	stats->checkpoint_position = from.checkpoint_position;
+	stats->checkpoints = from.checkpoints;
+	stats->checkpoint_failures = from.checkpoint_failures;
+	stats->flushes = from.flushes;
+	stats->log_bytes_written = from.log_bytes_written;
+	stats->log_bytes = from.log_bytes;
+	stats->dirty_bytes = from.dirty_bytes;
+	stats->cache_bytes = from.cache_bytes;
+	stats->cache_bytes_used = from.cache_bytes_used;
+	stats->cache_reads = from.cache_reads;
+	stats->evictions = from.evictions;
+	stats->packs = from.pack_count;
+	stats->pack_bytes = from.pack_bytes;
+	stats->pack_bytes_live = from.pack_bytes_live;
+	stats->registry_entries = from.registry_entries;
+	stats->registry_bytes = from.registry_bytes;
+	stats->disk_bytes = from.disk_bytes;
+	stats->failed = from.failed;
+	stats->low_space = from.low_space;
+}
+
 static void gather(struct sopi_engine *engine, sop_stats *stats)
 {
 	struct sopi_forest *forest = &engine->forest;
@@ -59,6 +88,8 @@ static void gather(struct sopi_engine *engine, sop_stats *stats)
 	stats->node_bytes_used = used;
 	stats->old_version_bytes = atomic_load(&forest->reclaim.waiting_bytes);
 	stats->value_bytes_apart = atomic_load(&forest->value_bytes);
+	if (engine->backend != NULL)
+		gather_backend(engine->backend, stats);
 }
 
 sop_status sop_db_stats(sop_db *db, sop_stats *stats, sop_error *err)
@@ -112,6 +143,26 @@ static const struct metric {
 	GAUGE(node_bytes_used, "Bytes of these in use."),
 	GAUGE(old_version_bytes, "Bytes kept for older snapshots."),
 	GAUGE(value_bytes_apart, "Bytes of values kept apart from their leaf."),
+	GAUGE(durable_position, "Newest position on stable storage."),
+	GAUGE(checkpoint_position, "Newest position in the data files."),
+	COUNTER(checkpoints, "Checkpoints written."),
+	COUNTER(checkpoint_failures, "Checkpoints given up for want of space."),
+	COUNTER(flushes, "Flushes of the log."),
+	COUNTER(log_bytes_written, "Bytes written into the log."),
+	GAUGE(log_bytes, "Bytes of log that opening would have to read."),
+	GAUGE(dirty_bytes, "Bytes of nodes that no checkpoint has written."),
+	GAUGE(cache_bytes, "Bytes of memory for nodes at most."),
+	GAUGE(cache_bytes_used, "Bytes of these in use."),
+	COUNTER(cache_reads, "Nodes read from disk."),
+	COUNTER(evictions, "Nodes that made room for others."),
+	GAUGE(packs, "Data files now."),
+	GAUGE(pack_bytes, "Bytes in data files."),
+	GAUGE(pack_bytes_live, "Bytes of these that are not superseded."),
+	GAUGE(registry_entries, "Nodes and values in the registry."),
+	GAUGE(registry_bytes, "Bytes in registry files."),
+	GAUGE(disk_bytes, "Bytes in all files."),
+	GAUGE(failed, "1 if the database has stopped after an I/O error."),
+	GAUGE(low_space, "1 if only commits that remove find space."),
 };
 
 static sop_status append_metric(sop_buf *text, const struct metric *metric, const sop_stats *stats,
@@ -151,14 +202,14 @@ struct verification {
 	bool stopped;
 };
 
-static bool report(void *arg, const char *file, int64_t offset, sop_bytes store, const char *kind,
-		   const char *message)
+static bool report(void *arg, const char *file, int64_t offset, sop_bytes store,
+		   const char *kind, const char *message)
 {
 	struct verification *verification = arg;
 	const sop_problem problem = {
 		.struct_size = sizeof problem,
 		.store = store,
-		.file = { file, strlen(file) },
+		.file = { file != NULL ? file : "", file != NULL ? strlen(file) : 0 },
 		.offset = offset,
 		.kind = kind,
 		.message = message,
@@ -170,25 +221,51 @@ static bool report(void *arg, const char *file, int64_t offset, sop_bytes store,
 	return !verification->stopped;
 }
 
+static sop_status verify_files(struct sopi_transaction *reader, struct verification *verification,
+			       sop_error *err)
+{
+	struct sopi_backend *backend = reader->engine->backend;
+	sop_status status;
+
+	sopi_slot_park(reader->slot);
+	status = backend->driver->verify(backend, report, verification, err);
+	sopi_slot_refresh(&reader->engine->forest.reclaim, reader->slot);
+	return status;
+}
+
+/* First the files, which may take long and need no snapshot, then the trees. REQUIRES: the reader's slot. */
+static sop_status verify(struct sopi_transaction *reader, struct verification *verification,
+			 sop_error *err)
+{
+	struct sopi_engine *engine = reader->engine;
+	sop_status status;
+
+	if (engine->backend != NULL)
+		SOP_TRY(verify_files(reader, verification, err));
+	if (verification->stopped)
+		return SOP_OK;
+	sopi_slot_choose(reader->slot);
+	SOP_TRY(sopi_transaction_begin(reader, SOP_READ, 0, NULL, err));
+	status = sopi_engine_verify(engine, reader->snapshot, reader->slot, report, verification, err);
+	sopi_transaction_roll_back(reader, SOP_OK);
+	return status;
+}
+
 sop_status sop_verify(sop_db *db, sop_problem_fn found, void *arg, uint64_t *problems, sop_error *err)
 {
 	struct verification verification = { found, arg, 0, false };
 	struct sopi_transaction *reader = NULL;
 	sop_status status;
 
-	SOP_TRY(sopi_db_enter(db, true, __func__, &reader, err));
-	SOP_TRY_OUT(sopi_transaction_begin(reader, SOP_READ, 0, NULL, err));
-	status = sopi_engine_verify(&db->engine, reader->snapshot, reader->slot, report,
-				    &verification, err);
-	sopi_transaction_roll_back(reader, SOP_OK);
+	SOP_TRY(sopi_db_enter(db, false, __func__, &reader, err));
+	status = verify(reader, &verification, err);
+	sopi_db_leave(reader);
 	if (problems != NULL)
 		*problems = verification.problems;
 	if (status == SOP_OK && verification.stopped)
-		status = sopi_fail(err, SOP_CANCELLED, "the check was stopped by its caller");
-	else if (status == SOP_OK && verification.problems != 0)
-		status = sopi_fail(err, SOP_CORRUPT, "the check found %" PRIu64 " problems",
-				   verification.problems);
-out:
-	sopi_db_leave(reader);
+		return sopi_fail(err, SOP_CANCELLED, "the check was stopped by its caller");
+	if (status == SOP_OK && verification.problems != 0)
+		return sopi_fail(err, SOP_CORRUPT, "the check found %" PRIu64 " problems",
+				 verification.problems);
 	return status;
 }

@@ -24,8 +24,10 @@ static sop_status read_options(const sop_txn_options *given, sop_txn_options *op
 	options->struct_size = sizeof *options;
 	if (options->mode > SOP_NOCHECK)
 		return sopi_misuse(err, function, "mode is no sop_mode");
-	if (options->reserved != 0)
+	if (options->reserved != 0 || options->reserved2 != 0)
 		return sopi_misuse(err, function, "reserved must be 0");
+	if (options->durability > SOP_BUFFERED)
+		return sopi_misuse(err, function, "durability is no sop_durability");
 	if (options->deadline_ms < 0)
 		return sopi_misuse(err, function, "deadline_ms is negative");
 	if (options->deadline_ms > DEADLINE_MS_MAX)
@@ -47,11 +49,27 @@ static void set_deadline(sop_txn *txn, int64_t deadline_ms)
 	txn->core.attempts = 1;
 }
 
+/* How durable a commit shall be that was asked for in this way; 0: as the database says. */
+static uint8_t durability_of(const sop_txn *txn, uint32_t asked)
+{
+	switch (asked) {
+	case SOP_FLUSHED:
+		return SOPI_FLUSHED;
+	case SOP_WRITTEN:
+		return SOPI_WRITTEN;
+	case SOP_BUFFERED:
+		return SOPI_BUFFERED;
+	default:
+		return (uint8_t)txn->db->engine.options.durability;
+	}
+}
+
 static sop_status begin_first(sop_txn *txn, sop_error *err)
 {
 	const bool has_id = memcmp(txn->options.id, no_id, sizeof no_id) != 0;
 
 	set_deadline(txn, txn->options.deadline_ms);
+	txn->core.durability = durability_of(txn, txn->options.durability);
 	return sopi_transaction_begin(&txn->core, txn->options.mode, txn->options.deadline_ms,
 				      has_id ? txn->options.id : NULL, err);
 }

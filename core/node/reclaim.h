@@ -161,6 +161,13 @@ static inline void sopi_slot_refresh(struct sopi_reclaim *reclaim, struct sopi_s
 	atomic_store_explicit(&slot->state, epoch << 1, memory_order_seq_cst);
 }
 
+/* The call goes on for long without any pointer into a block: it holds up nobody's memory. sopi_slot_refresh, or its
+ * end, ends that. */
+static inline void sopi_slot_park(struct sopi_slot *slot)
+{
+	atomic_store_explicit(&slot->state, UINT64_MAX - 1, memory_order_seq_cst);
+}
+
 /* Counts an event. REQUIRES: the slot is claimed. */
 static inline void sopi_slot_count(struct sopi_slot *slot, enum sopi_counter counter, uint64_t by)
 {

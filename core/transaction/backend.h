@@ -93,7 +93,11 @@ struct sopi_backend_driver {
 
 	void (*get_stats)(struct sopi_backend *backend, struct sopi_backend_stats *stats);
 
-	/* Ends the background, flushes, checkpoints if replay would take long. Before the engine's memory goes.
+	/* Ends the background: nothing is done by itself any more, and nobody waits for it. Before running calls are
+	 * waited for. */
+	void (*halt)(struct sopi_backend *backend);
+
+	/* Flushes, checkpoints if replay would take long. Before the engine's memory goes.
 	 * Returns the first failure; the backend is stopped in any case. */
 	sop_status (*stop)(struct sopi_backend *backend, sop_error *err);
 
@@ -104,6 +108,10 @@ struct sopi_backend_driver {
 /* The head of every backend's own structure. */
 struct sopi_backend {
 	const struct sopi_backend_driver *driver;
+	/* What sop_db_info says; set when it is opened. */
+	char name[16]; /* "inredfs" */
+	uint32_t format; /* version of its files */
+	uint8_t uuid[16]; /* of the database, made with it */
 };
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "platform/clock.h"
+#include "transaction/backend.h"
 #include "transaction/transaction.h"
 
 /* Frees what no snapshot needs any more. */
@@ -71,10 +72,18 @@ static void end_transaction(void *owner)
 	sopi_transaction_destroy(owner);
 }
 
-void sopi_engine_close(struct sopi_engine *engine)
+sop_status sopi_engine_close(struct sopi_engine *engine, sop_error *err)
 {
+	struct sopi_backend *backend = engine->backend;
+	sop_status status = SOP_OK;
+
 	sopi_messages_close(&engine->messages);
+	if (backend != NULL)
+		backend->driver->halt(backend);
 	sopi_slots_close(&engine->forest.reclaim, end_transaction);
+	if (backend != NULL) /* nothing commits any more; what is in memory may still be written */
+		status = backend->driver->stop(backend, err);
+	engine->forest.closing = true;
 	sopi_reclaim_destroy(&engine->forest.reclaim);
 	sopi_catalog_destroy(&engine->catalog);
 	sopi_forest_destroy(&engine->forest);
@@ -82,6 +91,10 @@ void sopi_engine_close(struct sopi_engine *engine)
 	sopi_outcomes_destroy(&engine->outcomes);
 	sopi_free(engine->readers);
 	engine->readers = NULL;
+	engine->backend = NULL;
+	if (backend != NULL)
+		backend->driver->free(backend);
+	return status;
 }
 
 void sopi_engine_free(struct sopi_engine *engine)

@@ -34,6 +34,7 @@ struct sopi_engine_options {
 
 enum { SOPI_READERS = 16, SOPI_OLD_VERSIONS_WARN_BYTES = 64 << 20 };
 
+struct sopi_backend; /* backend.h */
 struct sopi_transaction;
 
 struct sopi_engine {
@@ -62,10 +63,10 @@ struct sopi_engine {
 sop_status sopi_engine_open(struct sopi_engine *engine, const struct sopi_engine_options *options,
 			    const struct sopi_platform *platform, sop_error *err);
 
-/* Ends every transaction and frees everything but the slots, so that calls on handles that are
- * left answer CLOSED.
- * Waits for running calls. Once. */
-void sopi_engine_close(struct sopi_engine *engine);
+/* Ends every transaction, stops the backend, and frees everything but the slots, so that calls on
+ * handles that are left answer CLOSED. Waits for running calls. Once.
+ * Returns the first failure of the backend; it is closed in any case. */
+sop_status sopi_engine_close(struct sopi_engine *engine, sop_error *err);
 
 /* Frees the slots. REQUIRES: closed, and no handle is left. */
 void sopi_engine_free(struct sopi_engine *engine);

@@ -57,7 +57,7 @@ struct sopi_transaction {
 	struct sopi_slot *slot;
 	uint8_t state; /* sopi_transaction_state */
 	uint8_t mode; /* sop_mode */
-	uint8_t durability; /* sopi_durability */
+	uint8_t durability; /* sopi_durability of its commit; stays over further attempts */
 	bool has_own_id; /* the caller gave it */
 	_Atomic bool cancelled;
 	_Atomic uint64_t expired; /* the snapshot that keeps too much, or SOPI_POSITION_NONE */

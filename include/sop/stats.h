@@ -30,11 +30,33 @@ typedef struct sop_stats {
 	uint64_t node_bytes_used; /* of these, in use by current and old versions, now */
 	uint64_t old_version_bytes; /* of these, kept only for older snapshots, now */
 	uint64_t value_bytes_apart; /* large values kept apart from their leaf, now */
+	/* Of a database in a folder; all 0 in memory. */
+	uint64_t durable_position; /* everything up to here is on stable storage */
+	uint64_t checkpoint_position; /* everything up to here is in the data files */
+	uint64_t checkpoints; /* written */
+	uint64_t checkpoint_failures; /* given up for want of space */
+	uint64_t flushes; /* of the log */
+	uint64_t log_bytes_written; /* into the log */
+	uint64_t log_bytes; /* of log that opening would have to read now */
+	uint64_t dirty_bytes; /* of nodes that no checkpoint has written, now */
+	uint64_t cache_bytes; /* memory for nodes: the budget */
+	uint64_t cache_bytes_used; /* of it, now */
+	uint64_t cache_reads; /* nodes read from disk */
+	uint64_t evictions; /* nodes that made room for others */
+	uint64_t packs; /* data files now */
+	uint64_t pack_bytes; /* in data files now */
+	uint64_t pack_bytes_live; /* of these, not superseded */
+	uint64_t registry_entries; /* nodes and values that the registry knows, now */
+	uint64_t registry_bytes; /* in registry files now */
+	uint64_t disk_bytes; /* in all files now */
+	uint64_t failed; /* 1: it has stopped after an I/O error; close it and open it again */
+	uint64_t low_space; /* 1: commits that add get NO_SPACE now, removing goes on */
 } sop_stats;
 
 #define SOP_STATS_INIT                                                                             \
 	{                                                                                          \
-		sizeof(sop_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0            \
+		sizeof(sop_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
+			0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                          \
 	}
 
 /* Reads the figures of `db`.
@@ -61,12 +83,15 @@ typedef struct sop_problem {
  * given. */
 typedef int (*sop_problem_fn)(void *arg, const sop_problem *problem);
 
-/* Checks `db` as of its newest position, while others go on: order of keys, key ranges of nodes,
- * counts, reachability, checksums.
- * found: called for each problem on the calling thread; may be NULL. arg: handed to it.
+/* Checks `db` as of its newest position, while others go on: first its files, if it has any
+ * (checksums, sizes, what refers to what), then order of keys, key ranges of nodes, counts,
+ * reachability.
+ * found: called for each problem on the calling thread; may be NULL; it may not close `db`. arg: handed
+ * to it.
  * problems: receives how many there are; may be NULL. err: may be NULL.
- * Returns OK (clean); CORRUPT (there are problems); CANCELLED (`found` stopped it); MISUSE;
- * CLOSED; FORKED; NO_MEMORY. Any thread. */
+ * Returns OK (clean); CORRUPT (there are problems: restore a backup, or copy out what can be read);
+ * CANCELLED (`found` stopped it); MISUSE; CLOSED; FORKED; IO, FAILED, NO_MEMORY: it could not be
+ * checked. Any thread; reads every file. */
 SOP_API sop_status sop_verify(sop_db *db, sop_problem_fn found, void *arg, uint64_t *problems,
 			      sop_error *err);
 

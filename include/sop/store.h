@@ -49,8 +49,7 @@ SOP_API const char *sop_store_name(const sop_store *store);
 /* Creates `store` as declared, in `txn`.
  * err: filled on failure; may be NULL.
  * Returns OK; EXISTS (a store of that name is there: the transaction goes on); READ_ONLY; MISUSE;
- * LIMIT; CLOSED; FORKED;
- * TIMEOUT; CANCELLED; NO_MEMORY. */
+ * LIMIT; CLOSED; FORKED; TIMEOUT; CANCELLED; NO_MEMORY; CORRUPT, IO, FAILED (see "keys" below). */
 SOP_API sop_status sop_store_create(sop_txn *txn, sop_store *store, sop_error *err);
 
 /* Drops the store that `store` names, with all its items, in `txn`. Concurrent transactions that
@@ -69,7 +68,7 @@ SOP_API sop_status sop_store_rename(sop_txn *txn, sop_store *store, sop_bytes to
  * names: receives them one after the other, each followed by a NUL byte.
  * count: receives how many; may be NULL.
  * err: filled on failure; may be NULL.
- * Returns OK; MISUSE; CLOSED; FORKED; TIMEOUT; CANCELLED; NO_MEMORY. */
+ * Returns OK; MISUSE; CLOSED; FORKED; TIMEOUT; CANCELLED; NO_MEMORY; CORRUPT, IO, FAILED. */
 SOP_API sop_status sop_store_list(sop_txn *txn, sop_buf *names, size_t *count, sop_error *err);
 
 /* How a store is kept. Initialise with SOP_STORE_INFO_INIT. */
@@ -106,7 +105,9 @@ SOP_API sop_status sop_store_describe(sop_txn *txn, sop_store *store, sop_store_
  * Unless a function says otherwise it returns OK; NOT_FOUND if the store is not there (then, and
  * only then, `err` names a store); SCHEMA (malformed key, wrong schema), LIMIT, READ_ONLY, MISUSE,
  * NO_MEMORY: the call did nothing and the transaction goes on; TIMEOUT, CANCELLED: it is rolled
- * back; CLOSED; FORKED; CORRUPT, IO, FAILED. All of them belong to the thread that uses `txn`.
+ * back; CLOSED; FORKED; CORRUPT, IO: a page could not be read, `err` names file and place, run
+ * sop_verify; FAILED: the database has stopped after an I/O error, close it and open it again. All of
+ * them belong to the thread that uses `txn`, and block if a page must be read.
  * `err` is filled on failure and may be NULL. */
 
 /* Flags of sop_fetch.. */

@@ -28,35 +28,44 @@ typedef struct sop_txn_options {
 	uint32_t reserved; /* 0 */
 	int64_t deadline_ms; /* milliseconds from begin after which it ends with TIMEOUT; 0: the database's default */
 	uint8_t id[16]; /* the caller's own transaction id (a UUID); all zero: one is made */
+	uint32_t durability; /* a sop_durability (options.h) of its commit; 0: the database's default */
+	uint32_t reserved2; /* 0 */
 } sop_txn_options;
 
 #define SOP_TXN_OPTIONS_INIT                                                                       \
 	{                                                                                          \
-		sizeof(sop_txn_options), SOP_WRITE, 0, 0,                                          \
-		{                                                                                  \
-			0                                                                          \
-		}                                                                                  \
+		sizeof(sop_txn_options), SOP_WRITE, 0, 0, { 0 }, 0, 0                              \
 	}
 
 /* Begins a transaction on `db`.
- * options: mode, deadline and id; NULL for a writing transaction with the defaults.
+ * options: mode, deadline, id and durability; NULL for a writing transaction with the defaults.
  * out: the transaction, owned by the caller: sop_commit or sop_rollback end it, sop_txn_free frees
  * it.
  * err: filled on failure; may be NULL.
  * Returns OK; EXISTS (the given id has committed or is open); MISUSE; LIMIT (deadline beyond 10
- * years); CLOSED; FORKED;
- * FAILED; NO_MEMORY. Any thread; does not block. */
+ * years); CLOSED; FORKED; FAILED (the database stopped after an I/O error: close it and open it
+ * again); NO_MEMORY. Any thread; does not block. */
 SOP_API sop_status sop_begin(sop_db *db, const sop_txn_options *options, sop_txn **out, sop_error *err);
 
 /* Commits `txn`: validates its reads and makes its changes visible and durable, all at once, or not
- * at all.
+ * at all. How durable they are when it answers says its `durability` (sop_durability).
  * err: filled on failure; may be NULL.
- * Returns OK (a transaction that has committed answers OK again); CONFLICT (another one changed
- * what it read: sop_txn_conflict names the key; run it again, as sop_run does); TIMEOUT, CANCELLED,
- * EXISTS (its id has committed), NO_MEMORY, NO_SPACE, SCHEMA (sop_add, min or max met a value that
- * is no 8-byte integer), LIMIT: certainly not committed, the transaction is rolled back; UNKNOWN
- * (ask sop_txn_outcome); FAILED; CLOSED; FORKED; MISUSE (it was rolled back, or another call is
- * running in it). Blocks for the durable point. */
+ * Returns OK (a transaction that has committed answers OK again).
+ * Certainly not committed, also after opening again, and rolled back:
+ *   CONFLICT   another one changed what it read: sop_txn_conflict names the key; run it again, as
+ *              sop_run does
+ *   TIMEOUT, CANCELLED   before its position was given: later the answer is OK, UNKNOWN or FAILED
+ *   EXISTS     its id has committed
+ *   SCHEMA     sop_add, min or max met a value that is no 8-byte integer
+ *   LIMIT      it is larger than `transaction_bytes_max`, or than the log can hold
+ *   NO_MEMORY, NO_SPACE   free some, which removing does too, and run it again
+ *   CORRUPT    a page that it needs is damaged: `err` names file and place; run sop_verify
+ *   IO         a page that it needs, or a large value, could not be read or written
+ *   FAILED     the database had stopped after an I/O error before its turn: close it, open it again
+ * UNKNOWN: the log could not be flushed; whether it is there only opening again can tell: close the
+ * database, open it, and ask sop_txn_outcome with its id. Never run it again before.
+ * CLOSED; FORKED; MISUSE (it was rolled back, or another call is running in it).
+ * Blocks for the durable point, and, where too much is not checkpointed yet, for the disk. */
 SOP_API sop_status sop_commit(sop_txn *txn, sop_error *err);
 
 /* Rolls `txn` back: none of its changes happens. Its cursors end. Waits for a call that is running
@@ -148,8 +157,8 @@ typedef sop_status (*sop_body)(sop_txn *txn, void *arg, sop_error *err);
  * options: as in sop_begin; may be NULL.
  * arg: handed to `body`.
  * err: filled on failure; may be NULL.
- * Returns the status of the commit, or the first one of `body` that cannot be retried; TIMEOUT.
- * Blocks. */
+ * Returns the status of the commit (as sop_commit), or the first one of `body` that cannot be
+ * retried; TIMEOUT. Blocks. */
 SOP_API sop_status sop_run(sop_db *db, const sop_txn_options *options, sop_body body, void *arg,
 			   sop_error *err);
 
@@ -161,11 +170,13 @@ typedef enum sop_outcome {
 	SOP_OUTCOME_UNKNOWN = 3 /* too old: more than a million transactions have written since */
 } sop_outcome;
 
-/* Asks `db` what became of the transaction `id` (16 bytes). Exact for the last million that wrote.
+/* Asks `db` what became of the transaction `id` (16 bytes). Exact for the last million that wrote,
+ * also after closing and opening again.
  * outcome: receives a sop_outcome; position: receives its position if it has committed, else 0;
  * may be NULL.
  * err: filled on failure; may be NULL.
- * Returns OK; MISUSE; CLOSED; FORKED; FAILED. Any thread. */
+ * Returns OK; MISUSE; CLOSED; FORKED; FAILED (the database stopped after an I/O error: open it again
+ * and ask then). Any thread. */
 SOP_API sop_status sop_txn_outcome(sop_db *db, const uint8_t id[16], sop_outcome *outcome,
 				   uint64_t *position, sop_error *err);
 

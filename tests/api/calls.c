@@ -60,6 +60,15 @@ static sop_bytes rows_of(const struct arguments *a)
 	X(sop_open, OK, OK, MISUSE, sop_open(a->url, NULL, a->db_out, a->err), A(url), A(db_out))         \
 	X(sop_close, OK, OK, MISUSE, sop_close(a->db, a->err), A(db))                                     \
 	X(sop_db_free, OK, OK, OK, RUNS((sop_db_free(NULL), 0)), 0)                                       \
+	X(sop_db_info, OK, CLOSED, MISUSE, sop_db_info(a->db, a->db_info, a->key_buf, a->err),            \
+	  A(db), A(db_info))                                                                              \
+	X(sop_sync, OK, CLOSED, MISUSE, sop_sync(a->db, a->err), A(db))                                   \
+	X(sop_checkpoint, OK, CLOSED, MISUSE, sop_checkpoint(a->db, a->err), A(db))                       \
+	X(sop_gc, OK, CLOSED, MISUSE, sop_gc(a->db, a->progress, NULL, a->err), A(db))                    \
+	X(sop_backup, UNSUPPORTED, CLOSED, MISUSE,                                                        \
+	  sop_backup(a->db, a->path, a->progress, NULL, a->maybe_number, a->err), A(db), A(path))         \
+	X(sop_restore, UNSUPPORTED, UNSUPPORTED, MISUSE,                                                  \
+	  sop_restore(a->backup_path, a->path, a->progress, NULL, a->err), A(backup_path), A(path))       \
 	X(sop_read, OK, CLOSED, MISUSE, sop_read(a->db, a->store, key_of(a), a->buf, a->err),             \
 	  A(db), A(store), A(key_data), A(buf))                                                           \
 	X(sop_begin, OK, CLOSED, MISUSE, sop_begin(a->db, a->txn_options, a->txn_out, a->err),            \
@@ -214,6 +223,14 @@ static int ignore(void *arg, const sop_problem *problem)
 	return 0;
 }
 
+static int go_on(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+{
+	(void)arg;
+	(void)done_bytes;
+	(void)total_bytes;
+	return 0;
+}
+
 /* One packed row with the key of four bytes, and a value of one byte or none. */
 static size_t pack_row(uint8_t room[64], sop_bytes key, size_t value_size)
 {
@@ -231,6 +248,7 @@ void arguments_good(struct arguments *a, struct fixture *fixture, struct outputs
 	static const uint8_t id[16] = { 1 };
 	static const sop_stats stats = SOP_STATS_INIT;
 	static const sop_store_info info = SOP_STORE_INFO_INIT;
+	static const sop_info db_info = SOP_INFO_INIT;
 	static const sop_log_message message = SOP_LOG_MESSAGE_INIT;
 	static sop_value value;
 
@@ -238,6 +256,7 @@ void arguments_good(struct arguments *a, struct fixture *fixture, struct outputs
 	memset(outputs, 0, sizeof *outputs);
 	outputs->stats = stats;
 	outputs->info = info;
+	outputs->db_info = db_info;
 	outputs->message = message;
 	value = sop_value_str("a");
 	*a = (struct arguments){
@@ -251,6 +270,8 @@ void arguments_good(struct arguments *a, struct fixture *fixture, struct outputs
 		.url = "inmemory:",
 		.name = "node_bytes",
 		.text = "4KB",
+		.path = "no such folder/copy",
+		.backup_path = "no such folder/backup",
 		.id = id,
 		.values = &value,
 		.body = nothing,
@@ -279,6 +300,7 @@ void arguments_good(struct arguments *a, struct fixture *fixture, struct outputs
 		.options_out = &outputs->options,
 		.schema_out = &outputs->schema,
 		.info = &outputs->info,
+		.db_info = &outputs->db_info,
 		.stats = &outputs->stats,
 		.message = &outputs->message,
 		.outcome = &outputs->outcome,
@@ -294,6 +316,7 @@ void arguments_good(struct arguments *a, struct fixture *fixture, struct outputs
 		.maybe_count = &outputs->count,
 		.maybe_entry = &outputs->entry,
 		.found = ignore,
+		.progress = go_on,
 		.err = &fixture->err,
 	};
 }

@@ -20,6 +20,8 @@ struct arguments {
 	const char *url;
 	const char *name; /* of an option */
 	const char *text; /* of an option's value */
+	const char *path; /* of a folder that is not there */
+	const char *backup_path; /* another */
 	const uint8_t *id;
 	const sop_value *values;
 	sop_body body;
@@ -44,6 +46,7 @@ struct arguments {
 	sop_options **options_out;
 	sop_schema **schema_out;
 	sop_store_info *info;
+	sop_info *db_info;
 	sop_stats *stats;
 	sop_log_message *message;
 	sop_outcome *outcome;
@@ -63,6 +66,7 @@ struct arguments {
 	size_t *maybe_count;
 	sop_entry *maybe_entry;
 	sop_problem_fn found;
+	sop_progress_fn progress;
 	sop_error *err;
 };
 
@@ -97,6 +101,7 @@ struct outputs {
 	sop_options *options;
 	sop_schema *schema;
 	sop_store_info info;
+	sop_info db_info;
 	sop_stats stats;
 	sop_log_message message;
 	sop_outcome outcome;

@@ -136,6 +136,7 @@ static void what_may_be_null_may_be_null(void **state)
 		scene.a.maybe_count = NULL;
 		scene.a.maybe_entry = NULL;
 		scene.a.found = NULL;
+		scene.a.progress = NULL;
 		scene.a.err = NULL;
 		expect(&calls[i], &scene.a, calls[i].good, "NULL for all that is optional");
 		scene_close(&scene);

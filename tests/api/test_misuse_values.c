@@ -236,6 +236,17 @@ static sop_status begin_with(struct scene *s, uint32_t mode, uint32_t reserved, 
 	return sop_begin(s->db, &options, &s->new_txn, err);
 }
 
+static sop_status begin_durable(struct scene *s, uint32_t durability, uint32_t reserved2,
+				size_t struct_size, sop_error *err)
+{
+	sop_txn_options options = SOP_TXN_OPTIONS_INIT;
+
+	options.struct_size = struct_size;
+	options.durability = durability;
+	options.reserved2 = reserved2;
+	return sop_begin(s->db, &options, &s->new_txn, err);
+}
+
 static sop_status begin_newer(struct scene *s, uint8_t tail, sop_error *err)
 {
 	struct {
@@ -287,6 +298,22 @@ static sop_status describe_of_size(struct scene *s, size_t size, sop_error *err)
 	memset(&room, 0x5A, sizeof room);
 	room.info.struct_size = size;
 	status = sop_store_describe(s->txn, s->store, &room.info, NULL, err);
+	for (size_t at = size < sizeof(size_t) ? sizeof(size_t) : size; at < sizeof room; at++)
+		assert_int_equal(room.bytes[at], 0x5A);
+	return status;
+}
+
+static sop_status db_info_of_size(struct scene *s, size_t size, sop_error *err)
+{
+	union {
+		sop_info info;
+		uint8_t bytes[sizeof(sop_info) + 64];
+	} room;
+	sop_status status;
+
+	memset(&room, 0x5A, sizeof room);
+	room.info.struct_size = size;
+	status = sop_db_info(s->db, &room.info, NULL, err);
 	for (size_t at = size < sizeof(size_t) ? sizeof(size_t) : size; at < sizeof room; at++)
 		assert_int_equal(room.bytes[at], 0x5A);
 	return status;
@@ -362,6 +389,14 @@ static sop_status wait_for_log(struct scene *s, int64_t timeout_ms, sop_error *e
 	X(txn_options_size_0, MISUSE, MISUSE, begin_with(s, SOP_WRITE, 0, 0, 0, err))                    \
 	X(txn_options_size_7, MISUSE, MISUSE, begin_with(s, SOP_WRITE, 0, 0, 7, err))                    \
 	X(txn_options_size_older, OK, OK, begin_with(s, SOP_WRITE, 0, 0, 16, err))                       \
+	X(txn_options_size_first, OK, OK, begin_with(s, SOP_WRITE, 0, 0, 40, err))                       \
+	X(txn_options_flushed, OK, OK, begin_durable(s, SOP_FLUSHED, 0, TXN_SIZE, err))                  \
+	X(txn_options_written, OK, OK, begin_durable(s, SOP_WRITTEN, 0, TXN_SIZE, err))                  \
+	X(txn_options_buffered, OK, OK, begin_durable(s, SOP_BUFFERED, 0, TXN_SIZE, err))                \
+	X(txn_options_durability_4, MISUSE, MISUSE, begin_durable(s, 4, 0, TXN_SIZE, err))               \
+	X(txn_options_durability_max, MISUSE, MISUSE, begin_durable(s, UINT32_MAX, 0, TXN_SIZE, err))    \
+	X(txn_options_durability_unseen, OK, OK, begin_durable(s, 4, 1, 40, err))                        \
+	X(txn_options_reserved2, MISUSE, MISUSE, begin_durable(s, 0, 1, TXN_SIZE, err))                  \
 	X(txn_options_newer_zero, OK, OK, begin_newer(s, 0, err))                                        \
 	X(txn_options_newer_used, MISUSE, MISUSE, begin_newer(s, 0x80, err))                             \
 	X(range_newer_zero, OK, OK, count_newer(s, 0, err))                                              \
@@ -373,6 +408,9 @@ static sop_status wait_for_log(struct scene *s, int64_t timeout_ms, sop_error *e
 	X(info_size_0, MISUSE, MISUSE, describe_of_size(s, 0, err))                                      \
 	X(info_size_older, OK, OK, describe_of_size(s, 24, err))                                         \
 	X(info_size_good, OK, OK, describe_of_size(s, sizeof(sop_store_info), err))                      \
+	X(db_info_size_0, MISUSE, MISUSE, db_info_of_size(s, 0, err))                                    \
+	X(db_info_size_older, OK, OK, db_info_of_size(s, 40, err))                                       \
+	X(db_info_size_good, OK, OK, db_info_of_size(s, sizeof(sop_info), err))                          \
 	X(message_size_0, MISUSE, MISUSE, message_of_size(s, 0, err))                                    \
 	X(message_size_good, NOT_FOUND, NOT_FOUND, message_of_size(s, sizeof(sop_log_message), err))     \
 	X(log_level_negative, MISUSE, MISUSE, log_at(s, -1, err))                                        \

@@ -71,6 +71,40 @@ static void texts_are_read_by_their_type(void **state)
 		{ "snapshot_bytes_max", "1048575", SOP_LIMIT, SOP_LIMIT },
 		{ "snapshot_bytes_max", "1024GB", SOP_OK, SOP_OK },
 		{ "snapshot_bytes_max", "1025GB", SOP_LIMIT, SOP_LIMIT },
+		{ "snapshot_bytes_max", "1TB", SOP_OK, SOP_OK },
+		{ "snapshot_bytes_max", "2TB", SOP_LIMIT, SOP_LIMIT },
+		{ "snapshot_bytes_max", "16777216TB", SOP_LIMIT, SOP_LIMIT }, /* 2^64 */
+		{ "snapshot_bytes_max", "1PB", SOP_MISUSE, SOP_MISUSE },
+		{ "snapshot_bytes_max", "0", SOP_LIMIT, SOP_LIMIT },
+		{ "cache_bytes", "0", SOP_OK, SOP_OK }, /* a quarter of the memory */
+		{ "cache_bytes", "4MB", SOP_OK, SOP_OK },
+		{ "cache_bytes", "4194303", SOP_LIMIT, SOP_LIMIT },
+		{ "cache_bytes", "1", SOP_LIMIT, SOP_LIMIT },
+		{ "cache_bytes", "1TB", SOP_OK, SOP_OK },
+		{ "cache_bytes", "1025GB", SOP_LIMIT, SOP_LIMIT },
+		{ "log_bytes_max", "0", SOP_OK, SOP_OK },
+		{ "log_bytes_max", "4MB", SOP_OK, SOP_OK },
+		{ "log_bytes_max", "4095KB", SOP_LIMIT, SOP_LIMIT },
+		{ "log_bytes_max", "1024GB", SOP_OK, SOP_OK },
+		{ "log_bytes_max", "1099511627777", SOP_LIMIT, SOP_LIMIT },
+		{ "flush_interval_ms", "0", SOP_LIMIT, SOP_LIMIT },
+		{ "flush_interval_ms", "1", SOP_OK, SOP_OK },
+		{ "flush_interval_ms", "60000", SOP_OK, SOP_OK },
+		{ "flush_interval_ms", "60001", SOP_LIMIT, SOP_LIMIT },
+		{ "registry_buckets", "249", SOP_LIMIT, SOP_LIMIT },
+		{ "registry_buckets", "250", SOP_OK, SOP_OK },
+		{ "registry_buckets", "750000", SOP_OK, SOP_OK },
+		{ "registry_buckets", "750001", SOP_LIMIT, SOP_LIMIT },
+		{ "durability", "flushed", SOP_OK, SOP_OK },
+		{ "durability", "written", SOP_OK, SOP_OK },
+		{ "durability", "buffered", SOP_OK, SOP_OK },
+		{ "durability", "", SOP_MISUSE, SOP_MISUSE },
+		{ "durability", "flush", SOP_MISUSE, SOP_MISUSE },
+		{ "durability", "flushedd", SOP_MISUSE, SOP_MISUSE },
+		{ "durability", "Flushed", SOP_MISUSE, SOP_MISUSE },
+		{ "durability", " flushed", SOP_MISUSE, SOP_MISUSE },
+		{ "durability", "1", SOP_MISUSE, SOP_MISUSE },
+		{ "durability", "true", SOP_MISUSE, SOP_MISUSE },
 		{ "create", "true", SOP_OK, SOP_OK },
 		{ "create", "false", SOP_OK, SOP_OK },
 		{ "create", "", SOP_MISUSE, SOP_MISUSE },
@@ -127,9 +161,23 @@ static void integers_and_booleans_are_told_apart(void **state)
 	TEST_STATUS(sop_options_set_bool(options, "node_bytes", 1, &err), SOP_MISUSE, err);
 	error_tells(&err, SOP_MISUSE, "sop_options_set_bool");
 	TEST_STATUS(sop_options_set_bool(options, "nonsense", 1, &err), SOP_MISUSE, err);
+	TEST_STATUS(sop_options_set_int(options, "durability", 1, &err), SOP_MISUSE, err);
+	error_tells(&err, SOP_MISUSE, "sop_options_set_int");
+	assert_non_null(strstr(err.message, "sop_options_set_text"));
+	TEST_STATUS(sop_options_set_bool(options, "durability", 1, &err), SOP_MISUSE, err);
+	assert_non_null(strstr(err.message, "sop_options_set_text"));
+	TEST_STATUS(sop_options_set_text(options, "durability", "safe", &err), SOP_MISUSE, err);
+	assert_non_null(strstr(err.message, "flushed, written or buffered"));
+	TEST_OK(sop_options_set_int(options, "cache_bytes", 0, &err), err);
+	TEST_OK(sop_options_set_int(options, "cache_bytes", 4 << 20, &err), err);
+	TEST_STATUS(sop_options_set_int(options, "cache_bytes", -1, &err), SOP_LIMIT, err);
+	assert_non_null(strstr(err.message, "or 0 for the default"));
 	sop_options_free(options);
 	sop_options_free(NULL);
 }
+
+/* What a path answers at which there is no database: nothing is made. */
+enum { NO_FOLDER = SOP_UNSUPPORTED };
 
 static void urls_are_read_carefully(void **state)
 {
@@ -145,7 +193,6 @@ static void urls_are_read_carefully(void **state)
 		{ "inmemory:?create=true&deadline_ms=1000", SOP_OK, SOP_OK },
 		{ "inmemory:?", SOP_OK, SOP_MISUSE },
 		{ "inmemory:?&", SOP_MISUSE, SOP_OK },
-		{ "inmemory", SOP_UNSUPPORTED, SOP_MISUSE }, /* no scheme: a path */
 		{ "inmemory:data", SOP_MISUSE, SOP_MISUSE },
 		{ "inmemory:/data", SOP_MISUSE, SOP_MISUSE },
 		{ "inmemory:node_bytes=8192", SOP_MISUSE, SOP_MISUSE },
@@ -156,16 +203,37 @@ static void urls_are_read_carefully(void **state)
 		{ "inmemory:?node_bytes=many", SOP_MISUSE, SOP_MISUSE },
 		{ "inmemory:?node_bytes=1", SOP_LIMIT, SOP_LIMIT },
 		{ "inmemory:?node_bytes=99999999999999999999", SOP_LIMIT, SOP_MISUSE },
+		{ "inmemory:?node_bytes=8%31%392", SOP_MISUSE, SOP_MISUSE }, /* nothing is decoded */
+		{ "inmemory:?durability=buffered&cache_bytes=64MB", SOP_OK, SOP_OK },
+		{ "inmemory:?durability=never", SOP_MISUSE, SOP_MISUSE },
 		{ "inmemory:?colour=red", SOP_MISUSE, SOP_MISUSE },
 		{ "inmemory:?node_bytes=8192&colour=red", SOP_MISUSE, SOP_MISUSE },
 		{ "inmemory:?password=secret-of-mine", SOP_MISUSE, SOP_MISUSE },
 		{ "", SOP_MISUSE, SOP_MISUSE },
-		{ "data/", SOP_UNSUPPORTED, SOP_UNSUPPORTED },
-		{ "inredfs:data", SOP_UNSUPPORTED, SOP_UNSUPPORTED },
+		/* a folder by its url */
+		{ "inredfs:", SOP_MISUSE, SOP_MISUSE },
+		{ "inredfs:?create=true", SOP_MISUSE, SOP_MISUSE },
+		{ "inredfs:no such folder/db", NO_FOLDER, NO_FOLDER },
+		{ "inredfs:no such folder/db?", NO_FOLDER, NO_FOLDER },
+		{ "inredfs:no such folder/db?node_bytes=8192", NO_FOLDER, NO_FOLDER },
+		{ "inredfs:no such folder/db?node_bytes=1", SOP_LIMIT, SOP_LIMIT },
+		{ "inredfs:no such folder/db?durability", SOP_MISUSE, SOP_MISUSE },
+		{ "inredfs:no such folder/db?password=secret-of-mine", SOP_MISUSE, SOP_MISUSE },
+		{ "inredfs:inmemory:", NO_FOLDER, NO_FOLDER },
+		/* a cluster */
+		{ "inredcfs:", SOP_UNSUPPORTED, SOP_UNSUPPORTED },
 		{ "inredcfs:keyspace?cassandra=h1", SOP_UNSUPPORTED, SOP_UNSUPPORTED },
-		{ "http://example.org/", SOP_UNSUPPORTED, SOP_MISUSE },
-		{ "INMEMORY:", SOP_UNSUPPORTED, SOP_MISUSE },
-		{ "\xFF\xFE", SOP_UNSUPPORTED, SOP_MISUSE },
+		/* everything else is a path, and no options are looked for in it */
+		{ "inmemory", NO_FOLDER, NO_FOLDER },
+		{ "no such folder/", NO_FOLDER, NO_FOLDER },
+		{ "no such folder?node_bytes=1", NO_FOLDER, NO_FOLDER },
+		{ "./inmemory:", NO_FOLDER, NO_FOLDER },
+		{ "./inmemory:x", NO_FOLDER, NO_FOLDER },
+		{ " inmemory:", NO_FOLDER, NO_FOLDER },
+		{ "http://example.org/", NO_FOLDER, NO_FOLDER },
+		{ "nonsense:", NO_FOLDER, NO_FOLDER },
+		{ "INMEMORY:", NO_FOLDER, NO_FOLDER },
+		{ "\xFF\xFE", NO_FOLDER, NO_FOLDER },
 	};
 
 	(void)state;
@@ -200,7 +268,9 @@ static void a_url_of_any_length_gets_a_status(void **state)
 	memset(url, 'x', size);
 	url[size] = '\0';
 	status = sop_open(url, NULL, &db, &err);
-	assert_true(status == SOP_UNSUPPORTED || status == SOP_LIMIT || status == SOP_MISUSE);
+	assert_int_equal(status, SOP_LIMIT); /* a path */
+	memcpy(url, "inredfs:", 8);
+	assert_int_equal(sop_open(url, NULL, &db, &err), SOP_LIMIT);
 	memcpy(url, "inmemory:?", 10);
 	status = sop_open(url, NULL, &db, &err);
 	assert_true(status == SOP_LIMIT || status == SOP_MISUSE);
@@ -214,10 +284,11 @@ static void a_url_of_any_length_gets_a_status(void **state)
 
 static void random_urls_get_a_status(void **state)
 {
-	static const char *const pieces[] = { "inmemory:",  "?",	  "&",	  "=",
-					      "node_bytes", "node_items", "4096", "KB",
-					      "true",	    "x",	  ":",	  "/",
-					      "%41",	    "create",	  "-1",	  " " };
+	static const char *const pieces[] = { "inmemory:",  "?",	  "&",	     "=",
+					      "inredfs:",   "durability", "written", "node_bytes",
+					      "node_items", "4096",	  "KB",	     "true",
+					      "x",	    ":",	  "/",	     "%41",
+					      "create",	    "-1",	  " " };
 	const uint64_t rounds = test_scaled(5000);
 	struct test_rng rng;
 
@@ -230,12 +301,13 @@ static void random_urls_get_a_status(void **state)
 		sop_status status;
 
 		if (!test_rng_once_in(&rng, 8))
-			strcat(url, "inmemory:?");
+			strcat(url, test_rng_once_in(&rng, 4) ? "inredfs:no such folder/db?"
+							      : "inmemory:?");
 		for (uint64_t i = test_rng_below(&rng, 9); i > 0; i--)
 			strcat(url, pieces[test_rng_below(&rng, sizeof pieces / sizeof *pieces)]);
 		status = sop_open(url, NULL, &db, &err);
 		if (status != SOP_OK && status != SOP_MISUSE && status != SOP_LIMIT &&
-		    status != SOP_UNSUPPORTED)
+		    status != SOP_UNSUPPORTED && status != (sop_status)NO_FOLDER)
 			fail_msg("\"%s\": %s", url, sop_status_name(status));
 		sop_db_free(db);
 	}

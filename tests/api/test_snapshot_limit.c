@@ -39,7 +39,7 @@ static void overwrite_all(sop_db *db, sop_store *store, int round)
 /* Opens a reader, overwrites everything several times and returns what the reader then gets. */
 static sop_status read_after_overwrites(const char *url, uint64_t *old_bytes)
 {
-	const sop_txn_options reading = { sizeof(sop_txn_options), SOP_READ, 0, 0, { 0 } };
+	sop_txn_options reading = SOP_TXN_OPTIONS_INIT;
 	const sop_bytes name = { "s", 1 };
 	sop_error err = SOP_ERROR_INIT;
 	sop_stats stats = SOP_STATS_INIT;
@@ -50,6 +50,7 @@ static sop_status read_after_overwrites(const char *url, uint64_t *old_bytes)
 	sop_status status;
 	char room[16];
 
+	reading.mode = SOP_READ;
 	assert_int_equal(sop_open(url, NULL, &db, &err), SOP_OK);
 	assert_int_equal(sop_store_open(db, name, NULL, &store, &err), SOP_OK);
 	overwrite_all(db, store, 0);

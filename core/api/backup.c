@@ -1,0 +1,51 @@
+/* Copies of a database in a folder, and bringing them back. */
+#include "api/handle.h"
+#include "api/progress.h"
+#include "api/url.h"
+#include "transaction/backend.h"
+
+sop_status sop_backup(sop_db *db, const char *path, sop_progress_fn progress, void *arg,
+		      uint64_t *position, sop_error *err)
+{
+	struct sopi_progress telling = { progress, arg };
+	struct sopi_transaction *reader = NULL;
+	struct sopi_backend *backend;
+	uint64_t at = 0;
+	sop_status status;
+
+	SOP_TRY(sopi_db_check(db, __func__, err));
+	SOP_TRY(sopi_path_check(path, "path", __func__, err));
+	SOP_TRY(sopi_db_enter(db, false, __func__, &reader, err));
+	sopi_slot_park(reader->slot);
+	backend = db->engine.backend;
+	if (backend != NULL)
+		status = backend->driver->backup(backend, path, sopi_progress_tell, &telling, &at, err);
+	else
+		status = sopi_fail(err, SOP_UNSUPPORTED,
+				   "%s: a database in memory has no files to copy; open one in a folder",
+				   __func__);
+	sopi_db_leave(reader);
+	if (status == SOP_OK && position != NULL)
+		*position = at;
+	return status;
+}
+
+/* Makes a database in the folder `to` from the copy in `from`. */
+static sop_status restore_folder(const char *from, const char *to, const struct sopi_platform *platform,
+				 sopi_progress_fn progress, void *arg, sop_error *err)
+{
+	(void)from, (void)to, (void)platform, (void)progress, (void)arg;
+	return sopi_fail(err, SOP_UNSUPPORTED, "databases in a folder come with the next change");
+}
+
+sop_status sop_restore(const char *backup_path, const char *path, sop_progress_fn progress,
+		       void *arg, sop_error *err)
+{
+	struct sopi_progress telling = { progress, arg };
+
+	SOP_TRY(sopi_path_check(backup_path, "backup_path", __func__, err));
+	SOP_TRY(sopi_path_check(path, "path", __func__, err));
+	sopi_fork_watch();
+	return restore_folder(backup_path, path, sopi_platform_posix(), sopi_progress_tell,
+			      &telling, err);
+}
