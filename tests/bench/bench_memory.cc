@@ -6,6 +6,7 @@
 #include "data.h"
 #include "engine_peer.h"
 #include "engine_sop.h"
+#include "options.h"
 #include "report.h"
 #include "runner.h"
 #include "workloads.h"
@@ -71,23 +72,6 @@ const char HELP[] =
 	"                        std::string as keys and values\n"
 	"         sorted: binary search in a constant sorted array\n"
 	"Ratios are to the faster of the two maps.\n";
-
-bool in_list(const std::string &list, const std::string &name, bool prefix)
-{
-	size_t begin = 0;
-
-	if (list.empty())
-		return true;
-	while (begin <= list.size()) {
-		const size_t end = std::min(list.find(',', begin), list.size());
-		const std::string word = list.substr(begin, end - begin);
-
-		if (prefix ? !word.empty() && name.compare(0, word.size(), word) == 0 : name == word)
-			return true;
-		begin = end + 1;
-	}
-	return false;
-}
 
 /* The cases over one number of records, and what they work on. */
 class Bench {
@@ -323,12 +307,11 @@ private:
 
 size_t number(const char *name, const char *text, size_t least)
 {
-	char *end = nullptr;
-	const unsigned long long value = std::strtoull(text, &end, 10);
+	size_t value;
 
-	if (*end != 0 || value < least || value > 100000000)
+	if (!to_number(text, least, 100000000, &value))
 		usage("not a sensible number for", name);
-	return (size_t)value;
+	return value;
 }
 
 Options parse(int argc, char **argv)

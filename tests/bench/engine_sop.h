@@ -1,10 +1,13 @@
-/* SOP as the benchmarks use it: an in-memory database with one store of raw keys. */
+/* SOP as the benchmarks use it: a database with one store of raw keys, in memory unless `url` says
+ * otherwise. */
 #ifndef BENCH_ENGINE_SOP_H
 #define BENCH_ENGINE_SOP_H
 
 #include "data.h"
 
 #include <sop/sop.h>
+#include <string>
+#include <vector>
 
 class Sop {
 	sop_db *db = nullptr;
@@ -12,28 +15,47 @@ class Sop {
 
 public:
 	static constexpr const char *NAME = "sop";
-	static inline std::string url = "inmemory:"; /* with options, to compare them */
+	/* With options, to compare them; `@` stands for the folder. */
+	static inline std::string url = "inmemory:";
 
-	Sop()
+	/* Opens the database in `folder`, making it if it is missing. */
+	explicit Sop(const std::string &folder = "")
 	{
+		sop_options *options = nullptr;
 		sop_error err = SOP_ERROR_INIT;
 
-		must(sop_open(url.c_str(), nullptr, &db, &err), err);
+		must(sop_options_new(&options, &err), err);
+		must(sop_options_set_bool(options, "create", 1, &err), err);
+		must(sop_open(place(folder).c_str(), options, &db, &err), err);
+		sop_options_free(options);
 		must(sop_store_open(db, { "bench", 5 }, nullptr, &store, &err), err);
-		must(sop_run(
-			     db, nullptr,
-			     [](sop_txn *txn, void *arg, sop_error *error) {
-				     return sop_store_create(txn, (sop_store *)arg, error);
-			     },
-			     store, &err),
-		     err);
+		must(sop_run(db, nullptr, make_store, store, &err), err);
 	}
 	Sop(const Sop &) = delete;
 	Sop &operator=(const Sop &) = delete;
 	~Sop()
 	{
+		sop_error err = SOP_ERROR_INIT;
+
 		sop_store_free(store);
+		must(sop_close(db, &err), err);
 		sop_db_free(db);
+	}
+
+	/* Whether what is written is there when it is opened again. */
+	static bool persistent()
+	{
+		return url.compare(0, 9, "inmemory:") != 0;
+	}
+	/* Whether a commit is on stable storage when it is answered: the default, in a folder. */
+	static bool durable()
+	{
+		return persistent() && (url.find("durability=") == std::string::npos ||
+					url.find("durability=flushed") != std::string::npos);
+	}
+	static std::string version()
+	{
+		return std::string("SOP ") + sop_version();
 	}
 
 	static void must(sop_status status, const sop_error &err)
@@ -59,6 +81,23 @@ public:
 		return stats;
 	}
 
+private:
+	static std::string place(const std::string &folder)
+	{
+		std::string text = url;
+		const size_t at = text.find('@');
+
+		return at != std::string::npos ? text.replace(at, 1, folder) : text;
+	}
+
+	static sop_status make_store(sop_txn *txn, void *store, sop_error *err)
+	{
+		const sop_status status = sop_store_create(txn, (sop_store *)store, err);
+
+		return status == SOP_EXISTS ? SOP_OK : status;
+	}
+
+public:
 	/* What one thread holds: two transaction handles that are renewed again and again, and buffers. */
 	class Session {
 		Sop &sop;
@@ -107,6 +146,13 @@ public:
 		{
 			must(sop_commit(writer, &err), err);
 		}
+		/* Runs `body` in a transaction. What the benchmarks do never conflicts. */
+		template <class Body> void write(Body body)
+		{
+			write_begin();
+			body();
+			write_end();
+		}
 
 		void get(const Key &key, uint64_t index)
 		{
@@ -142,6 +188,29 @@ public:
 			must(sop_put(writer, sop.store, bytes(key),
 				     { bytes_of_value.data(), VALUE_BYTES }, &err),
 			     err);
+		}
+
+		void remove(const Key &key)
+		{
+			must(sop_remove(writer, sop.store, bytes(key), 0, &err), err);
+		}
+
+		void add_one(const Key &key)
+		{
+			must(sop_add(writer, sop.store, bytes(key), 1, &err), err);
+		}
+
+		/* What add_one has made of `key`; 0 if it is not there. */
+		uint64_t counter(const Key &key)
+		{
+			const sop_status status = sop_read(sop.db, sop.store, bytes(key), &value, &err);
+
+			if (status == SOP_NOT_FOUND)
+				return 0;
+			must(status, err);
+			if (value.size != sizeof(uint64_t))
+				fail("a counter has another size", value.size);
+			return value_word(value.data, 0);
 		}
 
 		void pack_begin(size_t count)

@@ -22,7 +22,7 @@ struct Report {
 			std::printf(" %9s", engine.c_str());
 		for (const auto &peer : peers)
 			std::printf(" %9s", ("/" + peer).c_str());
-		std::printf("  goal\n");
+		std::printf(" %9s  goal\n", "/best");
 		for (const auto &one : results.cases)
 			rate(one);
 	}
@@ -55,6 +55,28 @@ struct Report {
 
 				std::printf(" %9s",
 					    found != bytes.end() ? whole(found->second).c_str() : "-");
+			}
+			std::printf("\n");
+		}
+	}
+
+	/* What else was measured: medians. */
+	void figures(const Results &results) const
+	{
+		if (results.figures.empty())
+			return;
+		std::printf("\n%-40s", "per engine");
+		for (const auto &engine : engines)
+			std::printf(" %9s", engine.c_str());
+		std::printf("\n");
+		for (const auto &[name, of] : results.figures) {
+			std::printf("%-40s", name.c_str());
+			for (const auto &engine : engines) {
+				const auto found = of.find(engine);
+
+				std::printf(" %9s", found != of.end()
+							    ? whole(median(found->second)).c_str()
+							    : "-");
 			}
 			std::printf("\n");
 		}
@@ -103,6 +125,8 @@ struct Report {
 				json_cases(file, run);
 				std::fprintf(file, "],\n\"bytes_per_item\":{");
 				json_memory(file, run);
+				std::fprintf(file, "},\n\"figures\":{");
+				json_figures(file, run);
 				std::fprintf(file, "}}");
 				comma = ",";
 			}
@@ -136,7 +160,7 @@ private:
 		return text;
 	}
 
-	/* 1234567 -> "1.23 M" */
+	/* 1234567 -> "1.23 M", 1234 -> "1.2 k" */
 	static std::string human(double value)
 	{
 		char text[32];
@@ -144,7 +168,7 @@ private:
 		if (value >= 1e6)
 			std::snprintf(text, sizeof text, "%.2f M", value / 1e6);
 		else
-			std::snprintf(text, sizeof text, "%.0f k", value / 1e3);
+			std::snprintf(text, sizeof text, value >= 1e5 ? "%.0f k" : "%.1f k", value / 1e3);
 		return value > 0 ? text : "-";
 	}
 
@@ -170,6 +194,7 @@ private:
 			std::printf(" %9s", human(one.rate(engine)).c_str());
 		for (const auto &peer : peers)
 			std::printf(" %9s", ratio(one.ratio(subject, { peer })).c_str());
+		std::printf(" %9s", ratio(one.ratio(subject, peers)).c_str());
 		if (one.goal > 0 && one.threads == 1)
 			goal(one.ratio(subject, peers), one.goal);
 		std::printf("\n");
@@ -184,23 +209,42 @@ private:
 		return 0;
 	}
 
+	/* What every repetition gave, by engine. */
+	static void json_repetitions(std::FILE *file,
+				     const std::map<std::string, std::vector<double>> &of)
+	{
+		const char *comma = "";
+
+		for (const auto &[engine, values] : of) {
+			std::fprintf(file, "%s\"%s\":[", comma, engine.c_str());
+			for (size_t i = 0; i < values.size(); i++)
+				std::fprintf(file, "%s%.0f", i > 0 ? "," : "", values[i]);
+			std::fprintf(file, "]");
+			comma = ",";
+		}
+	}
+
+	static void json_figures(std::FILE *file, const Results &run)
+	{
+		const char *comma = "";
+
+		for (const auto &[name, of] : run.figures) {
+			std::fprintf(file, "%s\"%s\":{", comma, name.c_str());
+			json_repetitions(file, of);
+			std::fprintf(file, "}");
+			comma = ",";
+		}
+	}
+
 	void json_cases(std::FILE *file, const Results &run) const
 	{
 		const char *comma = "";
 
 		for (const auto &one : run.cases) {
-			const char *between = "";
-
 			std::fprintf(file, "%s\n{\"name\":\"%s\",\"threads\":%d,\"unit\":\"%s\"",
 				     comma, one.name.c_str(), one.threads, one.unit);
 			std::fprintf(file, ",\"ratio\":%.4f,\"rates\":{", one.ratio(subject, peers));
-			for (const auto &[engine, rates] : one.rates) {
-				std::fprintf(file, "%s\"%s\":[", between, engine.c_str());
-				for (size_t i = 0; i < rates.size(); i++)
-					std::fprintf(file, "%s%.0f", i > 0 ? "," : "", rates[i]);
-				std::fprintf(file, "]");
-				between = ",";
-			}
+			json_repetitions(file, one.rates);
 			std::fprintf(file, "}}");
 			comma = ",";
 		}

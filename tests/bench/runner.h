@@ -64,6 +64,26 @@ double timed(Clock clock, Engine &engine, int threads, Work work)
 	return *std::max_element(seconds.begin(), seconds.end());
 }
 
+/* Operations that were done, and the seconds that they took. */
+struct Done {
+	uint64_t operations = 0;
+	double seconds = 0;
+};
+
+/* As timed, for work that decides itself when it ends, and returns how many operations it did. */
+template <class Engine, class Work> Done counted(Engine &engine, int threads, Work work)
+{
+	std::vector<uint64_t> operations((size_t)threads);
+	Done done;
+
+	done.seconds = timed(Clock::WALL, engine, threads, [&](auto &session, int thread) {
+		operations[(size_t)thread] = work(session, thread);
+	});
+	for (const uint64_t one : operations)
+		done.operations += one;
+	return done;
+}
+
 /* What one workload does on one engine: returns the seconds that it took. */
 using Measure = std::function<double(int repetition)>;
 
@@ -112,6 +132,8 @@ struct Results {
 	size_t items = 0;
 	std::vector<Case> cases;
 	std::map<std::string, std::map<std::string, double>> bytes_per_item; /* by case, by engine */
+	/* What else was measured, in order of repetition: by what it is, by engine. */
+	std::map<std::string, std::map<std::string, std::vector<double>>> figures;
 };
 
 /* Runs every case on every engine, `repetitions` times. Engines take turns within a repetition, so
