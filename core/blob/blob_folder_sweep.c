@@ -132,7 +132,21 @@ static sop_status sweep_folder(struct sweep *sweep, sop_error *err)
 
 /* ---- torn ends -------------------------------------------------------------------------------- */
 
-/* Is there more in the file than its known blobs, and no footer that says why? *total: of blobs. */
+/* A crash may have kept any part of index and footer. */
+static sop_status look_at_index(const struct pack_pin *pin, struct sopi_pack_footer *footer,
+				sop_error *err)
+{
+	sop_buf index = SOP_BUF_INIT;
+	uint64_t count;
+	sop_status status = pack_read_footer(pin, footer, err);
+
+	if (status == SOP_OK)
+		status = pack_read_index(pin, footer, &index, &count, err);
+	sop_buf_free(&index);
+	return status;
+}
+
+/* Is there more in the file than its known blobs, and no index that says why? *total: of blobs. */
 static sop_status look_at_end(const struct pack_pin *pin, uint64_t *total, bool *torn, sop_error *err)
 {
 	struct sopi_pack_footer footer;
@@ -142,7 +156,7 @@ static sop_status look_at_end(const struct pack_pin *pin, uint64_t *total, bool 
 	*torn = false;
 	if (pin->writing || pin->limit <= SOPI_PACK_HEAD_BYTES + pin->total)
 		return SOP_OK;
-	status = pack_read_footer(pin, &footer, err);
+	status = look_at_index(pin, &footer, err);
 	if (status == SOP_OK)
 		*total = footer.total_bytes;
 	*torn = status == SOP_CORRUPT;

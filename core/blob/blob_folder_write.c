@@ -379,6 +379,8 @@ static sop_status finish_locked(struct sopi_pack *pack, sop_error *err)
 	if (pack->failed != SOP_OK)
 		return pack_has_failed(pack, err);
 	SOP_TRY(pack_flush_locked(pack, err));
+	if (pack->named) /* a crash must not leave a footer that vouches for a torn blob */
+		SOP_TRY(pack_sync_locked(pack, err));
 	SOP_TRY(write_index(pack, err));
 	pack->durable = 0; /* the index is not, whatever the blobs are */
 	return pack_sync_locked(pack, err);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THINGS_MAX = 64, PACKS_MAX = 8 };
+enum { THINGS_MAX = 64, PACKS_MAX = 8, CROWD = 40 };
 
 /* What was acknowledged, in order: the mark of a crash says how many. */
 struct record {
@@ -55,6 +55,7 @@ static void play(struct record *record)
 	struct sopi_pack *values = begin(record, SOPI_PACK_VALUES, 0);
 	struct sopi_pack *nodes = begin(record, SOPI_PACK_NODES, 9000);
 	struct sopi_pack *value;
+	struct thing crowd[CROWD];
 	struct thing things[4];
 
 	put(record, values, &things[0], 1, 700);
@@ -72,6 +73,11 @@ static void play(struct record *record)
 	put(record, value, &things[0], 6, 2500);
 	TEST_OK(sopi_pack_finish(value, &record->box.err), record->box.err);
 	acknowledge(record, things, 1);
+	for (uint64_t key = 10; key < 10 + CROWD; key++) { /* so that the index is torn, too */
+		put(record, values, &crowd[key - 10], key, 0);
+	}
+	TEST_OK(sopi_pack_sync(values, &record->box.err), record->box.err);
+	acknowledge(record, crowd, CROWD);
 	put(record, values, &things[0], 7, 5000);
 	TEST_OK(sopi_pack_finish(values, &record->box.err), record->box.err);
 	acknowledge(record, things, 1);
