@@ -10,7 +10,13 @@ enum sopi_plant {
 	SOPI_PLANT_PARENT_SLOT_IMAGE, /* a parent's slot names an image instead of a vnode */
 	SOPI_PLANT_GC_IGNORES_SNAPSHOTS, /* old versions are freed though a snapshot needs them */
 	SOPI_PLANT_NO_COUNT, /* counts are not validated */
-	SOPI_PLANT_NO_CATALOG /* the existence of stores is not validated */
+	SOPI_PLANT_NO_CATALOG, /* the existence of stores is not validated */
+	SOPI_PLANT_PACK_NO_SYNC, /* the file of a pack is not synced */
+	SOPI_PLANT_PACK_NO_FOLDER_SYNC, /* nor the folder with its name */
+	SOPI_PLANT_PACK_NO_PARENT_SYNC, /* nor the folder with the name of that */
+	SOPI_PLANT_PACK_SYNC_AGAIN, /* a failed sync of a pack is repeated */
+	SOPI_PLANT_PACK_NO_DRAIN, /* a sync does not wait for the writes that it is to make durable */
+	SOPI_PLANT_PACK_NO_CRC, /* the checksum of a value is not looked at */
 };
 
 #ifdef SOP_TEST_HOOKS
