@@ -69,6 +69,14 @@ sop_status sopi_page_encode(const struct sopi_block *block, const struct sopi_pa
 sop_status sopi_page_verify(sop_bytes page, const struct sopi_page_id *expected,
 			    const struct sopi_page_origin *from, sop_error *err);
 
+/* Told of each node and value that a page names; a status other than OK ends it and is returned. */
+typedef sop_status (*sopi_page_reference_fn)(void *arg, bool is_value, uint64_t id, sop_error *err);
+
+/* Checks a page and tells of its references, without building anything. Statuses of sopi_page_verify and `fn`. */
+sop_status sopi_page_references(sop_bytes page, const struct sopi_page_id *expected,
+				const struct sopi_page_origin *from, sopi_page_reference_fn fn,
+				void *arg, sop_error *err);
+
 /* Decodes a page into a block that is current from expected->position on. Statuses of
  * sopi_page_verify and the loader; NO_MEMORY. */
 sop_status sopi_page_decode(sop_bytes page, const struct sopi_page_id *expected,

@@ -295,6 +295,27 @@ sop_status sopi_page_verify(sop_bytes bytes, const struct sopi_page_id *expected
 	return check_entries(&page, &survey, err);
 }
 
+sop_status sopi_page_references(sop_bytes bytes, const struct sopi_page_id *expected,
+				const struct sopi_page_origin *from, sopi_page_reference_fn fn,
+				void *arg, sop_error *err)
+{
+	struct survey survey;
+	struct page page;
+
+	SOP_TRY(read_head(&page, bytes, expected, from, err));
+	SOP_TRY(check_entries(&page, &survey, err));
+	if (page.type == SOPI_INNER)
+		SOP_TRY(fn(arg, false, sopi_load_u64le(page.first_child), err));
+	for (size_t i = 0; i < page.count; i++) {
+		struct entry entry;
+
+		SOPI_CHECK(take_entry(&page, &entry));
+		if (page.type == SOPI_INNER || entry.apart)
+			SOP_TRY(fn(arg, page.type == SOPI_LEAF, sopi_load_u64le(entry.value), err));
+	}
+	return SOP_OK;
+}
+
 /* ---- building -------------------------------------------------------------------------------- */
 
 /* Lays an item out at `to`, as sopi_leaf_build does. */

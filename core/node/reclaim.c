@@ -440,6 +440,29 @@ void sopi_reclaim_run(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answ
 	sopi_mutex_unlock(&reclaim->mutex);
 }
 
+static void each_in(const struct sopi_version_list *list, enum sopi_version_kind kind,
+		    void (*fn)(void *arg, const struct sopi_version *version), void *arg)
+{
+	for (const struct sopi_version *version = list->first; version != NULL; version = version->next) {
+		if (version->kind == kind)
+			fn(arg, version);
+	}
+}
+
+void sopi_reclaim_each(struct sopi_reclaim *reclaim, enum sopi_version_kind kind,
+		       void (*fn)(void *arg, const struct sopi_version *version), void *arg)
+{
+	sopi_mutex_lock(&reclaim->mutex);
+	sopi_mutex_lock(&reclaim->pending_mutex);
+	each_in(&reclaim->pending, kind, fn, arg);
+	sopi_mutex_unlock(&reclaim->pending_mutex);
+	for (size_t i = 0; i < reclaim->held_count; i++)
+		each_in(&reclaim->held[i].list, kind, fn, arg);
+	for (size_t i = 0; i < reclaim->limbo_count; i++)
+		each_in(&reclaim->limbo[i].list, kind, fn, arg);
+	sopi_mutex_unlock(&reclaim->mutex);
+}
+
 static void unlink_all(const struct sopi_version_list *list)
 {
 	for (struct sopi_version *version = list->first; version != NULL; version = version->next)

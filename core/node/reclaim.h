@@ -201,6 +201,10 @@ static inline bool sopi_reclaim_due(struct sopi_reclaim *reclaim)
 void sopi_reclaim_run(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered,
 		      struct sopi_slot *self);
 
+/* Calls `fn` for each superseded version of a kind that has not been disposed of yet. No collection runs meanwhile. */
+void sopi_reclaim_each(struct sopi_reclaim *reclaim, enum sopi_version_kind kind,
+		       void (*fn)(void *arg, const struct sopi_version *version), void *arg);
+
 /* The least position that any transaction reads at or may yet begin to read at. False: a snapshot is just being chosen,
  * nothing can be said now. */
 bool sopi_reclaim_least(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered, uint64_t *least);

@@ -3,6 +3,7 @@
 #include "transaction/outcome.h"
 
 #include "base/alloc.h"
+#include "base/bytes.h"
 
 #include <string.h>
 
@@ -114,6 +115,50 @@ void sopi_outcomes_add(struct sopi_outcomes *outcomes, const uint8_t id[16], uin
 	outcomes->reserved--;
 	insert_locked(outcomes, id, position);
 	sopi_mutex_unlock(&outcomes->mutex);
+}
+
+static const struct sopi_outcome_entry *entry_of(const struct sopi_outcomes *outcomes, uint64_t number)
+{
+	return &outcomes->ring[number & (outcomes->capacity - 1)];
+}
+
+/* The entries are in the order of their positions: [first, end) are those in (above, upto]. */
+static void find_between(const struct sopi_outcomes *outcomes, uint64_t above, uint64_t upto,
+			 uint64_t *first, uint64_t *end)
+{
+	const uint64_t oldest =
+		outcomes->added > outcomes->capacity ? outcomes->added - outcomes->capacity : 0;
+
+	*end = outcomes->added;
+	while (*end > oldest && entry_of(outcomes, *end - 1)->position > upto)
+		(*end)--;
+	*first = *end;
+	while (*first > oldest && entry_of(outcomes, *first - 1)->position > above)
+		(*first)--;
+}
+
+sop_status sopi_outcomes_between(struct sopi_outcomes *outcomes, uint64_t above, uint64_t upto,
+				 uint8_t **out, size_t *count, sop_error *err)
+{
+	uint64_t first, end;
+	void *memory = NULL;
+	sop_status status;
+
+	sopi_mutex_lock(&outcomes->mutex);
+	find_between(outcomes, above, upto, &first, &end);
+	status = sopi_alloc((size_t)(end - first + 1) * SOPI_OUTCOME_BYTES, &memory, err);
+	for (uint64_t number = first; number < end && status == SOP_OK; number++) {
+		uint8_t *to = (uint8_t *)memory + (size_t)(number - first) * SOPI_OUTCOME_BYTES;
+
+		memcpy(to, entry_of(outcomes, number)->id, 16);
+		sopi_store_u64le(to + 16, entry_of(outcomes, number)->position);
+	}
+	sopi_mutex_unlock(&outcomes->mutex);
+	if (status == SOP_OK) {
+		*out = memory;
+		*count = (size_t)(end - first);
+	}
+	return status;
 }
 
 uint64_t sopi_outcomes_find(struct sopi_outcomes *outcomes, const uint8_t id[16], bool *forgotten)

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SOPI_OUTCOMES_MAX = 1 << 20 };
+enum { SOPI_OUTCOMES_MAX = 1 << 20, SOPI_OUTCOME_BYTES = 24 };
 
 struct sopi_outcome_entry;
 
@@ -33,6 +33,11 @@ void sopi_outcomes_unreserve(struct sopi_outcomes *outcomes);
 
 /* Adds a transaction that committed. REQUIRES: a reservation, which it uses up. */
 void sopi_outcomes_add(struct sopi_outcomes *outcomes, const uint8_t id[16], uint64_t position);
+
+/* Copies the ids and positions of those in (above, upto] that are known, oldest first, to *out (freed by the caller with
+ * sopi_free): 24 bytes each, the id and the position little-endian. */
+sop_status sopi_outcomes_between(struct sopi_outcomes *outcomes, uint64_t above, uint64_t upto,
+				 uint8_t **out, size_t *count, sop_error *err);
 
 /* The position of a transaction, or 0. `forgotten` receives whether older ones are no longer
  * known. */
