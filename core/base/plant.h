@@ -10,7 +10,11 @@ enum sopi_plant {
 	SOPI_PLANT_PARENT_SLOT_IMAGE, /* a parent's slot names an image instead of a vnode */
 	SOPI_PLANT_GC_IGNORES_SNAPSHOTS, /* old versions are freed though a snapshot needs them */
 	SOPI_PLANT_NO_COUNT, /* counts are not validated */
-	SOPI_PLANT_NO_CATALOG /* the existence of stores is not validated */
+	SOPI_PLANT_NO_CATALOG, /* the existence of stores is not validated */
+	SOPI_PLANT_NO_F3_FILE_SYNC, /* files of the registry are not synced */
+	SOPI_PLANT_NO_F3_FOLDER_SYNC, /* nor the folder that they are in */
+	SOPI_PLANT_NO_F4_FILE_SYNC, /* the manifest is not synced before it is renamed */
+	SOPI_PLANT_NO_F4_FOLDER_SYNC /* its new name is not synced */
 };
 
 #ifdef SOP_TEST_HOOKS
