@@ -17,6 +17,10 @@ enum sopi_plant {
 	SOPI_PLANT_PACK_SYNC_AGAIN, /* a failed sync of a pack is repeated */
 	SOPI_PLANT_PACK_NO_DRAIN, /* a sync does not wait for the writes that it is to make durable */
 	SOPI_PLANT_PACK_NO_CRC, /* the checksum of a value is not looked at */
+	SOPI_PLANT_NO_F3_FILE_SYNC, /* files of the registry are not synced */
+	SOPI_PLANT_NO_F3_FOLDER_SYNC, /* nor the folder that they are in */
+	SOPI_PLANT_NO_F4_FILE_SYNC, /* the manifest is not synced before it is renamed */
+	SOPI_PLANT_NO_F4_FOLDER_SYNC, /* its new name is not synced */
 };
 
 #ifdef SOP_TEST_HOOKS

@@ -41,7 +41,7 @@ static inline enum sopi_key_kind sopi_registry_kind(uint64_t key)
 
 static inline uint64_t sopi_registry_id(uint64_t key)
 {
-	return key & ((uint64_t)1 << 62) - 1;
+	return key & (((uint64_t)1 << 62) - 1);
 }
 
 /* One entry. On disk it has 40 bytes: key, then `words` as they are, or for a removed one (in runs only) the key with
