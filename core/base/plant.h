@@ -10,7 +10,14 @@ enum sopi_plant {
 	SOPI_PLANT_PARENT_SLOT_IMAGE, /* a parent's slot names an image instead of a vnode */
 	SOPI_PLANT_GC_IGNORES_SNAPSHOTS, /* old versions are freed though a snapshot needs them */
 	SOPI_PLANT_NO_COUNT, /* counts are not validated */
-	SOPI_PLANT_NO_CATALOG /* the existence of stores is not validated */
+	SOPI_PLANT_NO_CATALOG, /* the existence of stores is not validated */
+	SOPI_PLANT_LOG_NO_FLUSH, /* F1: a group of the log is written and not synced */
+	SOPI_PLANT_LOG_NO_FOLDER_SYNC, /* the name of a new segment is not durable */
+	SOPI_PLANT_LOG_NO_SUCCESSOR_FLUSH, /* a successor record is not durable before the next segment is used */
+	SOPI_PLANT_LOG_NO_TAIL_REWRITE, /* recovery syncs the tail without writing it again */
+	SOPI_PLANT_LOG_NO_SUCCESSOR_REWRITE, /* it leaves the successor records in it out */
+	SOPI_PLANT_LOG_NO_LOOK_BEHIND, /* recovery cuts at any bad record */
+	SOPI_PLANT_LOG_NO_SEED /* records are not tied to their segment and to the record before them */
 };
 
 #ifdef SOP_TEST_HOOKS
