@@ -21,6 +21,13 @@ enum sopi_plant {
 	SOPI_PLANT_NO_F3_FOLDER_SYNC, /* nor the folder that they are in */
 	SOPI_PLANT_NO_F4_FILE_SYNC, /* the manifest is not synced before it is renamed */
 	SOPI_PLANT_NO_F4_FOLDER_SYNC, /* its new name is not synced */
+	SOPI_PLANT_LOG_NO_FLUSH, /* F1: a group of the log is written and not synced */
+	SOPI_PLANT_LOG_NO_FOLDER_SYNC, /* the name of a new segment is not durable */
+	SOPI_PLANT_LOG_NO_SUCCESSOR_FLUSH, /* a successor record is not durable before the next segment is used */
+	SOPI_PLANT_LOG_NO_TAIL_REWRITE, /* recovery syncs the tail without writing it again */
+	SOPI_PLANT_LOG_NO_SUCCESSOR_REWRITE, /* it leaves the successor records in it out */
+	SOPI_PLANT_LOG_NO_LOOK_BEHIND, /* recovery cuts at any bad record */
+	SOPI_PLANT_LOG_NO_SEED /* records are not tied to their segment and to the record before them */
 };
 
 #ifdef SOP_TEST_HOOKS

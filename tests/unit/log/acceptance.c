@@ -2,18 +2,18 @@
 #include "acceptance.h"
 
 #include "base/alloc.h"
-#include "platform/thread.h"
-
 #include <stdlib.h>
 
 static log_open open_log;
+static sopi_mutex commit_mutex;
 
 static int setup(void **state)
 {
 	sop_error err = SOP_ERROR_INIT;
 	struct sopi_log *log = NULL;
 
-	TEST_OK(open_log(&log, &err), err);
+	sopi_mutex_init(&commit_mutex);
+	TEST_OK(open_log(&commit_mutex, &log, &err), err);
 	*state = log;
 	return 0;
 }
@@ -23,20 +23,35 @@ static int teardown(void **state)
 	struct sopi_log *log = *state;
 
 	log->driver->close(log);
+	sopi_mutex_destroy(&commit_mutex);
 	return 0;
 }
 
-static uint64_t submit(struct sopi_log *log)
+/* `before`: the last position given, or NULL; guarded by the commit mutex. */
+static uint64_t submit_after(struct sopi_log *log, uint64_t *before)
 {
 	static const uint8_t id[16];
 	const struct sopi_log_entry entry = { id, { "payload", 7 }, SOPI_FLUSHED };
 	sop_error err = SOP_ERROR_INIT;
 	uint64_t position;
 
-	TEST_OK(log->driver->reserve(log, entry.payload.size, false, &err), err);
+	if (log->driver->reserve(log, entry.payload.size, false, &err) != SOP_OK)
+		test_note_failure("reserve: %s", err.message);
+	sopi_mutex_lock(&commit_mutex);
 	position = log->driver->next(log);
 	log->driver->submit(log, position, &entry, entry.payload.size);
+	if (before != NULL) {
+		if (position <= *before)
+			test_note_failure("a position was given twice");
+		*before = position;
+	}
+	sopi_mutex_unlock(&commit_mutex);
 	return position;
+}
+
+static uint64_t submit(struct sopi_log *log)
+{
+	return submit_after(log, NULL);
 }
 
 static void positions_ascend_and_are_none_of_the_reserved_ones(void **state)
@@ -50,6 +65,7 @@ static void positions_ascend_and_are_none_of_the_reserved_ones(void **state)
 		assert_true(position < UINT64_MAX - 1);
 		before = position;
 	}
+	TEST_NO_FAILURES();
 }
 
 /* What fails before it is submitted has not happened: its position goes to the next. */
@@ -78,8 +94,7 @@ static void what_was_submitted_becomes_durable(void **state)
 
 struct committing {
 	struct sopi_log *log;
-	sopi_mutex mutex; /* the commit mutex */
-	uint64_t last; /* guarded by it */
+	uint64_t last; /* guarded by the commit mutex */
 };
 
 static void commit_many(size_t index, void *arg)
@@ -89,16 +104,12 @@ static void commit_many(size_t index, void *arg)
 
 	for (int i = 0; i < 500; i++) {
 		sop_error err = SOP_ERROR_INIT;
-		uint64_t position;
+		const uint64_t position = submit_after(log, &committing->last);
 
-		sopi_mutex_lock(&committing->mutex);
-		position = submit(log);
-		if (position <= committing->last)
-			test_note_failure("thread %zu: a position was given twice", index);
-		committing->last = position;
-		sopi_mutex_unlock(&committing->mutex);
 		if (log->driver->wait_durable(log, position, &err) != SOP_OK)
 			test_note_failure("thread %zu: %s", index, err.message);
+		if (log->driver->durable(log) < position)
+			test_note_failure("thread %zu: answered before it was durable", index);
 	}
 }
 
@@ -106,10 +117,21 @@ static void many_threads_commit_in_one_order(void **state)
 {
 	struct committing committing = { .log = *state };
 
-	sopi_mutex_init(&committing.mutex);
 	test_run_threads(4, commit_many, &committing);
-	sopi_mutex_destroy(&committing.mutex);
 	TEST_NO_FAILURES();
+}
+
+/* A reservation that is given back costs nothing: any number of them fits. */
+static void reservations_can_be_given_back(void **state)
+{
+	struct sopi_log *log = *state;
+	sop_error err = SOP_ERROR_INIT;
+
+	for (int i = 0; i < 1000; i++) {
+		TEST_OK(log->driver->reserve(log, 100000, false, &err), err);
+		log->driver->unreserve(log, 100000);
+	}
+	(void)submit(log);
 }
 
 static void out_of_memory_at_open_is_said_and_leaves_nothing(void **state)
@@ -118,12 +140,13 @@ static void out_of_memory_at_open_is_said_and_leaves_nothing(void **state)
 	sop_status status = SOP_NO_MEMORY;
 
 	(void)state;
+	sopi_mutex_init(&commit_mutex);
 	for (int64_t n = 0; status != SOP_OK; n++) {
 		sop_error err = SOP_ERROR_INIT;
 		struct sopi_log *log = NULL;
 
 		sopi_alloc_fail_after(n, false);
-		status = open_log(&log, &err);
+		status = open_log(&commit_mutex, &log, &err);
 		sopi_alloc_fail_after(-1, false);
 		if (status == SOP_OK) {
 			log->driver->close(log);
@@ -133,6 +156,7 @@ static void out_of_memory_at_open_is_said_and_leaves_nothing(void **state)
 		}
 		assert_int_equal(sopi_alloc_live_count(), live);
 	}
+	sopi_mutex_destroy(&commit_mutex);
 }
 
 int log_acceptance_run(const char *name, log_open open)
@@ -143,6 +167,7 @@ int log_acceptance_run(const char *name, log_open open)
 		LOG_TEST(a_position_that_is_not_submitted_is_given_again),
 		LOG_TEST(what_was_submitted_becomes_durable),
 		LOG_TEST(many_threads_commit_in_one_order),
+		LOG_TEST(reservations_can_be_given_back),
 		cmocka_unit_test(out_of_memory_at_open_is_said_and_leaves_nothing),
 	};
 

@@ -1,0 +1,427 @@
+/* Segments as files: made ahead and filled with zeros, so that writing to them later changes nothing but their content;
+ * recycled; removed.
+ *
+ * A segment that is ready has its final name, durable, and no head. The leader writes its head, durably, then the
+ * successor record that names it, durably, then records into it. */
+#include "log/log_wal_state.h"
+
+#include "base/alloc.h"
+#include "base/plant.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LOG_FOLDER "log"
+
+enum { ZEROS_BYTES = 64 << 10, SEGMENT_UNIT_BYTES = 4096 };
+
+void wal_segment_name(uint64_t sequence, char name[SOPI_WAL_NAME_BYTES])
+{
+	(void)snprintf(name, SOPI_WAL_NAME_BYTES, LOG_FOLDER "/%016llx.log", (unsigned long long)sequence);
+}
+
+uint64_t wal_segment_number(const char *name)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t number = 0;
+
+	if (strlen(name) != 20 || strcmp(name + 16, ".log") != 0)
+		return 0;
+	for (size_t i = 0; i < 16; i++) {
+		const char *digit = name[i] != '\0' ? strchr(digits, name[i]) : NULL;
+
+		if (digit == NULL)
+			return 0;
+		number = number << 4 | (uint64_t)(digit - digits);
+	}
+	return number >> 63 == 0 ? number : 0; /* there is always a higher one */
+}
+
+uint64_t wal_segment_room(const struct sopi_wal *wal, uint64_t bytes)
+{
+	return bytes - SOPI_LOG_FIRST_PLACE - wal->block;
+}
+
+void wal_segment_close(struct wal_segment *segment)
+{
+	sopi_file_close(segment->direct);
+	sopi_file_close(segment->file);
+	segment->direct = NULL;
+	segment->file = NULL;
+}
+
+/* ---- lists ---- */
+
+sop_status wal_list_room(struct wal_list *list, size_t more, sop_error *err)
+{
+	const size_t capacity = list->capacity == 0 ? 8 : list->capacity * 2;
+	void *items = list->items;
+
+	SOPI_CHECK(more <= 8);
+	if (list->count + more <= list->capacity)
+		return SOP_OK;
+	SOP_TRY(sopi_realloc(&items, capacity * sizeof *list->items, err));
+	list->items = items;
+	list->capacity = capacity;
+	return SOP_OK;
+}
+
+void wal_list_add(struct wal_list *list, const struct wal_listed *item)
+{
+	SOPI_CHECK(list->count < list->capacity);
+	list->items[list->count++] = *item;
+}
+
+static void list_remove(struct wal_list *list, size_t index)
+{
+	list->count--;
+	memmove(list->items + index, list->items + index + 1, (list->count - index) * sizeof *list->items);
+}
+
+/* ---- making ---- */
+
+static sop_status fill_with_zeros(struct sopi_file *file, uint64_t from, uint64_t to, sop_error *err)
+{
+	static const uint8_t zeros[ZEROS_BYTES];
+	const sop_status status = sopi_file_allocate(file, from, to - from, err);
+
+	if (status != SOP_OK && status != SOP_UNSUPPORTED)
+		return status;
+	while (from < to) {
+		const size_t part = to - from < ZEROS_BYTES ? (size_t)(to - from) : ZEROS_BYTES;
+
+		SOP_TRY(sopi_file_write(file, from, zeros, part, err));
+		from += part;
+	}
+	return sopi_file_sync(file, err);
+}
+
+/* Does a device's unit suit a log whose records begin at multiples of `block`? */
+static bool suits(size_t direct_bytes, size_t block)
+{
+	return direct_bytes != 0 && (direct_bytes & (direct_bytes - 1)) == 0 && direct_bytes <= block;
+}
+
+/* The first one that is opened decides on the block. */
+static sop_status open_direct(struct sopi_wal *wal, const char *name, struct wal_segment *segment,
+			      sop_error *err)
+{
+	SOP_TRY(sopi_folder_open_file(wal->options.folder, name,
+				      SOPI_FILE_READ | SOPI_FILE_WRITE | SOPI_FILE_DIRECT,
+				      &segment->direct, err));
+	if (wal->block == 0)
+		wal->block = suits(segment->direct->direct_bytes, SOPI_LOG_BLOCK_BYTES_MAX) &&
+					     segment->direct->direct_bytes > SOPI_LOG_BLOCK_BYTES_MIN
+				     ? segment->direct->direct_bytes
+				     : SOPI_LOG_BLOCK_BYTES_MIN;
+	if (!suits(segment->direct->direct_bytes, wal->block)) {
+		sopi_file_close(segment->direct);
+		segment->direct = NULL;
+	}
+	return SOP_OK;
+}
+
+static sop_status open_both(struct sopi_wal *wal, struct wal_segment *segment, unsigned flags,
+			    sop_error *err)
+{
+	char name[SOPI_WAL_NAME_BYTES];
+
+	wal_segment_name(segment->sequence, name);
+	SOP_TRY(sopi_folder_open_file(wal->options.folder, name,
+				      SOPI_FILE_READ | SOPI_FILE_WRITE | flags, &segment->file, err));
+	return open_direct(wal, name, segment, err);
+}
+
+static sop_status sync_names(struct sopi_wal *wal, sop_error *err)
+{
+	if (SOPI_PLANTED(SOPI_PLANT_LOG_NO_FOLDER_SYNC))
+		return SOP_OK;
+	return sopi_folder_sync(wal->options.folder, LOG_FOLDER, err);
+}
+
+/* A file that could not be made goes, so that what it took of the disk is free again. */
+static void unmake(struct sopi_wal *wal, struct wal_segment *segment)
+{
+	char name[SOPI_WAL_NAME_BYTES];
+
+	wal_segment_close(segment);
+	wal_segment_name(segment->sequence, name);
+	(void)sopi_folder_remove(wal->options.folder, name, NULL);
+}
+
+static sop_status make_new(struct sopi_wal *wal, uint64_t bytes, struct wal_segment *segment,
+			   sop_error *err)
+{
+	sop_status status;
+
+	segment->bytes = bytes;
+	SOP_TRY_OUT(open_both(wal, segment, SOPI_FILE_CREATE, err));
+	SOP_TRY_OUT(sopi_file_resize(segment->file, 0, err)); /* of a creation that did not end */
+	SOP_TRY_OUT(fill_with_zeros(segment->file, 0, bytes, err));
+	SOP_TRY_OUT(sync_names(wal, err));
+out:
+	if (status != SOP_OK)
+		unmake(wal, segment);
+	return status;
+}
+
+/* The index of the largest segment in the pool that is large enough, or `count`. */
+static size_t find_in_pool(const struct sopi_wal *wal, uint64_t bytes)
+{
+	size_t found = wal->pool.count;
+
+	for (size_t i = 0; i < wal->pool.count; i++)
+		if (wal->pool.items[i].bytes >= bytes &&
+		    (found == wal->pool.count || wal->pool.items[i].bytes > wal->pool.items[found].bytes))
+			found = i;
+	return found;
+}
+
+static bool take_from_pool(struct sopi_wal *wal, uint64_t bytes, struct wal_listed *item)
+{
+	size_t index;
+	bool found;
+
+	sopi_mutex_lock(&wal->state);
+	index = find_in_pool(wal, bytes);
+	found = index < wal->pool.count;
+	if (found) {
+		*item = wal->pool.items[index];
+		list_remove(&wal->pool, index);
+	}
+	sopi_mutex_unlock(&wal->state);
+	return found;
+}
+
+static sop_status recycle(struct sopi_wal *wal, const struct wal_listed *item,
+			  struct wal_segment *segment, sop_error *err)
+{
+	char from[SOPI_WAL_NAME_BYTES], to[SOPI_WAL_NAME_BYTES];
+	sop_status status;
+
+	segment->bytes = item->bytes;
+	wal_segment_name(item->sequence, from);
+	wal_segment_name(segment->sequence, to);
+	SOP_TRY(sopi_folder_rename(wal->options.folder, from, to, err));
+	SOP_TRY_OUT(sync_names(wal, err));
+	SOP_TRY_OUT(open_both(wal, segment, 0, err));
+out:
+	if (status != SOP_OK)
+		unmake(wal, segment);
+	return status;
+}
+
+/* The next one that is ready is too small for what is reserved: it gets longer. */
+static sop_status grow_next(struct sopi_wal *wal, uint64_t bytes, sop_error *err)
+{
+	const sop_status status = fill_with_zeros(wal->next.file, wal->next.bytes, bytes, err);
+
+	if (status == SOP_OK)
+		wal->next.bytes = bytes;
+	else
+		(void)sopi_file_resize(wal->next.file, wal->next.bytes, NULL);
+	return status;
+}
+
+static uint64_t size_of_next(const struct sopi_wal *wal)
+{
+	const uint64_t max = wal->options.segment_bytes_max;
+
+	return wal->made_bytes == 0	    ? wal->options.segment_bytes
+	       : wal->made_bytes >= max / 2 ? max
+					    : wal->made_bytes * 2;
+}
+
+static sop_status make_next(struct sopi_wal *wal, uint64_t least, sop_error *err)
+{
+	const uint64_t usual = size_of_next(wal);
+	struct wal_segment segment = { .sequence = wal->next_sequence };
+	struct wal_listed item;
+
+	if (take_from_pool(wal, least, &item)) {
+		SOP_TRY(recycle(wal, &item, &segment, err));
+	} else {
+		const uint64_t bytes = wal_round(least > usual ? least : usual, SEGMENT_UNIT_BYTES);
+
+		SOP_TRY(make_new(wal, bytes, &segment, err));
+		wal->made_bytes = usual; /* one made for a huge transaction says nothing about the next */
+	}
+	wal->next_sequence++;
+	wal->next = segment;
+	return SOP_OK;
+}
+
+/* For the segment to be made, and for one that the leader is about to enter. */
+static sop_status reserve_list(struct sopi_wal *wal, sop_error *err)
+{
+	sop_status status;
+
+	sopi_mutex_lock(&wal->state);
+	status = wal_list_room(&wal->chain, 2, err);
+	sopi_mutex_unlock(&wal->state);
+	return status;
+}
+
+sop_status wal_segment_make(struct sopi_wal *wal, uint64_t room, sop_error *err)
+{
+	const uint64_t least = room + SOPI_LOG_FIRST_PLACE + SOPI_LOG_BLOCK_BYTES_MAX;
+	sop_status status = SOP_OK;
+
+	SOP_TRY(reserve_list(wal, err));
+	if (wal->next.file == NULL)
+		status = make_next(wal, least, err);
+	else if (wal->next.bytes < least)
+		status = grow_next(wal, wal_round(least, SEGMENT_UNIT_BYTES), err);
+	if (status == SOP_OK) {
+		sopi_mutex_lock(&wal->state);
+		wal->next_room = wal_segment_room(wal, wal->next.bytes);
+		sopi_mutex_unlock(&wal->state);
+	}
+	if (status == SOP_OK || status == SOP_NO_SPACE || status == SOP_NO_MEMORY || status == SOP_LIMIT)
+		return status;
+	atomic_store(&wal->failed, true);
+	if (err != NULL) {
+		const sop_error cause = *err;
+
+		return sopi_fail_file(err, SOP_FAILED, cause.file, cause.offset, cause.os_errno,
+				      "the log failed making a segment: %.150s", cause.message);
+	}
+	return SOP_FAILED;
+}
+
+/* ---- use ---- */
+
+sop_status wal_segment_begin(struct sopi_wal *wal, struct wal_segment *segment,
+			     const struct sopi_log_segment *head, sop_error *err)
+{
+	_Alignas(SOPI_LOG_BLOCK_BYTES_MAX) uint8_t room[SOPI_LOG_FIRST_PLACE] = { 0 };
+
+	sopi_log_segment_encode(head, room);
+	if (segment->direct != NULL) {
+		SOP_TRY(sopi_file_write(segment->direct, 0, room, sizeof room, err));
+	} else {
+		SOP_TRY(sopi_file_write(segment->file, 0, room, sizeof room, err));
+		SOP_TRY(sopi_file_sync_data(segment->file, err));
+	}
+	sopi_mutex_lock(&wal->state);
+	wal->stats.flushes++;
+	wal->stats.bytes_written += sizeof room;
+	sopi_mutex_unlock(&wal->state);
+	return SOP_OK;
+}
+
+void wal_segment_enter(struct sopi_wal *wal, const struct wal_segment *segment, uint64_t first_slot)
+{
+	const struct wal_listed listed = { .sequence = segment->sequence,
+					   .bytes = segment->bytes,
+					   .used = SOPI_LOG_FIRST_PLACE,
+					   .first_slot = first_slot };
+
+	sopi_mutex_lock(&wal->state);
+	if (wal->chain.count != 0) {
+		struct wal_listed *old = &wal->chain.items[wal->chain.count - 1];
+
+		old->used = wal->place;
+		old->last_position = atomic_load(&wal->durable);
+	}
+	wal_list_add(&wal->chain, &listed);
+	wal->room = wal_segment_room(wal, segment->bytes);
+	wal->segment_bytes = segment->bytes;
+	sopi_mutex_unlock(&wal->state);
+	wal_segment_close(&wal->current);
+	wal->current = *segment;
+	wal->place = SOPI_LOG_FIRST_PLACE;
+	wal->unsynced = false;
+}
+
+void sopi_wal_prepare(struct sopi_log *log)
+{
+	struct sopi_wal *wal = wal_of(log);
+	bool filling;
+
+	sopi_mutex_lock(&wal->maker);
+	sopi_mutex_lock(&wal->state);
+	filling = wal->room < wal->segment_bytes / 2;
+	sopi_mutex_unlock(&wal->state);
+	if (filling && wal->next.file == NULL && !wal_failed(wal))
+		(void)wal_segment_make(wal, 0, NULL); /* the commit that needs it will say why not */
+	sopi_mutex_unlock(&wal->maker);
+}
+
+/* ---- the pool ---- */
+
+/* Puts the segments older than `first` into the pool; what finds no room there stays in `chain` for the next time. */
+static void retire_locked(struct sopi_wal *wal, uint64_t first)
+{
+	while (wal->chain.count > 1 && wal->chain.items[0].sequence < first) {
+		if (wal_list_room(&wal->pool, 1, NULL) != SOP_OK)
+			return;
+		wal_list_add(&wal->pool, &wal->chain.items[0]);
+		list_remove(&wal->chain, 0);
+	}
+}
+
+/* Takes one off a pool that is too large: the smallest, since a large one serves every purpose, except what is larger
+ * than the whole pool may be. */
+static bool take_surplus(struct sopi_wal *wal, uint64_t bytes_max, struct wal_listed *item)
+{
+	struct wal_list *pool = &wal->pool;
+	size_t smallest = 0;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		bytes += pool->items[i].bytes;
+		if (pool->items[i].bytes > bytes_max) {
+			smallest = i;
+			bytes = UINT64_MAX;
+			break;
+		}
+		if (pool->items[i].bytes < pool->items[smallest].bytes)
+			smallest = i;
+	}
+	if (pool->count == 0 || bytes <= bytes_max)
+		return false;
+	*item = pool->items[smallest];
+	list_remove(pool, smallest);
+	return true;
+}
+
+/* REQUIRES: `maker`. A name that cannot be removed is found by the next open. */
+static void shrink(struct sopi_wal *wal, uint64_t bytes_max)
+{
+	for (;;) { /* each turn takes one off the pool */
+		struct wal_listed item;
+		char name[SOPI_WAL_NAME_BYTES];
+		bool taken;
+
+		sopi_mutex_lock(&wal->state);
+		taken = take_surplus(wal, bytes_max, &item);
+		sopi_mutex_unlock(&wal->state);
+		if (!taken)
+			return;
+		wal_segment_name(item.sequence, name);
+		(void)sopi_folder_remove(wal->options.folder, name, NULL);
+	}
+}
+
+void sopi_wal_trim(struct sopi_log *log, uint64_t position, uint64_t first_segment)
+{
+	struct sopi_wal *wal = wal_of(log);
+
+	sopi_mutex_lock(&wal->maker);
+	wal->checkpoint = position;
+	sopi_mutex_lock(&wal->state);
+	retire_locked(wal, first_segment);
+	sopi_mutex_unlock(&wal->state);
+	shrink(wal, wal->options.pool_bytes_max);
+	sopi_mutex_unlock(&wal->maker);
+}
+
+void sopi_wal_shrink(struct sopi_log *log, uint64_t pool_bytes)
+{
+	struct sopi_wal *wal = wal_of(log);
+
+	sopi_mutex_lock(&wal->maker);
+	shrink(wal, pool_bytes);
+	sopi_mutex_unlock(&wal->maker);
+}

@@ -1,0 +1,646 @@
+/* The log in a folder: the acceptance suite on a simulated disk and on the host, and what only this driver promises. What a
+ * crash leaves is in test_log_wal_crash.c. */
+#include "acceptance.h"
+#include "wal_box.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct sopi_sim_disk *disk;
+
+static int setup(void **state)
+{
+	struct wal_box *box = test_alloc(sizeof *box);
+
+	disk = sopi_sim_disk_new();
+	sopi_sim_disk_set_direct(disk, SOPI_SIM_SECTOR_BYTES);
+	wal_box_start(box, disk);
+	wal_box_create(box);
+	*state = box;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct wal_box *box = *state;
+
+	wal_box_stop(box);
+	sopi_sim_disk_free(disk);
+	free(box);
+	return 0;
+}
+
+static uint64_t must_submit(struct wal_box *box, const void *payload, size_t size)
+{
+	sop_status status;
+	const uint64_t position = wal_box_submit(box, payload, size, &status);
+
+	assert_int_equal(status, SOP_OK);
+	return position;
+}
+
+static uint64_t must_commit(struct wal_box *box, const void *payload, size_t size)
+{
+	const uint64_t position = must_submit(box, payload, size);
+	sop_error err = SOP_ERROR_INIT;
+
+	TEST_OK(box->log->driver->wait_durable(box->log, position, &err), err);
+	return position;
+}
+
+static struct sopi_wal_stats stats_of(struct wal_box *box)
+{
+	struct sopi_wal_stats stats;
+
+	sopi_wal_get_stats(box->log, &stats);
+	return stats;
+}
+
+/* Opens the log again in the same process. */
+static void reopen(struct wal_box *box, uint64_t checkpoint, uint64_t first_segment)
+{
+	sop_error err = SOP_ERROR_INIT;
+
+	box->log->driver->close(box->log);
+	box->log = NULL;
+	box->options.checkpoint = checkpoint;
+	box->options.first_segment = first_segment;
+	TEST_OK(wal_box_open(box, &err), err);
+}
+
+/* ---- replay ---- */
+
+struct replayed {
+	uint64_t positions[4096];
+	size_t count;
+	size_t bytes; /* of the last one */
+	uint32_t sum; /* of its bytes */
+};
+
+static sop_status note_entry(void *arg, uint64_t position, const struct sopi_log_entry *entry,
+			     sop_error *err)
+{
+	struct replayed *replayed = arg;
+
+	(void)err;
+	assert_true(replayed->count < 4096);
+	replayed->positions[replayed->count++] = position;
+	replayed->bytes = entry->payload.size;
+	replayed->sum = 0;
+	for (size_t i = 0; i < entry->payload.size; i++)
+		replayed->sum = replayed->sum * 31 + ((const uint8_t *)entry->payload.data)[i];
+	return SOP_OK;
+}
+
+static void replay(struct wal_box *box, uint64_t behind, struct replayed *replayed)
+{
+	sop_error err = SOP_ERROR_INIT;
+
+	memset(replayed, 0, sizeof *replayed);
+	TEST_OK(sopi_wal_replay(box->log, behind, note_entry, replayed, &err), err);
+}
+
+/* ---- groups ---- */
+
+static void one_flush_makes_a_group_durable(void **state)
+{
+	struct wal_box *box = *state;
+	const uint64_t before = stats_of(box).flushes;
+	uint64_t last = 0;
+	sop_error err = SOP_ERROR_INIT;
+
+	for (int i = 0; i < 20; i++)
+		last = must_submit(box, "transaction", 11);
+	TEST_OK(box->log->driver->wait_durable(box->log, last, &err), err);
+	assert_int_equal(stats_of(box).flushes, before + 1);
+	assert_int_equal(last, 1 << 16 | 19);
+	assert_true(box->log->driver->durable(box->log) == last);
+	assert_int_equal(must_commit(box, "next", 4), 2 << 16);
+}
+
+static void what_is_written_costs_no_flush_and_the_next_flush_is_for_all(void **state)
+{
+	struct wal_box *box = *state;
+	const uint64_t before = stats_of(box).flushes;
+	sop_error err = SOP_ERROR_INIT;
+	uint64_t position = 0;
+
+	for (int i = 0; i < 3; i++) {
+		position = must_submit(box, "weak", 4);
+		TEST_OK(box->log->driver->wait_written(box->log, position, &err), err);
+	}
+	assert_int_equal(stats_of(box).flushes, before);
+	assert_true(box->log->driver->durable(box->log) < position);
+	must_commit(box, "strong", 6);
+	assert_int_equal(stats_of(box).flushes, before + 1);
+	assert_int_equal(sopi_sim_disk_unsynced(disk), 0);
+}
+
+static void a_written_tail_becomes_durable_without_another_commit(void **state)
+{
+	struct wal_box *box = *state;
+	const uint64_t position = must_submit(box, "weak", 4);
+	sop_error err = SOP_ERROR_INIT;
+
+	TEST_OK(box->log->driver->wait_written(box->log, position, &err), err);
+	TEST_OK(box->log->driver->wait_durable(box->log, position, &err), err);
+	assert_int_equal(sopi_sim_disk_unsynced(disk), 0);
+}
+
+/* 65,536 entries fill a group; the next position begins another one. */
+static void a_full_group_is_closed(void **state)
+{
+	struct wal_box *box = *state;
+	sop_error err = SOP_ERROR_INIT;
+	uint64_t position = 0;
+
+	for (int i = 0; i < (1 << 16) + 3; i++)
+		position = must_submit(box, NULL, 0);
+	assert_int_equal(position, 2 << 16 | 2);
+	TEST_OK(box->log->driver->wait_durable(box->log, position, &err), err);
+	reopen(box, 1 << 16 | 65530, 1);
+	assert_int_equal(sopi_wal_end(box->log), position);
+	{
+		struct replayed replayed;
+
+		replay(box, 1 << 16 | 65530, &replayed);
+		assert_int_equal(replayed.count, 5 + 3);
+		assert_int_equal(replayed.positions[0], 1 << 16 | 65531);
+		assert_int_equal(replayed.positions[7], 2 << 16 | 2);
+	}
+}
+
+static void huge_transactions_fit_and_their_memory_is_given_back(void **state)
+{
+	enum { HUGE = 40 << 20 };
+	struct wal_box *box = *state;
+	uint8_t *payload = test_alloc(HUGE);
+	const int64_t live = sopi_alloc_live_count();
+	struct replayed replayed;
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < HUGE; i++) {
+		payload[i] = (uint8_t)(i * 7 + i / 4096);
+		sum = sum * 31 + payload[i];
+	}
+	must_commit(box, "small", 5);
+	must_commit(box, payload, HUGE);
+	assert_true(sopi_alloc_live_count() <= live + 8); /* of the 41 pieces */
+	reopen(box, 0, 1);
+	assert_int_equal(sopi_wal_end(box->log), 2 << 16);
+	replay(box, 0, &replayed);
+	assert_int_equal(replayed.count, 2);
+	assert_int_equal(replayed.bytes, HUGE);
+	assert_int_equal(replayed.sum, sum);
+	assert_int_equal(box->log->driver->reserve(box->log, ((size_t)1 << 30) + 1, false, NULL),
+			 SOP_LIMIT);
+	free(payload);
+}
+
+static void a_group_of_nearly_a_chunk_is_one_write(void **state)
+{
+	struct wal_box *box = *state;
+	const size_t size = 200 << 10;
+	uint8_t *payload = memset(test_alloc(size), 7, size);
+	sop_error err = SOP_ERROR_INIT;
+	uint64_t position = 0;
+	uint64_t flushes;
+
+	for (int i = 0; i < 5; i++) /* all of it is reserved and in the buffer before anything is written */
+		position = must_submit(box, payload, size);
+	flushes = stats_of(box).flushes;
+	TEST_OK(box->log->driver->wait_durable(box->log, position, &err), err);
+	assert_int_equal(stats_of(box).flushes, flushes + 3); /* head of the next segment, successor, group */
+	for (int i = 0; i < 5; i++)
+		position = must_submit(box, payload, size);
+	free(payload);
+}
+
+/* ---- marks ---- */
+
+static void a_mark_proves_the_last_group_and_is_written_once(void **state)
+{
+	struct wal_box *box = *state;
+	sop_error err = SOP_ERROR_INIT;
+	uint64_t groups;
+
+	must_commit(box, "last", 4);
+	TEST_OK(sopi_wal_flush(box->log, true, &err), err);
+	groups = stats_of(box).groups;
+	assert_int_equal(groups, 2);
+	TEST_OK(sopi_wal_flush(box->log, true, &err), err);
+	TEST_OK(sopi_wal_flush(box->log, true, &err), err);
+	assert_int_equal(stats_of(box).groups, groups);
+	assert_int_equal(must_commit(box, "more", 4), 3 << 16); /* the mark took slot 2 */
+	reopen(box, 1 << 16, 1);
+	assert_int_equal(sopi_wal_end(box->log), 3 << 16);
+}
+
+static void flush_takes_everything_submitted(void **state)
+{
+	struct wal_box *box = *state;
+	const uint64_t position = must_submit(box, "buffered", 8);
+	sop_error err = SOP_ERROR_INIT;
+
+	TEST_OK(sopi_wal_flush(box->log, false, &err), err);
+	assert_true(box->log->driver->durable(box->log) == position);
+}
+
+/* ---- segments ---- */
+
+static void fill(struct wal_box *box, int commits)
+{
+	uint8_t payload[1000] = { 0 };
+
+	for (int i = 0; i < commits; i++)
+		must_commit(box, payload, sizeof payload);
+}
+
+static void trimmed_segments_are_recycled(void **state)
+{
+	struct wal_box *box = *state;
+	uint64_t position;
+	uint64_t first;
+	uint64_t used;
+
+	fill(box, 100);
+	assert_true(stats_of(box).segments > 5);
+	position = box->log->driver->durable(box->log);
+	first = sopi_wal_segment_of(box->log, position);
+	sopi_wal_trim(box->log, position, first);
+	assert_int_equal(stats_of(box).segments, 1);
+	assert_true(stats_of(box).pool_bytes >= 5 * WAL_BOX_SEGMENT_BYTES);
+	used = sopi_sim_disk_used_bytes(disk);
+	fill(box, 20);
+	assert_int_equal(sopi_sim_disk_used_bytes(disk), used); /* no new file */
+	sopi_wal_shrink(box->log, WAL_BOX_SEGMENT_BYTES);
+	assert_int_equal(stats_of(box).pool_bytes, WAL_BOX_SEGMENT_BYTES);
+	assert_true(sopi_sim_disk_used_bytes(disk) < used);
+	reopen(box, position, first);
+	assert_int_equal(sopi_wal_end(box->log), box->log->driver->durable(box->log));
+}
+
+static void segment_of_is_where_replay_begins(void **state)
+{
+	struct wal_box *box = *state;
+	uint64_t positions[60];
+	struct replayed replayed;
+
+	for (int i = 0; i < 60; i++) {
+		uint8_t payload[900] = { 0 };
+
+		positions[i] = must_commit(box, payload, sizeof payload);
+	}
+	for (int i = 0; i < 60; i += 7) {
+		const uint64_t first = sopi_wal_segment_of(box->log, positions[i]);
+
+		assert_true(sopi_wal_bytes_behind(box->log, positions[i]) >= 1024u * (size_t)(59 - i));
+		reopen(box, positions[i], first);
+		replay(box, positions[i], &replayed);
+		assert_int_equal(replayed.count, 59 - i);
+		assert_true(i == 59 || replayed.positions[0] == positions[i + 1]);
+	}
+}
+
+static void prepare_makes_the_next_segment_ahead(void **state)
+{
+	struct wal_box *box = *state;
+	int64_t calls;
+
+	sopi_wal_prepare(box->log);
+	fill(box, 6); /* more than half of it */
+	sopi_wal_prepare(box->log);
+	sopi_sim_fail(box->process, NULL);
+	fill(box, 8);
+	calls = sopi_sim_calls(box->process, SOPI_SIM_OPEN_FILE | SOPI_SIM_SYNC_FOLDER | SOPI_SIM_ALLOCATE |
+						     SOPI_SIM_RENAME | SOPI_SIM_SYNC);
+	assert_int_equal(calls, 0);
+	assert_true(stats_of(box).segments >= 2);
+}
+
+/* ---- a full disk ---- */
+
+static void a_full_disk_is_said_by_reserve_alone(void **state)
+{
+	struct wal_box *box = *state;
+	uint8_t payload[700] = { 0 };
+	sop_status status = SOP_OK;
+	uint64_t last = 0;
+	int urgent = 0;
+	sop_error err = SOP_ERROR_INIT;
+
+	sopi_sim_disk_set_quota(disk, sopi_sim_disk_used_bytes(disk) + 3 * WAL_BOX_SEGMENT_BYTES);
+	while (status == SOP_OK) {
+		const uint64_t position = wal_box_submit(box, payload, sizeof payload, &status);
+
+		if (status != SOP_OK)
+			break;
+		last = position;
+		TEST_OK(box->log->driver->wait_durable(box->log, last, &err), err);
+	}
+	assert_int_equal(status, SOP_NO_SPACE);
+	assert_false(sopi_wal_has_failed(box->log));
+	while (box->log->driver->reserve(box->log, 300, true, NULL) == SOP_OK)
+		urgent++; /* what is kept back */
+	assert_true(urgent >= 2);
+	while (urgent-- > 0)
+		box->log->driver->unreserve(box->log, 300);
+	sopi_wal_trim(box->log, last, sopi_wal_segment_of(box->log, last));
+	must_commit(box, payload, sizeof payload);
+}
+
+/* ---- failures ---- */
+
+static void fail_from_now_on(struct wal_box *box, unsigned calls)
+{
+	const struct sopi_sim_fault fault = { .calls = calls, .for_ever = true, .os_errno = EIO };
+
+	sopi_sim_fail(box->process, &fault);
+}
+
+static void a_failed_write_is_unknown_and_ends_the_log(void **state)
+{
+	struct wal_box *box = *state;
+	const uint64_t durable = must_commit(box, "before", 6);
+	const uint64_t lost = must_submit(box, "lost", 4);
+	sop_error err = SOP_ERROR_INIT;
+
+	fail_from_now_on(box, SOPI_SIM_WRITE | SOPI_SIM_ANY_SYNC);
+	TEST_STATUS(box->log->driver->wait_durable(box->log, lost, &err), SOP_UNKNOWN, err);
+	sopi_sim_fail(box->process, NULL); /* the disk is well again; the log is not */
+	TEST_STATUS(box->log->driver->wait_durable(box->log, lost, &err), SOP_UNKNOWN, err);
+	TEST_OK(box->log->driver->wait_durable(box->log, durable, &err), err);
+	TEST_STATUS(box->log->driver->reserve(box->log, 1, false, &err), SOP_FAILED, err);
+	TEST_STATUS(sopi_wal_flush(box->log, true, &err), SOP_FAILED, err);
+	assert_true(sopi_wal_has_failed(box->log));
+	assert_int_equal(sopi_sim_calls(box->process, SOPI_SIM_WRITE | SOPI_SIM_ANY_SYNC), 0);
+}
+
+static void out_of_memory_is_said_by_reserve_and_leaks_nothing(void **state)
+{
+	struct wal_box *box = *state;
+	uint8_t payload[3000] = { 0 };
+
+	for (int64_t n = 0; n < 40; n++) {
+		sop_status status;
+		uint64_t position;
+
+		sopi_alloc_fail_after(n % 8, false);
+		position = wal_box_submit(box, payload, sizeof payload, &status);
+		sopi_alloc_fail_after(-1, false);
+		assert_true(status == SOP_OK || status == SOP_NO_MEMORY);
+		if (status == SOP_OK)
+			assert_int_equal(box->log->driver->wait_durable(box->log, position, NULL), SOP_OK);
+	}
+	assert_false(sopi_wal_has_failed(box->log));
+}
+
+static void out_of_memory_in_recovery_is_said_and_leaks_nothing(void **state)
+{
+	struct wal_box *box = *state;
+	sop_status status = SOP_NO_MEMORY;
+	int64_t live;
+
+	fill(box, 30);
+	box->log->driver->close(box->log);
+	box->log = NULL;
+	live = sopi_alloc_live_count();
+	for (int64_t n = 0; status != SOP_OK; n++) {
+		sop_error err = SOP_ERROR_INIT;
+
+		assert_int_equal(sopi_alloc_live_count(), live);
+		sopi_alloc_fail_after(n, false);
+		status = wal_box_open(box, &err);
+		sopi_alloc_fail_after(-1, false);
+		assert_true(status == SOP_OK || status == SOP_NO_MEMORY);
+	}
+	assert_int_equal(sopi_wal_end(box->log), 30 << 16);
+}
+
+/* ---- verification ---- */
+
+static bool count_problem(void *arg, const char *file, int64_t offset, const char *kind, const char *message)
+{
+	assert_true(strlen(file) != 0 && offset >= 0 && strlen(kind) != 0 && strlen(message) != 0);
+	++*(int *)arg;
+	return true;
+}
+
+static void flip(struct wal_box *box, const char *name, uint64_t place)
+{
+	struct sopi_file *file = NULL;
+	sop_error err = SOP_ERROR_INIT;
+	uint8_t byte;
+	size_t got;
+
+	TEST_OK(sopi_folder_open_file(box->folder, name, SOPI_FILE_READ | SOPI_FILE_WRITE, &file, &err),
+		err);
+	TEST_OK(sopi_file_read(file, place, &byte, 1, &got, &err), err);
+	byte ^= 0x20;
+	TEST_OK(sopi_file_write(file, place, &byte, 1, &err), err);
+	sopi_file_close(file);
+}
+
+static void verify_finds_every_damaged_segment(void **state)
+{
+	struct wal_box *box = *state;
+	sop_error err = SOP_ERROR_INIT;
+	int problems = 0;
+
+	fill(box, 50);
+	TEST_OK(sopi_wal_verify(box->log, count_problem, &problems, &err), err);
+	assert_int_equal(problems, 0);
+	flip(box, "log/0000000000000001.log", 5000);
+	flip(box, "log/0000000000000003.log", 9000);
+	TEST_OK(sopi_wal_verify(box->log, count_problem, &problems, &err), err);
+	assert_int_equal(problems, 2);
+}
+
+struct verifying {
+	struct wal_box *box;
+	_Atomic bool done;
+};
+
+static void verify_or_append(size_t index, void *arg)
+{
+	struct verifying *verifying = arg;
+	struct wal_box *box = verifying->box;
+	int problems = 0;
+	uint8_t payload[2000] = { 0 };
+
+	while (index == 0 && !verifying->done)
+		if (sopi_wal_verify(box->log, count_problem, &problems, NULL) != SOP_OK || problems != 0)
+			test_note_failure("verification found %d problems in a sound log", problems);
+	for (uint64_t i = 0; index == 1 && i < test_scaled(300); i++) {
+		sop_status status;
+		const uint64_t position = wal_box_submit(box, payload, i % sizeof payload, &status);
+
+		if (status != SOP_OK || box->log->driver->wait_durable(box->log, position, NULL) != SOP_OK)
+			test_note_failure("a commit failed");
+		if (i % 16 == 0)
+			sopi_wal_trim(box->log, position, sopi_wal_segment_of(box->log, position));
+	}
+	if (index == 1)
+		verifying->done = true;
+}
+
+static void verify_runs_beside_commits_and_recycling(void **state)
+{
+	struct verifying verifying = { .box = *state };
+
+	test_run_threads(2, verify_or_append, &verifying);
+	TEST_NO_FAILURES();
+}
+
+/* ---- many threads ---- */
+
+struct mixing {
+	struct wal_box *box;
+	_Atomic uint64_t answered;
+};
+
+static void commit_mixed(size_t index, void *arg)
+{
+	struct mixing *mixing = arg;
+	struct wal_box *box = mixing->box;
+	struct test_rng rng;
+	uint8_t payload[3000] = { 0 };
+
+	test_rng_init(&rng, test_seed(), index);
+	for (uint64_t i = 0; i < test_scaled(400); i++) {
+		const bool durable = test_rng_once_in(&rng, 2);
+		sop_status status;
+		const uint64_t position = wal_box_submit(
+			box, payload, (size_t)test_rng_below(&rng, sizeof payload), &status);
+
+		if (status == SOP_OK)
+			status = durable ? box->log->driver->wait_durable(box->log, position, NULL)
+					 : box->log->driver->wait_written(box->log, position, NULL);
+		if (status != SOP_OK)
+			test_note_failure("thread %zu: %s", index, sop_status_name(status));
+		if (durable && box->log->driver->durable(box->log) < position)
+			test_note_failure("thread %zu: answered and not durable", index);
+		if (test_rng_once_in(&rng, 50))
+			(void)sopi_wal_flush(box->log, true, NULL);
+		if (test_rng_once_in(&rng, 50))
+			sopi_wal_prepare(box->log);
+		if (index == 0 && i % 50 == 49) {
+			const uint64_t checkpoint = box->log->driver->durable(box->log);
+
+			sopi_wal_trim(box->log, checkpoint, sopi_wal_segment_of(box->log, checkpoint));
+		}
+	}
+}
+
+static void threads_of_every_durability_mix(void **state)
+{
+	struct mixing mixing = { .box = *state };
+
+	test_run_threads(6, commit_mixed, &mixing);
+	TEST_NO_FAILURES();
+}
+
+/* ---- the acceptance suite ---- */
+
+static struct sopi_folder *folder; /* where the logs of the suite are made */
+static const struct sopi_platform *platform;
+
+static sop_status open_in_folder(sopi_mutex *commit_mutex, struct sopi_log **out, sop_error *err)
+{
+	const struct sopi_wal_options options = { .platform = platform,
+						  .folder = folder,
+						  .commit_mutex = commit_mutex,
+						  .epoch = 1,
+						  .segment_bytes = 64 << 10,
+						  .segment_bytes_max = 1 << 20,
+						  .pool_bytes_max = 1 << 20 };
+
+	return sopi_wal_create(&options, out, err);
+}
+
+static int run_acceptance(const char *name, const struct sopi_platform *on, const char *path)
+{
+	sop_error err = SOP_ERROR_INIT;
+	int failed = 1;
+
+	platform = on;
+	if (sopi_files_open_folder(on->files, path, SOPI_FOLDER_CREATE, &folder, &err) == SOP_OK &&
+	    sopi_folder_make(folder, "log", &err) == SOP_OK)
+		failed = log_acceptance_run(name, open_in_folder);
+	else
+		(void)fprintf(stderr, "%s: %s\n", name, err.message);
+	sopi_folder_close(folder);
+	return failed;
+}
+
+static int run_on_simulation(const char *name, size_t direct_bytes)
+{
+	struct sopi_sim_disk *fresh = sopi_sim_disk_new();
+	struct sopi_sim_process *process = sopi_sim_process_new(fresh, NULL, 1);
+	int failed;
+
+	sopi_sim_disk_set_direct(fresh, direct_bytes);
+	failed = run_acceptance(name, sopi_sim_platform(process), "/db");
+	sopi_sim_process_free(process);
+	sopi_sim_disk_free(fresh);
+	return failed;
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+	(void)status;
+	(void)kind;
+	(void)place;
+	return remove(path);
+}
+
+static int run_on_host(void)
+{
+	char place[] = "/tmp/sop-log-XXXXXX";
+	char path[64];
+	int failed;
+
+	if (mkdtemp(place) == NULL)
+		return 1;
+	(void)snprintf(path, sizeof path, "%s/db", place);
+	failed = run_acceptance("log_wal.acceptance.host", sopi_platform_posix(), path);
+	(void)nftw(place, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return failed;
+}
+
+int main(int argc, char **argv)
+{
+#define WAL_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		WAL_TEST(one_flush_makes_a_group_durable),
+		WAL_TEST(what_is_written_costs_no_flush_and_the_next_flush_is_for_all),
+		WAL_TEST(a_written_tail_becomes_durable_without_another_commit),
+		WAL_TEST(a_full_group_is_closed),
+		WAL_TEST(huge_transactions_fit_and_their_memory_is_given_back),
+		WAL_TEST(a_group_of_nearly_a_chunk_is_one_write),
+		WAL_TEST(a_mark_proves_the_last_group_and_is_written_once),
+		WAL_TEST(flush_takes_everything_submitted),
+		WAL_TEST(trimmed_segments_are_recycled),
+		WAL_TEST(segment_of_is_where_replay_begins),
+		WAL_TEST(prepare_makes_the_next_segment_ahead),
+		WAL_TEST(a_full_disk_is_said_by_reserve_alone),
+		WAL_TEST(a_failed_write_is_unknown_and_ends_the_log),
+		WAL_TEST(out_of_memory_is_said_by_reserve_and_leaks_nothing),
+		WAL_TEST(out_of_memory_in_recovery_is_said_and_leaks_nothing),
+		WAL_TEST(verify_finds_every_damaged_segment),
+		WAL_TEST(verify_runs_beside_commits_and_recycling),
+		WAL_TEST(threads_of_every_durability_mix),
+	};
+
+	test_begin(argc, argv);
+	return cmocka_run_group_tests_name("log_wal", tests, NULL, NULL) +
+	       run_on_simulation("log_wal.acceptance.direct", 4096) +
+	       run_on_simulation("log_wal.acceptance.direct512", 512) +
+	       run_on_simulation("log_wal.acceptance.cached", 0) + run_on_host();
+}
