@@ -51,6 +51,7 @@ struct sopi_packs {
 	size_t count;
 	size_t capacity;
 	struct pack_file *open[SOPI_PACK_DESCRIPTORS_MAX]; /* NULL: free */
+	size_t open_max; /* at least 1; fewer where the process has not so many */
 	uint64_t tick;
 	_Atomic bool folder_durable[PACK_FOLDERS]; /* name of blobs/xx, by us */
 };
@@ -91,6 +92,14 @@ sop_status pack_pin(struct sopi_packs *packs, uint64_t id, struct pack_pin *pin,
 
 /* One user less, with its use of the descriptor. */
 void pack_unpin(struct sopi_packs *packs, struct pack_file *file);
+
+/* Did a call fail because the process has no more descriptors, and were some closed that were kept? Then it is worth
+ * another try; true a few times only, since we keep fewer from then on. */
+bool pack_made_room(struct sopi_packs *packs, sop_status status, const sop_error *problem);
+
+/* Opens a file, with that. */
+sop_status pack_open_file(struct sopi_packs *packs, const char *path, unsigned flags,
+			  struct sopi_file **out, sop_error *err);
 
 void pack_path(uint64_t id, enum sopi_pack_kind kind, char path[SOPI_PATH_BYTES_MAX + 1]);
 
