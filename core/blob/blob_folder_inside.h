@@ -8,6 +8,8 @@
 
 #include <stdatomic.h>
 
+_Static_assert((int)SOPI_VALUE_FRAME_BYTES == (int)SOPI_PACK_FRAME_BYTES, "one frame, two names");
+
 #define PACKS_FOLDER "blobs"
 #define PACK_END_MAX ((uint64_t)UINT32_MAX) /* offsets in the registry have 32 bits */
 
