@@ -13,6 +13,7 @@ sop_status sopi_packs_open(const struct sopi_platform *platform, struct sopi_fol
 	sopi_mutex_init(&packs->mutex);
 	sopi_cond_init(&packs->changed);
 	packs->folder = folder;
+	packs->open_max = SOPI_PACK_DESCRIPTORS_MAX;
 	packs->next_id = first_id != 0 ? first_id : 1; /* 0 means nowhere */
 	*out = packs;
 	return SOP_OK;

@@ -14,7 +14,8 @@ struct sopi_packs; /* all packs of one database */
 struct sopi_pack; /* one that is being written */
 
 enum {
-	SOPI_PACK_DESCRIPTORS_MAX = 64, /* files kept open, least recently used closed first */
+	SOPI_PACK_DESCRIPTORS_MAX = 64, /* files kept open for reading, least recently used closed first; fewer where the
+					 * process has few. A pack that is written has one more, its own */
 	SOPI_VALUE_ALONE_BYTES = 1 << 20, /* a larger value has a file of its own */
 	SOPI_VALUE_FRAME_BYTES = 40, /* before a value */
 };
@@ -22,6 +23,8 @@ enum {
 /* first_id: no pack has an id at or above it. The folder blobs/ is there. */
 sop_status sopi_packs_open(const struct sopi_platform *platform, struct sopi_folder *folder,
 			   uint64_t first_id, struct sopi_packs **out, sop_error *err);
+
+/* REQUIRES: nobody reads or writes. Takes NULL. */
 void sopi_packs_close(struct sopi_packs *packs);
 
 /* The id that the next pack gets; ids are never used twice. For the manifest. */
@@ -40,7 +43,9 @@ sop_status sopi_pack_begin(struct sopi_packs *packs, enum sopi_pack_kind kind, u
 
 /* Adds a blob; key is its key in the registry and goes into the pack's index. NODES: the bytes as they are, a whole
  * node page. VALUES, VALUE: a frame with magic, format, key, length and checksum is put before them, and the place is
- * that of the frame with the value. The place can be read at once. NO_SPACE, IO. */
+ * that of the frame with the value. The place can be read at once. VALUE: once, and nobody may name the place before the
+ * pack is finished. LIMIT: the pack would pass 4 GiB, or the value 1 GiB; nothing was done then. NO_SPACE, IO: the pack is
+ * given up, whatever comes after fails. */
 sop_status sopi_pack_append(struct sopi_pack *pack, uint64_t key, sop_bytes blob,
 			    struct sopi_place *place, sop_error *err);
 
@@ -78,7 +83,9 @@ void sopi_packs_path(struct sopi_packs *packs, uint64_t id, char path[SOPI_PATH_
 /* Raises (or lowers) the live bytes of the pack that holds `place` by place->length. */
 void sopi_packs_live(struct sopi_packs *packs, const struct sopi_place *place, bool lives);
 
-/* Copies what is known of all packs to *entries (freed by the caller with sopi_free), ascending by id. */
+/* Copies what is known of all packs to *entries (freed by the caller with sopi_free), ascending by id. Of one that is
+ * being written that is what syncs have made durable; as long as this is nothing, a crash may lose the file, and it is
+ * left out. */
 sop_status sopi_packs_list(struct sopi_packs *packs, struct sopi_pack_entry **entries,
 			   size_t *count, sop_error *err);
 
@@ -96,11 +103,14 @@ sop_status sopi_packs_each(struct sopi_packs *packs, uint64_t id, sopi_pack_fn f
 			   sop_error *err);
 
 /* Removes files below blobs/ that have the name of a pack but are none that is known. Names that mean nothing are left
- * alone and told to `unknown` (may be NULL). Called at open, after replay. */
+ * alone and told to `unknown` (may be NULL). From packs of values that were never finished it cuts off what lies behind
+ * their known blobs, so that verify takes anything there for damage. Called at open, after replay, when everything that
+ * manifest and log name is adopted. CORRUPT, IO, NO_MEMORY. */
 sop_status sopi_packs_sweep(struct sopi_packs *packs, void (*unknown)(void *arg, const char *path),
 			    void *arg, sop_error *err);
 
-/* Checks head, index, checksums of all blobs of one pack; tells `found` of each problem, which returns false to stop. */
+/* Checks head, index, checksums of all blobs of one pack; tells `found` of each problem, which returns false to stop.
+ * After a sweep; beside writers and readers. NOT_FOUND, IO, NO_MEMORY: it could not be checked. */
 sop_status sopi_packs_verify(struct sopi_packs *packs, uint64_t id,
 			     bool (*found)(void *arg, const char *file, int64_t offset,
 					   const char *kind, const char *message),

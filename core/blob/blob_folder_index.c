@@ -38,6 +38,10 @@ sop_status pack_read_footer(const struct pack_pin *pin, struct sopi_pack_footer 
 	if (footer->total_bytes < pin->total)
 		return pack_damaged(pin->file, from.offset, err,
 				    "the footer of the pack denies blobs that are known");
+	if (footer->total_bytes > PACK_END_MAX ||
+	    footer->index_length > footer->total_bytes + PACK_INDEX_SLACK_BYTES)
+		return pack_damaged(pin->file, from.offset, err,
+				    "the footer of the pack names more than a pack can hold");
 	return SOP_OK;
 }
 

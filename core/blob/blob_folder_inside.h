@@ -8,11 +8,14 @@
 
 #include <stdatomic.h>
 
+_Static_assert((int)SOPI_VALUE_FRAME_BYTES == (int)SOPI_PACK_FRAME_BYTES, "one frame, two names");
+
 #define PACKS_FOLDER "blobs"
 #define PACK_END_MAX ((uint64_t)UINT32_MAX) /* offsets in the registry have 32 bits */
 
 enum {
 	PACK_VALUE_BYTES_MAX = 1 << 30,
+	PACK_INDEX_SLACK_BYTES = 1 << 16, /* an entry is smaller than any page or frame, but for very few */
 	PACK_TAIL_BYTES = 1 << 20, /* of nodes collected before they are written */
 	PACK_FOLDERS = 256,
 };
@@ -51,6 +54,7 @@ struct sopi_packs {
 	size_t count;
 	size_t capacity;
 	struct pack_file *open[SOPI_PACK_DESCRIPTORS_MAX]; /* NULL: free */
+	size_t open_max; /* at least 1; fewer where the process has not so many */
 	uint64_t tick;
 	_Atomic bool folder_durable[PACK_FOLDERS]; /* name of blobs/xx, by us */
 };
@@ -91,6 +95,14 @@ sop_status pack_pin(struct sopi_packs *packs, uint64_t id, struct pack_pin *pin,
 
 /* One user less, with its use of the descriptor. */
 void pack_unpin(struct sopi_packs *packs, struct pack_file *file);
+
+/* Did a call fail because the process has no more descriptors, and were some closed that were kept? Then it is worth
+ * another try; true a few times only, since we keep fewer from then on. */
+bool pack_made_room(struct sopi_packs *packs, sop_status status, const sop_error *problem);
+
+/* Opens a file, with that. */
+sop_status pack_open_file(struct sopi_packs *packs, const char *path, unsigned flags,
+			  struct sopi_file **out, sop_error *err);
 
 void pack_path(uint64_t id, enum sopi_pack_kind kind, char path[SOPI_PATH_BYTES_MAX + 1]);
 

@@ -169,7 +169,7 @@ static void cut_off(struct sopi_packs *packs, const struct pack_file *file, uint
 	struct sopi_file *handle = NULL;
 
 	pack_path(file->id, file->kind, path);
-	if (sopi_folder_open_file(packs->folder, path, SOPI_FILE_WRITE, &handle, NULL) == SOP_OK)
+	if (pack_open_file(packs, path, SOPI_FILE_WRITE, &handle, NULL) == SOP_OK)
 		(void)sopi_file_resize(handle, size, NULL);
 	sopi_file_close(handle);
 }
@@ -198,7 +198,8 @@ static sop_status tidy_end(struct sopi_packs *packs, uint64_t id, sop_error *err
 	return status;
 }
 
-/* Nothing behind the known blobs, or exactly what one value needs: the file need not be opened. */
+/* Nothing behind the known blobs, or exactly what one value needs, whose pack nobody names before it is finished: the
+ * file need not be opened. */
 static bool has_plain_size(const struct pack_file *file)
 {
 	const uint64_t blobs_end = SOPI_PACK_HEAD_BYTES + file->total_bytes;

@@ -5,6 +5,19 @@
 
 #include <stdio.h>
 
+/* Repeated only where the folder could not even be opened. */
+static sop_status sync_folder(struct sopi_packs *packs, const char *path, sop_error *err)
+{
+	sop_error unasked = SOP_ERROR_INIT;
+	sop_error *problem = err != NULL ? err : &unasked;
+	sop_status status;
+
+	do
+		status = sopi_folder_sync(packs->folder, path, problem);
+	while (pack_made_room(packs, status, problem));
+	return status;
+}
+
 sop_status pack_sync_name(struct sopi_packs *packs, uint64_t id, sop_error *err)
 {
 	const unsigned number = (unsigned)(id % PACK_FOLDERS);
@@ -12,10 +25,10 @@ sop_status pack_sync_name(struct sopi_packs *packs, uint64_t id, sop_error *err)
 
 	(void)snprintf(path, sizeof path, PACKS_FOLDER "/%02x", number);
 	if (!SOPI_PLANTED(SOPI_PLANT_PACK_NO_FOLDER_SYNC))
-		SOP_TRY(sopi_folder_sync(packs->folder, path, err));
+		SOP_TRY(sync_folder(packs, path, err));
 	/* A folder that was there before we came may owe its place to a process that died before it synced. */
 	if (!packs->folder_durable[number] && !SOPI_PLANTED(SOPI_PLANT_PACK_NO_PARENT_SYNC))
-		SOP_TRY(sopi_folder_sync(packs->folder, PACKS_FOLDER, err));
+		SOP_TRY(sync_folder(packs, PACKS_FOLDER, err));
 	packs->folder_durable[number] = true;
 	return SOP_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -166,27 +167,74 @@ void pack_unpin(struct sopi_packs *packs, struct pack_file *file)
 
 /* ---- opening ---------------------------------------------------------------------------------- */
 
-/* A place for one more descriptor, or NULL; *evicted receives what is to be closed for it. */
-static struct pack_file **free_place_locked(struct sopi_packs *packs, struct sopi_file **evicted)
+/* The place of the descriptor that is least recently used and pinned by nobody, or NULL. */
+static struct pack_file **oldest_locked(struct sopi_packs *packs)
 {
 	struct pack_file **oldest = NULL;
 
 	for (size_t i = 0; i < SOPI_PACK_DESCRIPTORS_MAX; i++) {
 		struct pack_file **at = &packs->open[i];
 
-		if (*at == NULL)
-			return at;
-		if ((*at)->pins == 0 && !(*at)->opening &&
+		if (*at != NULL && (*at)->pins == 0 && !(*at)->opening &&
 		    (oldest == NULL || (*at)->used < (*oldest)->used))
 			oldest = at;
 	}
-	if (oldest != NULL)
-		*evicted = take_handle_locked(packs, *oldest);
 	return oldest;
 }
 
-/* Opens the file in its place of packs->open. The mutex is held before and after, not meanwhile. */
-static sop_status open_locked(struct sopi_packs *packs, struct pack_file *file, sop_error *err)
+/* A place for one more descriptor, or NULL; *evicted receives what is to be closed for it. */
+static struct pack_file **free_place_locked(struct sopi_packs *packs, struct sopi_file **evicted)
+{
+	struct pack_file **place = NULL;
+	size_t used = 0;
+
+	for (size_t i = 0; i < SOPI_PACK_DESCRIPTORS_MAX; i++) {
+		if (packs->open[i] == NULL)
+			place = &packs->open[i];
+		else
+			used++;
+	}
+	if (used < packs->open_max)
+		return place;
+	place = oldest_locked(packs);
+	if (place != NULL)
+		*evicted = take_handle_locked(packs, *place);
+	return place;
+}
+
+bool pack_made_room(struct sopi_packs *packs, sop_status status, const sop_error *problem)
+{
+	struct sopi_file *evicted[SOPI_PACK_DESCRIPTORS_MAX];
+	struct pack_file **oldest;
+	size_t count = 0;
+
+	if (status != SOP_IO || (problem->os_errno != EMFILE && problem->os_errno != ENFILE))
+		return false;
+	sopi_mutex_lock(&packs->mutex);
+	while (count < (packs->open_max + 1) / 2 && (oldest = oldest_locked(packs)) != NULL)
+		evicted[count++] = take_handle_locked(packs, *oldest);
+	packs->open_max -= packs->open_max / 2; /* the process has fewer than we would like */
+	sopi_mutex_unlock(&packs->mutex);
+	for (size_t i = 0; i < count; i++)
+		sopi_file_close(evicted[i]);
+	return count != 0;
+}
+
+sop_status pack_open_file(struct sopi_packs *packs, const char *path, unsigned flags,
+			  struct sopi_file **out, sop_error *err)
+{
+	sop_error unasked = SOP_ERROR_INIT;
+	sop_error *problem = err != NULL ? err : &unasked;
+	sop_status status;
+
+	do
+		status = sopi_folder_open_file(packs->folder, path, flags, out, problem);
+	while (pack_made_room(packs, status, problem));
+	return status;
+}
+
+/* Opens the file in its place of packs->open. The mutex is held after, not before. */
+static sop_status open_unlocked(struct sopi_packs *packs, struct pack_file *file, sop_error *err)
 {
 	char path[SOPI_PATH_BYTES_MAX + 1];
 	struct sopi_file *handle = NULL;
@@ -194,21 +242,20 @@ static sop_status open_locked(struct sopi_packs *packs, struct pack_file *file, 
 	sop_status status;
 
 	pack_path(file->id, file->kind, path);
-	status = sopi_folder_open_file(packs->folder, path, SOPI_FILE_READ, &handle, err);
+	status = pack_open_file(packs, path, SOPI_FILE_READ, &handle, err);
 	if (status == SOP_NOT_FOUND)
 		status = sopi_fail_file(err, SOP_CORRUPT, path, -1, 0,
 					"the file [%s] of the database is missing", path);
 	if (status == SOP_OK)
 		status = sopi_file_size(handle, &size, err);
-	sopi_mutex_lock(&packs->mutex);
-	if (status == SOP_OK) {
-		file->handle = handle;
-		file->size = size;
-		return SOP_OK;
+	if (status != SOP_OK) {
+		sopi_file_close(handle);
+		handle = NULL;
 	}
-	sopi_mutex_unlock(&packs->mutex);
-	sopi_file_close(handle);
 	sopi_mutex_lock(&packs->mutex);
+	file->handle = handle;
+	if (handle != NULL)
+		file->size = size;
 	return status;
 }
 
@@ -232,7 +279,7 @@ static sop_status acquire_locked(struct sopi_packs *packs, struct pack_file *fil
 	file->opening = true;
 	sopi_mutex_unlock(&packs->mutex);
 	sopi_file_close(evicted);
-	status = open_locked(packs, file, err);
+	status = open_unlocked(packs, file, err);
 	file->opening = false;
 	if (status != SOP_OK)
 		(void)take_handle_locked(packs, file);

@@ -89,14 +89,14 @@ static sop_status create(struct sopi_pack *pack, sop_error *err)
 	sop_status status;
 
 	pack_path(pack->file->id, pack->file->kind, path);
-	status = sopi_folder_open_file(folder, path, flags, &pack->handle, err);
+	status = pack_open_file(pack->packs, path, flags, &pack->handle, err);
 	if (status != SOP_NOT_FOUND)
 		return status;
 	(void)snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(path, '/') - path), path);
 	status = sopi_folder_make(folder, parent, err);
 	if (status != SOP_OK && status != SOP_EXISTS) /* another thread was faster */
 		return status;
-	return sopi_folder_open_file(folder, path, flags, &pack->handle, err);
+	return pack_open_file(pack->packs, path, flags, &pack->handle, err);
 }
 
 /* Makes the file, with the first id whose name is free: an orphan that could not be removed may have one. */

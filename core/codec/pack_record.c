@@ -39,7 +39,8 @@ static sop_status check(const uint8_t *record, size_t size, size_t wanted, const
 {
 	if (size < wanted)
 		return DAMAGED(from, size, err, "%s is cut off", what);
-	if (memcmp(record, magic, 4) != 0)
+	/* There is no format 0: the sector behind the magic is torn off. */
+	if (memcmp(record, magic, 4) != 0 || record[AT_FORMAT] == 0)
 		return DAMAGED(from, 0, err, "%s is not here", what);
 	if (record[AT_FORMAT] != SOPI_PACK_FORMAT)
 		return sopi_fail_file(err, SOP_UNSUPPORTED, from->file,

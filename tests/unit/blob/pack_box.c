@@ -168,6 +168,11 @@ sop_status box_put(struct sopi_pack *pack, struct thing *thing, sop_error *err)
 	return status;
 }
 
+static bool same(const sop_buf *a, const sop_buf *b)
+{
+	return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
 sop_status box_look(struct sopi_packs *packs, const struct thing *thing, sop_error *err)
 {
 	sop_buf expected = SOP_BUF_INIT;
@@ -185,8 +190,7 @@ sop_status box_look(struct sopi_packs *packs, const struct thing *thing, sop_err
 	} else {
 		status = sopi_packs_read_value(packs, thing->key, &thing->place, &found, err);
 	}
-	if (status == SOP_OK &&
-	    (found.size != expected.size || memcmp(found.data, expected.data, found.size) != 0))
+	if (status == SOP_OK && !same(&found, &expected))
 		test_note_failure("wrong bytes for key %llu", (unsigned long long)thing->key);
 	if (status != SOP_OK && found.size != 0 && !thing->node)
 		test_note_failure("bytes in spite of an error");
