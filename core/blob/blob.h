@@ -32,6 +32,7 @@ struct sopi_pack_entry {
 	uint8_t kind; /* sopi_pack_kind */
 	uint64_t total_bytes; /* of blobs */
 	uint64_t live_bytes; /* of blobs that the registry names */
+	bool writing; /* more may be appended to it: not part of a manifest */
 };
 
 #endif

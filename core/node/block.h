@@ -74,6 +74,7 @@ struct sopi_value {
 	uint64_t pack; /* where it was written, until a checkpoint has registered it; 0: ask the registry */
 	uint32_t offset;
 	uint32_t length;
+	void *fresh; /* the backend's, until then */
 	bool committed; /* the tree owns it */
 };
 

@@ -1,0 +1,329 @@
+/* Giving space back: living blobs of packs that are mostly dead are written again, so that the packs can go, and the
+ * nodes of dropped stores are taken out of the registry. */
+#include "backend/inredfs.h"
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	REWRITTEN_BYTES_MAX = 128 << 20, /* of living blobs, in one checkpoint */
+	THOROUGH_DEAD_PERCENT = 10, /* of a pack, to be rewritten by gc */
+	CHILDREN_FIRST = 64,
+};
+
+sop_status sopi_extra_add(struct sopi_inredfs *fs, const struct sopi_registry_entry *entry, sop_error *err)
+{
+	if (fs->extra_count == fs->extra_capacity) {
+		const size_t capacity = fs->extra_capacity + fs->extra_capacity / 2 + 64;
+		void *grown = fs->extra;
+
+		SOP_TRY(sopi_realloc(&grown, capacity * sizeof *fs->extra, err));
+		fs->extra = grown;
+		fs->extra_capacity = capacity;
+	}
+	fs->extra[fs->extra_count++] = *entry;
+	return SOP_OK;
+}
+
+/* ---- which packs -------------------------------------------------------------------------------- */
+
+static uint64_t dead_bytes(const struct sopi_pack_entry *pack)
+{
+	return pack->total_bytes > pack->live_bytes ? pack->total_bytes - pack->live_bytes : 0;
+}
+
+static bool is_small(const struct sopi_pack_entry *pack)
+{
+	return pack->total_bytes < SOPI_NODE_PACK_BYTES / 4;
+}
+
+/* Most dead first, by share. */
+static int compare_packs(const void *a, const void *b)
+{
+	const struct sopi_pack_entry *x = a, *y = b;
+	const double share_x = (double)x->live_bytes / (double)(x->total_bytes + 1);
+	const double share_y = (double)y->live_bytes / (double)(y->total_bytes + 1);
+
+	if (share_x != share_y)
+		return share_x < share_y ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Leaves those that may be rewritten: not one that is being written, and no value of its own file. */
+static size_t keep_candidates(struct sopi_pack_entry *packs, size_t count, uint64_t *total, uint64_t *dead,
+			      size_t *small)
+{
+	size_t kept = 0;
+
+	*total = *dead = 0;
+	*small = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (packs[i].writing || packs[i].live_bytes == 0 || packs[i].kind == SOPI_PACK_VALUE)
+			continue;
+		*total += packs[i].total_bytes;
+		*dead += dead_bytes(&packs[i]);
+		*small += is_small(&packs[i]) ? 1 : 0;
+		packs[kept++] = packs[i];
+	}
+	return kept;
+}
+
+/* Chooses the packs to rewrite: they come to the front of the list; returns how many. */
+static size_t choose(struct sopi_pack_entry *packs, size_t count, bool thoroughly)
+{
+	uint64_t total, dead, rewritten = 0;
+	size_t small, chosen = 0;
+	bool merge;
+
+	count = keep_candidates(packs, count, &total, &dead, &small);
+	merge = small > SOPI_SMALL_PACKS_MAX || (thoroughly && small > 1);
+	if (!merge && !thoroughly && dead * 100 <= total * SOPI_DEAD_PERCENT)
+		return 0;
+	qsort(packs, count, sizeof *packs, compare_packs);
+	for (size_t i = 0; i < count && rewritten < REWRITTEN_BYTES_MAX; i++) {
+		const bool mostly_dead = dead_bytes(&packs[i]) * 100 > packs[i].total_bytes * THOROUGH_DEAD_PERCENT;
+
+		if (!(merge && is_small(&packs[i])) &&
+		    !(mostly_dead && (thoroughly || dead * 100 > total * (SOPI_DEAD_PERCENT / 2))))
+			continue;
+		dead -= dead_bytes(&packs[i]);
+		rewritten += packs[i].live_bytes;
+		packs[chosen++] = packs[i];
+	}
+	return chosen;
+}
+
+/* ---- rewriting ----------------------------------------------------------------------------------- */
+
+/* Where living blobs go. */
+struct rewriting {
+	struct sopi_inredfs *fs;
+	const struct sopi_registry_entry *skip;
+	size_t skip_count;
+	struct sopi_pack *nodes; /* NULL: not begun */
+	struct sopi_pack *values;
+	struct sopi_registry_entry *blobs; /* of one pack: keys and places */
+	size_t blob_count;
+	size_t blob_capacity;
+	sop_buf room;
+};
+
+static bool is_skipped(const struct rewriting *r, uint64_t key)
+{
+	size_t low = 0, high = r->skip_count;
+
+	while (low < high) {
+		const size_t middle = (low + high) / 2;
+
+		if (r->skip[middle].key < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < r->skip_count && r->skip[low].key == key;
+}
+
+static sop_status list_blob(void *arg, uint64_t key, const struct sopi_place *place, sop_error *err)
+{
+	struct rewriting *r = arg;
+
+	if (r->blob_count == r->blob_capacity) {
+		const size_t capacity = r->blob_capacity + r->blob_capacity / 2 + 256;
+		void *grown = r->blobs;
+
+		SOP_TRY(sopi_realloc(&grown, capacity * sizeof *r->blobs, err));
+		r->blobs = grown;
+		r->blob_capacity = capacity;
+	}
+	r->blobs[r->blob_count++] = sopi_entry_of_place(key, place, 0);
+	return SOP_OK;
+}
+
+static sop_status read_node(struct rewriting *r, const struct sopi_registry_entry *entry, sop_error *err)
+{
+	const struct sopi_place place = sopi_place_of_entry(entry);
+	char path[SOPI_PATH_BYTES_MAX + 1];
+	const struct sopi_page_origin from = { path, (int64_t)place.offset };
+
+	r->room.size = 0;
+	sopi_packs_path(r->fs->packs, place.pack, path);
+	SOP_TRY(sopi_packs_read(r->fs->packs, &place, &r->room, err));
+	return sopi_page_verify((sop_bytes){ r->room.data, r->room.size }, NULL, &from, err);
+}
+
+/* Writes one living blob again. */
+static sop_status rewrite_blob(struct rewriting *r, const struct sopi_registry_entry *entry, sop_error *err)
+{
+	const bool is_node = sopi_registry_kind(entry->key) == SOPI_KEY_NODE;
+	const struct sopi_place place = sopi_place_of_entry(entry);
+	struct sopi_pack **pack = is_node ? &r->nodes : &r->values;
+	struct sopi_registry_entry moved;
+	struct sopi_place to;
+
+	SOP_TRY(is_node ? read_node(r, entry, err)
+			: sopi_packs_read_value(r->fs->packs, entry->key, &place, &r->room, err));
+	if (*pack != NULL && sopi_pack_bytes(*pack) >= SOPI_NODE_PACK_BYTES) {
+		struct sopi_pack *full = *pack;
+
+		*pack = NULL;
+		SOP_TRY(sopi_pack_finish(full, err));
+	}
+	if (*pack == NULL)
+		SOP_TRY(sopi_pack_begin(r->fs->packs, is_node ? SOPI_PACK_NODES : SOPI_PACK_VALUES, 0, pack, err));
+	SOP_TRY(sopi_pack_append(*pack, entry->key, (sop_bytes){ r->room.data, r->room.size }, &to, err));
+	moved = sopi_entry_of_place(entry->key, &to, entry->words[3]);
+	return sopi_extra_add(r->fs, &moved, err);
+}
+
+static sop_status rewrite_pack(struct rewriting *r, uint64_t id, sop_error *err)
+{
+	r->blob_count = 0;
+	SOP_TRY(sopi_packs_each(r->fs->packs, id, list_blob, r, err));
+	for (size_t i = 0; i < r->blob_count; i++) {
+		const struct sopi_place place = sopi_place_of_entry(&r->blobs[i]);
+		struct sopi_registry_entry entry;
+		sop_status status;
+
+		if (is_skipped(r, r->blobs[i].key))
+			continue; /* the checkpoint writes it anew, or takes it out */
+		status = sopi_registry_find(r->fs->registry, r->blobs[i].key, &entry, err);
+		if (status == SOP_NOT_FOUND)
+			continue;
+		SOP_TRY(status);
+		if (entry.words[0] == place.pack && entry.words[1] == place.offset)
+			SOP_TRY(rewrite_blob(r, &entry, err));
+	}
+	return SOP_OK;
+}
+
+/* A pack that is damaged stays as it is: what is whole in it can be read, and verify names the rest. */
+static sop_status rewrite_packs(struct rewriting *r, const struct sopi_pack_entry *packs, size_t count,
+				sop_error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		const size_t before = r->fs->extra_count;
+		const sop_status status = rewrite_pack(r, packs[i].id, err);
+
+		if (status == SOP_CORRUPT || status == SOP_UNSUPPORTED)
+			r->fs->extra_count = before;
+		else
+			SOP_TRY(status);
+	}
+	return SOP_OK;
+}
+
+static sop_status end_pack(struct sopi_pack *pack, sop_status status, sop_error *err)
+{
+	if (pack == NULL)
+		return status;
+	if (status == SOP_OK)
+		return sopi_pack_finish(pack, err);
+	sopi_pack_abandon(pack);
+	return status;
+}
+
+sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entry *skip, size_t count,
+			bool thoroughly, sop_error *err)
+{
+	struct rewriting r = { .fs = fs, .skip = skip, .skip_count = count };
+	struct sopi_pack_entry *packs = NULL;
+	size_t pack_count = 0;
+	sop_status status;
+
+	SOP_TRY(sopi_packs_list(fs->packs, &packs, &pack_count, err));
+	pack_count = choose(packs, pack_count, thoroughly);
+	status = rewrite_packs(&r, packs, pack_count, err);
+	status = end_pack(r.nodes, status, err);
+	status = end_pack(r.values, status, err);
+	sopi_free(packs);
+	sopi_free(r.blobs);
+	sop_buf_free(&r.room);
+	return status;
+}
+
+/* ---- dropped stores ------------------------------------------------------------------------------ */
+
+/* Nodes that are still to be visited. */
+struct visiting {
+	struct sopi_inredfs *fs;
+	uint64_t *nodes;
+	size_t count;
+	size_t capacity;
+};
+
+static sop_status remove_key(struct sopi_inredfs *fs, uint64_t key, sop_error *err)
+{
+	const struct sopi_registry_entry entry = { .key = key, .removed = true };
+
+	return sopi_extra_add(fs, &entry, err);
+}
+
+static sop_status visit_later(void *arg, bool is_value, uint64_t id, sop_error *err)
+{
+	struct visiting *visiting = arg;
+
+	if (is_value)
+		return remove_key(visiting->fs, sopi_registry_key(SOPI_KEY_VALUE, id), err);
+	if (visiting->count == visiting->capacity) {
+		const size_t capacity = visiting->capacity * 2 + CHILDREN_FIRST;
+		void *grown = visiting->nodes;
+
+		SOP_TRY(sopi_realloc(&grown, capacity * sizeof id, err));
+		visiting->nodes = grown;
+		visiting->capacity = capacity;
+	}
+	visiting->nodes[visiting->count++] = id;
+	return SOP_OK;
+}
+
+/* Takes one node out, and finds what it names. */
+static sop_status visit(struct visiting *visiting, uint64_t store, uint64_t vid, sop_buf *page, sop_error *err)
+{
+	struct sopi_inredfs *fs = visiting->fs;
+	struct sopi_page_id id = { vid, store, 0 };
+	char path[SOPI_PATH_BYTES_MAX + 1];
+	struct sopi_page_origin from = { path, 0 };
+	struct sopi_registry_entry entry;
+	struct sopi_place place;
+	sop_status status = sopi_registry_find(fs->registry, vid, &entry, err);
+
+	if (status == SOP_NOT_FOUND)
+		return SOP_OK; /* it has never been on disk */
+	SOP_TRY(status);
+	SOP_TRY(remove_key(fs, vid, err));
+	place = sopi_place_of_entry(&entry);
+	id.position = entry.words[3];
+	from.offset = (int64_t)place.offset;
+	sopi_packs_path(fs->packs, place.pack, path);
+	page->size = 0;
+	status = sopi_packs_read(fs->packs, &place, page, err);
+	if (status == SOP_OK)
+		status = sopi_page_references((sop_bytes){ page->data, page->size }, &id, &from,
+					      visit_later, visiting, err);
+	/* What a damaged node named stays behind; verify tells of it. */
+	return status == SOP_CORRUPT || status == SOP_UNSUPPORTED ? SOP_OK : status;
+}
+
+sop_status sopi_compact_store(struct sopi_inredfs *fs, uint64_t store, uint64_t root, sop_error *err)
+{
+	struct visiting visiting = { .fs = fs };
+	const size_t before = fs->extra_count;
+	sop_buf page = SOP_BUF_INIT;
+	sop_status status = visit_later(&visiting, false, root, err);
+
+	while (visiting.count > 0 && status == SOP_OK) {
+		const uint64_t vid = visiting.nodes[--visiting.count];
+
+		status = visit(&visiting, store, vid, &page, err);
+	}
+	if (status == SOP_OK)
+		status = remove_key(fs, sopi_registry_key(SOPI_KEY_STORE, store), err);
+	if (status != SOP_OK)
+		fs->extra_count = before; /* all of it again next time */
+	sopi_free(visiting.nodes);
+	sop_buf_free(&page);
+	return status;
+}

@@ -1,0 +1,219 @@
+/* Within backend: a database in a folder that one process owns. inredfs.c opens and closes it; the other files are
+ * one task each. */
+#ifndef SOPI_INREDFS_H
+#define SOPI_INREDFS_H
+
+#include "blob/blob_folder.h"
+#include "log/log_wal.h"
+#include "platform/file.h"
+#include "registry/manifest.h"
+#include "transaction/transaction.h"
+
+enum {
+	SOPI_NODE_PACK_BYTES = 64 << 20, /* a checkpoint begins a new pack beyond */
+	SOPI_VALUE_PACK_BYTES = 64 << 20, /* and so do values */
+	SOPI_DEAD_PERCENT = 20, /* of all packs, beyond which the next checkpoint rewrites some */
+	SOPI_SMALL_PACKS_MAX = 32, /* packs below a quarter of their size, likewise */
+	SOPI_CHECKPOINT_IDLE_MS = 30000, /* changes are checkpointed after that, however few they are */
+};
+
+/* Files that a database may take away from others so that it can always shrink: freed when a checkpoint runs out of
+ * space, made again when there is room. */
+#define SOPI_BALLAST_PATH "tmp/ballast"
+
+/* A pack that values are appended to. */
+struct sopi_value_pack {
+	struct sopi_pack *pack;
+	uint64_t users; /* that are appending now */
+	bool retired; /* the last user ends it */
+};
+
+/* A value that was written and is not in the registry yet. */
+struct sopi_fresh {
+	struct sopi_fresh *next;
+	struct sopi_fresh *previous;
+	const struct sopi_value *value; /* NULL: its descriptor has gone */
+	uint64_t id;
+	uint64_t position; /* of its commit; SOPI_POSITION_NONE: not committed yet */
+	struct sopi_place place;
+	bool registering; /* a checkpoint is just writing it */
+	bool dead; /* nobody names it any more */
+};
+
+struct sopi_inredfs {
+	struct sopi_backend base;
+	struct sopi_engine *engine;
+	struct sopi_folder *folder;
+	struct sopi_file *lock;
+	struct sopi_packs *packs;
+	struct sopi_registry *registry;
+	struct sopi_log *wal; /* the engine's log, once it is this one */
+	struct sopi_slot *slot; /* of checkpoints */
+
+	sopi_mutex checkpoint_mutex; /* one checkpoint, gc or choice of a backup at a time; guards what follows */
+	struct sopi_manifest manifest; /* the newest durable one */
+	uint64_t registry_number; /* of the newest write to the registry */
+	bool closing; /* no other call runs: the slot is closed, and not needed */
+	uint64_t backups; /* that need the files of older manifests */
+	struct sopi_registry_entry *extra; /* entries for the next checkpoint besides those of dirty nodes */
+	size_t extra_count;
+	size_t extra_capacity;
+
+	sopi_mutex values_mutex; /* guards what follows; leaf of the lock order */
+	struct sopi_fresh *fresh; /* in no order */
+	struct sopi_value_pack *value_pack; /* that values are appended to, or NULL */
+	uint64_t *dead_values; /* ids to take out of the registry */
+	size_t dead_count;
+	size_t dead_capacity;
+	struct sopi_store *gone; /* dropped stores whose nodes are on disk still, linked by next */
+	_Atomic uint64_t next_value;
+
+	sopi_mutex mutex; /* guards what follows; leaf of the lock order */
+	sopi_cond wake; /* the background */
+	sopi_cond done; /* a checkpoint has ended, well or not */
+	bool stop;
+	bool wanted; /* a checkpoint */
+	bool weak; /* something weaker than flushed waits for the disk */
+	bool running; /* the thread has been started */
+	uint64_t rounds; /* checkpoints that have ended */
+	sop_status last; /* of the newest of them */
+	sopi_thread thread;
+	_Atomic bool low_space; /* only what removes goes on */
+
+	_Atomic uint64_t checkpoints;
+	_Atomic uint64_t checkpoint_failures;
+	_Atomic uint64_t marked; /* position that a mark in the log is behind */
+};
+
+static inline struct sopi_inredfs *sopi_inredfs_of(struct sopi_backend *backend)
+{
+	return (struct sopi_inredfs *)backend; /* `base` is the first member */
+}
+
+/* ---- inredfs.c ----------------------------------------------------------------------------------- */
+
+/* Opens the database in the folder `path` into an engine that is open and empty. NOT_FOUND: there is none, and the
+ * option `create` is not set; LOCKED, CORRUPT, UNSUPPORTED, NO_SPACE, IO, READ_ONLY, NO_MEMORY. */
+sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_error *err);
+
+/* Reserves space that only checkpoints and removals may use, if there is room; tells whether there is. REQUIRES: the
+ * checkpoint mutex. */
+void sopi_inredfs_make_ballast(struct sopi_inredfs *fs);
+
+/* After an error that leaves open what is on disk: nothing is promised from here on. Returns `status`. */
+sop_status sopi_inredfs_fail(struct sopi_inredfs *fs, sop_status status);
+
+/* ---- checkpoint.c -------------------------------------------------------------------------------- */
+
+/* How a checkpoint is to be made. */
+struct sopi_checkpoint_how {
+	bool fold; /* the registry, in any case */
+	bool always; /* also if nothing has changed */
+	bool compact; /* rewrite packs even where little is dead */
+};
+
+/* Writes everything as of the newest position. One at a time; others wait. */
+sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkpoint_how *how, sop_error *err);
+
+/* ---- compaction.c -------------------------------------------------------------------------------- */
+
+/* Writes the living blobs of packs that are mostly dead again, and adds their entries to fs->extra. Keys in `skip`
+ * (ascending) are written by the checkpoint itself. REQUIRES: the checkpoint mutex. */
+sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entry *skip, size_t count,
+			bool thoroughly, sop_error *err);
+
+/* Adds to fs->extra that all nodes and values of a dropped store are gone. */
+sop_status sopi_compact_store(struct sopi_inredfs *fs, uint64_t store, uint64_t root, sop_error *err);
+
+/* Adds an entry to fs->extra. */
+sop_status sopi_extra_add(struct sopi_inredfs *fs, const struct sopi_registry_entry *entry, sop_error *err);
+
+/* ---- values.c ------------------------------------------------------------------------------------ */
+
+sop_status sopi_values_write(struct sopi_backend *backend, struct sopi_value *values, sop_error *err);
+void sopi_values_committed(struct sopi_backend *backend, const struct sopi_value *value, uint64_t position);
+void sopi_values_gone(struct sopi_backend *backend, const struct sopi_value *value);
+sop_status sopi_values_read(struct sopi_backend *backend, const struct sopi_value *value,
+			    sop_buf *out, sop_error *err);
+
+/* A value that a replayed record names. */
+sop_status sopi_values_replayed(struct sopi_inredfs *fs, struct sopi_value *value, uint64_t position,
+				sop_error *err);
+
+/* What a checkpoint says of values. */
+struct sopi_values_said {
+	struct sopi_registry_entry *births; /* committed at or below it, and not registered before */
+	size_t birth_count;
+	size_t birth_capacity;
+	uint64_t *dead; /* ids that no item names as of then, but that are still read */
+	size_t dead_count;
+	size_t dead_capacity;
+	sop_status status; /* NO_MEMORY */
+	uint64_t at;
+	struct sopi_inredfs *fs;
+};
+
+/* Gathers that for a checkpoint at `at`, and adds the ids that nobody reads any more to fs->extra as removed. */
+sop_status sopi_values_collect(struct sopi_inredfs *fs, uint64_t at, struct sopi_values_said *said,
+			       sop_error *err);
+void sopi_values_said_free(struct sopi_values_said *said);
+
+/* That checkpoint is durable, or was given up. */
+void sopi_values_collected(struct sopi_inredfs *fs, bool durable);
+
+/* Lists the packs with what lives in them as of this checkpoint: values that it does not register are left to replay,
+ * which counts them again. Freed with sopi_free. */
+sop_status sopi_values_list_packs(struct sopi_inredfs *fs, struct sopi_pack_entry **packs, size_t *count,
+				  sop_error *err);
+
+/* Ends the pack that values are appended to. */
+void sopi_values_seal(struct sopi_inredfs *fs);
+
+/* Remembers an id to be taken out of the registry. */
+void sopi_values_bury(struct sopi_inredfs *fs, uint64_t id);
+
+void sopi_values_free(struct sopi_inredfs *fs);
+
+/* ---- outcomes.c ---------------------------------------------------------------------------------- */
+
+/* Adds the outcomes of (above, upto] to the files that `files` lists, durable when it returns; updates the list. */
+sop_status sopi_outcome_files_extend(struct sopi_inredfs *fs, uint64_t above, uint64_t upto,
+				     struct sopi_outcome_file **files, size_t *count, sop_error *err);
+
+/* Reads them all into the engine's table, and removes files that are not listed. */
+sop_status sopi_outcome_files_load(struct sopi_inredfs *fs, sop_error *err);
+
+/* Checks them. */
+sop_status sopi_outcome_files_verify(struct sopi_inredfs *fs, const struct sopi_manifest *manifest,
+				     sopi_problem_fn found, void *arg, sop_error *err);
+
+/* ---- recovery.c ---------------------------------------------------------------------------------- */
+
+/* Applies one transaction of the log. */
+sop_status sopi_recover_transaction(void *arg, uint64_t position, const struct sopi_log_entry *entry,
+				    sop_error *err);
+
+/* Opens the stores that the catalog names. */
+sop_status sopi_recover_stores(struct sopi_inredfs *fs, sop_error *err);
+
+/* ---- background.c -------------------------------------------------------------------------------- */
+
+sop_status sopi_background_pace(struct sopi_backend *backend, int64_t deadline_ns, bool urgent, sop_error *err);
+void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool weak);
+void sopi_background_halt(struct sopi_backend *backend);
+void sopi_background_ended(struct sopi_inredfs *fs, sop_status status);
+
+/* ---- backup.c ------------------------------------------------------------------------------------ */
+
+sop_status sopi_backup(struct sopi_backend *backend, const char *path, sopi_progress_fn progress,
+		       void *arg, uint64_t *position, sop_error *err);
+
+/* Makes a database in the folder `to`, which must be missing or empty, from the copy in `from`. */
+sop_status sopi_backend_restore(const char *from, const char *to, const struct sopi_platform *platform,
+				sopi_progress_fn progress, void *arg, sop_error *err);
+
+/* ---- verify_files.c ------------------------------------------------------------------------------ */
+
+sop_status sopi_verify_files(struct sopi_backend *backend, sopi_problem_fn found, void *arg, sop_error *err);
+
+#endif
