@@ -2,6 +2,7 @@
 #include "api/handle.h"
 #include "api/item.h"
 #include "api/url.h"
+#include "backend/open.h"
 #include "base/alloc.h"
 #include "platform/platform.h"
 
@@ -10,9 +11,7 @@
 /* Opens the files in the folder `path` into an engine that is open and empty. */
 static sop_status open_folder(struct sopi_engine *engine, const char *path, sop_error *err)
 {
-	(void)engine;
-	(void)path;
-	return sopi_fail(err, SOP_UNSUPPORTED, "databases in a folder come with the next change");
+	return sopi_backend_open(engine, path, err);
 }
 
 static sop_status open_engine(sop_db *db, const struct sopi_url *url, const sop_options *options,

@@ -202,8 +202,8 @@ struct verification {
 	bool stopped;
 };
 
-static bool report(void *arg, const char *file, int64_t offset, sop_bytes store,
-		   const char *kind, const char *message)
+static bool report(void *arg, const char *file, int64_t offset, sop_bytes store, const char *kind,
+		   const char *message)
 {
 	struct verification *verification = arg;
 	const sop_problem problem = {

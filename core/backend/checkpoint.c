@@ -209,8 +209,8 @@ static sop_status write_pack(struct checkpoint *c, size_t from, size_t *end, sop
 
 		page->size = 0;
 		SOP_TRY_OUT(sopi_page_encode(node->block, &id, c->at, &locator, page, err));
-		SOP_TRY_OUT(sopi_pack_append(pack, node->vnode->vid, (sop_bytes){ page->data, page->size },
-					     &place, err));
+		SOP_TRY_OUT(sopi_pack_append(pack, node->vnode->vid,
+					     (sop_bytes){ page->data, page->size }, &place, err));
 		entry = sopi_entry_of_place(node->vnode->vid, &place, node->position);
 		SOP_TRY_OUT(entry_add(c, &entry, err));
 		atomic_fetch_or_explicit(&node->vnode->state, SOPI_VNODE_REGISTERED, memory_order_relaxed);
@@ -238,8 +238,8 @@ static sop_status write_packs(struct checkpoint *c, sop_error *err)
 
 /* ---- stores -------------------------------------------------------------------------------------- */
 
-static struct sopi_registry_entry store_entry(const struct sopi_store *store, int64_t items, uint64_t next_item,
-					      uint64_t at)
+static struct sopi_registry_entry store_entry(const struct sopi_store *store, int64_t items,
+					      uint64_t next_item, uint64_t at)
 {
 	const struct sopi_registry_entry entry = {
 		sopi_registry_key(SOPI_KEY_STORE, store->tree.id),
@@ -274,7 +274,8 @@ static sop_status note_stores(struct checkpoint *c, sop_error *err)
 	(void)note_store(c, &c->fs->engine->catalog.names);
 	if (c->status == SOP_OK)
 		sopi_catalog_each(&c->fs->engine->catalog, note_store, c);
-	return c->status == SOP_OK ? SOP_OK : sopi_fail(err, c->status, "out of memory for a checkpoint");
+	return c->status == SOP_OK ? SOP_OK
+				   : sopi_fail(err, c->status, "out of memory for a checkpoint");
 }
 
 /* What the registry has now. */
@@ -405,8 +406,8 @@ static sop_status count_lives(struct checkpoint *c, sop_error *err)
 	return SOP_OK;
 }
 
-static sop_status add_all(struct checkpoint *c, const struct sopi_registry_entry *entries, size_t count,
-			  sop_error *err)
+static sop_status add_all(struct checkpoint *c, const struct sopi_registry_entry *entries,
+			  size_t count, sop_error *err)
 {
 	for (size_t i = 0; i < count; i++)
 		SOP_TRY(entry_add(c, &entries[i], err));
@@ -479,7 +480,8 @@ static sop_status build_manifest(struct checkpoint *c, sop_error *err)
 	next->next_value = atomic_load(&fs->next_value);
 	next->next_store = atomic_load(&engine->catalog.next_id);
 	next->next_pack = sopi_packs_next_id(fs->packs);
-	SOP_TRY(copy(fs->manifest.outcomes, fs->manifest.outcome_count, sizeof *next->outcomes, &memory, err));
+	SOP_TRY(copy(fs->manifest.outcomes, fs->manifest.outcome_count, sizeof *next->outcomes,
+		     &memory, err));
 	next->outcomes = memory;
 	next->outcome_count = fs->manifest.outcome_count;
 	SOP_TRY(copy(c->values.dead, c->values.dead_count, sizeof *next->dead_values, &memory, err));
@@ -547,7 +549,8 @@ static void give_up(struct checkpoint *c)
 		fs->extra_count = c->extra_before; /* where blobs were moved to is right for this checkpoint only */
 	while (c->moved_count > 0) {
 		c->moved_count--;
-		sopi_packs_live(fs->packs, &c->moved[c->moved_count].place, !c->moved[c->moved_count].lives);
+		sopi_packs_live(fs->packs, &c->moved[c->moved_count].place,
+				!c->moved[c->moved_count].lives);
 	}
 	sopi_values_collected(fs, false);
 	sopi_mutex_lock(&engine->commit_mutex);
@@ -607,6 +610,7 @@ static void finish(struct checkpoint *c)
 	if (fs->backups == 0)
 		sopi_registry_clean(fs->registry);
 	remove_dead_packs(fs);
+	atomic_store(&fs->checkpointed, c->at);
 	atomic_fetch_add(&fs->checkpoints, 1);
 }
 
@@ -626,7 +630,8 @@ static bool may_go_on(sop_status status)
 	       status == SOP_UNSUPPORTED || status == SOP_LIMIT;
 }
 
-static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpoint_how *how, sop_error *err)
+static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpoint_how *how,
+			      sop_error *err)
 {
 	struct checkpoint c = { .fs = fs, .how = how };
 	bool indefinite = false;
@@ -655,10 +660,10 @@ static sop_status run(struct sopi_inredfs *fs, const struct sopi_checkpoint_how 
 	struct sopi_reclaim *reclaim = &fs->engine->forest.reclaim;
 	sop_status status;
 
-	if (!fs->closing && sopi_slot_claim(reclaim, fs->slot, false) != SOPI_SLOT_IDLE)
+	if (!fs->alone && sopi_slot_claim(reclaim, fs->slot, false) != SOPI_SLOT_IDLE)
 		return sopi_fail(err, SOP_CLOSED, "the database is being closed");
 	status = run_claimed(fs, how, err);
-	if (!fs->closing)
+	if (!fs->alone)
 		sopi_slot_release(fs->slot);
 	sopi_reclaim_run(reclaim, &fs->engine->answered, NULL);
 	return status;
@@ -671,7 +676,8 @@ static bool drop_ballast(struct sopi_inredfs *fs)
 	return sopi_folder_remove(fs->folder, SOPI_BALLAST_PATH, NULL) == SOP_OK;
 }
 
-sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkpoint_how *how, sop_error *err)
+sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkpoint_how *how,
+			       sop_error *err)
 {
 	sop_status status;
 

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "node/page.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,8 +54,8 @@ static int compare_packs(const void *a, const void *b)
 }
 
 /* Leaves those that may be rewritten: not one that is being written, and no value of its own file. */
-static size_t keep_candidates(struct sopi_pack_entry *packs, size_t count, uint64_t *total, uint64_t *dead,
-			      size_t *small)
+static size_t keep_candidates(struct sopi_pack_entry *packs, size_t count, uint64_t *total,
+			      uint64_t *dead, size_t *small)
 {
 	size_t kept = 0;
 
@@ -84,7 +85,8 @@ static size_t choose(struct sopi_pack_entry *packs, size_t count, bool thoroughl
 		return 0;
 	qsort(packs, count, sizeof *packs, compare_packs);
 	for (size_t i = 0; i < count && rewritten < REWRITTEN_BYTES_MAX; i++) {
-		const bool mostly_dead = dead_bytes(&packs[i]) * 100 > packs[i].total_bytes * THOROUGH_DEAD_PERCENT;
+		const bool mostly_dead = dead_bytes(&packs[i]) * 100 >
+					 packs[i].total_bytes * THOROUGH_DEAD_PERCENT;
 
 		if (!(merge && is_small(&packs[i])) &&
 		    !(mostly_dead && (thoroughly || dead * 100 > total * (SOPI_DEAD_PERCENT / 2))))
@@ -155,7 +157,8 @@ static sop_status read_node(struct rewriting *r, const struct sopi_registry_entr
 }
 
 /* Writes one living blob again. */
-static sop_status rewrite_blob(struct rewriting *r, const struct sopi_registry_entry *entry, sop_error *err)
+static sop_status rewrite_blob(struct rewriting *r, const struct sopi_registry_entry *entry,
+			       sop_error *err)
 {
 	const bool is_node = sopi_registry_kind(entry->key) == SOPI_KEY_NODE;
 	const struct sopi_place place = sopi_place_of_entry(entry);
@@ -172,9 +175,11 @@ static sop_status rewrite_blob(struct rewriting *r, const struct sopi_registry_e
 		SOP_TRY(sopi_pack_finish(full, err));
 	}
 	if (*pack == NULL)
-		SOP_TRY(sopi_pack_begin(r->fs->packs, is_node ? SOPI_PACK_NODES : SOPI_PACK_VALUES, 0, pack, err));
+		SOP_TRY(sopi_pack_begin(r->fs->packs, is_node ? SOPI_PACK_NODES : SOPI_PACK_VALUES,
+					0, pack, err));
 	SOP_TRY(sopi_pack_append(*pack, entry->key, (sop_bytes){ r->room.data, r->room.size }, &to, err));
 	moved = sopi_entry_of_place(entry->key, &to, entry->words[3]);
+	r->fs->rewritten++;
 	return sopi_extra_add(r->fs, &moved, err);
 }
 
@@ -200,8 +205,8 @@ static sop_status rewrite_pack(struct rewriting *r, uint64_t id, sop_error *err)
 }
 
 /* A pack that is damaged stays as it is: what is whole in it can be read, and verify names the rest. */
-static sop_status rewrite_packs(struct rewriting *r, const struct sopi_pack_entry *packs, size_t count,
-				sop_error *err)
+static sop_status rewrite_packs(struct rewriting *r, const struct sopi_pack_entry *packs,
+				size_t count, sop_error *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		const size_t before = r->fs->extra_count;
@@ -225,8 +230,8 @@ static sop_status end_pack(struct sopi_pack *pack, sop_status status, sop_error 
 	return status;
 }
 
-sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entry *skip, size_t count,
-			bool thoroughly, sop_error *err)
+sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entry *skip,
+			size_t count, bool thoroughly, sop_error *err)
 {
 	struct rewriting r = { .fs = fs, .skip = skip, .skip_count = count };
 	struct sopi_pack_entry *packs = NULL;
@@ -280,7 +285,8 @@ static sop_status visit_later(void *arg, bool is_value, uint64_t id, sop_error *
 }
 
 /* Takes one node out, and finds what it names. */
-static sop_status visit(struct visiting *visiting, uint64_t store, uint64_t vid, sop_buf *page, sop_error *err)
+static sop_status visit(struct visiting *visiting, uint64_t store, uint64_t vid, sop_buf *page,
+			sop_error *err)
 {
 	struct sopi_inredfs *fs = visiting->fs;
 	struct sopi_page_id id = { vid, store, 0 };

@@ -3,6 +3,7 @@
 #ifndef SOPI_INREDFS_H
 #define SOPI_INREDFS_H
 
+#include "backend/open.h"
 #include "blob/blob_folder.h"
 #include "log/log_wal.h"
 #include "platform/file.h"
@@ -53,7 +54,8 @@ struct sopi_inredfs {
 	sopi_mutex checkpoint_mutex; /* one checkpoint, gc or choice of a backup at a time; guards what follows */
 	struct sopi_manifest manifest; /* the newest durable one */
 	uint64_t registry_number; /* of the newest write to the registry */
-	bool closing; /* no other call runs: the slot is closed, and not needed */
+	bool alone; /* no other call runs, at open and close: the slot is not claimed for a checkpoint */
+	uint64_t rewritten; /* blobs that compaction has moved, since open */
 	uint64_t backups; /* that need the files of older manifests */
 	struct sopi_registry_entry *extra; /* entries for the next checkpoint besides those of dirty nodes */
 	size_t extra_count;
@@ -79,7 +81,10 @@ struct sopi_inredfs {
 	sop_status last; /* of the newest of them */
 	sopi_thread thread;
 	_Atomic bool low_space; /* only what removes goes on */
+	_Atomic uint64_t logged; /* bytes of log since the newest checkpoint, about */
+	struct sopi_arena arena; /* of the replay */
 
+	_Atomic uint64_t checkpointed; /* position of the newest */
 	_Atomic uint64_t checkpoints;
 	_Atomic uint64_t checkpoint_failures;
 	_Atomic uint64_t marked; /* position that a mark in the log is behind */
@@ -92,9 +97,11 @@ static inline struct sopi_inredfs *sopi_inredfs_of(struct sopi_backend *backend)
 
 /* ---- inredfs.c ----------------------------------------------------------------------------------- */
 
-/* Opens the database in the folder `path` into an engine that is open and empty. NOT_FOUND: there is none, and the
- * option `create` is not set; LOCKED, CORRUPT, UNSUPPORTED, NO_SPACE, IO, READ_ONLY, NO_MEMORY. */
-sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_error *err);
+/* Is so much dirty, or so much log behind the newest checkpoint, that the next one is due? */
+bool sopi_inredfs_is_due(struct sopi_inredfs *fs);
+
+/* Is it so much that nothing may be added before it? */
+bool sopi_inredfs_is_full(struct sopi_inredfs *fs);
 
 /* Reserves space that only checkpoints and removals may use, if there is room; tells whether there is. REQUIRES: the
  * checkpoint mutex. */
@@ -113,32 +120,35 @@ struct sopi_checkpoint_how {
 };
 
 /* Writes everything as of the newest position. One at a time; others wait. */
-sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkpoint_how *how, sop_error *err);
+sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkpoint_how *how,
+			       sop_error *err);
 
 /* ---- compaction.c -------------------------------------------------------------------------------- */
 
 /* Writes the living blobs of packs that are mostly dead again, and adds their entries to fs->extra. Keys in `skip`
  * (ascending) are written by the checkpoint itself. REQUIRES: the checkpoint mutex. */
-sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entry *skip, size_t count,
-			bool thoroughly, sop_error *err);
+sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entry *skip,
+			size_t count, bool thoroughly, sop_error *err);
 
 /* Adds to fs->extra that all nodes and values of a dropped store are gone. */
 sop_status sopi_compact_store(struct sopi_inredfs *fs, uint64_t store, uint64_t root, sop_error *err);
 
 /* Adds an entry to fs->extra. */
-sop_status sopi_extra_add(struct sopi_inredfs *fs, const struct sopi_registry_entry *entry, sop_error *err);
+sop_status sopi_extra_add(struct sopi_inredfs *fs, const struct sopi_registry_entry *entry,
+			  sop_error *err);
 
 /* ---- values.c ------------------------------------------------------------------------------------ */
 
 sop_status sopi_values_write(struct sopi_backend *backend, struct sopi_value *values, sop_error *err);
-void sopi_values_committed(struct sopi_backend *backend, const struct sopi_value *value, uint64_t position);
+void sopi_values_committed(struct sopi_backend *backend, const struct sopi_value *value,
+			   uint64_t position);
 void sopi_values_gone(struct sopi_backend *backend, const struct sopi_value *value);
 sop_status sopi_values_read(struct sopi_backend *backend, const struct sopi_value *value,
 			    sop_buf *out, sop_error *err);
 
 /* A value that a replayed record names. */
-sop_status sopi_values_replayed(struct sopi_inredfs *fs, struct sopi_value *value, uint64_t position,
-				sop_error *err);
+sop_status sopi_values_replayed(struct sopi_inredfs *fs, struct sopi_value *value,
+				uint64_t position, sop_error *err);
 
 /* What a checkpoint says of values. */
 struct sopi_values_said {
@@ -163,8 +173,8 @@ void sopi_values_collected(struct sopi_inredfs *fs, bool durable);
 
 /* Lists the packs with what lives in them as of this checkpoint: values that it does not register are left to replay,
  * which counts them again. Freed with sopi_free. */
-sop_status sopi_values_list_packs(struct sopi_inredfs *fs, struct sopi_pack_entry **packs, size_t *count,
-				  sop_error *err);
+sop_status sopi_values_list_packs(struct sopi_inredfs *fs, struct sopi_pack_entry **packs,
+				  size_t *count, sop_error *err);
 
 /* Ends the pack that values are appended to. */
 void sopi_values_seal(struct sopi_inredfs *fs);
@@ -190,16 +200,18 @@ sop_status sopi_outcome_files_verify(struct sopi_inredfs *fs, const struct sopi_
 /* ---- recovery.c ---------------------------------------------------------------------------------- */
 
 /* Applies one transaction of the log. */
-sop_status sopi_recover_transaction(void *arg, uint64_t position, const struct sopi_log_entry *entry,
-				    sop_error *err);
+sop_status sopi_recover_transaction(void *arg, uint64_t position,
+				    const struct sopi_log_entry *entry, sop_error *err);
 
 /* Opens the stores that the catalog names. */
 sop_status sopi_recover_stores(struct sopi_inredfs *fs, sop_error *err);
 
 /* ---- background.c -------------------------------------------------------------------------------- */
 
-sop_status sopi_background_pace(struct sopi_backend *backend, int64_t deadline_ns, bool urgent, sop_error *err);
+sop_status sopi_background_pace(struct sopi_backend *backend, int64_t deadline_ns, bool urgent,
+				sop_error *err);
 void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool weak);
+sop_status sopi_background_out_of_space(struct sopi_backend *backend, sop_error *err);
 void sopi_background_halt(struct sopi_backend *backend);
 void sopi_background_ended(struct sopi_inredfs *fs, sop_status status);
 
@@ -208,12 +220,9 @@ void sopi_background_ended(struct sopi_inredfs *fs, sop_status status);
 sop_status sopi_backup(struct sopi_backend *backend, const char *path, sopi_progress_fn progress,
 		       void *arg, uint64_t *position, sop_error *err);
 
-/* Makes a database in the folder `to`, which must be missing or empty, from the copy in `from`. */
-sop_status sopi_backend_restore(const char *from, const char *to, const struct sopi_platform *platform,
-				sopi_progress_fn progress, void *arg, sop_error *err);
-
 /* ---- verify_files.c ------------------------------------------------------------------------------ */
 
-sop_status sopi_verify_files(struct sopi_backend *backend, sopi_problem_fn found, void *arg, sop_error *err);
+sop_status sopi_verify_files(struct sopi_backend *backend, sopi_problem_fn found, void *arg,
+			     sop_error *err);
 
 #endif

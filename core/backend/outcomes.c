@@ -36,7 +36,8 @@ static void encode_head(uint8_t head[HEAD_BYTES], uint64_t number)
 	sopi_store_u32le(head + HEAD_BYTES - 4, sopi_crc32c(0, head, HEAD_BYTES - 4));
 }
 
-static sop_status check_head(const uint8_t head[HEAD_BYTES], uint64_t number, const char *path, sop_error *err)
+static sop_status check_head(const uint8_t head[HEAD_BYTES], uint64_t number, const char *path,
+			     sop_error *err)
 {
 	uint8_t right[HEAD_BYTES];
 
@@ -46,7 +47,8 @@ static sop_status check_head(const uint8_t head[HEAD_BYTES], uint64_t number, co
 				      "a file of outcomes has format %u; this library reads format %d: use a newer one",
 				      head[4], FORMAT);
 	if (memcmp(head, right, HEAD_BYTES) != 0)
-		return sopi_fail_file(err, SOP_CORRUPT, path, 0, 0, "the head of a file of outcomes is damaged");
+		return sopi_fail_file(err, SOP_CORRUPT, path, 0, 0,
+				      "the head of a file of outcomes is damaged");
 	return SOP_OK;
 }
 
@@ -110,8 +112,8 @@ static sop_status extend_file(struct sopi_inredfs *fs, struct sopi_outcome_file 
 	sop_status status;
 
 	path_of(entry->number, path);
-	SOP_TRY(sopi_folder_open_file(fs->folder, path, SOPI_FILE_READ | SOPI_FILE_WRITE | SOPI_FILE_CREATE,
-				      &file, err));
+	SOP_TRY(sopi_folder_open_file(
+		fs->folder, path, SOPI_FILE_READ | SOPI_FILE_WRITE | SOPI_FILE_CREATE, &file, err));
 	if (made) {
 		encode_head(head, entry->number);
 		SOP_TRY_OUT(sopi_file_write(file, 0, head, sizeof head, err));
@@ -126,8 +128,8 @@ out:
 	return status;
 }
 
-static sop_status extend_list(struct sopi_inredfs *fs, struct sopi_outcome_file **files, size_t *count,
-			      const uint8_t *outcomes, size_t left, sop_error *err)
+static sop_status extend_list(struct sopi_inredfs *fs, struct sopi_outcome_file **files,
+			      size_t *count, const uint8_t *outcomes, size_t left, sop_error *err)
 {
 	while (left > 0) {
 		struct sopi_outcome_file *last = *count > 0 ? &(*files)[*count - 1] : NULL;
@@ -186,8 +188,8 @@ static sop_status read_entries(struct sopi_file *file, const struct sopi_outcome
 		size_t portion = sizeof bytes / ENTRY_BYTES;
 
 		portion = entry->entries - index < portion ? (size_t)(entry->entries - index) : portion;
-		SOP_TRY(sopi_file_read(file, HEAD_BYTES + index * ENTRY_BYTES, bytes, portion * ENTRY_BYTES,
-				       &got, err));
+		SOP_TRY(sopi_file_read(file, HEAD_BYTES + index * ENTRY_BYTES, bytes,
+				       portion * ENTRY_BYTES, &got, err));
 		for (size_t i = 0; i < portion; i++, index++) {
 			if ((i + 1) * ENTRY_BYTES > got ||
 			    !entry_is_whole(bytes + i * ENTRY_BYTES, entry->number, index))
@@ -200,8 +202,8 @@ static sop_status read_entries(struct sopi_file *file, const struct sopi_outcome
 	return SOP_OK;
 }
 
-static sop_status read_file(struct sopi_inredfs *fs, const struct sopi_outcome_file *entry, outcome_fn fn,
-			    void *arg, sop_error *err)
+static sop_status read_file(struct sopi_inredfs *fs, const struct sopi_outcome_file *entry,
+			    outcome_fn fn, void *arg, sop_error *err)
 {
 	struct sopi_file *file = NULL;
 	uint8_t head[HEAD_BYTES] = { 0 };
@@ -275,12 +277,14 @@ sop_status sopi_outcome_files_verify(struct sopi_inredfs *fs, const struct sopi_
 
 	for (size_t i = 0; i < manifest->outcome_count; i++) {
 		sop_error why = SOP_ERROR_INIT;
-		const sop_status status = read_file(fs, &manifest->outcomes[i], ignore_entry, NULL, &why);
+		const sop_status status =
+			read_file(fs, &manifest->outcomes[i], ignore_entry, NULL, &why);
 
 		if (status == SOP_OK)
 			continue;
 		if (status != SOP_CORRUPT && status != SOP_UNSUPPORTED)
-			return sopi_fail_file(err, status, why.file, why.offset, why.os_errno, "%s", why.message);
+			return sopi_fail_file(err, status, why.file, why.offset, why.os_errno, "%s",
+					      why.message);
 		if (!found(arg, why.file, why.offset, no_store, "outcome", why.message))
 			return SOP_OK;
 	}

@@ -49,8 +49,8 @@ static void fresh_free_locked(struct sopi_inredfs *fs, struct sopi_fresh *fresh)
 }
 
 /* Notes where a value was written. */
-static sop_status fresh_add(struct sopi_inredfs *fs, struct sopi_value *value, const struct sopi_place *place,
-			    uint64_t position, sop_error *err)
+static sop_status fresh_add(struct sopi_inredfs *fs, struct sopi_value *value,
+			    const struct sopi_place *place, uint64_t position, sop_error *err)
 {
 	struct sopi_fresh *fresh;
 	void *memory = NULL;
@@ -180,8 +180,8 @@ static sop_status pack_enter(struct sopi_inredfs *fs, struct sopi_value_pack **o
 }
 
 /* Writes one value into a pack, or into a file of its own. */
-static sop_status write_one(struct sopi_inredfs *fs, struct sopi_pack *shared, struct sopi_value *value,
-			    sop_error *err)
+static sop_status write_one(struct sopi_inredfs *fs, struct sopi_pack *shared,
+			    struct sopi_value *value, sop_error *err)
 {
 	const sop_bytes bytes = { value->bytes, (size_t)value->size };
 	struct sopi_pack *pack = shared;
@@ -211,7 +211,8 @@ out:
 	return status;
 }
 
-static sop_status write_shared(struct sopi_inredfs *fs, struct sopi_value *values, bool shared, sop_error *err)
+static sop_status write_shared(struct sopi_inredfs *fs, struct sopi_value *values, bool shared,
+			       sop_error *err)
 {
 	struct sopi_value_pack *pack = NULL;
 	sop_status status = SOP_OK;
@@ -226,7 +227,8 @@ static sop_status write_shared(struct sopi_inredfs *fs, struct sopi_value *value
 	if (status == SOP_OK && pack != NULL)
 		status = sopi_pack_sync(pack->pack, err);
 	if (pack != NULL)
-		pack_leave(fs, pack, status != SOP_OK || sopi_pack_bytes(pack->pack) > SOPI_VALUE_PACK_BYTES);
+		pack_leave(fs, pack,
+			   status != SOP_OK || sopi_pack_bytes(pack->pack) > SOPI_VALUE_PACK_BYTES);
 	return status;
 }
 
@@ -270,8 +272,8 @@ void sopi_values_seal(struct sopi_inredfs *fs)
 
 /* ---- reading ------------------------------------------------------------------------------------- */
 
-static sop_status place_of(struct sopi_inredfs *fs, const struct sopi_value *value, struct sopi_place *place,
-			   sop_error *err)
+static sop_status place_of(struct sopi_inredfs *fs, const struct sopi_value *value,
+			   struct sopi_place *place, sop_error *err)
 {
 	struct sopi_registry_entry entry;
 	const struct sopi_fresh *fresh;
@@ -286,7 +288,8 @@ static sop_status place_of(struct sopi_inredfs *fs, const struct sopi_value *val
 		return SOP_OK;
 	status = sopi_registry_find(fs->registry, key_of(value->id), &entry, err);
 	if (status == SOP_NOT_FOUND)
-		return sopi_fail(err, SOP_CORRUPT, "value %llu is named by an item, but the registry lacks it",
+		return sopi_fail(err, SOP_CORRUPT,
+				 "value %llu is named by an item, but the registry lacks it",
 				 (unsigned long long)value->id);
 	SOP_TRY(status);
 	*place = sopi_place_of_entry(&entry);
@@ -309,13 +312,15 @@ sop_status sopi_values_read(struct sopi_backend *backend, const struct sopi_valu
 				 (unsigned long long)value->id);
 	if (status == SOP_OK && out->size != value->size)
 		return sopi_fail(err, SOP_CORRUPT, "value %llu has %zu bytes; its item says %llu",
-				 (unsigned long long)value->id, out->size, (unsigned long long)value->size);
+				 (unsigned long long)value->id, out->size,
+				 (unsigned long long)value->size);
 	return status;
 }
 
 /* ---- replay -------------------------------------------------------------------------------------- */
 
-sop_status sopi_values_replayed(struct sopi_inredfs *fs, struct sopi_value *value, uint64_t position, sop_error *err)
+sop_status sopi_values_replayed(struct sopi_inredfs *fs, struct sopi_value *value,
+				uint64_t position, sop_error *err)
 {
 	const struct sopi_place place = { value->pack, value->offset, value->length };
 	const struct sopi_pack_entry entry = {
@@ -341,7 +346,8 @@ static void note_waiting(void *arg, const struct sopi_version *version)
 	struct sopi_values_said *said = arg;
 	void *array = said->dead;
 
-	if (value->id == 0 || version->until > said->at || version->since > said->at || said->status != SOP_OK)
+	if (value->id == 0 || version->until > said->at || version->since > said->at ||
+	    said->status != SOP_OK)
 		return;
 	said->status = grow(&array, said->dead_count, &said->dead_capacity, sizeof *said->dead, NULL);
 	if (said->status != SOP_OK)
@@ -350,7 +356,8 @@ static void note_waiting(void *arg, const struct sopi_version *version)
 	said->dead[said->dead_count++] = value->id;
 }
 
-static sop_status collect_births_locked(struct sopi_inredfs *fs, struct sopi_values_said *said, sop_error *err)
+static sop_status collect_births_locked(struct sopi_inredfs *fs, struct sopi_values_said *said,
+					sop_error *err)
 {
 	for (struct sopi_fresh *fresh = fs->fresh; fresh != NULL; fresh = fresh->next) {
 		void *array = said->births;
@@ -379,7 +386,8 @@ static sop_status collect_dead_locked(struct sopi_inredfs *fs, sop_error *err)
 	return SOP_OK;
 }
 
-sop_status sopi_values_collect(struct sopi_inredfs *fs, uint64_t at, struct sopi_values_said *said, sop_error *err)
+sop_status sopi_values_collect(struct sopi_inredfs *fs, uint64_t at, struct sopi_values_said *said,
+			       sop_error *err)
 {
 	sop_status status;
 
@@ -444,14 +452,15 @@ static struct sopi_pack_entry *find_pack(struct sopi_pack_entry *packs, size_t c
 	return low < count && packs[low].id == id ? &packs[low] : NULL;
 }
 
-sop_status sopi_values_list_packs(struct sopi_inredfs *fs, struct sopi_pack_entry **packs, size_t *count,
-				  sop_error *err)
+sop_status sopi_values_list_packs(struct sopi_inredfs *fs, struct sopi_pack_entry **packs,
+				  size_t *count, sop_error *err)
 {
 	sop_status status;
 
 	sopi_mutex_lock(&fs->values_mutex); /* so that list and counts are of one moment */
 	status = sopi_packs_list(fs->packs, packs, count, err);
-	for (const struct sopi_fresh *fresh = fs->fresh; fresh != NULL && status == SOP_OK; fresh = fresh->next) {
+	for (const struct sopi_fresh *fresh = fs->fresh; fresh != NULL && status == SOP_OK;
+	     fresh = fresh->next) {
 		struct sopi_pack_entry *pack = find_pack(*packs, *count, fresh->place.pack);
 
 		if (pack != NULL && !fresh->registering)

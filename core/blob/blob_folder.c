@@ -170,9 +170,8 @@ sop_status sopi_packs_list(struct sopi_packs *packs, struct sopi_pack_entry **en
 
 		if (file->writing && file->total_bytes == 0)
 			continue; /* its name may be lost in a crash: no manifest may count on it */
-		list[kept++] = (struct sopi_pack_entry){ file->id, (uint8_t)file->kind,
-							 file->total_bytes, file->live_bytes,
-							 file->writing };
+		list[kept++] = (struct sopi_pack_entry){ file->id, (uint8_t)file->kind, file->total_bytes,
+							 file->live_bytes, file->writing };
 	}
 	*entries = list;
 	*count = kept;

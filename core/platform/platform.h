@@ -5,6 +5,8 @@
 #ifndef SOPI_PLATFORM_H
 #define SOPI_PLATFORM_H
 
+#include <stdint.h>
+
 struct sopi_clock; /* clock.h */
 struct sopi_random; /* random.h */
 struct sopi_files; /* file.h */
@@ -14,6 +16,14 @@ struct sopi_platform {
 	struct sopi_random *random;
 	struct sopi_files *files;
 };
+
+enum { SOPI_PROCESS_NAME_BYTES = 96 };
+
+/* Who this process is, for people: "process 4711 on host7". */
+void sopi_process_name(char name[SOPI_PROCESS_NAME_BYTES]);
+
+/* The host's memory that this process may use, in bytes: of its control group where that is limited. */
+uint64_t sopi_host_memory_bytes(void);
 
 /* The host itself. Lives as long as the process; never closed. */
 const struct sopi_platform *sopi_platform_posix(void);

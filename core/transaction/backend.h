@@ -49,6 +49,10 @@ struct sopi_backend_driver {
 	sop_status (*pace)(struct sopi_backend *backend, int64_t deadline_ns, bool urgent,
 			   sop_error *err);
 
+	/* The log has no room for a commit: uses what is kept back, and frees what a checkpoint can. OK: it is worth
+	 * another try. */
+	sop_status (*out_of_space)(struct sopi_backend *backend, sop_error *err);
+
 	/* A commit of `bytes` was submitted; wakes the background up where need be. Never blocks. */
 	void (*committed)(struct sopi_backend *backend, size_t bytes, bool weak);
 

@@ -438,15 +438,20 @@ static sop_status end_reading(struct sopi_transaction *txn, sop_error *err)
 static sop_status prepare_backend(struct sopi_transaction *txn, struct plan *plan, sop_error *err)
 {
 	struct sopi_backend *backend = txn->engine->backend;
+	struct sopi_log *log = txn->engine->log;
+	sop_status status;
 
 	if (backend == NULL)
 		return SOP_OK;
 	SOP_TRY(backend->driver->pace(backend, txn->deadline_ns, plan->removes_only, err));
 	if (txn->values != NULL)
 		SOP_TRY(backend->driver->write_values(backend, txn->values, err));
-	SOP_TRY(txn->engine->log->driver->reserve(txn->engine->log, plan->bytes, plan->removes_only, err));
-	plan->log_reserved = plan->bytes;
-	return SOP_OK;
+	status = log->driver->reserve(log, plan->bytes, plan->removes_only, err);
+	if (SOPI_UNLIKELY(status == SOP_NO_SPACE) && backend->driver->out_of_space(backend, NULL) == SOP_OK)
+		status = log->driver->reserve(log, plan->bytes, plan->removes_only, err);
+	if (status == SOP_OK)
+		plan->log_reserved = plan->bytes;
+	return status;
 }
 
 static sop_status prepare(struct sopi_transaction *txn, struct plan *plan,

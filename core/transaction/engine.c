@@ -92,6 +92,8 @@ sop_status sopi_engine_close(struct sopi_engine *engine, sop_error *err)
 	sopi_free(engine->readers);
 	engine->readers = NULL;
 	engine->backend = NULL;
+	if (backend == NULL)
+		backend = engine->unfinished;
 	if (backend != NULL)
 		backend->driver->free(backend);
 	return status;

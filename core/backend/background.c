@@ -1,0 +1,234 @@
+/* The one thread of a database: checkpoints when they are due, flushes what is weaker than flushed, leaves a mark in the
+ * log when the database rests. It is started by the first write. Without it (tests) the calls that find something due
+ * do it. */
+#include "backend/inredfs.h"
+
+#include "btree/resident.h"
+#include "platform/clock.h"
+
+enum { NS_PER_MS = 1000000, TICK_MS = 100, IDLE_TICKS = 10 };
+
+static const struct sopi_clock *clock_of(const struct sopi_inredfs *fs)
+{
+	return fs->engine->platform->clock;
+}
+
+static sop_status failed(sop_error *err)
+{
+	return sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
+}
+
+void sopi_background_ended(struct sopi_inredfs *fs, sop_status status)
+{
+	if (status == SOP_OK)
+		atomic_store(&fs->logged, 0);
+	sopi_mutex_lock(&fs->mutex);
+	fs->rounds++;
+	fs->last = status;
+	fs->wanted = false;
+	sopi_cond_broadcast(&fs->done);
+	sopi_mutex_unlock(&fs->mutex);
+}
+
+/* ---- the thread ---------------------------------------------------------------------------------- */
+
+/* Sleeps until there is something to do, or `timeout_ms` has passed. True: a checkpoint is wanted. */
+static bool rest(struct sopi_inredfs *fs, int64_t timeout_ms, bool *weak, bool *stop)
+{
+	const int64_t deadline_ns = sopi_clock_monotonic_ns(clock_of(fs)) + timeout_ms * NS_PER_MS;
+	bool wanted;
+
+	sopi_mutex_lock(&fs->mutex);
+	while (!fs->stop && !fs->wanted && !fs->weak &&
+	       sopi_clock_wait_until(clock_of(fs), &fs->wake, &fs->mutex, deadline_ns)) {
+	}
+	*stop = fs->stop;
+	*weak = fs->weak;
+	fs->weak = false;
+	wanted = fs->wanted;
+	sopi_mutex_unlock(&fs->mutex);
+	return wanted;
+}
+
+static void flush(struct sopi_inredfs *fs, bool mark)
+{
+	if (sopi_wal_flush(fs->wal, mark, NULL) != SOP_OK)
+		(void)sopi_inredfs_fail(fs, SOP_IO);
+	else if (mark)
+		atomic_store(&fs->marked, atomic_load(&fs->engine->applied));
+}
+
+/* What to do when a while has passed; `idle` counts those in which nothing was committed. */
+static void tick(struct sopi_inredfs *fs, uint64_t *seen, unsigned *idle)
+{
+	static const struct sopi_checkpoint_how how = { .fold = false };
+	const uint64_t applied = atomic_load(&fs->engine->applied);
+
+	if (applied != *seen) {
+		*seen = applied;
+		*idle = 0;
+		sopi_wal_prepare(fs->wal);
+		return;
+	}
+	if (*idle < UINT32_MAX)
+		++*idle;
+	if (*idle == IDLE_TICKS && atomic_load(&fs->marked) < applied)
+		flush(fs, true);
+	if (*idle == SOPI_CHECKPOINT_IDLE_MS / TICK_MS && atomic_load(&fs->logged) != 0)
+		(void)sopi_checkpoint_run(fs, &how, NULL);
+}
+
+static void background(void *arg)
+{
+	static const struct sopi_checkpoint_how how = { .fold = false };
+	struct sopi_inredfs *fs = arg;
+	uint64_t seen = 0;
+	unsigned idle = 0;
+	bool stop = false, weak = false;
+
+	while (!stop) {
+		const bool at_rest = idle > SOPI_CHECKPOINT_IDLE_MS / TICK_MS;
+
+		if (rest(fs, at_rest ? 60000 : TICK_MS, &weak, &stop) && !stop)
+			(void)sopi_checkpoint_run(fs, &how, NULL);
+		if (weak && !stop) {
+			sopi_clock_sleep_ns(clock_of(fs),
+					    fs->engine->options.flush_interval_ms * NS_PER_MS);
+			flush(fs, false);
+		}
+		if (!stop && !atomic_load(&fs->engine->failed))
+			tick(fs, &seen, &idle);
+	}
+}
+
+/* Starts the thread. Without memory for it the calls do its work. */
+static void start_locked(struct sopi_inredfs *fs)
+{
+	if (fs->running || fs->stop || fs->engine->options.no_background)
+		return;
+	fs->running = sopi_thread_start(&fs->thread, "sop-checkpoint", background, fs, NULL) == SOP_OK;
+}
+
+void sopi_background_halt(struct sopi_backend *backend)
+{
+	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
+	bool running;
+
+	sopi_mutex_lock(&fs->mutex);
+	fs->stop = true;
+	running = fs->running;
+	fs->running = false;
+	sopi_cond_broadcast(&fs->wake);
+	sopi_cond_broadcast(&fs->done);
+	sopi_mutex_unlock(&fs->mutex);
+	if (running)
+		sopi_thread_join(&fs->thread);
+}
+
+/* ---- commits ------------------------------------------------------------------------------------- */
+
+/* Asks for a checkpoint. True: the thread does it. */
+static bool want(struct sopi_inredfs *fs)
+{
+	bool running;
+
+	sopi_mutex_lock(&fs->mutex);
+	start_locked(fs);
+	running = fs->running;
+	if (!fs->wanted && running) {
+		fs->wanted = true;
+		sopi_cond_signal(&fs->wake);
+	}
+	sopi_mutex_unlock(&fs->mutex);
+	return running;
+}
+
+void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool weak)
+{
+	static const struct sopi_checkpoint_how how = { .fold = false };
+	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
+	const uint64_t before = atomic_fetch_add_explicit(&fs->logged, bytes + 1, memory_order_relaxed);
+
+	if (SOPI_UNLIKELY(weak)) {
+		sopi_mutex_lock(&fs->mutex);
+		start_locked(fs);
+		if (!fs->weak) {
+			fs->weak = true;
+			sopi_cond_signal(&fs->wake);
+		}
+		sopi_mutex_unlock(&fs->mutex);
+	}
+	if (SOPI_UNLIKELY(before == 0)) { /* the first write since the newest checkpoint */
+		sopi_mutex_lock(&fs->mutex);
+		start_locked(fs);
+		sopi_cond_signal(&fs->wake);
+		sopi_mutex_unlock(&fs->mutex);
+	}
+	if (SOPI_UNLIKELY(sopi_inredfs_is_due(fs)) && !want(fs) && !fs->stop)
+		(void)sopi_checkpoint_run(fs, &how, NULL);
+}
+
+/* Waits until a checkpoint has ended that began after now, or the deadline. */
+static sop_status wait_for_room(struct sopi_inredfs *fs, int64_t deadline_ns, sop_error *err)
+{
+	const int64_t for_ever = INT64_MAX;
+	sop_status status = SOP_OK;
+	uint64_t rounds;
+
+	sopi_mutex_lock(&fs->mutex);
+	rounds = fs->rounds;
+	while (!fs->stop && fs->rounds == rounds && status == SOP_OK) {
+		if (!sopi_clock_wait_until(clock_of(fs), &fs->done, &fs->mutex,
+					   deadline_ns != 0 ? deadline_ns : for_ever))
+			status = sopi_fail(err, SOP_TIMEOUT,
+					   "the deadline of the transaction has passed while it waited for a checkpoint; "
+					   "it is rolled back");
+	}
+	if (status == SOP_OK && fs->rounds != rounds)
+		status = fs->last;
+	sopi_mutex_unlock(&fs->mutex);
+	return status;
+}
+
+static sop_status no_space(sop_error *err)
+{
+	return sopi_fail(err, SOP_NO_SPACE,
+			 "the disk is full: only removing and reading go on; free some space, or remove and run sop_gc");
+}
+
+sop_status sopi_background_pace(struct sopi_backend *backend, int64_t deadline_ns, bool urgent,
+				sop_error *err)
+{
+	static const struct sopi_checkpoint_how how = { .fold = false };
+	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
+	sop_status status = SOP_OK;
+
+	if (SOPI_UNLIKELY(atomic_load_explicit(&fs->engine->failed, memory_order_relaxed)))
+		return failed(err);
+	if (SOPI_UNLIKELY(atomic_load_explicit(&fs->low_space, memory_order_relaxed)) && !urgent) {
+		status = sopi_checkpoint_run(fs, &how, NULL); /* there may be room again */
+		if (atomic_load(&fs->low_space))
+			return status == SOP_FAILED || status == SOP_IO ? failed(err) : no_space(err);
+		status = SOP_OK;
+	}
+	while (SOPI_UNLIKELY(sopi_inredfs_is_full(fs)) && status == SOP_OK && !fs->stop) {
+		status = want(fs) ? wait_for_room(fs, deadline_ns, err)
+				  : sopi_checkpoint_run(fs, &how, err);
+		if (status == SOP_NO_SPACE)
+			return urgent ? SOP_OK : no_space(err);
+		if (status != SOP_OK && status != SOP_TIMEOUT)
+			return sopi_fail(err, status, "a checkpoint that must make room failed: %s",
+					 sop_status_name(status));
+	}
+	return status;
+}
+
+sop_status sopi_background_out_of_space(struct sopi_backend *backend, sop_error *err)
+{
+	static const struct sopi_checkpoint_how how = { .always = true };
+	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
+
+	(void)sopi_folder_remove(fs->folder, SOPI_BALLAST_PATH, NULL);
+	atomic_store(&fs->low_space, true);
+	return sopi_checkpoint_run(fs, &how, err);
+}

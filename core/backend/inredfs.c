@@ -1,0 +1,734 @@
+/* Opening and closing a database in a folder that one process owns. */
+#include "backend/inredfs.h"
+
+#include "base/alloc.h"
+#include "base/uuid.h"
+#include "btree/resident.h"
+#include "platform/clock.h"
+#include "platform/random.h"
+
+#include <sop/log.h>
+
+#include <string.h>
+
+enum {
+	FORMAT = 1, /* of the database as a whole */
+	LOG_SEGMENT_BYTES = 1 << 20, /* of the first; each new one is twice as large */
+	LOG_SEGMENT_BYTES_MAX = 64 << 20,
+	LOG_POOL_BYTES_MAX = 64 << 20,
+	CACHE_BYTES_MIN = 4 << 20,
+	BALLAST_BYTES_MIN = 1 << 20,
+	BALLAST_BYTES_MAX = 16 << 20,
+	NODE_READ_LOOKS_MAX = 16, /* for a node that compaction moves again and again */
+	CLOSE_REPLAY_BYTES = 16 << 20, /* of log, beyond which closing makes a checkpoint */
+	SHRUNK_POOL_BYTES = 1 << 20,
+	NS_PER_MS = 1000000,
+};
+
+#define LOG_BYTES_DEFAULT ((uint64_t)256 << 20)
+
+static const char *const folders[] = { "log", "reg", "blobs", "outcome", "tmp" };
+
+/* Made first and removed last when a database is made: what lies beside it is not one yet. */
+#define CREATING_PATH "tmp/creating"
+
+sop_status sopi_inredfs_fail(struct sopi_inredfs *fs, sop_status status)
+{
+	if (!atomic_exchange(&fs->engine->failed, true))
+		sopi_messages_note(&fs->engine->messages, SOP_LOG_ERROR,
+				   sopi_clock_wall_ns(fs->engine->platform->clock),
+				   "the database has failed (%s): close it and open it again",
+				   sop_status_name(status));
+	if (fs->wal != NULL)
+		sopi_wal_fail(fs->wal);
+	return status;
+}
+
+/* ---- budgets -------------------------------------------------------------------------------------- */
+
+static uint64_t dirty_bytes(const struct sopi_inredfs *fs)
+{
+	const struct sopi_engine *engine = fs->engine;
+
+	return (uint64_t)atomic_load_explicit(&engine->forest.resident->dirty_count,
+					      memory_order_relaxed) *
+	       engine->options.node_bytes;
+}
+
+static uint64_t log_budget(const struct sopi_inredfs *fs)
+{
+	return fs->engine->options.log_bytes_max != 0 ? fs->engine->options.log_bytes_max
+						      : LOG_BYTES_DEFAULT;
+}
+
+bool sopi_inredfs_is_due(struct sopi_inredfs *fs)
+{
+	return dirty_bytes(fs) > fs->engine->forest.resident->bytes_max / 4 ||
+	       atomic_load_explicit(&fs->logged, memory_order_relaxed) > log_budget(fs) / 2;
+}
+
+bool sopi_inredfs_is_full(struct sopi_inredfs *fs)
+{
+	return dirty_bytes(fs) > fs->engine->forest.resident->bytes_max / 2 ||
+	       atomic_load_explicit(&fs->logged, memory_order_relaxed) > log_budget(fs);
+}
+
+static uint64_t live_bytes(const struct sopi_inredfs *fs)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < fs->manifest.pack_count; i++)
+		bytes += fs->manifest.packs[i].live_bytes;
+	return bytes;
+}
+
+void sopi_inredfs_make_ballast(struct sopi_inredfs *fs)
+{
+	uint64_t bytes = live_bytes(fs) / 32; /* 3 % of the data */
+	struct sopi_file *file = NULL;
+	uint64_t size = 0;
+	sop_status status;
+
+	bytes = bytes < BALLAST_BYTES_MIN ? BALLAST_BYTES_MIN : bytes;
+	bytes = bytes > BALLAST_BYTES_MAX ? BALLAST_BYTES_MAX : bytes;
+	status = sopi_folder_open_file(fs->folder, SOPI_BALLAST_PATH,
+				       SOPI_FILE_READ | SOPI_FILE_WRITE | SOPI_FILE_CREATE, &file, NULL);
+	if (status == SOP_OK)
+		status = sopi_file_size(file, &size, NULL);
+	if (status == SOP_OK && size < bytes)
+		status = sopi_file_allocate(file, 0, bytes, NULL);
+	sopi_file_close(file);
+	if (status == SOP_UNSUPPORTED) /* a file system that cannot reserve: do without */
+		status = SOP_OK;
+	if (status != SOP_OK)
+		(void)sopi_folder_remove(fs->folder, SOPI_BALLAST_PATH, NULL);
+	atomic_store(&fs->low_space, status == SOP_NO_SPACE);
+}
+
+/* ---- what the engine asks for --------------------------------------------------------------------- */
+
+/* The page of a node, wherever the registry says that it is. */
+static sop_status read_page(void *arg, uint64_t vid, sop_buf *page, uint64_t *position, char *file,
+			    int64_t *offset, sop_error *err)
+{
+	struct sopi_inredfs *fs = arg;
+	struct sopi_registry_entry entry;
+	struct sopi_place place = { 0, 0, 0 };
+	sop_status status = SOP_NOT_FOUND;
+
+	for (int looks = 0; status == SOP_NOT_FOUND && looks < NODE_READ_LOOKS_MAX; looks++) {
+		status = sopi_registry_find(fs->registry, vid, &entry, err);
+		if (status == SOP_NOT_FOUND)
+			return sopi_fail(err, SOP_CORRUPT,
+					 "node %llu is named by its parent, but the registry lacks it",
+					 (unsigned long long)vid);
+		SOP_TRY(status);
+		place = sopi_place_of_entry(&entry);
+		status = sopi_packs_read(fs->packs, &place, page, err);
+	}
+	if (status == SOP_NOT_FOUND)
+		return sopi_fail(err, SOP_CORRUPT, "the pack %016llx of node %llu is missing",
+				 (unsigned long long)place.pack, (unsigned long long)vid);
+	SOP_TRY(status);
+	*position = entry.words[3];
+	*offset = (int64_t)place.offset;
+	sopi_packs_path(fs->packs, place.pack, file);
+	return SOP_OK;
+}
+
+static void value_gone(void *owner, const struct sopi_value *value)
+{
+	sopi_values_gone(owner, value);
+}
+
+static void store_gone(struct sopi_backend *backend, struct sopi_store *store)
+{
+	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
+
+	sopi_mutex_lock(&fs->values_mutex);
+	store->next = fs->gone;
+	fs->gone = store;
+	sopi_mutex_unlock(&fs->values_mutex);
+}
+
+static sop_status sync_all(struct sopi_backend *backend, sop_error *err)
+{
+	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
+	const sop_status status = sopi_wal_flush(fs->wal, true, err);
+
+	return status == SOP_OK ? SOP_OK : sopi_inredfs_fail(fs, SOP_FAILED);
+}
+
+static sop_status checkpoint(struct sopi_backend *backend, sop_error *err)
+{
+	static const struct sopi_checkpoint_how how = { .fold = false };
+
+	return sopi_checkpoint_run(sopi_inredfs_of(backend), &how, err);
+}
+
+/* Checkpoints until nothing is left to be rewritten. */
+static sop_status gc(struct sopi_backend *backend, sopi_progress_fn progress, void *arg, sop_error *err)
+{
+	static const struct sopi_checkpoint_how how = { .always = true, .compact = true };
+	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
+	uint64_t before, done = 0, total = live_bytes(fs);
+
+	sopi_values_seal(fs);
+	do {
+		before = fs->rewritten;
+		if (!progress(arg, done, total))
+			return sopi_fail(err, SOP_CANCELLED, "gc was stopped by its caller");
+		SOP_TRY(sopi_checkpoint_run(fs, &how, err));
+		done = done + (fs->rewritten - before) * fs->engine->options.node_bytes;
+		total = total < done ? done : total;
+	} while (fs->rewritten != before);
+	SOP_TRY(sopi_checkpoint_run(fs, &how, err)); /* what the last one made superfluous goes with this one */
+	sopi_wal_shrink(fs->wal, SHRUNK_POOL_BYTES);
+	(void)progress(arg, total, total);
+	return SOP_OK;
+}
+
+static void sum_packs(const struct sopi_inredfs *fs, struct sopi_backend_stats *stats)
+{
+	struct sopi_pack_entry *packs = NULL;
+	size_t count = 0;
+
+	if (sopi_packs_list(fs->packs, &packs, &count, NULL) != SOP_OK)
+		return;
+	stats->pack_count = count;
+	for (size_t i = 0; i < count; i++) {
+		stats->pack_bytes += packs[i].total_bytes;
+		stats->pack_bytes_live += packs[i].live_bytes;
+	}
+	sopi_free(packs);
+}
+
+static void get_stats(struct sopi_backend *backend, struct sopi_backend_stats *stats)
+{
+	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
+	struct sopi_engine *engine = fs->engine;
+	struct sopi_registry_stats registry;
+	struct sopi_wal_stats wal;
+	size_t taken, used;
+
+	memset(stats, 0, sizeof *stats);
+	sopi_wal_get_stats(fs->wal, &wal);
+	sopi_registry_get_stats(fs->registry, &registry);
+	sopi_memory_usage(&engine->forest.memory, &taken, &used);
+	sum_packs(fs, stats);
+	stats->durable_position = fs->wal->driver->durable(fs->wal);
+	stats->checkpoint_position = atomic_load(&fs->checkpointed);
+	stats->checkpoints = atomic_load(&fs->checkpoints);
+	stats->flushes = wal.flushes;
+	stats->log_bytes_written = wal.bytes_written;
+	stats->log_bytes = wal.segment_bytes;
+	stats->dirty_bytes = dirty_bytes(fs);
+	stats->cache_bytes = engine->options.cache_bytes;
+	stats->cache_bytes_used = taken + registry.memory_bytes;
+	stats->cache_reads = atomic_load(&engine->forest.resident->loads);
+	stats->evictions = atomic_load(&engine->forest.resident->evicted);
+	stats->registry_entries = registry.entries;
+	stats->registry_bytes = registry.disk_bytes;
+	stats->disk_bytes = stats->pack_bytes + registry.disk_bytes + wal.segment_bytes + wal.pool_bytes;
+	stats->checkpoint_failures = atomic_load(&fs->checkpoint_failures);
+	stats->durability = engine->options.durability;
+	stats->failed = atomic_load(&engine->failed);
+	stats->low_space = atomic_load(&fs->low_space);
+}
+
+/* ---- closing -------------------------------------------------------------------------------------- */
+
+static sop_status stop(struct sopi_backend *backend, sop_error *err)
+{
+	static const struct sopi_checkpoint_how how = { .fold = false };
+	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
+	sop_status status;
+
+	fs->alone = true;
+	if (atomic_load(&fs->engine->failed))
+		return sopi_fail(err, SOP_FAILED, "the database had failed; opening it again recovers it");
+	if (atomic_load(&fs->logged) > CLOSE_REPLAY_BYTES)
+		(void)sopi_checkpoint_run(fs, &how, NULL); /* else replay does its work */
+	sopi_values_seal(fs);
+	status = sopi_wal_flush(fs->wal, true, err);
+	if (status == SOP_OK)
+		sopi_wal_shrink(fs->wal, SHRUNK_POOL_BYTES);
+	return status == SOP_OK ? SOP_OK
+				: sopi_fail(err, SOP_FAILED, "the last commits could not be flushed");
+}
+
+static void free_gone(struct sopi_inredfs *fs)
+{
+	while (fs->gone != NULL) {
+		struct sopi_store *next = fs->gone->next;
+
+		sopi_store_free_shell(fs->gone);
+		fs->gone = next;
+	}
+}
+
+/* Frees whatever there is of it. */
+static void free_all(struct sopi_backend *backend)
+{
+	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
+
+	free_gone(fs);
+	if (fs->packs != NULL) {
+		sopi_values_free(fs);
+		sopi_packs_close(fs->packs);
+	}
+	if (fs->registry != NULL)
+		sopi_registry_close(fs->registry);
+	sopi_manifest_free(&fs->manifest);
+	sopi_free(fs->extra);
+	sopi_arena_free(&fs->arena);
+	sopi_file_close(fs->lock);
+	sopi_folder_close(fs->folder);
+	sopi_mutex_destroy(&fs->checkpoint_mutex);
+	sopi_mutex_destroy(&fs->values_mutex);
+	sopi_mutex_destroy(&fs->mutex);
+	sopi_cond_destroy(&fs->wake);
+	sopi_cond_destroy(&fs->done);
+	sopi_free(fs);
+}
+
+static const struct sopi_backend_driver driver = {
+	.pace = sopi_background_pace,
+	.out_of_space = sopi_background_out_of_space,
+	.committed = sopi_background_committed,
+	.write_values = sopi_values_write,
+	.value_committed = sopi_values_committed,
+	.value_gone = sopi_values_gone,
+	.read_value = sopi_values_read,
+	.store_gone = store_gone,
+	.sync = sync_all,
+	.checkpoint = checkpoint,
+	.gc = gc,
+	.backup = sopi_backup,
+	.verify = sopi_verify_files,
+	.get_stats = get_stats,
+	.halt = sopi_background_halt,
+	.stop = stop,
+	.free = free_all,
+};
+
+/* ---- the folder ----------------------------------------------------------------------------------- */
+
+static sop_status fs_new(struct sopi_engine *engine, struct sopi_inredfs **out, sop_error *err)
+{
+	struct sopi_inredfs *fs;
+	void *memory = NULL;
+
+	SOP_TRY(sopi_alloc_zeroed(sizeof *fs, &memory, err));
+	fs = memory;
+	fs->base.driver = &driver;
+	memcpy(fs->base.name, "inredfs", sizeof "inredfs");
+	fs->base.format = FORMAT;
+	fs->engine = engine;
+	fs->alone = true;
+	atomic_init(&fs->next_value, 1);
+	sopi_mutex_init(&fs->checkpoint_mutex);
+	sopi_mutex_init(&fs->values_mutex);
+	sopi_mutex_init(&fs->mutex);
+	sopi_cond_init(&fs->wake);
+	sopi_cond_init(&fs->done);
+	*out = fs;
+	return SOP_OK;
+}
+
+/* Is there something of this name? */
+static sop_status is_there(struct sopi_inredfs *fs, const char *path, bool *there, sop_error *err)
+{
+	struct sopi_entry entry;
+	const sop_status status = sopi_folder_look(fs->folder, path, &entry, err);
+
+	*there = status == SOP_OK;
+	return status == SOP_NOT_FOUND ? SOP_OK : status;
+}
+
+static sop_status no_database(const char *path, sop_error *err)
+{
+	return sopi_fail(err, SOP_NOT_FOUND,
+			 "there is no database in the folder '%.160s'; check the path, or set the option create",
+			 path);
+}
+
+/* Opens the folder and takes its lock; tells whether there is a database. */
+static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *exists, sop_error *err)
+{
+	struct sopi_engine *engine = fs->engine;
+	char name[SOPI_PROCESS_NAME_BYTES];
+	struct sopi_file_system where;
+	sop_status status;
+
+	status = sopi_files_open_folder(engine->platform->files, path,
+					engine->options.create ? SOPI_FOLDER_CREATE : 0u,
+					&fs->folder, err);
+	if (status == SOP_NOT_FOUND && !engine->options.create)
+		return no_database(path, err);
+	SOP_TRY(status);
+	SOP_TRY(sopi_folder_file_system(fs->folder, &where, err));
+	if (where.kind != SOPI_FILE_SYSTEM_LOCAL)
+		return sopi_fail(err, SOP_UNSUPPORTED,
+				 "'%.120s' lies on %s, where one process cannot know that it is alone; use a local folder",
+				 path, where.name);
+	SOP_TRY(is_there(fs, "MANIFEST", exists, err));
+	if (!*exists && !engine->options.create)
+		return no_database(path, err);
+	sopi_process_name(name);
+	status = sopi_folder_lock(fs->folder, "LOCK", SOPI_LOCK_EXCLUSIVE, name, &fs->lock, err);
+	SOP_TRY(status);
+	return is_there(fs, "MANIFEST", exists, err);
+}
+
+/* ---- making a database ---------------------------------------------------------------------------- */
+
+struct cleaning {
+	struct sopi_inredfs *fs;
+	const char *folder;
+	bool interrupted; /* what is found is left of an attempt to make a database */
+};
+
+static sop_status clean_entry(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
+{
+	const struct cleaning *cleaning = arg;
+	struct sopi_folder *folder = cleaning->fs->folder;
+	char path[SOPI_PATH_BYTES_MAX + 1];
+	struct cleaning inside = *cleaning;
+
+	if (strlen(cleaning->folder) + strlen(name) + 2 > sizeof path)
+		return sopi_fail_file(err, SOP_EXISTS, cleaning->folder, -1, 0,
+				      "there is something else in the folder");
+	strcpy(path, cleaning->folder);
+	strcat(path, "/");
+	strcat(path, name);
+	if (kind == SOPI_ENTRY_FOLDER && strcmp(cleaning->folder, "blobs") == 0) {
+		inside.folder = path;
+		return sopi_folder_list(folder, path, clean_entry, &inside, err);
+	}
+	if (strcmp(path, CREATING_PATH) == 0)
+		return SOP_OK;
+	if (!cleaning->interrupted)
+		return sopi_fail_file(err, SOP_CORRUPT, "MANIFEST", -1, 0,
+				      "MANIFEST is missing, but [%s] is there: this was a database; restore a backup, or make "
+				      "a new one in an empty folder",
+				      path);
+	return sopi_folder_remove(folder, path, err);
+}
+
+/* Is there nothing else in the folder than what a database begins with? */
+static sop_status check_root_entry(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
+{
+	(void)arg;
+	(void)kind;
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		if (strcmp(name, folders[i]) == 0)
+			return SOP_OK;
+	}
+	if (strcmp(name, "LOCK") == 0)
+		return SOP_OK;
+	return sopi_fail_file(err, SOP_EXISTS, name, -1, 0,
+			      "the folder is not empty, and no database: [%s] is there; choose another",
+			      name);
+}
+
+static sop_status make_folders(struct sopi_inredfs *fs, sop_error *err)
+{
+	struct cleaning cleaning = { .fs = fs };
+	struct sopi_file *file = NULL;
+
+	SOP_TRY(sopi_folder_list(fs->folder, "", check_root_entry, NULL, err));
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		const sop_status status = sopi_folder_make(fs->folder, folders[i], err);
+
+		if (status != SOP_EXISTS)
+			SOP_TRY(status);
+	}
+	SOP_TRY(is_there(fs, CREATING_PATH, &cleaning.interrupted, err));
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		cleaning.folder = folders[i];
+		SOP_TRY(sopi_folder_list(fs->folder, folders[i], clean_entry, &cleaning, err));
+	}
+	SOP_TRY(sopi_folder_open_file(fs->folder, CREATING_PATH, SOPI_FILE_WRITE | SOPI_FILE_CREATE,
+				      &file, err));
+	sopi_file_close(file);
+	SOP_TRY(sopi_folder_sync(fs->folder, "tmp", err));
+	return sopi_folder_sync(fs->folder, "", err);
+}
+
+static sop_status make_uuid(struct sopi_inredfs *fs, sop_error *err)
+{
+	const struct sopi_platform *platform = fs->engine->platform;
+	uint8_t random[SOPI_UUID_RANDOM_BYTES];
+	struct sopi_uuid uuid;
+
+	SOP_TRY(sopi_random_fill(platform->random, random, sizeof random, err));
+	sopi_uuid_make_v7((uint64_t)(sopi_clock_wall_ns(platform->clock) / NS_PER_MS), random, &uuid);
+	memcpy(fs->manifest.database, uuid.bytes, sizeof fs->manifest.database);
+	return SOP_OK;
+}
+
+static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
+{
+	const uint64_t most = log_budget(fs) / 4 < LOG_SEGMENT_BYTES_MAX ? log_budget(fs) / 4
+									 : LOG_SEGMENT_BYTES_MAX;
+	const struct sopi_wal_options options = {
+		.platform = fs->engine->platform,
+		.folder = fs->folder,
+		.commit_mutex = &fs->engine->commit_mutex,
+		.epoch = fs->manifest.epoch,
+		.checkpoint = fs->manifest.checkpoint,
+		.first_segment = fs->manifest.first_segment,
+		.segment_bytes = LOG_SEGMENT_BYTES,
+		.segment_bytes_max = most < LOG_SEGMENT_BYTES ? LOG_SEGMENT_BYTES : most,
+		.pool_bytes_max = LOG_POOL_BYTES_MAX,
+	};
+
+	return options;
+}
+
+/* How much of the budget nodes may use: the rest is for the registry, the log's buffers and what is in flight. */
+static size_t node_budget(const struct sopi_inredfs *fs)
+{
+	const uint64_t cache = fs->engine->options.cache_bytes;
+
+	return (size_t)(cache - cache / 8 > (uint64_t)CACHE_BYTES_MIN / 2 ? cache - cache / 8
+									  : CACHE_BYTES_MIN / 2);
+}
+
+/* Opens registry and packs as the manifest has them, and makes the trees pageable. */
+static sop_status open_files(struct sopi_inredfs *fs, sop_error *err)
+{
+	const struct sopi_page_source source = { read_page, fs };
+	struct sopi_engine *engine = fs->engine;
+	const struct sopi_manifest *manifest = &fs->manifest;
+
+	SOP_TRY(sopi_registry_open(engine->platform, fs->folder, manifest->buckets,
+				   (size_t)(engine->options.cache_bytes / 16), &manifest->registry,
+				   &fs->registry, err));
+	SOP_TRY(sopi_packs_open(engine->platform, fs->folder, manifest->next_pack, &fs->packs, err));
+	for (size_t i = 0; i < manifest->pack_count; i++)
+		SOP_TRY(sopi_packs_adopt(fs->packs, &manifest->packs[i], err));
+	fs->registry_number = manifest->checkpoint;
+	for (uint64_t i = 0; i < manifest->registry.run_count; i++) {
+		if (manifest->registry.runs[i] > fs->registry_number)
+			fs->registry_number = manifest->registry.runs[i];
+	}
+	engine->forest.value_gone = value_gone;
+	engine->forest.owner = fs;
+	return sopi_resident_open(&engine->forest, &source, &engine->commit_mutex,
+				  &engine->answered, node_budget(fs), err);
+}
+
+static void use_log(struct sopi_inredfs *fs)
+{
+	struct sopi_engine *engine = fs->engine;
+
+	engine->log->driver->close(engine->log);
+	engine->log = fs->wal;
+}
+
+static void begin_at(struct sopi_inredfs *fs, uint64_t position)
+{
+	struct sopi_engine *engine = fs->engine;
+
+	atomic_store(&engine->applied, position);
+	atomic_store(&engine->answered, position);
+	atomic_store(&engine->flushed, position);
+}
+
+static sop_status create(struct sopi_inredfs *fs, sop_error *err)
+{
+	static const struct sopi_checkpoint_how how = { .always = true };
+	struct sopi_engine *engine = fs->engine;
+	struct sopi_tree *names = &engine->catalog.names.tree;
+	struct sopi_wal_options options;
+
+	SOP_TRY(make_folders(fs, err));
+	SOP_TRY(make_uuid(fs, err));
+	fs->manifest.epoch = 1;
+	fs->manifest.first_segment = 1;
+	fs->manifest.buckets = engine->options.registry_buckets;
+	fs->manifest.node_bytes = engine->options.node_bytes;
+	fs->manifest.next_pack = 1;
+	SOP_TRY(open_files(fs, err));
+	options = wal_options(fs);
+	SOP_TRY(sopi_wal_create(&options, &fs->wal, err));
+	use_log(fs);
+	SOP_TRY(sopi_dirty_reserve(&engine->forest, err));
+	sopi_dirty_add(&engine->forest, names->root, names->id);
+	SOP_TRY(sopi_checkpoint_run(fs, &how, err));
+	SOP_TRY(sopi_folder_remove(fs->folder, CREATING_PATH, err));
+	return sopi_folder_sync(fs->folder, "tmp", err);
+}
+
+/* ---- opening one ---------------------------------------------------------------------------------- */
+
+/* The catalog as the registry has it, instead of the empty one. */
+static sop_status open_catalog(struct sopi_inredfs *fs, sop_error *err)
+{
+	struct sopi_engine *engine = fs->engine;
+	struct sopi_catalog *catalog = &engine->catalog;
+	struct sopi_registry_entry entry;
+	struct sopi_tree tree;
+	sop_status status;
+
+	status = sopi_registry_find(fs->registry,
+				    sopi_registry_key(SOPI_KEY_STORE, SOPI_CATALOG_ID), &entry, err);
+	if (status == SOP_NOT_FOUND)
+		return sopi_fail(err, SOP_CORRUPT, "the registry lacks the catalog of stores");
+	SOP_TRY(status);
+	SOP_TRY(sopi_tree_open(&tree, &engine->forest, SOPI_CATALOG_ID, engine->options.node_bytes,
+			       0, entry.words[0], (int64_t)entry.words[1], entry.words[2],
+			       fs->manifest.checkpoint, err));
+	sopi_tree_destroy(&catalog->names.tree);
+	catalog->names.tree = tree;
+	catalog->names.written = true;
+	catalog->names.written_items = (int64_t)entry.words[1];
+	catalog->names.written_next_item = entry.words[2];
+	atomic_store(&catalog->next_id, fs->manifest.next_store);
+	return sopi_recover_stores(fs, err);
+}
+
+/* What the last owner could not finish: values and stores that nobody names any more. */
+static sop_status take_over(struct sopi_inredfs *fs, sop_error *err)
+{
+	const struct sopi_manifest *manifest = &fs->manifest;
+
+	for (size_t i = 0; i < manifest->dead_value_count; i++)
+		sopi_values_bury(fs, manifest->dead_values[i]);
+	for (size_t i = 0; i < manifest->dropped_count; i++) {
+		struct sopi_store *store;
+		void *memory = NULL;
+
+		SOP_TRY(sopi_alloc_zeroed(sizeof *store, &memory, err));
+		store = memory;
+		store->tree.id = manifest->dropped[i].store;
+		store->root = manifest->dropped[i].root;
+		store_gone(&fs->base, store);
+	}
+	return SOP_OK;
+}
+
+/* Files in tmp/ are of nobody. */
+static sop_status clean_tmp(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
+{
+	struct sopi_inredfs *fs = arg;
+	char path[SOPI_PATH_BYTES_MAX + 1] = "tmp/";
+
+	(void)err;
+	if (kind != SOPI_ENTRY_FILE || strlen(name) + 5 > sizeof path ||
+	    (strcmp(name, "MANIFEST") != 0 && strcmp(name, "creating") != 0))
+		return SOP_OK;
+	strcat(path, name);
+	(void)sopi_folder_remove(fs->folder, path, NULL);
+	return SOP_OK;
+}
+
+static sop_status sweep(struct sopi_inredfs *fs, sop_error *err)
+{
+	SOP_TRY(sopi_packs_sweep(fs->packs, NULL, NULL, err));
+	SOP_TRY(sopi_registry_sweep(fs->registry, NULL, NULL, err));
+	return sopi_folder_list(fs->folder, "tmp", clean_tmp, fs, err);
+}
+
+/* The steps of recovery, in this order: docs/architecture.md says why. */
+static sop_status recover(struct sopi_inredfs *fs, sop_error *err)
+{
+	struct sopi_engine *engine = fs->engine;
+	struct sopi_wal_options options;
+	struct sopi_log *wal = NULL;
+	bool indefinite;
+	sop_status status;
+
+	SOP_TRY(sopi_manifest_read(fs->folder, "MANIFEST", &fs->manifest, err));
+	engine->options.node_bytes = fs->manifest.node_bytes;
+	engine->options.registry_buckets = fs->manifest.buckets;
+	engine->catalog.names.tree.leaf_bytes = fs->manifest.node_bytes;
+	atomic_store(&engine->forest.next_vid, fs->manifest.next_vid);
+	atomic_store(&fs->next_value, fs->manifest.next_value);
+	begin_at(fs, fs->manifest.checkpoint);
+	SOP_TRY(open_files(fs, err));
+	SOP_TRY(take_over(fs, err));
+	SOP_TRY(sopi_outcome_files_load(fs, err));
+	SOP_TRY(open_catalog(fs, err));
+	options = wal_options(fs);
+	SOP_TRY(sopi_wal_open(&options, &wal, err));
+	if (sopi_wal_epoch(wal) >= fs->manifest.epoch)
+		fs->manifest.epoch = sopi_wal_epoch(wal);
+	fs->manifest.epoch++;
+	status = sopi_manifest_write(fs->folder, &fs->manifest, &indefinite, err);
+	if (status == SOP_OK)
+		status = sopi_wal_resume(wal, fs->manifest.epoch, err);
+	if (status != SOP_OK) {
+		wal->driver->close(wal);
+		return status;
+	}
+	fs->wal = wal;
+	use_log(fs);
+	SOP_TRY(sopi_wal_replay(wal, fs->manifest.checkpoint, sopi_recover_transaction, fs, err));
+	begin_at(fs, sopi_wal_end(wal));
+	return sweep(fs, err);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------ */
+
+static void fill_defaults(struct sopi_engine_options *options)
+{
+	if (options->cache_bytes == 0)
+		options->cache_bytes = sopi_host_memory_bytes() / 4;
+	if (options->cache_bytes < CACHE_BYTES_MIN)
+		options->cache_bytes = CACHE_BYTES_MIN;
+	if (options->registry_buckets == 0)
+		options->registry_buckets = SOPI_BUCKETS_DEFAULT;
+}
+
+/* Opens it with the slot claimed, since what is read must stay while it is looked at. */
+static sop_status open_claimed(struct sopi_inredfs *fs, const char *path, sop_error *err)
+{
+	struct sopi_reclaim *reclaim = &fs->engine->forest.reclaim;
+	bool exists = false;
+	sop_status status;
+
+	SOP_TRY(enter_folder(fs, path, &exists, err));
+	SOP_TRY(sopi_slot_take(reclaim, NULL, &fs->slot, err));
+	if (sopi_slot_claim(reclaim, fs->slot, false) != SOPI_SLOT_IDLE)
+		SOPI_UNREACHABLE();
+	status = exists ? recover(fs, err) : create(fs, err);
+	if (status == SOP_OK) {
+		sopi_mutex_lock(&fs->checkpoint_mutex);
+		sopi_inredfs_make_ballast(fs);
+		sopi_mutex_unlock(&fs->checkpoint_mutex);
+		atomic_store(&fs->marked, atomic_load(&fs->engine->applied));
+	}
+	sopi_slot_release(fs->slot);
+	return status;
+}
+
+/* Nobody has committed anything: memory goes, the files stay as they are. */
+static void open_failed(struct sopi_inredfs *fs)
+{
+	struct sopi_engine *engine = fs->engine;
+
+	engine->forest.value_gone = NULL;
+	engine->forest.closing = true;
+	engine->unfinished = &fs->base; /* freed with the engine, whose nodes need it until then */
+}
+
+sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_error *err)
+{
+	struct sopi_inredfs *fs = NULL;
+	sop_status status;
+
+	fill_defaults(&engine->options);
+	SOP_TRY(fs_new(engine, &fs, err));
+	status = open_claimed(fs, path, err);
+	if (status != SOP_OK) {
+		open_failed(fs);
+		return status;
+	}
+	fs->alone = false;
+	memcpy(fs->base.uuid, fs->manifest.database, sizeof fs->base.uuid);
+	engine->backend = &fs->base;
+	return SOP_OK;
+}

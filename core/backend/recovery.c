@@ -1,0 +1,410 @@
+/* Opening what the newest checkpoint left, and applying the log behind it. One thread; nobody else is there yet. */
+#include "backend/inredfs.h"
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "btree/resident.h"
+#include "btree/walk.h"
+#include "codec/change_record.h"
+
+#include <string.h>
+
+/* ---- stores --------------------------------------------------------------------------------------- */
+
+/* Opens the store that one item of the catalog names. */
+static sop_status open_store(struct sopi_inredfs *fs, const struct sopi_item_view *item, sop_error *err)
+{
+	struct sopi_engine *engine = fs->engine;
+	struct sopi_registry_entry entry;
+	struct sopi_descriptor descriptor;
+	struct sopi_store *store = NULL;
+	sop_status status;
+
+	SOP_TRY(sopi_descriptor_read((sop_bytes){ item->value, item->value_size }, &descriptor, err));
+	status = sopi_registry_find(fs->registry, sopi_registry_key(SOPI_KEY_STORE, descriptor.id),
+				    &entry, err);
+	if (status == SOP_NOT_FOUND)
+		return sopi_fail(err, SOP_CORRUPT,
+				 "the catalog names store %llu, which the registry lacks",
+				 (unsigned long long)descriptor.id);
+	SOP_TRY(status);
+	SOP_TRY(sopi_catalog_reserve(&engine->catalog, 1, err));
+	SOP_TRY(sopi_store_open(&engine->forest, engine->options.node_bytes, &descriptor,
+				entry.words[0], (int64_t)entry.words[1], entry.words[2],
+				fs->manifest.checkpoint, &store, err));
+	sopi_catalog_add(&engine->catalog, store);
+	return SOP_OK;
+}
+
+sop_status sopi_recover_stores(struct sopi_inredfs *fs, sop_error *err)
+{
+	const struct sopi_tree *names = &fs->engine->catalog.names.tree;
+	struct sopi_walk walk;
+	sop_status status;
+
+	sopi_walk_init(&walk, names, fs->manifest.checkpoint);
+	status = sopi_walk_seek(&walk, (const uint8_t *)"", 0, err);
+	while (status == SOP_OK) {
+		for (; walk.index < walk.count && status == SOP_OK; walk.index++) {
+			struct sopi_item_view item;
+
+			sopi_walk_item(&walk, walk.index, &item);
+			status = open_store(fs, &item, err);
+		}
+		if (status == SOP_OK)
+			status = sopi_walk_next_leaf(&walk, err);
+	}
+	sopi_walk_free(&walk);
+	return status == SOP_NOT_FOUND ? SOP_OK : status;
+}
+
+/* ---- one transaction ------------------------------------------------------------------------------ */
+
+/* A transaction of the log while it is applied. */
+struct replaying {
+	struct sopi_inredfs *fs;
+	uint64_t position;
+	uint64_t before; /* position of the state that it meets */
+	struct sopi_arena *arena;
+	struct sopi_change *changes;
+	struct sopi_store **stores; /* of each change */
+	size_t count;
+	struct sopi_value *values; /* linked by next_in_transaction */
+	struct sopi_store **dropped;
+	size_t dropped_count;
+};
+
+static sop_status damaged(uint64_t position, const char *what, sop_error *err)
+{
+	return sopi_fail(err, SOP_CORRUPT, "the log record of position %llu %s",
+			 (unsigned long long)position, what);
+}
+
+static sop_status no_room(sop_error *err)
+{
+	return sopi_fail(err, SOP_NO_MEMORY, "out of memory while reading the log");
+}
+
+/* The store that a name stands for before this transaction; NULL: none. */
+static sop_status named_before(const struct replaying *r, sop_bytes name, struct sopi_store **store,
+			       sop_error *err)
+{
+	struct sopi_engine *engine = r->fs->engine;
+	struct sopi_descriptor descriptor;
+	const struct sopi_block *block;
+	struct sopi_item_view item;
+	struct sopi_vnode *leaf;
+
+	*store = NULL;
+	SOP_TRY(sopi_tree_leaf(&engine->catalog.names.tree, name.data, name.size, r->before, &leaf,
+			       &block, err));
+	if (!sopi_leaf_get(block, name.data, name.size, r->before, &item))
+		return SOP_OK;
+	SOP_TRY(sopi_descriptor_read((sop_bytes){ item.value, item.value_size }, &descriptor, err));
+	*store = sopi_catalog_find(&engine->catalog, descriptor.id);
+	return SOP_OK;
+}
+
+/* Makes a store that the transaction creates, empty. */
+static sop_status create_store(struct replaying *r, const struct sopi_descriptor *descriptor,
+			       sop_error *err)
+{
+	struct sopi_engine *engine = r->fs->engine;
+	struct sopi_catalog *catalog = &engine->catalog;
+	const uint64_t next = atomic_load(&catalog->next_id);
+	struct sopi_schema *schema = NULL;
+	struct sopi_store *store = NULL;
+	sop_status status;
+
+	if (descriptor->schema.size != 0)
+		SOP_TRY(sopi_schema_parse(descriptor->schema, &schema, err));
+	SOP_TRY_OUT(sopi_catalog_reserve(catalog, 1, err));
+	SOP_TRY_OUT(sopi_dirty_reserve(&engine->forest, err));
+	atomic_store(&catalog->next_id, descriptor->id);
+	SOP_TRY_OUT(sopi_store_new(catalog, &engine->forest, engine->options.node_bytes, schema,
+				   descriptor->duplicates, descriptor->node_items, &store, err));
+	store->created_at = r->position;
+	atomic_store(&store->tree.root->newest, r->position);
+	sopi_dirty_add(&engine->forest, store->tree.root, store->tree.id);
+	sopi_catalog_add(catalog, store);
+out:
+	if (atomic_load(&catalog->next_id) < next)
+		atomic_store(&catalog->next_id, next);
+	sopi_schema_free(schema);
+	return status;
+}
+
+/* What a change of the catalog means for its store: it appears, or gets a longer schema. */
+static sop_status name_set(struct replaying *r, const struct sopi_change_record *change, sop_error *err)
+{
+	struct sopi_descriptor descriptor;
+	struct sopi_store *store;
+
+	SOP_TRY(sopi_descriptor_read(change->value, &descriptor, err));
+	store = sopi_catalog_find(&r->fs->engine->catalog, descriptor.id);
+	if (store == NULL)
+		return create_store(r, &descriptor, err);
+	for (size_t i = 0; i < r->dropped_count; i++) {
+		if (r->dropped[i] == store) /* it has another name now */
+			r->dropped[i] = r->dropped[--r->dropped_count];
+	}
+	return sopi_store_extend(store, descriptor.schema, err);
+}
+
+/* First all names that go, then those that come. */
+static sop_status catalog_changes(struct replaying *r, sop_bytes payload, bool removed, sop_error *err)
+{
+	struct sopi_change_record change;
+	sop_status status;
+
+	while ((status = sopi_change_record_take(&payload, &change, err)) == SOP_OK) {
+		struct sopi_store *store;
+
+		if (change.store != SOPI_CATALOG_ID || change.removed != removed)
+			continue;
+		if (change.apart)
+			return damaged(r->position, "has a name whose store is not with it", err);
+		if (!removed) {
+			SOP_TRY(name_set(r, &change, err));
+			continue;
+		}
+		SOP_TRY(named_before(r, change.key, &store, err));
+		if (store != NULL)
+			r->dropped[r->dropped_count++] = store;
+	}
+	return status == SOP_NOT_FOUND ? SOP_OK : status;
+}
+
+/* A value that the transaction wrote apart. */
+static sop_status value_of(struct replaying *r, const struct sopi_change_record *change,
+			   struct sopi_value **out, sop_error *err)
+{
+	struct sopi_value *value;
+	void *memory = NULL;
+
+	SOP_TRY(sopi_alloc_zeroed(sizeof *value, &memory, err));
+	value = memory;
+	value->version.kind = SOPI_VALUE;
+	value->version.unlinked = SOPI_UNLINKED;
+	value->size = change->value_size;
+	value->id = change->value_id;
+	value->pack = change->pack;
+	value->offset = change->offset;
+	value->length = change->length;
+	value->next_in_transaction = r->values;
+	r->values = value;
+	atomic_fetch_add_explicit(&r->fs->engine->forest.value_bytes, sizeof *value, memory_order_relaxed);
+	*out = value;
+	return sopi_values_replayed(r->fs, value, r->position, err);
+}
+
+/* One change as an operation that says what is there afterwards. */
+static sop_status operation_of(struct replaying *r, const struct sopi_change_record *change,
+			       struct sopi_operation **out, sop_error *err)
+{
+	const size_t inside = change->apart ? 0 : change->value.size;
+	struct sopi_operation *operation = sopi_arena_take(
+		r->arena, sizeof *operation + change->key.size + change->ride.size + inside);
+	uint8_t *at;
+
+	if (operation == NULL)
+		return no_room(err);
+	memset(operation, 0, sizeof *operation);
+	operation->kind = change->removed		       ? SOPI_OP_REMOVE
+			  : change->apart && change->pack == 0 ? SOPI_OP_RIDE /* the value stays */
+							       : SOPI_OP_PUT;
+	operation->key_size = (uint32_t)change->key.size;
+	operation->ride_size = (uint32_t)change->ride.size;
+	operation->value_size = (uint32_t)(change->apart ? change->value_size : inside);
+	at = operation->bytes;
+	if (change->key.size != 0)
+		memcpy(at, change->key.data, change->key.size);
+	if (change->ride.size != 0)
+		memcpy(at + change->key.size, change->ride.data, change->ride.size);
+	if (inside != 0)
+		memcpy(at + change->key.size + change->ride.size, change->value.data, inside);
+	if (operation->kind == SOPI_OP_PUT && change->apart)
+		SOP_TRY(value_of(r, change, &operation->apart, err));
+	*out = operation;
+	return SOP_OK;
+}
+
+/* Insertions go on behind the highest item id. */
+static void raise_next_item(struct sopi_store *store, const struct sopi_change_record *change)
+{
+	uint64_t id;
+
+	if (!store->tree.duplicates || change->key.size < SOPI_ITEM_ID_BYTES)
+		return;
+	id = sopi_load_u64be((const uint8_t *)change->key.data + change->key.size - SOPI_ITEM_ID_BYTES);
+	if (id >= atomic_load(&store->tree.next_item))
+		atomic_store(&store->tree.next_item, id + 1);
+}
+
+static sop_status list_changes(struct replaying *r, sop_bytes payload, sop_error *err)
+{
+	struct sopi_engine *engine = r->fs->engine;
+	struct sopi_change_record change;
+	sop_status status;
+
+	while ((status = sopi_change_record_take(&payload, &change, err)) == SOP_OK) {
+		struct sopi_operation *operation = NULL;
+		struct sopi_store *store = change.store == SOPI_CATALOG_ID
+						   ? &engine->catalog.names
+						   : sopi_catalog_find(&engine->catalog, change.store);
+
+		if (store == NULL)
+			return damaged(r->position, "changes a store that is not there", err);
+		SOP_TRY(operation_of(r, &change, &operation, err));
+		raise_next_item(store, &change);
+		r->stores[r->count] = store;
+		r->changes[r->count++] = (struct sopi_change){ operation, NULL };
+	}
+	return status == SOP_NOT_FOUND ? SOP_OK : status;
+}
+
+static size_t count_changes(sop_bytes payload)
+{
+	struct sopi_change_record change;
+	size_t count = 0;
+
+	while (sopi_change_record_take(&payload, &change, NULL) == SOP_OK)
+		count++;
+	return count;
+}
+
+static sop_status prepare(struct replaying *r, sop_bytes payload, sop_error *err)
+{
+	const size_t count = count_changes(payload) + 1;
+
+	r->changes = sopi_arena_take(r->arena, count * sizeof *r->changes);
+	r->stores = sopi_arena_take(r->arena, count * sizeof *r->stores);
+	r->dropped = sopi_arena_take(r->arena, count * sizeof *r->dropped);
+	if (r->changes == NULL || r->stores == NULL || r->dropped == NULL)
+		return no_room(err);
+	SOP_TRY(catalog_changes(r, payload, true, err));
+	SOP_TRY(catalog_changes(r, payload, false, err));
+	return list_changes(r, payload, err);
+}
+
+/* The end of the run of changes of one store that begins at `from`. */
+static size_t run_end(const struct replaying *r, size_t from)
+{
+	size_t end = from;
+
+	while (end < r->count && r->stores[end] == r->stores[from])
+		end++;
+	return end;
+}
+
+static sop_status find_leaves(struct replaying *r, sop_error *err)
+{
+	for (size_t at = 0, end; at < r->count; at = end) {
+		end = run_end(r, at);
+		SOP_TRY(sopi_tree_find_leaves(
+			&r->stores[at]->tree, r->changes + at, end - at,
+			r->stores[at]->created_at == r->position ? r->position : r->before, err));
+	}
+	return SOP_OK;
+}
+
+static sop_status apply_locked(struct replaying *r, sop_error *err)
+{
+	struct sopi_engine *engine = r->fs->engine;
+	struct sopi_apply apply;
+	sop_status status = SOP_OK;
+
+	sopi_apply_begin(&apply, &engine->forest, r->position, r->before);
+	for (size_t at = 0, end; at < r->count && status == SOP_OK; at = end) {
+		end = run_end(r, at);
+		status = sopi_apply_changes(&apply, &r->stores[at]->tree, r->changes + at, end - at, err);
+	}
+	if (engine->forest.arena.newest != NULL)
+		sopi_arena_reset(&engine->forest.arena);
+	if (status != SOP_OK) {
+		sopi_apply_undo(&apply);
+		for (struct sopi_value *value = r->values; value != NULL; value = value->next_in_transaction)
+			value->committed = false;
+		return status;
+	}
+	for (size_t i = 0; i < r->dropped_count; i++) {
+		atomic_store(&r->dropped[i]->dropped_at, r->position);
+		sopi_apply_supersede(&apply, &r->dropped[i]->tree.version);
+	}
+	sopi_apply_keep(&apply);
+	atomic_store(&engine->applied, r->position);
+	atomic_store(&engine->flushed, r->position);
+	sopi_engine_answer(engine, r->position);
+	atomic_store(&engine->catalog.newest, r->position);
+	return SOP_OK;
+}
+
+/* Applies it; what is not in memory is brought in. */
+static sop_status apply(struct replaying *r, sop_error *err)
+{
+	struct sopi_engine *engine = r->fs->engine;
+	struct sopi_resident *resident = engine->forest.resident;
+	sop_status status = find_leaves(r, err);
+	bool held = false;
+
+	while (status == SOP_OK) {
+		sopi_mutex_lock(&engine->commit_mutex);
+		status = apply_locked(r, err);
+		sopi_mutex_unlock(&engine->commit_mutex);
+		if (status != SOP_WOULD_BLOCK)
+			break;
+		if (!held) { /* from now on nothing is evicted, so that this ends */
+			held = true;
+			atomic_fetch_add(&resident->hold, 1);
+		}
+		status = sopi_resident_bring(resident, resident->absent_tree, resident->absent, err);
+		if (status == SOP_OK)
+			status = find_leaves(r, err);
+	}
+	if (held)
+		atomic_fetch_sub(&resident->hold, 1);
+	return status;
+}
+
+/* The values belong to the trees now, or to nobody. */
+static void settle_values(struct replaying *r)
+{
+	while (r->values != NULL) {
+		struct sopi_value *next = r->values->next_in_transaction;
+
+		r->values->next_in_transaction = NULL;
+		if (!r->values->committed)
+			sopi_forest_dispose(&r->fs->engine->forest, &r->values->version);
+		r->values = next;
+	}
+}
+
+sop_status sopi_recover_transaction(void *arg, uint64_t position,
+				    const struct sopi_log_entry *entry, sop_error *err)
+{
+	struct sopi_inredfs *fs = arg;
+	struct sopi_engine *engine = fs->engine;
+	struct replaying r = { .fs = fs,
+			       .position = position,
+			       .before = atomic_load(&engine->applied),
+			       .arena = &fs->arena };
+	sop_status status;
+
+	SOP_TRY(sopi_outcomes_reserve(&engine->outcomes, err));
+	status = prepare(&r, entry->payload, err);
+	if (status == SOP_OK)
+		status = apply(&r, err);
+	if (status == SOP_OK)
+		sopi_outcomes_add(&engine->outcomes, entry->id, position);
+	else
+		sopi_outcomes_unreserve(&engine->outcomes);
+	settle_values(&r);
+	if (fs->arena.newest != NULL)
+		sopi_arena_reset(&fs->arena);
+	sopi_slot_refresh(&engine->forest.reclaim, fs->slot);
+	if (sopi_reclaim_due(&engine->forest.reclaim))
+		sopi_reclaim_run(&engine->forest.reclaim, &engine->answered, fs->slot);
+	if (status == SOP_OK && sopi_inredfs_is_full(fs))
+		status = sopi_checkpoint_run(fs, &(struct sopi_checkpoint_how){ .fold = false }, err);
+	return status;
+}
