@@ -571,6 +571,11 @@ static void settle_nodes(struct checkpoint *c)
 		more = sopi_dirty_settle(engine->forest.resident, &c->dirty, c->at);
 		sopi_mutex_unlock(&engine->commit_mutex);
 	}
+	sopi_slot_forget(c->fs->slot); /* what was pinned for it may go */
+	sopi_slot_refresh(&engine->forest.reclaim, c->fs->slot);
+	sopi_reclaim_run(&engine->forest.reclaim, &engine->answered, c->fs->slot);
+	while (sopi_resident_evict(engine->forest.resident))
+		sopi_slot_refresh(&engine->forest.reclaim, c->fs->slot);
 }
 
 /* Removes packs in which nothing lives. */

@@ -156,16 +156,17 @@ static void evict_locked(struct sopi_resident *resident, uint64_t least, struct 
 	atomic_fetch_add_explicit(&resident->evicted, evicted, memory_order_relaxed);
 }
 
-void sopi_resident_evict(struct sopi_resident *resident)
+bool sopi_resident_evict(struct sopi_resident *resident)
 {
 	struct sopi_reclaim *reclaim = &resident->forest->reclaim;
 	struct sopi_version_list list = { NULL, NULL, 0 };
 	size_t taken, used;
 	uint64_t least;
+	bool evicted;
 
 	sopi_memory_usage(&resident->forest->memory, &taken, &used);
 	if (SOPI_LIKELY(used <= resident->bytes_max) || atomic_load(&resident->hold) != 0)
-		return;
+		return false;
 	/* What was evicted before may only wait for calls to end. */
 	if (used - resident->bytes_max > atomic_load(&reclaim->waiting_bytes)) {
 		sopi_mutex_lock(resident->commit_mutex);
@@ -175,9 +176,11 @@ void sopi_resident_evict(struct sopi_resident *resident)
 			sopi_mutex_unlock(&resident->mutex);
 		}
 		sopi_mutex_unlock(resident->commit_mutex);
-		sopi_reclaim_add(reclaim, &list);
 	}
+	evicted = list.first != NULL;
+	sopi_reclaim_add(reclaim, &list);
 	sopi_reclaim_run(reclaim, resident->answered, NULL);
+	return evicted;
 }
 
 /* ---- loading ---------------------------------------------------------------------------------- */
@@ -345,7 +348,7 @@ sop_status sopi_resident_bring(struct sopi_resident *resident, const struct sopi
 {
 	sop_status status;
 
-	sopi_resident_evict(resident);
+	(void)sopi_resident_evict(resident);
 	if (!begin_loading(resident, vnode))
 		return SOP_OK;
 	status = load(resident, tree, vnode, err);

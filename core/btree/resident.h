@@ -84,9 +84,9 @@ sop_status sopi_resident_bring(struct sopi_resident *resident, const struct sopi
 /* A vnode for a node that is on disk only. NULL: out of memory. */
 struct sopi_vnode *sopi_vnode_on_disk(struct sopi_forest *forest, uint64_t vid);
 
-/* Evicts leaves until the memory in use is within its budget, as far as that can be done now. REQUIRES: not the commit
- * mutex. */
-void sopi_resident_evict(struct sopi_resident *resident);
+/* Evicts a few leaves if the memory in use is beyond its budget. True: it is, and some have gone. REQUIRES: not the
+ * commit mutex. */
+bool sopi_resident_evict(struct sopi_resident *resident);
 
 /* ---- dirty nodes: all under the commit mutex ----------------------------------------------------- */
 

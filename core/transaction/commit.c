@@ -501,6 +501,8 @@ static void collect(struct sopi_transaction *txn)
 	size_t waiting;
 
 	sopi_reclaim_run(reclaim, &engine->answered, txn->slot);
+	if (engine->forest.resident != NULL)
+		(void)sopi_resident_evict(engine->forest.resident);
 	waiting = atomic_load_explicit(&reclaim->waiting_bytes, memory_order_relaxed);
 	if (SOPI_UNLIKELY(waiting > engine->options.snapshot_bytes_max))
 		sopi_transaction_expire_oldest(engine);
