@@ -157,21 +157,24 @@ struct count {
 	bool wrong;
 };
 
+static int compare_keys(const void *a, const void *b)
+{
+	const uint64_t key_a = ((const struct sopi_registry_entry *)a)->key;
+	const uint64_t key_b = ((const struct sopi_registry_entry *)b)->key;
+
+	return (key_a > key_b) - (key_a < key_b);
+}
+
 static sop_status count_entry(void *arg, const struct sopi_registry_entry *entry, sop_error *err)
 {
 	struct count *count = arg;
+	const struct sopi_registry_entry *expected =
+		bsearch(entry, count->table->entries, BOX_KEYS, sizeof *entry, compare_keys);
 
 	(void)err;
 	count->count++;
-	for (size_t i = 0; i < BOX_KEYS; i++) {
-		if (count->table->entries[i].key == entry->key) {
-			if (count->table->entries[i].removed ||
-			    !same_words(&count->table->entries[i], entry))
-				count->wrong = true;
-			return SOP_OK;
-		}
-	}
-	count->wrong = true;
+	if (expected == NULL || expected->removed || !same_words(expected, entry))
+		count->wrong = true;
 	return SOP_OK;
 }
 

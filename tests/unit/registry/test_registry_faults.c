@@ -571,6 +571,8 @@ static void hostile_files_do_no_harm(void **state)
 			TEST_STATUS(status, SOP_OK, err);
 			for (size_t k = 0; k < BOX_KEYS; k += 13)
 				(void)sopi_registry_find(victim.box.registry, box_key(k), &entry, &err);
+			if (i % 7 != 0)
+				continue;
 			TEST_OK(sopi_registry_verify(victim.box.registry, count_any_problem,
 						     &problems, &err),
 				err);
