@@ -401,6 +401,38 @@ static void crowded_buckets_spill_into_the_next(void **state)
 	}
 }
 
+static void the_stats_are_right(void **state)
+{
+	const uint64_t segment_bytes = (SOPI_BUCKETS_MIN + 1) * SOPI_BUCKET_BYTES;
+	struct sopi_registry_entry *entries = many_entries(10000);
+	struct sopi_registry_stats stats;
+	struct box *box = *state;
+
+	box->cache_bytes = 8 << 20;
+	open_it(box);
+	box_write(box, entries, 10000, false);
+	box_write(box, entries, 102, false);
+	sopi_registry_get_stats(box->registry, &stats);
+	assert_int_equal(stats.entries, 10102);
+	assert_int_equal(stats.disk_bytes, segment_bytes + 3 * SOPI_BUCKET_BYTES);
+	assert_int_equal(stats.memory_bytes, 102 * sizeof *entries);
+	assert_int_equal(stats.folds, 1);
+	(void)reads_per_thousand(box, 10000);
+	sopi_registry_get_stats(box->registry, &stats);
+	assert_int_equal(stats.lookups, 20000);
+	assert_int_equal(stats.memory_bytes,
+			 102 * sizeof *entries + stats.bucket_reads * SOPI_BUCKET_BYTES);
+	assert_in_range(stats.bucket_reads, SOPI_BUCKETS_MIN - SOPI_SPILL_BUCKETS, SOPI_BUCKETS_MIN);
+	box_write(box, NULL, 0, true);
+	sopi_registry_clean(box->registry); /* forgets the old map's buckets */
+	sopi_registry_get_stats(box->registry, &stats);
+	assert_int_equal(stats.entries, 10000);
+	assert_int_equal(stats.memory_bytes, 0);
+	assert_int_equal(stats.disk_bytes, segment_bytes);
+	assert_int_equal(stats.folds, 2);
+	free(entries);
+}
+
 /* ---- threads */
 
 enum { READERS = 4, STABLE = 500 };
@@ -510,6 +542,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_cached_bucket_is_not_read_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_thousand_segments_need_few_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(crowded_buckets_spill_into_the_next, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_stats_are_right, setup, teardown),
 		cmocka_unit_test_setup_teardown(look_ups_go_on_while_it_changes, setup, teardown),
 	};
 

@@ -214,6 +214,7 @@ static void a_failed_sync_is_never_repeated(void **state)
 						story->counts[1], false, &next, &err),
 			    SOP_FAILED, err);
 		assert_int_equal(sopi_sim_calls(box.process, SOPI_SIM_ANY_SYNC), i + 1);
+		assert_int_equal(box_files(&box, "reg"), box.view.segment_count + box.view.run_count);
 		box_agrees_wholly(&box, &story->tables[0], "after a failed sync");
 		box_close(&box);
 		TEST_OK(recover(&box, &stage, &err), err);
@@ -585,6 +586,142 @@ static void hostile_files_do_no_harm(void **state)
 	victim_stop(&victim);
 }
 
+/* A fold of the open registry meets the damage. */
+static void fold_must_fail(struct victim *victim)
+{
+	struct sopi_registry_view next;
+	sop_error err = SOP_ERROR_INIT;
+	const sop_status status =
+		sopi_registry_write(victim->box.registry, 1000, NULL, 0, true, &next, &err);
+
+	must_be_corrupt(victim, status, &err, "fold", 0);
+	if (status == SOP_OK)
+		sopi_registry_give_up(victim->box.registry);
+	assert_int_equal(box_files(&victim->box, "reg"),
+			 victim->box.view.segment_count + victim->box.view.run_count);
+}
+
+static void reseal(struct victim *victim, uint64_t offset, uint8_t *block, const char *magic)
+{
+	sopi_regblock_seal(block, magic);
+	victim_write(victim, offset, block, SOPI_BUCKET_BYTES);
+}
+
+/* The first bucket with an entry, followed by one without. */
+static uint64_t lone_bucket(struct victim *victim, uint8_t *block, uint8_t *behind)
+{
+	for (uint64_t offset = SOPI_BUCKET_BYTES;; offset += SOPI_BUCKET_BYTES) {
+		victim_read(victim, offset, block, SOPI_BUCKET_BYTES);
+		victim_read(victim, offset + SOPI_BUCKET_BYTES, behind, SOPI_BUCKET_BYTES);
+		if (block[REGBLOCK_AT_COUNT] == 1 && behind[REGBLOCK_AT_COUNT] == 0)
+			return offset;
+	}
+}
+
+/* Each block is right by itself, but they do not belong together. */
+static void what_a_look_up_cannot_see_verify_and_folds_do(void **state)
+{
+	uint8_t before[2][SOPI_BUCKET_BYTES];
+	uint8_t block[SOPI_BUCKET_BYTES];
+	struct victim victim;
+	char segment[64];
+	char run[64];
+	uint64_t offset = 0;
+
+	(void)state;
+	victim_start(&victim, segment, run);
+	victim_open(&victim, segment);
+	offset = lone_bucket(&victim, before[0], before[1]);
+
+	memcpy(block, before[0], sizeof block); /* the entry is lost */
+	block[REGBLOCK_AT_COUNT] = 0;
+	memset(block + REGBLOCK_AT_ENTRIES, 0, SOPI_ENTRY_BYTES);
+	reseal(&victim, offset, block, SOPI_MAGIC_BUCKET);
+	verify_must_find(&victim);
+	fold_must_fail(&victim);
+
+	memcpy(block, before[1], sizeof block); /* it is in the next bucket, where nobody looks */
+	block[REGBLOCK_AT_COUNT] = 1;
+	memcpy(block + REGBLOCK_AT_ENTRIES, before[0] + REGBLOCK_AT_ENTRIES, SOPI_ENTRY_BYTES);
+	reseal(&victim, offset + SOPI_BUCKET_BYTES, block, SOPI_MAGIC_BUCKET);
+	verify_must_find(&victim);
+	fold_must_fail(&victim);
+	victim_write(&victim, offset + SOPI_BUCKET_BYTES, before[1], sizeof before[1]);
+
+	memcpy(block, before[0], sizeof block); /* the bucket is of a map with more buckets */
+	sopi_store_u64le(block + BUCKET_AT_TOTAL, 2 * SOPI_BUCKETS_MIN);
+	reseal(&victim, offset, block, SOPI_MAGIC_BUCKET);
+	find_must_fail(&victim, offset / SOPI_BUCKET_BYTES - 1,
+		       key_at_home(&victim, offset / SOPI_BUCKET_BYTES - 1), "total");
+	victim_write(&victim, offset, before[0], sizeof before[0]);
+
+	victim_read(&victim, 0, block, sizeof block); /* the head counts one more */
+	block[40]++;
+	reseal(&victim, 0, block, SOPI_MAGIC_SEGMENT);
+	verify_must_find(&victim);
+	box_close(&victim.box);
+	open_must_fail(&victim, "count", 40);
+	victim_stop(&victim);
+	TEST_NO_FAILURES();
+}
+
+/* A full bucket and the next one have exchanged an entry that might be in either. */
+static void exchanged_entries_are_noticed(void **state)
+{
+	const struct sopi_map_shape shape = { 1, 1, SOPI_BUCKETS_MIN };
+	struct sopi_registry_entry entries[SOPI_REGBLOCK_ENTRIES_MAX + 1];
+	uint8_t blocks[2][SOPI_BUCKET_BYTES];
+	uint8_t entry[SOPI_ENTRY_BYTES];
+	struct victim victim;
+	sop_error err = SOP_ERROR_INIT;
+	size_t count = 0;
+
+	(void)state;
+	memset(&victim, 0, sizeof victim);
+	for (uint64_t id = 0; count < sizeof entries / sizeof entries[0]; id++) {
+		if (sopi_shape_home(&shape, sopi_registry_hash(id)) == 0)
+			entries[count++] = (struct sopi_registry_entry){ id, false, { 1, 2, 3, 4 } };
+	}
+	box_start(&victim.box, NULL);
+	TEST_OK(box_open(&victim.box, &err), err);
+	box_write(&victim.box, entries, count, true);
+	victim_open(&victim, "reg/0000000000000001-00000000.seg");
+	victim_read(&victim, SOPI_BUCKET_BYTES, blocks, sizeof blocks);
+	assert_int_equal(blocks[1][REGBLOCK_AT_COUNT], 1);
+	memcpy(entry, blocks[1] + REGBLOCK_AT_ENTRIES, sizeof entry);
+	memcpy(blocks[1] + REGBLOCK_AT_ENTRIES,
+	       blocks[0] + REGBLOCK_AT_ENTRIES + 100 * SOPI_ENTRY_BYTES, sizeof entry);
+	memcpy(blocks[0] + REGBLOCK_AT_ENTRIES + 100 * SOPI_ENTRY_BYTES, entry, sizeof entry);
+	reseal(&victim, SOPI_BUCKET_BYTES, blocks[0], SOPI_MAGIC_BUCKET);
+	reseal(&victim, 2 * SOPI_BUCKET_BYTES, blocks[1], SOPI_MAGIC_BUCKET);
+	verify_must_find(&victim);
+	fold_must_fail(&victim);
+	victim_stop(&victim);
+	TEST_NO_FAILURES();
+}
+
+/* A block of the run of the same position that was given up before. */
+static void a_block_of_another_run_is_noticed(void **state)
+{
+	uint8_t block[SOPI_BUCKET_BYTES];
+	struct victim victim;
+	char segment[64];
+	char run[64];
+
+	(void)state;
+	victim_start(&victim, segment, run);
+	victim_open(&victim, run);
+	victim_read(&victim, SOPI_BUCKET_BYTES, block, sizeof block);
+	block[REGBLOCK_AT_ENTRIES + SOPI_ENTRY_BYTES - 1] ^= 1; /* a word of the first entry */
+	block[26] &= 0xFE; /* which is not removed */
+	reseal(&victim, SOPI_BUCKET_BYTES, block, SOPI_MAGIC_RUN_BLOCK);
+	verify_must_find(&victim);
+	box_close(&victim.box);
+	open_must_fail(&victim, "another run", 0);
+	victim_stop(&victim);
+	TEST_NO_FAILURES();
+}
+
 static void another_format_is_named(void **state)
 {
 	struct victim victim;
@@ -813,6 +950,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(every_flipped_byte_of_a_segment_is_noticed),
 		cmocka_unit_test(a_misplaced_bucket_is_noticed),
 		cmocka_unit_test(hostile_files_do_no_harm),
+		cmocka_unit_test(what_a_look_up_cannot_see_verify_and_folds_do),
+		cmocka_unit_test(exchanged_entries_are_noticed),
+		cmocka_unit_test(a_block_of_another_run_is_noticed),
 		cmocka_unit_test(another_format_is_named),
 		cmocka_unit_test(a_file_of_another_size_is_noticed),
 		cmocka_unit_test(hostile_views_are_refused),
