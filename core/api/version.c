@@ -6,7 +6,7 @@
 #define TEXT(x) #x
 #define VERSION_TEXT(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
 
-static const char *const features[] = { "inmemory" };
+static const char *const features[] = { "inmemory", "inredfs" };
 
 const char *sop_version(void)
 {

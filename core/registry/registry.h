@@ -73,7 +73,7 @@ static inline struct sopi_place sopi_place_of_entry(const struct sopi_registry_e
 
 /* Which files make up the registry: what a manifest says of it. */
 struct sopi_registry_view {
-	uint64_t generation; /* of the map; 0: there is none yet */
+	uint64_t generation; /* of the map; ascending; 0: there is none, or it would be empty */
 	uint64_t segment_count;
 	uint64_t entry_count; /* in the map */
 	uint64_t run_count;
@@ -98,7 +98,9 @@ sop_status sopi_registry_find(struct sopi_registry *registry, uint64_t key,
  * names included, when it returns (F3). Nothing that others see has changed: `next` is what the new manifest says, and
  * sopi_registry_switch makes it so. entries: ascending by key, none twice. position: of the checkpoint, above that of
  * every run; a run that exists already under this name is of a checkpoint that was given up, and replaced. fold: now
- * in any case. After an error the files are removed. NO_SPACE, IO, CORRUPT (met while folding), NO_MEMORY. */
+ * in any case. After an error the files are removed. NO_SPACE, IO, CORRUPT (met while folding), NO_MEMORY; LIMIT (an
+ * entry that does not fit), MISUSE (order); FAILED: an earlier sync failed, and none is tried twice: reopen.
+ * REQUIRES: the last one was switched to or given up. */
 sop_status sopi_registry_write(struct sopi_registry *registry, uint64_t position,
 			       const struct sopi_registry_entry *entries, size_t count, bool fold,
 			       struct sopi_registry_view *next, sop_error *err);
@@ -134,7 +136,9 @@ struct sopi_registry_stats {
 };
 void sopi_registry_get_stats(struct sopi_registry *registry, struct sopi_registry_stats *stats);
 
-/* Checks every byte of every file of the view. */
+/* Checks every byte of every file of the view. found: told of each problem; false ends it. kind: "corrupt" (missing
+ * included), "unsupported" (another format) or "unreadable" (the system's error). OK also when there are problems;
+ * NO_MEMORY. */
 sop_status sopi_registry_verify(struct sopi_registry *registry,
 				bool (*found)(void *arg, const char *file, int64_t offset,
 					      const char *kind, const char *message),

@@ -113,19 +113,16 @@ sop_status sopi_reghead_check(const uint8_t *block, const char *magic,
 			      (unsigned)format, SOPI_REGISTRY_FORMAT);
 }
 
-static bool is_zero(const uint8_t *from, const uint8_t *end)
+bool sopi_is_zero(const uint8_t *from, size_t size)
 {
-	for (; from < end; from++) {
-		if (*from != 0)
-			return false;
-	}
-	return true;
+	return size == 0 || (from[0] == 0 && memcmp(from, from + 1, size - 1) == 0); /* each is as the one before */
 }
 
 sop_status sopi_regblock_check(const uint8_t *block, const struct sopi_regblock_id *id,
 			       const struct sopi_regplace *place, sop_error *err)
 {
 	const size_t count = sopi_load_u16le(block + REGBLOCK_AT_COUNT);
+	const size_t behind = REGBLOCK_AT_ENTRIES + count * SOPI_ENTRY_BYTES;
 
 	SOP_TRY(sopi_regblock_check_seal(block, id->magic, place, err));
 	if (sopi_load_u64le(block + REGBLOCK_AT_OWNER) != id->owner ||
@@ -133,7 +130,7 @@ sop_status sopi_regblock_check(const uint8_t *block, const struct sopi_regblock_
 		return sopi_regplace_corrupt(place, "the block belongs somewhere else", err);
 	if (count > SOPI_REGBLOCK_ENTRIES_MAX)
 		return sopi_regplace_corrupt(place, "the block has too many entries", err);
-	if (!is_zero(block + REGBLOCK_AT_ENTRIES + count * SOPI_ENTRY_BYTES, block + SOPI_BUCKET_BYTES))
+	if (!sopi_is_zero(block + behind, SOPI_BUCKET_BYTES - behind))
 		return sopi_regplace_corrupt(place, "something follows the last entry", err);
 	return SOP_OK;
 }

@@ -11,6 +11,7 @@ enum {
 	PARTS = 16, /* so that threads meet rarely */
 	NOWHERE = UINT32_MAX,
 	SLOTS_MAX = 1 << 24, /* of a part: 64 GB */
+	FORGET_SLOTS = 256, /* at a time, so that look-ups do not wait */
 };
 
 /* A bucket, or room for one. */
@@ -182,21 +183,30 @@ void sopi_bucket_cache_put(struct sopi_bucket_cache *cache, uint64_t generation,
 	sopi_mutex_unlock(&part->mutex);
 }
 
+static void forget_locked(struct part *part, uint64_t generation, uint32_t first)
+{
+	for (uint32_t at = first; at < part->slot_count && at - first < FORGET_SLOTS; at++) {
+		struct slot *slot = &part->slots[at];
+
+		if (slot->generation != generation)
+			continue;
+		unchain_locked(part, at);
+		sopi_free(slot->block);
+		slot->block = NULL;
+		part->held--;
+	}
+}
+
 void sopi_bucket_cache_forget(struct sopi_bucket_cache *cache, uint64_t generation)
 {
 	for (size_t i = 0; i < PARTS; i++) {
 		struct part *part = &cache->parts[i];
 
-		sopi_mutex_lock(&part->mutex);
-		for (uint32_t at = 0; at < part->slot_count; at++) {
-			if (part->slots[at].generation != generation)
-				continue;
-			unchain_locked(part, at);
-			sopi_free(part->slots[at].block);
-			part->slots[at].block = NULL;
-			part->held--;
+		for (uint32_t first = 0; first < part->slot_count; first += FORGET_SLOTS) {
+			sopi_mutex_lock(&part->mutex);
+			forget_locked(part, generation, first);
+			sopi_mutex_unlock(&part->mutex);
 		}
-		sopi_mutex_unlock(&part->mutex);
 	}
 }
 

@@ -58,6 +58,8 @@ void sopi_segment_path(uint64_t generation, uint64_t number, char path[SOPI_REGN
 /* What a name in reg/ says; false: nothing. `*run` tells which of the two it is. */
 bool sopi_regname_parse(const char *name, bool *run, uint64_t *owner, uint64_t *number);
 
+bool sopi_is_zero(const uint8_t *from, size_t size);
+
 /* Fills in the head of a block that carries entries. */
 void sopi_regblock_begin(uint8_t *block, const struct sopi_regblock_id *id);
 

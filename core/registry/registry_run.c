@@ -212,10 +212,8 @@ static sop_status check_head(const uint8_t *head, uint64_t position, uint64_t co
 	if (sopi_load_u64le(head + HEAD_AT_POSITION) != position ||
 	    sopi_load_u64le(head + HEAD_AT_COUNT) != count)
 		return sopi_regplace_corrupt(place, "this is another run than the manifest names", err);
-	for (size_t i = HEAD_BYTES; i < SOPI_BUCKET_BYTES; i++) {
-		if (head[i] != 0)
-			return sopi_regplace_corrupt(place, "a byte that must be 0 is not", err);
-	}
+	if (!sopi_is_zero(head + HEAD_BYTES, SOPI_BUCKET_BYTES - HEAD_BYTES))
+		return sopi_regplace_corrupt(place, "a byte that must be 0 is not", err);
 	*total_crc = sopi_load_u32le(head + HEAD_AT_TOTAL_CRC);
 	return SOP_OK;
 }

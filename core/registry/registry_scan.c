@@ -39,10 +39,8 @@ sop_status sopi_segment_head_check(const uint8_t *head, const struct sopi_map_sh
 	    sopi_load_u64le(head + HEAD_AT_SEGMENTS) != shape->segments)
 		return sopi_regplace_corrupt(place,
 					     "this is another segment than the manifest names", err);
-	for (size_t i = HEAD_BYTES; i < SOPI_BUCKET_BYTES; i++) {
-		if (head[i] != 0)
-			return sopi_regplace_corrupt(place, "a byte that must be 0 is not", err);
-	}
+	if (!sopi_is_zero(head + HEAD_BYTES, SOPI_BUCKET_BYTES - HEAD_BYTES))
+		return sopi_regplace_corrupt(place, "a byte that must be 0 is not", err);
 	*entries = sopi_load_u64le(head + HEAD_AT_ENTRIES);
 	return SOP_OK;
 }

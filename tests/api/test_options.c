@@ -177,7 +177,7 @@ static void integers_and_booleans_are_told_apart(void **state)
 }
 
 /* What a path answers at which there is no database: nothing is made. */
-enum { NO_FOLDER = SOP_UNSUPPORTED };
+enum { NO_FOLDER = SOP_NOT_FOUND };
 
 static void urls_are_read_carefully(void **state)
 {
