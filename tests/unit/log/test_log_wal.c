@@ -317,7 +317,7 @@ static void prepare_makes_the_next_segment_ahead(void **state)
 	fill(box, 6); /* more than half of it */
 	sopi_wal_prepare(box->log);
 	sopi_sim_fail(box->process, NULL);
-	fill(box, 8);
+	fill(box, 5);
 	calls = sopi_sim_calls(box->process, SOPI_SIM_OPEN_FILE | SOPI_SIM_SYNC_FOLDER | SOPI_SIM_ALLOCATE |
 						     SOPI_SIM_RENAME | SOPI_SIM_SYNC);
 	assert_int_equal(calls, 0);
@@ -475,8 +475,10 @@ static void verify_or_append(size_t index, void *arg)
 	uint8_t payload[2000] = { 0 };
 
 	while (index == 0 && !verifying->done)
-		if (sopi_wal_verify(box->log, count_problem, &problems, NULL) != SOP_OK || problems != 0)
-			test_note_failure("verification found %d problems in a sound log", problems);
+		if (sopi_wal_verify(box->log, count_problem, &problems, NULL) != SOP_OK)
+			test_note_failure("verification failed");
+	if (problems != 0)
+		test_note_failure("verification found %d problems in a sound log", problems);
 	for (uint64_t i = 0; index == 1 && i < test_scaled(300); i++) {
 		sop_status status;
 		const uint64_t position = wal_box_submit(box, payload, i % sizeof payload, &status);
