@@ -63,8 +63,9 @@ static sop_status write_manifest(struct wal_box *box, uint64_t checkpoint, uint6
 {
 	uint64_t content[2] = { checkpoint, first_segment };
 	struct sopi_file *file = NULL;
-	sop_status status = sopi_folder_open_file(
-		box->folder, "MANIFEST.tmp", SOPI_FILE_READ | SOPI_FILE_WRITE | SOPI_FILE_CREATE, &file, NULL);
+	sop_status status = sopi_folder_open_file(box->folder, "MANIFEST.tmp",
+						  SOPI_FILE_READ | SOPI_FILE_WRITE | SOPI_FILE_CREATE,
+						  &file, NULL);
 
 	if (status == SOP_OK) /* what a failed sync left of the last attempt must not stay */
 		status = sopi_file_resize(file, 0, NULL);
@@ -112,7 +113,8 @@ static uint64_t sum_of(const void *data, size_t size)
 	return sum;
 }
 
-static sop_status note_entry(void *arg, uint64_t position, const struct sopi_log_entry *entry, sop_error *err)
+static sop_status note_entry(void *arg, uint64_t position, const struct sopi_log_entry *entry,
+			     sop_error *err)
 {
 	struct recovered *recovered = arg;
 
@@ -230,7 +232,9 @@ static bool checkpoint(struct world *world, struct test_rng *rng)
 	if (durable == 0)
 		return true;
 	world->checkpoint =
-		history_of(world)->entries[durable - 1 - test_rng_below(rng, durable < 4 ? durable : 4)].position;
+		history_of(world)
+			->entries[durable - 1 - test_rng_below(rng, durable < 4 ? durable : 4)]
+			.position;
 	if (world->checkpoint < before)
 		world->checkpoint = before;
 	world->first_segment = sopi_wal_segment_of(log, world->checkpoint);
@@ -322,14 +326,16 @@ static void world_stop(struct world *world)
 
 /* ---- crashes ---- */
 
-static bool nest(struct world *outer, struct sopi_sim_disk *disk, const struct history *history, size_t least);
+static bool nest(struct world *outer, struct sopi_sim_disk *disk, const struct history *history,
+		 size_t least);
 
 static void wrong(struct world *world, const struct sopi_sim_crash *crash, const char *what)
 {
 	if (world->caught++ == 0)
 		(void)snprintf(world->problem, sizeof world->problem,
-			       "crash after %zu steps, keep %d, which %zu, torn at %zu: %.200s", crash->steps,
-			       (int)crash->cut.keep, crash->cut.which, crash->cut.tear_bytes, what);
+			       "crash after %zu steps, keep %d, which %zu, torn at %zu: %.200s",
+			       crash->steps, (int)crash->cut.keep, crash->cut.which,
+			       crash->cut.tear_bytes, what);
 }
 
 /* The recovered log takes commits, and a second opening has all of it. */
@@ -345,7 +351,8 @@ static const char *commit_and_open_again(struct wal_box *box, struct recovered *
 		sop_status status;
 
 		positions[i] = wal_box_submit(box, payload, 40 + 1400 * i, &status);
-		if (status != SOP_OK || box->log->driver->wait_durable(box->log, positions[i], NULL) != SOP_OK)
+		if (status != SOP_OK ||
+		    box->log->driver->wait_durable(box->log, positions[i], NULL) != SOP_OK)
 			return "a commit after recovery failed";
 	}
 	box->log->driver->close(box->log);
@@ -362,8 +369,8 @@ static const char *commit_and_open_again(struct wal_box *box, struct recovered *
 	return NULL;
 }
 
-static const char *judge(struct world *world, struct sopi_sim_disk *disk, const struct history *history,
-			 size_t least)
+static const char *judge(struct world *world, struct sopi_sim_disk *disk,
+			 const struct history *history, size_t least)
 {
 	static struct recovered recovered;
 	static char words[300];
@@ -402,7 +409,8 @@ static bool visit(void *arg, struct sopi_sim_disk *disk, const struct sopi_sim_c
 }
 
 /* Records the recovery of a crashed disk and two commits, and crashes in that. */
-static bool nest(struct world *outer, struct sopi_sim_disk *disk, const struct history *history, size_t least)
+static bool nest(struct world *outer, struct sopi_sim_disk *disk, const struct history *history,
+		 size_t least)
 {
 	static struct world inner;
 	static struct recovered recovered;
@@ -456,10 +464,9 @@ static void record(struct world *world, const struct plan *plan)
 
 	test_rng_init(&rng, test_seed() + plan->seed, 3);
 	if (plan->calls >= 0) {
-		const struct sopi_sim_fault fault = { .calls = plan->faulty,
-						      .after = plan->calls,
-						      .for_ever = true,
-						      .os_errno = EIO };
+		const struct sopi_sim_fault fault = {
+			.calls = plan->faulty, .after = plan->calls, .for_ever = true, .os_errno = EIO
+		};
 
 		sopi_sim_fail(world->box.process, &fault);
 	}
@@ -565,7 +572,9 @@ static void must_be_caught(enum sopi_plant bug, struct plan plan, uint64_t runs)
 }
 
 static const struct plan plain = { .steps = 40 };
-static const struct plan faulty = { .steps = 40, .faulty = SOPI_SIM_WRITE | SOPI_SIM_ANY_SYNC, .again = true };
+static const struct plan faulty = { .steps = 40,
+				    .faulty = SOPI_SIM_WRITE | SOPI_SIM_ANY_SYNC,
+				    .again = true };
 
 static void a_group_that_is_not_flushed_is_caught(void **state)
 {
