@@ -305,7 +305,8 @@ static sop_status list_pool(struct recovery *recovery, sop_error *err)
 			continue;
 		SOP_TRY(wal_list_room(&wal->pool, 1, err));
 		wal_list_add(&wal->pool, &(struct wal_listed){ .sequence = found->sequence,
-							       .bytes = found->bytes });
+							       .bytes = found->bytes,
+							       .raw = !found->good });
 	}
 	return SOP_OK;
 }

@@ -205,6 +205,8 @@ static sop_status recycle(struct sopi_wal *wal, const struct wal_listed *item,
 	SOP_TRY(sopi_folder_rename(wal->options.folder, from, to, err));
 	SOP_TRY_OUT(sync_names(wal, err));
 	SOP_TRY_OUT(open_both(wal, segment, 0, err));
+	if (item->raw)
+		SOP_TRY_OUT(fill_with_zeros(segment->file, 0, segment->bytes, err));
 out:
 	if (status != SOP_OK)
 		unmake(wal, segment);

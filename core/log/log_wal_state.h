@@ -68,6 +68,7 @@ struct wal_listed {
 	uint64_t used; /* of these, up to the end of its last record; the newest: when it was last looked at */
 	uint64_t first_slot;
 	uint64_t last_position; /* newest entry in it or before it; the newest segment: unknown */
+	bool raw; /* its making may not have ended: not all of it may be on the disk */
 };
 
 struct wal_list {

@@ -141,6 +141,8 @@ static sop_status go_on_in(struct sopi_wal *wal, struct wal_segment *next,
 
 static void publish(struct sopi_wal *wal, uint64_t slot, uint64_t position, bool durable)
 {
+	if (wal_failed(wal)) /* elsewhere, meanwhile: nothing may be acknowledged */
+		return;
 	wal->written_slot = slot;
 	if (position > atomic_load(&wal->written))
 		atomic_store(&wal->written, position);

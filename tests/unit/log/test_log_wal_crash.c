@@ -311,6 +311,10 @@ static void world_start(struct world *world, size_t direct_bytes)
 	world->disk = sopi_sim_disk_new();
 	sopi_sim_disk_set_direct(world->disk, direct_bytes);
 	wal_box_start(&world->box, world->disk);
+	if (direct_bytes == 0) { /* segments that grow, and a pool that is too small for them */
+		world->box.options.segment_bytes_max = 4 * WAL_BOX_SEGMENT_BYTES;
+		world->box.options.pool_bytes_max = WAL_BOX_SEGMENT_BYTES;
+	}
 	wal_box_create(&world->box);
 	world->first_segment = 1;
 	world->next_number = 1;
@@ -548,6 +552,85 @@ static void failed_writes_and_syncs_lose_nothing_acknowledged(void **state)
 			      false);
 }
 
+/* ---- threads ---- */
+
+enum { THREADS = 4 };
+
+struct crowd {
+	struct world *world;
+	sopi_mutex mutex; /* guards the history and what is acknowledged */
+};
+
+/* Notes the entry while the commit mutex is held, so that the history is in the order of positions. */
+static uint64_t submit_in_crowd(struct crowd *crowd)
+{
+	static const uint8_t id[16];
+	struct world *world = crowd->world;
+	struct sopi_log *log = world->box.log;
+	uint8_t payload[PAYLOAD_MAX];
+	uint64_t position;
+	struct sopi_log_entry entry = { id, { payload, 0 }, SOPI_FLUSHED };
+
+	if (log->driver->reserve(log, PAYLOAD_MAX, false, NULL) != SOP_OK)
+		return 0;
+	sopi_mutex_lock(&world->box.mutex);
+	entry.payload.size = wal_box_payload(world->next_number, PAYLOAD_MAX, payload);
+	position = log->driver->next(log);
+	log->driver->submit(log, position, &entry, PAYLOAD_MAX);
+	sopi_mutex_lock(&crowd->mutex);
+	add(history_of(world), position, world->next_number++);
+	sopi_mutex_unlock(&crowd->mutex);
+	sopi_mutex_unlock(&world->box.mutex);
+	return position;
+}
+
+static void commit_in_crowd(size_t index, void *arg)
+{
+	struct crowd *crowd = arg;
+	struct sopi_log *log = crowd->world->box.log;
+
+	for (int i = 0; i < 15; i++) {
+		const uint64_t position = submit_in_crowd(crowd);
+		const bool durable = (i + index) % 3 != 0;
+
+		if (position == 0 || (durable ? log->driver->wait_durable(log, position, NULL)
+					      : log->driver->wait_written(log, position, NULL)) != SOP_OK) {
+			test_note_failure("thread %zu: a commit failed", index);
+			return;
+		}
+		sopi_mutex_lock(&crowd->mutex);
+		if (durable)
+			acknowledge(crowd->world, position);
+		sopi_mutex_unlock(&crowd->mutex);
+	}
+}
+
+static void threads_that_commit_lose_nothing_acknowledged(void **state)
+{
+	static struct world world;
+	struct crowd crowd = { .world = &world };
+
+	(void)state;
+	for (uint64_t run = 0; run < test_scaled(3); run++) {
+		const struct sopi_sim_plan crashes = { .seeds = 3, .seed = run };
+		struct sopi_sim_trace *trace;
+
+		world_start(&world, devices[run % 3]);
+		sopi_mutex_init(&crowd.mutex);
+		trace = sopi_sim_trace_start(world.disk);
+		test_run_threads(THREADS, commit_in_crowd, &crowd);
+		sopi_sim_trace_stop(trace);
+		TEST_NO_FAILURES();
+		(void)sopi_sim_each_crash(trace, &crashes, visit, &world);
+		sopi_sim_trace_free(trace);
+		sopi_mutex_destroy(&crowd.mutex);
+		world_stop(&world);
+		states_in_all += world.states;
+		if (world.caught != 0)
+			fail_msg("threads, device %zu: %s", devices[run % 3], world.problem);
+	}
+}
+
 /* ---- planted bugs ---- */
 
 /* `plan.calls`: the first call that fails; each run lets one more through. */
@@ -618,6 +701,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(every_crash_keeps_what_was_acknowledged),
 		cmocka_unit_test(crashes_in_recovery_are_recovered_from),
 		cmocka_unit_test(failed_writes_and_syncs_lose_nothing_acknowledged),
+		cmocka_unit_test(threads_that_commit_lose_nothing_acknowledged),
 		cmocka_unit_test(a_group_that_is_not_flushed_is_caught),
 		cmocka_unit_test(a_name_that_is_not_durable_is_caught),
 		cmocka_unit_test(a_successor_that_is_not_flushed_is_caught),
