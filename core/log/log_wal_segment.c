@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/plant.h"
+#include "platform/random.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -240,6 +241,7 @@ static sop_status make_next(struct sopi_wal *wal, uint64_t least, sop_error *err
 	struct wal_segment segment = { .sequence = wal->next_sequence };
 	struct wal_listed item;
 
+	SOP_TRY(sopi_random_fill(wal->options.platform->random, &segment.salt, sizeof segment.salt, err));
 	if (take_from_pool(wal, least, &item)) {
 		SOP_TRY(recycle(wal, &item, &segment, err));
 	} else {

@@ -57,6 +57,7 @@ struct wal_batch {
 struct wal_segment {
 	uint64_t sequence;
 	uint64_t bytes; /* of the file */
+	uint64_t salt; /* of its records */
 	struct sopi_file *file; /* through the page cache; sync makes durable */
 	struct sopi_file *direct; /* where writing makes durable; NULL where that is not to be had */
 };
@@ -227,6 +228,7 @@ struct wal_scan {
 	struct sopi_file *file;
 	char name[SOPI_WAL_NAME_BYTES];
 	uint64_t sequence;
+	uint64_t salt; /* of the records, known once the head was read */
 	uint64_t size; /* of the file */
 	uint64_t window_at; /* what `window` holds: bytes of the file from here on */
 	size_t window_size;

@@ -11,6 +11,7 @@ static struct sopi_log_record random_record(struct test_rng *rng)
 {
 	struct sopi_log_record record = { .kind = (enum sopi_log_kind)(1 + test_rng_below(rng, 3)),
 					  .sequence = test_rng_next(rng),
+					  .salt = test_rng_next(rng),
 					  .slot = 1 + test_rng_below(rng, (1ull << 48) - 1),
 					  .flushed = test_rng_next(rng),
 					  .previous = (uint32_t)test_rng_next(rng),
@@ -37,14 +38,18 @@ static void a_record_reads_as_it_was_written_and_no_bit_may_change(void **state)
 		uint8_t bytes[SOPI_LOG_HEAD_BYTES], again[SOPI_LOG_HEAD_BYTES];
 
 		sopi_log_record_encode(&record, bytes);
-		assert_int_equal(sopi_log_record_decode(bytes, record.sequence, &read), SOPI_LOG_GOOD);
+		assert_int_equal(sopi_log_record_decode(bytes, record.sequence, record.salt, &read),
+				 SOPI_LOG_GOOD);
 		assert_int_equal(read.crc, record.crc);
 		sopi_log_record_encode(&read, again);
 		assert_memory_equal(bytes, again, sizeof bytes);
-		assert_int_equal(sopi_log_record_decode(bytes, record.sequence + 1, &read), SOPI_LOG_BAD);
+		assert_int_equal(sopi_log_record_decode(bytes, record.sequence + 1, record.salt, &read),
+				 SOPI_LOG_BAD);
+		assert_int_equal(sopi_log_record_decode(bytes, record.sequence, record.salt ^ 1, &read),
+				 SOPI_LOG_BAD);
 		for (size_t bit = 0; bit < sizeof bytes * 8; bit++) {
 			bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-			assert_int_equal(sopi_log_record_decode(bytes, record.sequence, &read),
+			assert_int_equal(sopi_log_record_decode(bytes, record.sequence, record.salt, &read),
 					 SOPI_LOG_BAD);
 			bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		}
@@ -96,7 +101,7 @@ static void numbers_that_make_no_sense_are_refused(void **state)
 		uint8_t bytes[SOPI_LOG_HEAD_BYTES];
 
 		sopi_log_record_encode(&record, bytes);
-		assert_int_equal(sopi_log_record_decode(bytes, 0, &read), SOPI_LOG_BAD);
+		assert_int_equal(sopi_log_record_decode(bytes, 0, 0, &read), SOPI_LOG_BAD);
 	}
 }
 
@@ -109,7 +114,8 @@ static void a_segment_reads_as_it_was_written_and_no_bit_may_change(void **state
 						  .from_sequence = 4,
 						  .from_place = 8192,
 						  .previous = 0xDEADBEEF,
-						  .block_bytes = 512 };
+						  .block_bytes = 512,
+						  .salt = 0x0123456789ABCDEF };
 	struct sopi_log_segment read;
 	uint8_t bytes[SOPI_LOG_SEGMENT_HEAD_BYTES], again[SOPI_LOG_SEGMENT_HEAD_BYTES];
 

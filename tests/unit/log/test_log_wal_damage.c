@@ -89,6 +89,14 @@ static void flip(struct wal_box *box, uint64_t sequence, uint64_t place, uint8_t
 	access_bytes(box, sequence, place, &byte, 1, true);
 }
 
+static uint64_t salt_of(struct wal_box *box, uint64_t sequence)
+{
+	uint8_t salt[8];
+
+	access_bytes(box, sequence, 64, salt, sizeof salt, false);
+	return sopi_load_u64le(salt);
+}
+
 /* Calls `fn` for each record of the chain that begins in segment 1. */
 static void each_record(struct wal_box *box,
 			void (*fn)(void *arg, const struct sopi_log_record *record, uint64_t place),
@@ -102,7 +110,7 @@ static void each_record(struct wal_box *box,
 		struct sopi_log_record record;
 
 		access_bytes(box, sequence, place, bytes, sizeof bytes, false);
-		if (sopi_log_record_decode(bytes, sequence, &record) != SOPI_LOG_GOOD)
+		if (sopi_log_record_decode(bytes, sequence, salt_of(box, sequence), &record) != SOPI_LOG_GOOD)
 			return;
 		fn(arg, &record, place);
 		place += (SOPI_LOG_HEAD_BYTES + record.payload_bytes + 511) / 512 * 512;
@@ -298,18 +306,19 @@ static void another_version_is_unsupported_by_name(void **state)
 	sop_error err = SOP_ERROR_INIT;
 	uint8_t head[SOPI_LOG_SEGMENT_HEAD_BYTES];
 	uint8_t record[SOPI_LOG_HEAD_BYTES];
-	uint8_t seed[8] = { 1 };
+	uint8_t seed[16] = { 1 };
 
 	wal_box_start(&box, damaged->disk);
 	access_bytes(&box, 1, SOPI_LOG_FIRST_PLACE, record, sizeof record, false);
 	record[4] = 2;
-	sopi_store_u32le(record + 60, sopi_crc32c(sopi_crc32c(0, seed, 8), record, 60));
+	sopi_store_u64le(seed + 8, salt_of(&box, 1));
+	sopi_store_u32le(record + 60, sopi_crc32c(sopi_crc32c(0, seed, sizeof seed), record, 60));
 	access_bytes(&box, 1, SOPI_LOG_FIRST_PLACE, record, sizeof record, true);
 	TEST_STATUS(wal_box_open(&box, &err), SOP_UNSUPPORTED, err);
 	assert_non_null(strstr(err.message, "version 2"));
 	access_bytes(&box, 1, 0, head, sizeof head, false);
 	head[4] = 7;
-	sopi_store_u32le(head + 64, sopi_crc32c(0, head, 64));
+	sopi_store_u32le(head + 72, sopi_crc32c(0, head, 72));
 	access_bytes(&box, 1, 0, head, sizeof head, true);
 	TEST_STATUS(wal_box_open(&box, &err), SOP_UNSUPPORTED, err);
 	assert_non_null(strstr(err.message, "version 7"));
@@ -408,6 +417,7 @@ static void mangle(struct wal_box *box, struct test_rng *rng, uint64_t sequences
 		struct sopi_log_record record = {
 			.kind = (enum sopi_log_kind)(1 + test_rng_below(rng, 3)),
 			.sequence = sequence,
+			.salt = salt_of(box, sequence),
 			.slot = test_rng_below(rng, 60),
 			.flushed = test_rng_below(rng, 3) * test_rng_below(rng, 60),
 			.payload_bytes = test_rng_next(rng) >> test_rng_below(rng, 64),
