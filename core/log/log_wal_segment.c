@@ -235,21 +235,33 @@ static uint64_t size_of_next(const struct sopi_wal *wal)
 					    : wal->made_bytes * 2;
 }
 
+/* A disk that has no room for a segment of the usual size may have some for what is needed now. */
+static sop_status make_one(struct sopi_wal *wal, uint64_t least, struct wal_segment *segment,
+			   sop_error *err)
+{
+	const uint64_t needed =
+		wal_round(least > SOPI_WAL_SEGMENT_BYTES_MIN ? least : SOPI_WAL_SEGMENT_BYTES_MIN,
+			  SEGMENT_UNIT_BYTES);
+	const uint64_t usual = size_of_next(wal);
+	sop_status status = SOP_NO_SPACE;
+
+	if (usual > needed)
+		status = make_new(wal, usual, segment, err);
+	if (status == SOP_OK || usual <= needed)
+		wal->made_bytes = usual; /* one made for a huge transaction says nothing about the next */
+	return status == SOP_NO_SPACE ? make_new(wal, needed, segment, err) : status;
+}
+
 static sop_status make_next(struct sopi_wal *wal, uint64_t least, sop_error *err)
 {
-	const uint64_t usual = size_of_next(wal);
 	struct wal_segment segment = { .sequence = wal->next_sequence };
 	struct wal_listed item;
 
 	SOP_TRY(sopi_random_fill(wal->options.platform->random, &segment.salt, sizeof segment.salt, err));
-	if (take_from_pool(wal, least, &item)) {
+	if (take_from_pool(wal, least, &item))
 		SOP_TRY(recycle(wal, &item, &segment, err));
-	} else {
-		const uint64_t bytes = wal_round(least > usual ? least : usual, SEGMENT_UNIT_BYTES);
-
-		SOP_TRY(make_new(wal, bytes, &segment, err));
-		wal->made_bytes = usual; /* one made for a huge transaction says nothing about the next */
-	}
+	else
+		SOP_TRY(make_one(wal, least, &segment, err));
 	wal->next_sequence++;
 	wal->next = segment;
 	return SOP_OK;

@@ -389,6 +389,47 @@ static void old_records_of_a_recycled_segment_never_continue_the_chain(void **st
 	atomic_store(&sopi_planted, SOPI_PLANT_NONE);
 }
 
+/* ---- transactions that look like records ---- */
+
+/* A last transaction that holds, at the beginning of a block, the head of a record that says everything was flushed; its own
+ * record is torn. What opening says. */
+static sop_status open_behind_a_forgery(struct damaged *damaged, uint64_t salt)
+{
+	enum {
+		BEFORE = SOPI_LOG_HEAD_BYTES + SOPI_LOG_ID_BYTES + 2
+	}; /* of the payload, in its record */
+	struct sopi_sim_disk *disk = sopi_sim_disk_copy(damaged->disk);
+	struct sopi_log_record forged = { .kind = SOPI_LOG_MARK, .slot = 1000, .flushed = 1000 };
+	struct wal_box box;
+	uint8_t payload[2000] = { 0 };
+	sop_error err = SOP_ERROR_INIT;
+	struct sopi_wal_stats stats;
+	uint64_t position;
+	sop_status status;
+
+	wal_box_start(&box, disk);
+	TEST_OK(wal_box_open(&box, &err), err);
+	sopi_wal_get_stats(box.log, &stats);
+	forged.sequence = stats.segments;
+	forged.salt = salt == 0 ? 0 : salt_of(&box, forged.sequence);
+	sopi_log_record_encode(&forged, payload + 512 - BEFORE);
+	position = wal_box_submit(&box, payload, sizeof payload, &status);
+	TEST_OK(box.log->driver->wait_durable(box.log, position, &err), err);
+	box.log->driver->close(box.log);
+	box.log = NULL;
+	flip(&box, forged.sequence, SOPI_LOG_FIRST_PLACE + 10, 1);
+	status = wal_box_open(&box, &err);
+	wal_box_stop(&box);
+	sopi_sim_disk_free(disk);
+	return status;
+}
+
+static void a_transaction_cannot_imitate_a_record(void **state)
+{
+	assert_int_equal(open_behind_a_forgery(*state, 0), SOP_OK);
+	assert_int_equal(open_behind_a_forgery(*state, 1), SOP_CORRUPT); /* with the salt it could */
+}
+
 /* ---- hostile files ---- */
 
 static void mangle(struct wal_box *box, struct test_rng *rng, uint64_t sequences)
@@ -550,6 +591,7 @@ int main(int argc, char **argv)
 		DAMAGE_TEST(an_older_manifest_that_was_put_back_is_corrupt),
 		DAMAGE_TEST(another_version_is_unsupported_by_name),
 		cmocka_unit_test(old_records_of_a_recycled_segment_never_continue_the_chain),
+		DAMAGE_TEST(a_transaction_cannot_imitate_a_record),
 		DAMAGE_TEST(hostile_files_are_refused_or_read),
 		DAMAGE_TEST(every_call_may_fail),
 	};
