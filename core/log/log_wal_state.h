@@ -180,6 +180,9 @@ struct wal_batch *wal_buffer_take(struct sopi_wal *wal, bool mark, uint64_t *mar
 
 /* The batch was written, or never will be: its chunks and space are free again. */
 void wal_buffer_give(struct sopi_wal *wal, struct wal_batch *batch);
+
+/* The log rests: gives the memory back that nobody has reserved. */
+void wal_buffer_rest(struct sopi_wal *wal);
 void wal_buffer_free(struct sopi_wal *wal);
 
 /* ---- group ---- */

@@ -275,6 +275,19 @@ static void a_mark_proves_the_last_group_and_is_written_once(void **state)
 	assert_int_equal(sopi_wal_end(box->log), 3 << 16);
 }
 
+static void a_log_that_rests_holds_no_buffers(void **state)
+{
+	struct wal_box *box = *state;
+	const int64_t live = sopi_alloc_live_count();
+	sop_error err = SOP_ERROR_INIT;
+
+	must_commit(box, "some", 4);
+	assert_true(sopi_alloc_live_count() > live);
+	TEST_OK(sopi_wal_flush(box->log, true, &err), err);
+	assert_int_equal(sopi_alloc_live_count(), live);
+	must_commit(box, "more", 4);
+}
+
 static void flush_takes_everything_submitted(void **state)
 {
 	struct wal_box *box = *state;
@@ -700,6 +713,7 @@ int main(int argc, char **argv)
 		WAL_TEST(a_group_of_nearly_a_chunk_is_one_write),
 		WAL_TEST(followers_share_the_flush_of_their_group),
 		WAL_TEST(a_mark_proves_the_last_group_and_is_written_once),
+		WAL_TEST(a_log_that_rests_holds_no_buffers),
 		WAL_TEST(flush_takes_everything_submitted),
 		WAL_TEST(trimmed_segments_are_recycled),
 		WAL_TEST(segment_of_is_where_replay_begins),
