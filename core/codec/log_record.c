@@ -14,11 +14,12 @@ enum {
 enum { RECORD_AT_CRC = SOPI_LOG_HEAD_BYTES - 4, SEGMENT_AT_CRC = SOPI_LOG_SEGMENT_HEAD_BYTES - 4 };
 
 /* The old records of a recycled segment have another seed: they never continue the chain. */
-static uint32_t record_crc(const uint8_t *head, uint64_t sequence)
+static uint32_t record_crc(const uint8_t *head, uint64_t sequence, uint64_t salt)
 {
-	uint8_t seed[8];
+	uint8_t seed[16];
 
 	sopi_store_u64le(seed, SOPI_PLANTED(SOPI_PLANT_LOG_NO_SEED) ? 0 : sequence);
+	sopi_store_u64le(seed + 8, SOPI_PLANTED(SOPI_PLANT_LOG_NO_SEED) ? 0 : salt);
 	return sopi_crc32c(sopi_crc32c(0, seed, sizeof seed), head, RECORD_AT_CRC);
 }
 
@@ -35,13 +36,14 @@ void sopi_log_record_encode(struct sopi_log_record *record, uint8_t out[SOPI_LOG
 	sopi_store_u32le(out + 40, record->count);
 	sopi_store_u32le(out + 44, record->previous);
 	sopi_store_u32le(out + 48, record->payload_crc);
-	record->crc = record_crc(out, record->sequence);
+	record->crc = record_crc(out, record->sequence, record->salt);
 	sopi_store_u32le(out + RECORD_AT_CRC, record->crc);
 }
 
 void sopi_log_record_peek(const uint8_t in[SOPI_LOG_HEAD_BYTES], struct sopi_log_record *record)
 {
 	record->format = in[4];
+	record->salt = 0;
 	record->kind = (enum sopi_log_kind)in[5];
 	record->sequence = sopi_load_u64le(in + 8);
 	record->slot = sopi_load_u64le(in + 16);
@@ -74,12 +76,13 @@ static bool record_makes_sense(const struct sopi_log_record *record)
 }
 
 enum sopi_log_form sopi_log_record_decode(const uint8_t in[SOPI_LOG_HEAD_BYTES], uint64_t sequence,
-					  struct sopi_log_record *record)
+					  uint64_t salt, struct sopi_log_record *record)
 {
 	if (sopi_load_u32le(in) != RECORD_MAGIC)
 		return SOPI_LOG_BAD;
 	sopi_log_record_peek(in, record);
-	if (record->crc != record_crc(in, sequence))
+	record->salt = salt;
+	if (record->crc != record_crc(in, sequence, salt))
 		return SOPI_LOG_BAD;
 	if (record->format != SOPI_LOG_FORMAT)
 		return SOPI_LOG_OTHER_FORMAT;
@@ -102,6 +105,7 @@ void sopi_log_segment_encode(const struct sopi_log_segment *segment,
 	sopi_store_u64le(out + 48, segment->from_place);
 	sopi_store_u32le(out + 56, segment->previous);
 	sopi_store_u32le(out + 60, segment->block_bytes);
+	sopi_store_u64le(out + 64, segment->salt);
 	sopi_store_u32le(out + SEGMENT_AT_CRC, sopi_crc32c(0, out, SEGMENT_AT_CRC));
 }
 
@@ -126,6 +130,7 @@ enum sopi_log_form sopi_log_segment_decode(const uint8_t in[SOPI_LOG_SEGMENT_HEA
 	segment->from_place = sopi_load_u64le(in + 48);
 	segment->previous = sopi_load_u32le(in + 56);
 	segment->block_bytes = sopi_load_u32le(in + 60);
+	segment->salt = sopi_load_u64le(in + 64);
 	if (segment->format != SOPI_LOG_FORMAT)
 		return SOPI_LOG_OTHER_FORMAT;
 	return segment->sequence == sequence && segment->first_slot != 0 &&

@@ -12,7 +12,7 @@
 enum {
 	SOPI_LOG_FORMAT = 1,
 	SOPI_LOG_HEAD_BYTES = 64, /* of a record; its payload follows */
-	SOPI_LOG_SEGMENT_HEAD_BYTES = 68, /* of a segment */
+	SOPI_LOG_SEGMENT_HEAD_BYTES = 76, /* of a segment */
 	SOPI_LOG_FIRST_PLACE = 4096, /* where the first record of a segment stands */
 	SOPI_LOG_BLOCK_BYTES_MIN = 512, /* records begin at multiples of the segment's block */
 	SOPI_LOG_BLOCK_BYTES_MAX = 4096,
@@ -38,6 +38,7 @@ struct sopi_log_record {
 	enum sopi_log_kind kind;
 	uint8_t format; /* decoded: also of OTHER_FORMAT */
 	uint64_t sequence; /* of the segment */
+	uint64_t salt; /* of the segment: not stored, but in the checksum */
 	uint64_t slot; /* of the group; of a successor: of the first group in the next segment */
 	uint64_t flushed; /* "flushed up to": all slots up to here were durable when this was written */
 	uint64_t payload_bytes;
@@ -57,14 +58,15 @@ struct sopi_log_segment {
 	uint64_t from_place;
 	uint32_t previous; /* crc of the group before first_slot */
 	uint32_t block_bytes;
+	uint64_t salt; /* random: nobody can put into a transaction what passes for a record */
 };
 
-/* Writes the head of a record, its crc seeded with its sequence, and sets `crc`. */
+/* Writes the head of a record, its crc seeded with its sequence and salt, and sets `crc`. */
 void sopi_log_record_encode(struct sopi_log_record *record, uint8_t out[SOPI_LOG_HEAD_BYTES]);
 
-/* Reads and checks the head of a record of segment `sequence`. What the payload says is not looked at. */
+/* Reads and checks the head of a record of segment `sequence`, which has that salt. The payload is not looked at. */
 enum sopi_log_form sopi_log_record_decode(const uint8_t in[SOPI_LOG_HEAD_BYTES], uint64_t sequence,
-					  struct sopi_log_record *record);
+					  uint64_t salt, struct sopi_log_record *record);
 
 /* The same without any check, for a head that is not finished. */
 void sopi_log_record_peek(const uint8_t in[SOPI_LOG_HEAD_BYTES], struct sopi_log_record *record);

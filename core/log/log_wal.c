@@ -75,6 +75,7 @@ static sop_status begin(struct sopi_wal *wal, sop_error *err)
 	wal->ends_in_mark = true; /* there is nothing before it */
 	SOP_TRY(wal_segment_make(wal, 0, err));
 	head.block_bytes = (uint32_t)wal->block;
+	head.salt = wal->next.salt;
 	SOP_TRY(wal_segment_begin(wal, &wal->next, &head, err));
 	first = wal->next;
 	wal->next.file = NULL;

@@ -376,6 +376,20 @@ void wal_buffer_give(struct sopi_wal *wal, struct wal_batch *batch)
 	memset(batch, 0, sizeof *batch);
 }
 
+void wal_buffer_rest(struct sopi_wal *wal)
+{
+	struct wal_chunk *all = NULL;
+
+	sopi_mutex_lock(&wal->state);
+	if (wal->outstanding == 0) { /* what was submitted has its chunks already */
+		all = wal->free;
+		wal->free = NULL;
+		wal->free_bytes = 0;
+	}
+	sopi_mutex_unlock(&wal->state);
+	free_chunks(all);
+}
+
 void wal_buffer_free(struct sopi_wal *wal)
 {
 	free_chunks(wal->free);

@@ -155,6 +155,8 @@ sop_status sopi_wal_flush(struct sopi_log *log, bool mark, sop_error *err)
 	}
 	if (has_room)
 		wal_unreserve(log, 0);
+	if (mark)
+		wal_buffer_rest(wal);
 	if (wal_failed(wal))
 		return sopi_fail(err, SOP_UNKNOWN, "the log failed while it was flushed");
 	return SOP_OK;

@@ -131,6 +131,7 @@ static sop_status enter(struct recovery *recovery, size_t index, sop_error *err)
 	}
 	wal_scan_close(&recovery->scan);
 	SOP_TRY(wal_scan_open(&recovery->scan, recovery->wal->options.folder, found->sequence, err));
+	recovery->scan.salt = found->head.salt;
 	SOP_TRY(wal_list_room(chain, 2, err));
 	wal_list_add(chain, &(struct wal_listed){ .sequence = found->sequence,
 						  .bytes = found->bytes,
@@ -258,6 +259,7 @@ static sop_status look_in(struct recovery *recovery, const struct found *found, 
 	}
 	wal_scan_close(&recovery->scan);
 	SOP_TRY(wal_scan_open(&recovery->scan, recovery->wal->options.folder, found->sequence, err));
+	recovery->scan.salt = found->head.salt;
 	status = look_behind(recovery, found, SOPI_LOG_FIRST_PLACE, proved, err);
 	return status;
 }
@@ -305,7 +307,8 @@ static sop_status list_pool(struct recovery *recovery, sop_error *err)
 			continue;
 		SOP_TRY(wal_list_room(&wal->pool, 1, err));
 		wal_list_add(&wal->pool, &(struct wal_listed){ .sequence = found->sequence,
-							       .bytes = found->bytes });
+							       .bytes = found->bytes,
+							       .raw = !found->good });
 	}
 	return SOP_OK;
 }

@@ -127,6 +127,7 @@ static sop_status write_successor(struct mending *mending, sop_error *err)
 	sop_status status;
 
 	SOP_TRY_OUT(open_segment(mending, wal->end.sequence, err));
+	record.salt = mending->head.salt;
 	memset(block, 0, mending->head.block_bytes);
 	sopi_store_u64le(block + SOPI_LOG_HEAD_BYTES, wal->next.sequence);
 	record.payload_crc = sopi_crc32c(0, block + SOPI_LOG_HEAD_BYTES, SOPI_LOG_SUCCESSOR_BYTES);
@@ -150,6 +151,7 @@ static sop_status begin_segment(struct sopi_wal *wal, sop_error *err)
 
 	SOP_TRY(wal_segment_make(wal, 0, err));
 	head.sequence = wal->next.sequence;
+	head.salt = wal->next.salt;
 	head.block_bytes = (uint32_t)wal->block;
 	return wal_segment_begin(wal, &wal->next, &head, err);
 }

@@ -13,6 +13,7 @@ sop_status wal_scan_open(struct wal_scan *scan, struct sopi_folder *folder, uint
 
 	scan->file = NULL;
 	scan->sequence = sequence;
+	scan->salt = 0;
 	scan->window_at = 0;
 	scan->window_size = 0;
 	wal_segment_name(sequence, scan->name);
@@ -54,6 +55,8 @@ sop_status wal_scan_segment(struct wal_scan *scan, enum sopi_log_form *form,
 
 	SOP_TRY(look_at(scan, 0, SOPI_LOG_SEGMENT_HEAD_BYTES, &at, err));
 	*form = at == NULL ? SOPI_LOG_BAD : sopi_log_segment_decode(at, scan->sequence, segment);
+	if (*form == SOPI_LOG_GOOD)
+		scan->salt = segment->salt;
 	return SOP_OK;
 }
 
@@ -63,7 +66,8 @@ sop_status wal_scan_head(struct wal_scan *scan, uint64_t place, enum sopi_log_fo
 	const uint8_t *at;
 
 	SOP_TRY(look_at(scan, place, SOPI_LOG_HEAD_BYTES, &at, err));
-	*form = at == NULL ? SOPI_LOG_BAD : sopi_log_record_decode(at, scan->sequence, record);
+	*form = at == NULL ? SOPI_LOG_BAD
+			   : sopi_log_record_decode(at, scan->sequence, scan->salt, record);
 	if (*form == SOPI_LOG_GOOD && record->payload_bytes > scan->size - place - SOPI_LOG_HEAD_BYTES)
 		*form = SOPI_LOG_BAD;
 	return SOP_OK;

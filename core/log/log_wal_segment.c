@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/plant.h"
+#include "platform/random.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -205,6 +206,8 @@ static sop_status recycle(struct sopi_wal *wal, const struct wal_listed *item,
 	SOP_TRY(sopi_folder_rename(wal->options.folder, from, to, err));
 	SOP_TRY_OUT(sync_names(wal, err));
 	SOP_TRY_OUT(open_both(wal, segment, 0, err));
+	if (item->raw)
+		SOP_TRY_OUT(fill_with_zeros(segment->file, 0, segment->bytes, err));
 out:
 	if (status != SOP_OK)
 		unmake(wal, segment);
@@ -232,20 +235,33 @@ static uint64_t size_of_next(const struct sopi_wal *wal)
 					    : wal->made_bytes * 2;
 }
 
+/* A disk that has no room for a segment of the usual size may have some for what is needed now. */
+static sop_status make_one(struct sopi_wal *wal, uint64_t least, struct wal_segment *segment,
+			   sop_error *err)
+{
+	const uint64_t needed =
+		wal_round(least > SOPI_WAL_SEGMENT_BYTES_MIN ? least : SOPI_WAL_SEGMENT_BYTES_MIN,
+			  SEGMENT_UNIT_BYTES);
+	const uint64_t usual = size_of_next(wal);
+	sop_status status = SOP_NO_SPACE;
+
+	if (usual > needed)
+		status = make_new(wal, usual, segment, err);
+	if (status == SOP_OK || usual <= needed)
+		wal->made_bytes = usual; /* one made for a huge transaction says nothing about the next */
+	return status == SOP_NO_SPACE ? make_new(wal, needed, segment, err) : status;
+}
+
 static sop_status make_next(struct sopi_wal *wal, uint64_t least, sop_error *err)
 {
-	const uint64_t usual = size_of_next(wal);
 	struct wal_segment segment = { .sequence = wal->next_sequence };
 	struct wal_listed item;
 
-	if (take_from_pool(wal, least, &item)) {
+	SOP_TRY(sopi_random_fill(wal->options.platform->random, &segment.salt, sizeof segment.salt, err));
+	if (take_from_pool(wal, least, &item))
 		SOP_TRY(recycle(wal, &item, &segment, err));
-	} else {
-		const uint64_t bytes = wal_round(least > usual ? least : usual, SEGMENT_UNIT_BYTES);
-
-		SOP_TRY(make_new(wal, bytes, &segment, err));
-		wal->made_bytes = usual; /* one made for a huge transaction says nothing about the next */
-	}
+	else
+		SOP_TRY(make_one(wal, least, &segment, err));
 	wal->next_sequence++;
 	wal->next = segment;
 	return SOP_OK;

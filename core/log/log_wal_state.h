@@ -57,6 +57,7 @@ struct wal_batch {
 struct wal_segment {
 	uint64_t sequence;
 	uint64_t bytes; /* of the file */
+	uint64_t salt; /* of its records */
 	struct sopi_file *file; /* through the page cache; sync makes durable */
 	struct sopi_file *direct; /* where writing makes durable; NULL where that is not to be had */
 };
@@ -68,6 +69,7 @@ struct wal_listed {
 	uint64_t used; /* of these, up to the end of its last record; the newest: when it was last looked at */
 	uint64_t first_slot;
 	uint64_t last_position; /* newest entry in it or before it; the newest segment: unknown */
+	bool raw; /* its making may not have ended: not all of it may be on the disk */
 };
 
 struct wal_list {
@@ -178,6 +180,9 @@ struct wal_batch *wal_buffer_take(struct sopi_wal *wal, bool mark, uint64_t *mar
 
 /* The batch was written, or never will be: its chunks and space are free again. */
 void wal_buffer_give(struct sopi_wal *wal, struct wal_batch *batch);
+
+/* The log rests: gives the memory back that nobody has reserved. */
+void wal_buffer_rest(struct sopi_wal *wal);
 void wal_buffer_free(struct sopi_wal *wal);
 
 /* ---- group ---- */
@@ -226,6 +231,7 @@ struct wal_scan {
 	struct sopi_file *file;
 	char name[SOPI_WAL_NAME_BYTES];
 	uint64_t sequence;
+	uint64_t salt; /* of the records, known once the head was read */
 	uint64_t size; /* of the file */
 	uint64_t window_at; /* what `window` holds: bytes of the file from here on */
 	size_t window_size;

@@ -115,9 +115,11 @@ static sop_status verify_segment(struct verifying *verifying, sop_error *err)
 		tell(verifying, 0, "the head of the segment is damaged");
 		return SOP_OK;
 	}
-	verifying->slot = head.first_slot;
-	if (verifying->previous_known && verifying->previous != head.previous)
+	/* what was appended or recycled since the last segment was looked at leaves a gap */
+	if (verifying->previous_known && verifying->slot == head.first_slot &&
+	    verifying->previous != head.previous)
 		tell(verifying, 0, "the segment does not continue the one before it");
+	verifying->slot = head.first_slot;
 	verifying->previous = head.previous;
 	verifying->previous_known = true;
 	return verify_records(verifying, head.block_bytes, err);

@@ -89,6 +89,7 @@ static sop_status write_block(struct sopi_wal *wal, struct sopi_log_record *reco
 	struct sopi_file *file = handle_of(wal, durable);
 
 	record->sequence = wal->current.sequence;
+	record->salt = wal->current.salt;
 	record->previous = wal->previous;
 	record->flushed = wal->flushed_slot;
 	if (record->payload_bytes != 0)
@@ -141,6 +142,8 @@ static sop_status go_on_in(struct sopi_wal *wal, struct wal_segment *next,
 
 static void publish(struct sopi_wal *wal, uint64_t slot, uint64_t position, bool durable)
 {
+	if (wal_failed(wal)) /* elsewhere, meanwhile: nothing may be acknowledged */
+		return;
 	wal->written_slot = slot;
 	if (position > atomic_load(&wal->written))
 		atomic_store(&wal->written, position);
@@ -161,6 +164,7 @@ static sop_status roll_over(struct sopi_wal *wal, uint64_t first_slot, uint64_t 
 	sop_status status;
 
 	head.sequence = next.sequence;
+	head.salt = next.salt;
 	status = go_on_in(wal, &next, &head, err);
 	if (status != SOP_OK) {
 		wal_segment_close(&next);
@@ -205,6 +209,7 @@ static void seal(struct sopi_wal *wal, struct writing *writing, struct sopi_log_
 	const uint64_t bytes = wal_round(SOPI_LOG_HEAD_BYTES + record->payload_bytes, wal->block);
 
 	record->sequence = wal->current.sequence;
+	record->salt = wal->current.salt;
 	record->flushed = wal->flushed_slot;
 	record->previous = wal->previous;
 	record->payload_crc = payload_crc(payload, record->payload_bytes);

@@ -222,6 +222,39 @@ static void a_group_of_nearly_a_chunk_is_one_write(void **state)
 	free(payload);
 }
 
+struct waiters {
+	struct wal_box *box;
+};
+
+static void commit_durably(size_t index, void *arg)
+{
+	struct wal_box *box = ((struct waiters *)arg)->box;
+
+	for (uint64_t i = 0; i < test_scaled(300); i++) {
+		sop_status status;
+		const uint64_t position = wal_box_submit(box, &i, sizeof i, &status);
+
+		if (status != SOP_OK || box->log->driver->wait_durable(box->log, position, NULL) != SOP_OK)
+			test_note_failure("thread %zu: a commit failed", index);
+	}
+}
+
+/* However many threads wait: a flush for each group, and none for nothing. */
+static void followers_share_the_flush_of_their_group(void **state)
+{
+	struct waiters waiters = { .box = *state };
+	struct sopi_wal_stats before, after;
+
+	before = stats_of(waiters.box);
+	test_run_threads(8, commit_durably, &waiters);
+	TEST_NO_FAILURES();
+	after = stats_of(waiters.box);
+	/* each further segment takes two: its head and the successor record that names it */
+	assert_int_equal(after.flushes - before.flushes,
+			 after.groups - before.groups + 2 * (after.segments - before.segments));
+	assert_true(after.groups - before.groups <= 8 * test_scaled(300));
+}
+
 /* ---- marks ---- */
 
 static void a_mark_proves_the_last_group_and_is_written_once(void **state)
@@ -240,6 +273,19 @@ static void a_mark_proves_the_last_group_and_is_written_once(void **state)
 	assert_int_equal(must_commit(box, "more", 4), 3 << 16); /* the mark took slot 2 */
 	reopen(box, 1 << 16, 1);
 	assert_int_equal(sopi_wal_end(box->log), 3 << 16);
+}
+
+static void a_log_that_rests_holds_no_buffers(void **state)
+{
+	struct wal_box *box = *state;
+	const int64_t live = sopi_alloc_live_count();
+	sop_error err = SOP_ERROR_INIT;
+
+	must_commit(box, "some", 4);
+	assert_true(sopi_alloc_live_count() > live);
+	TEST_OK(sopi_wal_flush(box->log, true, &err), err);
+	assert_int_equal(sopi_alloc_live_count(), live);
+	must_commit(box, "more", 4);
 }
 
 static void flush_takes_everything_submitted(void **state)
@@ -317,7 +363,7 @@ static void prepare_makes_the_next_segment_ahead(void **state)
 	fill(box, 6); /* more than half of it */
 	sopi_wal_prepare(box->log);
 	sopi_sim_fail(box->process, NULL);
-	fill(box, 8);
+	fill(box, 5);
 	calls = sopi_sim_calls(box->process, SOPI_SIM_OPEN_FILE | SOPI_SIM_SYNC_FOLDER | SOPI_SIM_ALLOCATE |
 						     SOPI_SIM_RENAME | SOPI_SIM_SYNC);
 	assert_int_equal(calls, 0);
@@ -355,6 +401,31 @@ static void a_full_disk_is_said_by_reserve_alone(void **state)
 	must_commit(box, payload, sizeof payload);
 }
 
+/* The usual segment would be larger than what is left of the disk. */
+static void a_nearly_full_disk_is_used_to_the_end(void **state)
+{
+	enum { LEFT = 3 * WAL_BOX_SEGMENT_BYTES - 4096, PAYLOAD = 900 };
+	struct wal_box *box = *state;
+	uint8_t payload[PAYLOAD] = { 0 };
+	sop_status status = SOP_OK;
+	uint64_t segments;
+
+	box->log->driver->close(box->log);
+	box->options.segment_bytes_max = 1 << 30;
+	assert_int_equal(wal_box_open(box, NULL), SOP_OK); /* a segment of twice the size; the next is four times */
+	segments = stats_of(box).segments;
+	sopi_sim_disk_set_quota(disk, sopi_sim_disk_used_bytes(disk) + LEFT);
+	while (status == SOP_OK) {
+		const uint64_t position = wal_box_submit(box, payload, sizeof payload, &status);
+
+		if (position != 0)
+			assert_int_equal(box->log->driver->wait_durable(box->log, position, NULL), SOP_OK);
+	}
+	assert_int_equal(status, SOP_NO_SPACE);
+	assert_int_equal(stats_of(box).segments, segments + 2);
+	assert_false(sopi_wal_has_failed(box->log));
+}
+
 /* ---- failures ---- */
 
 static void fail_from_now_on(struct wal_box *box, unsigned calls)
@@ -380,6 +451,20 @@ static void a_failed_write_is_unknown_and_ends_the_log(void **state)
 	TEST_STATUS(sopi_wal_flush(box->log, true, &err), SOP_FAILED, err);
 	assert_true(sopi_wal_has_failed(box->log));
 	assert_int_equal(sopi_sim_calls(box->process, SOPI_SIM_WRITE | SOPI_SIM_ANY_SYNC), 0);
+}
+
+static void a_log_that_is_made_to_fail_acknowledges_nothing_more(void **state)
+{
+	struct wal_box *box = *state;
+	const uint64_t durable = must_commit(box, "before", 6);
+	const uint64_t position = must_submit(box, "after", 5);
+	sop_error err = SOP_ERROR_INIT;
+
+	sopi_wal_fail(box->log);
+	TEST_STATUS(box->log->driver->wait_durable(box->log, position, &err), SOP_UNKNOWN, err);
+	TEST_STATUS(box->log->driver->wait_written(box->log, position, &err), SOP_UNKNOWN, err);
+	TEST_OK(box->log->driver->wait_durable(box->log, durable, &err), err);
+	TEST_STATUS(box->log->driver->reserve(box->log, 1, true, &err), SOP_FAILED, err);
 }
 
 static void out_of_memory_is_said_by_reserve_and_leaks_nothing(void **state)
@@ -475,8 +560,10 @@ static void verify_or_append(size_t index, void *arg)
 	uint8_t payload[2000] = { 0 };
 
 	while (index == 0 && !verifying->done)
-		if (sopi_wal_verify(box->log, count_problem, &problems, NULL) != SOP_OK || problems != 0)
-			test_note_failure("verification found %d problems in a sound log", problems);
+		if (sopi_wal_verify(box->log, count_problem, &problems, NULL) != SOP_OK)
+			test_note_failure("verification failed");
+	if (problems != 0)
+		test_note_failure("verification found %d problems in a sound log", problems);
 	for (uint64_t i = 0; index == 1 && i < test_scaled(300); i++) {
 		sop_status status;
 		const uint64_t position = wal_box_submit(box, payload, i % sizeof payload, &status);
@@ -624,13 +711,17 @@ int main(int argc, char **argv)
 		WAL_TEST(a_full_group_is_closed),
 		WAL_TEST(huge_transactions_fit_and_their_memory_is_given_back),
 		WAL_TEST(a_group_of_nearly_a_chunk_is_one_write),
+		WAL_TEST(followers_share_the_flush_of_their_group),
 		WAL_TEST(a_mark_proves_the_last_group_and_is_written_once),
+		WAL_TEST(a_log_that_rests_holds_no_buffers),
 		WAL_TEST(flush_takes_everything_submitted),
 		WAL_TEST(trimmed_segments_are_recycled),
 		WAL_TEST(segment_of_is_where_replay_begins),
 		WAL_TEST(prepare_makes_the_next_segment_ahead),
 		WAL_TEST(a_full_disk_is_said_by_reserve_alone),
+		WAL_TEST(a_nearly_full_disk_is_used_to_the_end),
 		WAL_TEST(a_failed_write_is_unknown_and_ends_the_log),
+		WAL_TEST(a_log_that_is_made_to_fail_acknowledges_nothing_more),
 		WAL_TEST(out_of_memory_is_said_by_reserve_and_leaks_nothing),
 		WAL_TEST(out_of_memory_in_recovery_is_said_and_leaks_nothing),
 		WAL_TEST(verify_finds_every_damaged_segment),
