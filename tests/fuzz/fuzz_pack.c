@@ -137,7 +137,7 @@ static void store(struct sopi_folder *folder, const char *path, const uint8_t *b
 
 static void play(const uint8_t *bytes, size_t size, uint8_t kind, uint64_t total)
 {
-	const struct sopi_pack_entry entry = { PACK, kind, total, 0 };
+	const struct sopi_pack_entry entry = { PACK, kind, total, 0, false };
 	struct sopi_sim_disk *disk = sopi_sim_disk_new();
 	struct sopi_sim_process *process = sopi_sim_process_new(disk, NULL, 1);
 	const struct sopi_platform *platform = sopi_sim_platform(process);

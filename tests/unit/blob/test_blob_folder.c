@@ -72,7 +72,7 @@ static void check_round_trip(struct box *box, enum sopi_pack_kind kind, uint64_t
 	assert_int_equal(box_verify(box, id), 0);
 	TEST_OK(sopi_pack_finish(pack, &box->err), box->err);
 	assert_int_equal(box_verify(box, id), 0);
-	box_reopen(box, &(struct sopi_pack_entry){ id, (uint8_t)kind, total, 0 }, 1);
+	box_reopen(box, &(struct sopi_pack_entry){ id, (uint8_t)kind, total, 0, false }, 1);
 	for (size_t i = 0; i < SIZES; i++)
 		TEST_OK(box_look(box->packs, &things[i], &box->err), box->err);
 	assert_int_equal(box_verify(box, id), 0);
@@ -290,7 +290,7 @@ static void a_named_pack_must_be_there_and_long_enough(void **state)
 	struct box *box = *state;
 	struct thing thing = { .size = 100 };
 	const uint64_t id = box_fill(box, SOPI_PACK_VALUES, &thing, 1);
-	struct sopi_pack_entry entry = { id, SOPI_PACK_VALUES, 100, 7 };
+	struct sopi_pack_entry entry = { id, SOPI_PACK_VALUES, 100, 7, false };
 	struct sopi_pack_entry *list = NULL;
 	size_t count;
 
@@ -422,7 +422,7 @@ static void sweep_cuts_off_the_torn_end_of_an_unfinished_pack(void **state)
 	struct thing things[3] = { { .size = 10 }, { .size = 2000 }, { .size = 30 } };
 	const uint64_t id = box_fill(box, SOPI_PACK_VALUES, things, 3);
 	const uint64_t total = things[0].place.length + things[1].place.length;
-	const struct sopi_pack_entry entry = { id, SOPI_PACK_VALUES, total, 0 };
+	const struct sopi_pack_entry entry = { id, SOPI_PACK_VALUES, total, 0, false };
 	sop_buf bytes = SOP_BUF_INIT;
 	char path[SOPI_PATH_BYTES_MAX + 1];
 
@@ -599,7 +599,7 @@ static void many_threads_append_and_sync_at_once(void **state)
 {
 	struct writers *writers = test_alloc(sizeof *writers);
 	struct box *box = *state;
-	struct sopi_pack_entry entry = { 0, SOPI_PACK_VALUES, 0, 0 };
+	struct sopi_pack_entry entry = { 0, SOPI_PACK_VALUES, 0, 0, false };
 
 	writers->box = box;
 	TEST_OK(sopi_pack_begin(box->packs, SOPI_PACK_VALUES, 0, &writers->pack, &box->err), box->err);

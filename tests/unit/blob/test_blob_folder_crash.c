@@ -111,7 +111,7 @@ static bool adopt_all(struct box *box, const struct record *record, size_t count
 	for (size_t i = 0; i < count; i++) {
 		const struct sopi_place *place = &record->acknowledged[i].place;
 		const struct sopi_pack_entry entry = { place->pack, record->kinds[place->pack],
-						       place->offset + place->length - 32, 0 };
+						       place->offset + place->length - 32, 0, false };
 
 		if (sopi_packs_adopt(box->packs, &entry, &box->err) != SOP_OK) {
 			verdict->lost++;

@@ -580,7 +580,7 @@ static void a_value_that_looks_like_a_footer_is_none(void **state)
 	struct box box;
 	struct sopi_pack *pack = NULL;
 	struct thing thing = { .key = 1, .size = 10 };
-	struct sopi_pack_entry entry = { 1, SOPI_PACK_VALUES, 0, 0 };
+	struct sopi_pack_entry entry = { 1, SOPI_PACK_VALUES, 0, 0, false };
 	struct sopi_place place;
 	sop_buf value = SOP_BUF_INIT;
 	size_t blobs = 0;
