@@ -11,7 +11,7 @@
 
 enum {
 	REWRITTEN_BYTES_MAX = 128 << 20, /* of living blobs, in one checkpoint */
-	THOROUGH_DEAD_PERCENT = 10, /* of a pack, to be rewritten by gc */
+	PACK_DEAD_PERCENT = 10, /* of a pack, below which it stays */
 	CHILDREN_FIRST = 64,
 };
 
@@ -53,20 +53,25 @@ static int compare_packs(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
+/* What there is to choose from. */
+struct candidates {
+	uint64_t total; /* bytes */
+	uint64_t dead; /* bytes */
+	size_t small[SOPI_PACK_VALUE]; /* packs of each kind */
+};
+
 /* Leaves those that may be rewritten: not one that is being written, and no value of its own file. */
-static size_t keep_candidates(struct sopi_pack_entry *packs, size_t count, uint64_t *total,
-			      uint64_t *dead, size_t *small)
+static size_t keep_candidates(struct sopi_pack_entry *packs, size_t count, struct candidates *candidates)
 {
 	size_t kept = 0;
 
-	*total = *dead = 0;
-	*small = 0;
+	memset(candidates, 0, sizeof *candidates);
 	for (size_t i = 0; i < count; i++) {
-		if (packs[i].writing || packs[i].live_bytes == 0 || packs[i].kind == SOPI_PACK_VALUE)
+		if (packs[i].writing || packs[i].live_bytes == 0 || packs[i].kind >= SOPI_PACK_VALUE)
 			continue;
-		*total += packs[i].total_bytes;
-		*dead += dead_bytes(&packs[i]);
-		*small += is_small(&packs[i]) ? 1 : 0;
+		candidates->total += packs[i].total_bytes;
+		candidates->dead += dead_bytes(&packs[i]);
+		candidates->small[packs[i].kind] += is_small(&packs[i]) ? 1 : 0;
 		packs[kept++] = packs[i];
 	}
 	return kept;
@@ -75,23 +80,25 @@ static size_t keep_candidates(struct sopi_pack_entry *packs, size_t count, uint6
 /* Chooses the packs to rewrite: they come to the front of the list; returns how many. */
 static size_t choose(struct sopi_pack_entry *packs, size_t count, bool thoroughly)
 {
-	uint64_t total, dead, rewritten = 0;
-	size_t small, chosen = 0;
-	bool merge;
+	const size_t small_max = thoroughly ? 1 : SOPI_SMALL_PACKS_MAX;
+	const uint64_t dead_percent = thoroughly ? 0 : SOPI_DEAD_PERCENT;
+	struct candidates all;
+	uint64_t rewritten = 0;
+	size_t chosen = 0;
+	bool dead_ones;
 
-	count = keep_candidates(packs, count, &total, &dead, &small);
-	merge = small > SOPI_SMALL_PACKS_MAX || (thoroughly && small > 1);
-	if (!merge && !thoroughly && dead * 100 <= total * SOPI_DEAD_PERCENT)
-		return 0;
+	count = keep_candidates(packs, count, &all);
+	dead_ones = all.dead * 100 > all.total * dead_percent;
 	qsort(packs, count, sizeof *packs, compare_packs);
 	for (size_t i = 0; i < count && rewritten < REWRITTEN_BYTES_MAX; i++) {
 		const bool mostly_dead = dead_bytes(&packs[i]) * 100 >
-					 packs[i].total_bytes * THOROUGH_DEAD_PERCENT;
+					 packs[i].total_bytes * PACK_DEAD_PERCENT;
+		const bool one_of_many = is_small(&packs[i]) && all.small[packs[i].kind] > small_max;
 
-		if (!(merge && is_small(&packs[i])) &&
-		    !(mostly_dead && (thoroughly || dead * 100 > total * (SOPI_DEAD_PERCENT / 2))))
+		if (!one_of_many && !(mostly_dead && dead_ones))
 			continue;
-		dead -= dead_bytes(&packs[i]);
+		all.dead -= dead_bytes(&packs[i]);
+		dead_ones = all.dead * 100 > all.total * (dead_percent / 2);
 		rewritten += packs[i].live_bytes;
 		packs[chosen++] = packs[i];
 	}

@@ -22,6 +22,7 @@ enum {
 	NODE_READ_LOOKS_MAX = 16, /* for a node that compaction moves again and again */
 	CLOSE_REPLAY_BYTES = 16 << 20, /* of log, beyond which closing makes a checkpoint */
 	SHRUNK_POOL_BYTES = 1 << 20,
+	GC_ROUNDS_MAX = 1 << 16, /* each rewrites up to 128 MB */
 	NS_PER_MS = 1000000,
 };
 
@@ -172,6 +173,7 @@ static sop_status gc(struct sopi_backend *backend, sopi_progress_fn progress, vo
 	static const struct sopi_checkpoint_how how = { .always = true, .compact = true };
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
 	uint64_t before, done = 0, total = live_bytes(fs);
+	unsigned rounds = 0;
 
 	sopi_values_seal(fs);
 	do {
@@ -181,7 +183,7 @@ static sop_status gc(struct sopi_backend *backend, sopi_progress_fn progress, vo
 		SOP_TRY(sopi_checkpoint_run(fs, &how, err));
 		done = done + (fs->rewritten - before) * fs->engine->options.node_bytes;
 		total = total < done ? done : total;
-	} while (fs->rewritten != before);
+	} while (fs->rewritten != before && ++rounds < GC_ROUNDS_MAX);
 	SOP_TRY(sopi_checkpoint_run(fs, &how, err)); /* what the last one made superfluous goes with this one */
 	sopi_wal_shrink(fs->wal, SHRUNK_POOL_BYTES);
 	(void)progress(arg, total, total);
