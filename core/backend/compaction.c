@@ -11,7 +11,7 @@
 
 enum {
 	REWRITTEN_BYTES_MAX = 128 << 20, /* of living blobs, in one checkpoint */
-	PACK_DEAD_PERCENT = 10, /* of a pack, below which it stays */
+	THOROUGH_DEAD_PERCENT = 10, /* of a pack, to be rewritten by gc */
 	CHILDREN_FIRST = 64,
 };
 
@@ -55,50 +55,60 @@ static int compare_packs(const void *a, const void *b)
 
 /* What there is to choose from. */
 struct candidates {
-	uint64_t total; /* bytes */
-	uint64_t dead; /* bytes */
-	size_t small[SOPI_PACK_VALUE]; /* packs of each kind */
+	size_t count;
+	uint64_t total_bytes;
+	uint64_t dead_bytes;
+	size_t small_nodes; /* packs of nodes that are small, and so on: the two kinds never merge */
+	size_t small_values;
 };
 
 /* Leaves those that may be rewritten: not one that is being written, and no value of its own file. */
-static size_t keep_candidates(struct sopi_pack_entry *packs, size_t count, struct candidates *candidates)
+static struct candidates keep_candidates(struct sopi_pack_entry *packs, size_t count, uint64_t below)
 {
-	size_t kept = 0;
+	struct candidates found = { .count = 0 };
 
-	memset(candidates, 0, sizeof *candidates);
 	for (size_t i = 0; i < count; i++) {
-		if (packs[i].writing || packs[i].live_bytes == 0 || packs[i].kind >= SOPI_PACK_VALUE)
+		if (packs[i].writing || packs[i].live_bytes == 0 ||
+		    packs[i].kind == SOPI_PACK_VALUE || (below != 0 && packs[i].id >= below))
 			continue;
-		candidates->total += packs[i].total_bytes;
-		candidates->dead += dead_bytes(&packs[i]);
-		candidates->small[packs[i].kind] += is_small(&packs[i]) ? 1 : 0;
-		packs[kept++] = packs[i];
+		found.total_bytes += packs[i].total_bytes;
+		found.dead_bytes += dead_bytes(&packs[i]);
+		if (is_small(&packs[i]))
+			*(packs[i].kind == SOPI_PACK_NODES ? &found.small_nodes : &found.small_values) += 1;
+		packs[found.count++] = packs[i];
 	}
-	return kept;
+	return found;
+}
+
+/* Is this pack to be merged with others of its kind? */
+static bool merges(const struct candidates *found, const struct sopi_pack_entry *pack, bool thoroughly)
+{
+	const size_t alike = pack->kind == SOPI_PACK_NODES ? found->small_nodes : found->small_values;
+
+	return is_small(pack) && (found->small_nodes + found->small_values > SOPI_SMALL_PACKS_MAX ||
+				  (thoroughly && alike > 1));
 }
 
 /* Chooses the packs to rewrite: they come to the front of the list; returns how many. */
-static size_t choose(struct sopi_pack_entry *packs, size_t count, bool thoroughly)
+static size_t choose(struct sopi_pack_entry *packs, size_t count, uint64_t below)
 {
-	const size_t small_max = thoroughly ? 1 : SOPI_SMALL_PACKS_MAX;
-	const uint64_t dead_percent = thoroughly ? 0 : SOPI_DEAD_PERCENT;
-	struct candidates all;
-	uint64_t rewritten = 0;
+	const struct candidates found = keep_candidates(packs, count, below);
+	const bool thoroughly = below != 0;
+	const bool enough_dead = found.dead_bytes * 100 > found.total_bytes * SOPI_DEAD_PERCENT;
+	uint64_t dead = found.dead_bytes, rewritten = 0;
 	size_t chosen = 0;
-	bool dead_ones;
 
-	count = keep_candidates(packs, count, &all);
-	dead_ones = all.dead * 100 > all.total * dead_percent;
-	qsort(packs, count, sizeof *packs, compare_packs);
-	for (size_t i = 0; i < count && rewritten < REWRITTEN_BYTES_MAX; i++) {
+	qsort(packs, found.count, sizeof *packs, compare_packs);
+	for (size_t i = 0; i < found.count && rewritten < REWRITTEN_BYTES_MAX; i++) {
 		const bool mostly_dead = dead_bytes(&packs[i]) * 100 >
-					 packs[i].total_bytes * PACK_DEAD_PERCENT;
-		const bool one_of_many = is_small(&packs[i]) && all.small[packs[i].kind] > small_max;
+					 packs[i].total_bytes * THOROUGH_DEAD_PERCENT;
+		const bool dead_matter =
+			thoroughly ||
+			(enough_dead && dead * 100 > found.total_bytes * (SOPI_DEAD_PERCENT / 2));
 
-		if (!one_of_many && !(mostly_dead && dead_ones))
+		if (!merges(&found, &packs[i], thoroughly) && !(mostly_dead && dead_matter))
 			continue;
-		all.dead -= dead_bytes(&packs[i]);
-		dead_ones = all.dead * 100 > all.total * (dead_percent / 2);
+		dead -= dead_bytes(&packs[i]);
 		rewritten += packs[i].live_bytes;
 		packs[chosen++] = packs[i];
 	}
@@ -217,12 +227,15 @@ static sop_status rewrite_packs(struct rewriting *r, const struct sopi_pack_entr
 {
 	for (size_t i = 0; i < count; i++) {
 		const size_t before = r->fs->extra_count;
+		const uint64_t rewritten = r->fs->rewritten;
 		const sop_status status = rewrite_pack(r, packs[i].id, err);
 
-		if (status == SOP_CORRUPT || status == SOP_UNSUPPORTED)
+		if (status == SOP_CORRUPT || status == SOP_UNSUPPORTED) {
 			r->fs->extra_count = before;
-		else
+			r->fs->rewritten = rewritten; /* else gc would try for ever */
+		} else {
 			SOP_TRY(status);
+		}
 	}
 	return SOP_OK;
 }
@@ -238,7 +251,7 @@ static sop_status end_pack(struct sopi_pack *pack, sop_status status, sop_error 
 }
 
 sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entry *skip,
-			size_t count, bool thoroughly, sop_error *err)
+			size_t count, uint64_t below, sop_error *err)
 {
 	struct rewriting r = { .fs = fs, .skip = skip, .skip_count = count };
 	struct sopi_pack_entry *packs = NULL;
@@ -246,7 +259,7 @@ sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entr
 	sop_status status;
 
 	SOP_TRY(sopi_packs_list(fs->packs, &packs, &pack_count, err));
-	pack_count = choose(packs, pack_count, thoroughly);
+	pack_count = choose(packs, pack_count, below);
 	status = rewrite_packs(&r, packs, pack_count, err);
 	status = end_pack(r.nodes, status, err);
 	status = end_pack(r.values, status, err);
