@@ -15,7 +15,7 @@ static const struct sopi_clock *clock_of(const struct sopi_inredfs *fs)
 
 static sop_status failed(sop_error *err)
 {
-	return sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
+	return sopi_engine_has_failed(err);
 }
 
 void sopi_background_ended(struct sopi_inredfs *fs, sop_status status)
