@@ -576,8 +576,9 @@ static sop_status commit(struct sopi_transaction *txn, struct plan *plan, sop_er
 	if (status == SOP_CONFLICT)
 		return lose(txn, &conflict, err);
 	if (status == SOP_EXISTS && plan->committed_at != 0)
-		status = sopi_engine_wait_durable(txn->engine, plan->committed_at, err) == SOP_OK ? SOP_EXISTS
-												  : SOP_FAILED;
+		status = sopi_engine_wait_durable(txn->engine, plan->committed_at, err) == SOP_OK
+				 ? SOP_EXISTS
+				 : SOP_FAILED;
 	if (status == SOP_NO_MEMORY)
 		sopi_fail(err, SOP_NO_MEMORY, "out of memory during the commit; it is rolled back");
 	return status == SOP_OK ? SOP_OK : fail(txn, status);
