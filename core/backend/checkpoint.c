@@ -425,7 +425,7 @@ static sop_status gather_entries(struct checkpoint *c, sop_error *err)
 	sort_entries(c);
 	c->extra_before = fs->extra_count;
 	c->compacted = true;
-	SOP_TRY(sopi_compact(fs, c->entries, c->entry_count, c->how->compact, err));
+	SOP_TRY(sopi_compact(fs, c->entries, c->entry_count, c->how->compact_below, err));
 	SOP_TRY(add_all(c, fs->extra + c->extra_before, fs->extra_count - c->extra_before, err));
 	sort_entries(c);
 	SOP_TRY(count_lives(c, err));
@@ -458,6 +458,7 @@ static sop_status list_packs(struct checkpoint *c, sop_error *err)
 			next->packs[kept++] = next->packs[i];
 	}
 	next->pack_count = kept;
+	next->next_pack = sopi_packs_next_id(c->fs->packs); /* above all of them */
 	return SOP_OK;
 }
 
@@ -479,7 +480,6 @@ static sop_status build_manifest(struct checkpoint *c, sop_error *err)
 	next->next_vid = atomic_load(&engine->forest.next_vid);
 	next->next_value = atomic_load(&fs->next_value);
 	next->next_store = atomic_load(&engine->catalog.next_id);
-	next->next_pack = sopi_packs_next_id(fs->packs);
 	SOP_TRY(copy(fs->manifest.outcomes, fs->manifest.outcome_count, sizeof *next->outcomes,
 		     &memory, err));
 	next->outcomes = memory;
@@ -639,6 +639,7 @@ static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpo
 			      sop_error *err)
 {
 	struct checkpoint c = { .fs = fs, .how = how };
+	const uint64_t rewritten = fs->rewritten;
 	bool indefinite = false;
 	sop_status status;
 
@@ -653,6 +654,8 @@ static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpo
 	else
 		give_up(&c);
 	free_all(&c);
+	if (how->rewritten != NULL)
+		*how->rewritten = fs->rewritten - rewritten;
 	sopi_slot_forget(fs->slot);
 	if (status != SOP_OK && (indefinite || !may_go_on(status)))
 		return sopi_inredfs_fail(fs, status);
