@@ -37,6 +37,7 @@ struct sopi_fresh {
 	uint64_t id;
 	uint64_t position; /* of its commit; SOPI_POSITION_NONE: not committed yet */
 	struct sopi_place place;
+	bool named; /* by a page that the running checkpoint wrote */
 	bool registering; /* a checkpoint is just writing it */
 	bool dead; /* nobody names it any more */
 };
@@ -152,9 +153,13 @@ sop_status sopi_values_read(struct sopi_backend *backend, const struct sopi_valu
 sop_status sopi_values_replayed(struct sopi_inredfs *fs, struct sopi_value *value,
 				uint64_t position, sop_error *err);
 
+/* A page that a checkpoint writes names the value: the checkpoint registers it. Others are not registered, though they
+ * were committed: they were superseded, or their store was dropped, and only memory knows them. */
+void sopi_values_named(struct sopi_inredfs *fs, const struct sopi_value *value);
+
 /* What a checkpoint says of values. */
 struct sopi_values_said {
-	struct sopi_registry_entry *births; /* committed at or below it, and not registered before */
+	struct sopi_registry_entry *births; /* named by its pages, and not registered before */
 	size_t birth_count;
 	size_t birth_capacity;
 	uint64_t *dead; /* ids that no item names as of then, but that are still read */
