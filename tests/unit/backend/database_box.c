@@ -1,6 +1,9 @@
 /* What the tests of a whole backend share. */
 #include "unit/backend/database_box.h"
 
+#include "base/buffer.h"
+#include "base/crc32c.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,7 +220,7 @@ static void add(sop_buf *out, const void *data, size_t size)
 {
 	const uint64_t length = size;
 
-	assert_int_equal(sop_buf_reserve(out, out->size + (out->size >> 1) + size + sizeof length, NULL), SOP_OK);
+	assert_int_equal(sopi_buf_room(out, size + sizeof length, NULL), SOP_OK);
 	memcpy((uint8_t *)out->data + out->size, &length, sizeof length);
 	out->size += sizeof length;
 	if (size != 0)
@@ -231,6 +234,7 @@ static void dump_store(sop_db *db, sop_txn *txn, sop_bytes name, sop_buf *out)
 	sop_store *store = NULL;
 	sop_cursor *cursor = NULL;
 	sop_entry entry;
+	uint32_t crc;
 	sop_status status;
 
 	add(out, name.data, name.size);
@@ -239,7 +243,8 @@ static void dump_store(sop_db *db, sop_txn *txn, sop_bytes name, sop_buf *out)
 	while ((status = sop_cursor_next(cursor, &entry, &err)) == SOP_OK) {
 		add(out, entry.key.data, entry.key.size);
 		add(out, &entry.item, sizeof entry.item);
-		add(out, entry.value.data, entry.value.size);
+		crc = sopi_crc32c((uint32_t)entry.value.size, entry.value.data, entry.value.size);
+		add(out, &crc, sizeof crc);
 	}
 	TEST_STATUS(status, SOP_NOT_FOUND, err);
 	sop_cursor_free(cursor);
