@@ -111,7 +111,8 @@ static sop_status gather_node(struct checkpoint *c, struct sopi_dirty *dirty, so
 	case SOPI_STORE_NOT_YET:
 		return SOP_OK; /* newer than C: it is listed again */
 	case SOPI_STORE_GONE:
-		return entry_remove(c, vnode, err); /* its memory may be going just now */
+		/* The tree stays on disk as the last checkpoint has it, so that sopi_compact_store finds all of it. */
+		return SOP_OK;
 	case SOPI_STORE_LIVES:
 		break;
 	}
@@ -178,7 +179,7 @@ static int compare_nodes(const void *a, const void *b)
 
 static uint64_t locate(void *arg, const struct sopi_value *value)
 {
-	(void)arg;
+	sopi_values_named(arg, value);
 	return value->id;
 }
 
@@ -194,8 +195,8 @@ static uint64_t bytes_left(const struct checkpoint *c, size_t from)
 /* Writes nodes from number `from` on into one pack; returns where it stopped in *end. */
 static sop_status write_pack(struct checkpoint *c, size_t from, size_t *end, sop_buf *page, sop_error *err)
 {
-	static const struct sopi_page_locator locator = { locate, NULL };
 	struct sopi_inredfs *fs = c->fs;
+	const struct sopi_page_locator locator = { locate, fs };
 	struct sopi_pack *pack = NULL;
 	sop_status status;
 	size_t i = from;
@@ -316,6 +317,32 @@ static void note_dropped(void *arg, const struct sopi_version *version)
 	c->next.dropped = array;
 	c->next.dropped[c->next.dropped_count++] =
 		(struct sopi_dropped){ store->tree.id, store->tree.root->vid };
+}
+
+/* Those that nobody reads any more, but that became so after this checkpoint has begun. One may be in both lists. */
+static sop_status note_gone(struct checkpoint *c, sop_error *err)
+{
+	struct sopi_inredfs *fs = c->fs;
+	sop_status status = SOP_OK;
+
+	sopi_mutex_lock(&fs->values_mutex);
+	for (const struct sopi_store *store = fs->gone; store != NULL && status == SOP_OK; store = store->next) {
+		void *array = c->next.dropped;
+		bool listed = atomic_load_explicit(&store->dropped_at, memory_order_relaxed) > c->at;
+
+		for (size_t i = 0; i < c->next.dropped_count && !listed; i++)
+			listed = c->next.dropped[i].store == store->tree.id;
+		if (listed)
+			continue;
+		status = sopi_realloc(&array, (c->next.dropped_count + 1) * sizeof *c->next.dropped, err);
+		if (status != SOP_OK)
+			break;
+		c->next.dropped = array;
+		c->next.dropped[c->next.dropped_count++] =
+			(struct sopi_dropped){ store->tree.id, store->root };
+	}
+	sopi_mutex_unlock(&fs->values_mutex);
+	return status;
 }
 
 /* Takes the nodes of stores that nobody can see any more out of the registry. */
@@ -490,6 +517,7 @@ static sop_status build_manifest(struct checkpoint *c, sop_error *err)
 	sopi_reclaim_each(&engine->forest.reclaim, SOPI_TREE, note_dropped, c);
 	if (c->status != SOP_OK)
 		return sopi_fail(err, c->status, "out of memory for a checkpoint");
+	SOP_TRY(note_gone(c, err)); /* after the other list: what goes from there to here is in both, never in none */
 	SOP_TRY(sopi_outcome_files_extend(fs, fs->manifest.checkpoint, c->at, &next->outcomes,
 					  &next->outcome_count, err));
 	return list_packs(c, err);

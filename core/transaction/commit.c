@@ -342,7 +342,7 @@ static sop_status apply_changes(struct sopi_transaction *txn, struct plan *plan,
 
 	engine->forest.record.size = 0;
 	sopi_apply_begin(apply, &engine->forest, engine->log->driver->next(engine->log), plan->checked_at);
-	apply->records = engine->backend != NULL;
+	apply->records = engine->forest.resident != NULL; /* it has a log that is replayed */
 	extend_schemas(txn);
 	status = apply_all(txn, apply, plan, err);
 	if (status == SOP_OK && txn->created != NULL)
