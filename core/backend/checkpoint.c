@@ -458,6 +458,7 @@ static sop_status list_packs(struct checkpoint *c, sop_error *err)
 			next->packs[kept++] = next->packs[i];
 	}
 	next->pack_count = kept;
+	next->next_pack = sopi_packs_next_id(c->fs->packs); /* above all of them */
 	return SOP_OK;
 }
 
@@ -479,7 +480,6 @@ static sop_status build_manifest(struct checkpoint *c, sop_error *err)
 	next->next_vid = atomic_load(&engine->forest.next_vid);
 	next->next_value = atomic_load(&fs->next_value);
 	next->next_store = atomic_load(&engine->catalog.next_id);
-	next->next_pack = sopi_packs_next_id(fs->packs);
 	SOP_TRY(copy(fs->manifest.outcomes, fs->manifest.outcome_count, sizeof *next->outcomes,
 		     &memory, err));
 	next->outcomes = memory;

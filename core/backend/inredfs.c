@@ -648,6 +648,7 @@ static sop_status recover(struct sopi_inredfs *fs, sop_error *err)
 	atomic_store(&engine->forest.next_vid, fs->manifest.next_vid);
 	atomic_store(&fs->next_value, fs->manifest.next_value);
 	begin_at(fs, fs->manifest.checkpoint);
+	atomic_store(&fs->checkpointed, fs->manifest.checkpoint);
 	SOP_TRY(open_files(fs, err));
 	SOP_TRY(take_over(fs, err));
 	SOP_TRY(sopi_outcome_files_load(fs, err));

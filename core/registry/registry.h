@@ -94,7 +94,7 @@ void sopi_registry_close(struct sopi_registry *registry);
 sop_status sopi_registry_find(struct sopi_registry *registry, uint64_t key,
 			      struct sopi_registry_entry *entry, sop_error *err);
 
-/* Writes a checkpoint's changes: as one more run, or, when it is time, folded with all runs into a new map. Durable,
+/* Writes a checkpoint's changes (`position` is its number: that of C, or more where two checkpoints have the same C): as one more run, or, when it is time, folded with all runs into a new map. Durable,
  * names included, when it returns (F3). Nothing that others see has changed: `next` is what the new manifest says, and
  * sopi_registry_switch makes it so. entries: ascending by key, none twice. position: of the checkpoint, above that of
  * every run; a run that exists already under this name is of a checkpoint that was given up, and replaced. fold: now
