@@ -425,7 +425,7 @@ static sop_status gather_entries(struct checkpoint *c, sop_error *err)
 	sort_entries(c);
 	c->extra_before = fs->extra_count;
 	c->compacted = true;
-	SOP_TRY(sopi_compact(fs, c->entries, c->entry_count, c->how->compact, err));
+	SOP_TRY(sopi_compact(fs, c->entries, c->entry_count, c->how->compact_below, err));
 	SOP_TRY(add_all(c, fs->extra + c->extra_before, fs->extra_count - c->extra_before, err));
 	sort_entries(c);
 	SOP_TRY(count_lives(c, err));
@@ -639,6 +639,7 @@ static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpo
 			      sop_error *err)
 {
 	struct checkpoint c = { .fs = fs, .how = how };
+	const uint64_t rewritten = fs->rewritten;
 	bool indefinite = false;
 	sop_status status;
 
@@ -653,6 +654,8 @@ static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpo
 	else
 		give_up(&c);
 	free_all(&c);
+	if (how->rewritten != NULL)
+		*how->rewritten = fs->rewritten - rewritten;
 	sopi_slot_forget(fs->slot);
 	if (status != SOP_OK && (indefinite || !may_go_on(status)))
 		return sopi_inredfs_fail(fs, status);

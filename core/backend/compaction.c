@@ -53,43 +53,60 @@ static int compare_packs(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Leaves those that may be rewritten: not one that is being written, and no value of its own file. */
-static size_t keep_candidates(struct sopi_pack_entry *packs, size_t count, uint64_t *total,
-			      uint64_t *dead, size_t *small)
-{
-	size_t kept = 0;
+/* What there is to choose from. */
+struct candidates {
+	size_t count;
+	uint64_t total_bytes;
+	uint64_t dead_bytes;
+	size_t small_nodes; /* packs of nodes that are small, and so on: the two kinds never merge */
+	size_t small_values;
+};
 
-	*total = *dead = 0;
-	*small = 0;
+/* Leaves those that may be rewritten: not one that is being written, and no value of its own file. */
+static struct candidates keep_candidates(struct sopi_pack_entry *packs, size_t count, uint64_t below)
+{
+	struct candidates found = { .count = 0 };
+
 	for (size_t i = 0; i < count; i++) {
-		if (packs[i].writing || packs[i].live_bytes == 0 || packs[i].kind == SOPI_PACK_VALUE)
+		if (packs[i].writing || packs[i].live_bytes == 0 ||
+		    packs[i].kind == SOPI_PACK_VALUE || (below != 0 && packs[i].id >= below))
 			continue;
-		*total += packs[i].total_bytes;
-		*dead += dead_bytes(&packs[i]);
-		*small += is_small(&packs[i]) ? 1 : 0;
-		packs[kept++] = packs[i];
+		found.total_bytes += packs[i].total_bytes;
+		found.dead_bytes += dead_bytes(&packs[i]);
+		if (is_small(&packs[i]))
+			*(packs[i].kind == SOPI_PACK_NODES ? &found.small_nodes : &found.small_values) += 1;
+		packs[found.count++] = packs[i];
 	}
-	return kept;
+	return found;
+}
+
+/* Is this pack to be merged with others of its kind? */
+static bool merges(const struct candidates *found, const struct sopi_pack_entry *pack, bool thoroughly)
+{
+	const size_t alike = pack->kind == SOPI_PACK_NODES ? found->small_nodes : found->small_values;
+
+	return is_small(pack) && (found->small_nodes + found->small_values > SOPI_SMALL_PACKS_MAX ||
+				  (thoroughly && alike > 1));
 }
 
 /* Chooses the packs to rewrite: they come to the front of the list; returns how many. */
-static size_t choose(struct sopi_pack_entry *packs, size_t count, bool thoroughly)
+static size_t choose(struct sopi_pack_entry *packs, size_t count, uint64_t below)
 {
-	uint64_t total, dead, rewritten = 0;
-	size_t small, chosen = 0;
-	bool merge;
+	const struct candidates found = keep_candidates(packs, count, below);
+	const bool thoroughly = below != 0;
+	const bool enough_dead = found.dead_bytes * 100 > found.total_bytes * SOPI_DEAD_PERCENT;
+	uint64_t dead = found.dead_bytes, rewritten = 0;
+	size_t chosen = 0;
 
-	count = keep_candidates(packs, count, &total, &dead, &small);
-	merge = small > SOPI_SMALL_PACKS_MAX || (thoroughly && small > 1);
-	if (!merge && !thoroughly && dead * 100 <= total * SOPI_DEAD_PERCENT)
-		return 0;
-	qsort(packs, count, sizeof *packs, compare_packs);
-	for (size_t i = 0; i < count && rewritten < REWRITTEN_BYTES_MAX; i++) {
+	qsort(packs, found.count, sizeof *packs, compare_packs);
+	for (size_t i = 0; i < found.count && rewritten < REWRITTEN_BYTES_MAX; i++) {
 		const bool mostly_dead = dead_bytes(&packs[i]) * 100 >
 					 packs[i].total_bytes * THOROUGH_DEAD_PERCENT;
+		const bool dead_matter =
+			thoroughly ||
+			(enough_dead && dead * 100 > found.total_bytes * (SOPI_DEAD_PERCENT / 2));
 
-		if (!(merge && is_small(&packs[i])) &&
-		    !(mostly_dead && (thoroughly || dead * 100 > total * (SOPI_DEAD_PERCENT / 2))))
+		if (!merges(&found, &packs[i], thoroughly) && !(mostly_dead && dead_matter))
 			continue;
 		dead -= dead_bytes(&packs[i]);
 		rewritten += packs[i].live_bytes;
@@ -210,12 +227,15 @@ static sop_status rewrite_packs(struct rewriting *r, const struct sopi_pack_entr
 {
 	for (size_t i = 0; i < count; i++) {
 		const size_t before = r->fs->extra_count;
+		const uint64_t rewritten = r->fs->rewritten;
 		const sop_status status = rewrite_pack(r, packs[i].id, err);
 
-		if (status == SOP_CORRUPT || status == SOP_UNSUPPORTED)
+		if (status == SOP_CORRUPT || status == SOP_UNSUPPORTED) {
 			r->fs->extra_count = before;
-		else
+			r->fs->rewritten = rewritten; /* else gc would try for ever */
+		} else {
 			SOP_TRY(status);
+		}
 	}
 	return SOP_OK;
 }
@@ -231,7 +251,7 @@ static sop_status end_pack(struct sopi_pack *pack, sop_status status, sop_error 
 }
 
 sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entry *skip,
-			size_t count, bool thoroughly, sop_error *err)
+			size_t count, uint64_t below, sop_error *err)
 {
 	struct rewriting r = { .fs = fs, .skip = skip, .skip_count = count };
 	struct sopi_pack_entry *packs = NULL;
@@ -239,7 +259,7 @@ sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entr
 	sop_status status;
 
 	SOP_TRY(sopi_packs_list(fs->packs, &packs, &pack_count, err));
-	pack_count = choose(packs, pack_count, thoroughly);
+	pack_count = choose(packs, pack_count, below);
 	status = rewrite_packs(&r, packs, pack_count, err);
 	status = end_pack(r.nodes, status, err);
 	status = end_pack(r.values, status, err);

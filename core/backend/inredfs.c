@@ -166,22 +166,31 @@ static sop_status checkpoint(struct sopi_backend *backend, sop_error *err)
 	return sopi_checkpoint_run(sopi_inredfs_of(backend), &how, err);
 }
 
-/* Checkpoints until nothing is left to be rewritten. */
+/* Checkpoints until nothing is left to be rewritten of the packs that were there when it began: each round empties some
+ * of them, and what others write meanwhile is not for this one. */
 static sop_status gc(struct sopi_backend *backend, sopi_progress_fn progress, void *arg, sop_error *err)
 {
-	static const struct sopi_checkpoint_how how = { .always = true, .compact = true };
+	struct sopi_checkpoint_how how = { .always = true };
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
-	uint64_t before, done = 0, total = live_bytes(fs);
+	uint64_t done = 0, total, moved;
 
 	sopi_values_seal(fs);
+	sopi_mutex_lock(&fs->checkpoint_mutex);
+	total = live_bytes(fs);
+	sopi_mutex_unlock(&fs->checkpoint_mutex);
+	if (!progress(arg, done, total))
+		return sopi_fail(err, SOP_CANCELLED, "gc was stopped by its caller");
+	SOP_TRY(sopi_checkpoint_run(fs, &how, err));
+	how.compact_below = sopi_packs_next_id(fs->packs);
+	how.rewritten = &moved;
 	do {
-		before = fs->rewritten;
+		moved = 0;
 		if (!progress(arg, done, total))
 			return sopi_fail(err, SOP_CANCELLED, "gc was stopped by its caller");
 		SOP_TRY(sopi_checkpoint_run(fs, &how, err));
-		done = done + (fs->rewritten - before) * fs->engine->options.node_bytes;
+		done += moved * fs->engine->options.node_bytes;
 		total = total < done ? done : total;
-	} while (fs->rewritten != before);
+	} while (moved != 0);
 	SOP_TRY(sopi_checkpoint_run(fs, &how, err)); /* what the last one made superfluous goes with this one */
 	sopi_wal_shrink(fs->wal, SHRUNK_POOL_BYTES);
 	(void)progress(arg, total, total);
