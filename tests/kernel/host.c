@@ -78,7 +78,8 @@ bool worker_watch(struct watched *w, int64_t until_ns, message_fn fn, void *arg)
 
 	for (;;) {
 		const int64_t left_ns = until_ns - test_now_ns();
-		struct timespec left = { left_ns / 1000 / NS_PER_MS, left_ns % (1000 * (int64_t)NS_PER_MS) };
+		struct timespec left = { left_ns / 1000 / NS_PER_MS,
+					 left_ns % (1000 * (int64_t)NS_PER_MS) };
 		struct pollfd waiting = { .fd = w->pipe, .events = POLLIN };
 		int ready;
 

@@ -27,8 +27,7 @@ struct check {
 	sop_error err;
 };
 
-static void problem(struct oracle *o, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+static void problem(struct oracle *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void problem(struct oracle *o, const char *format, ...)
 {
@@ -153,9 +152,8 @@ static void meet_entry(struct check *c, const sop_entry *entry)
 	}
 	intent = intent_of(c->o, take_u32(key), take_u32(key + 4), take_u32(key + 8));
 	if (intent == NULL) {
-		problem(c->o, "the journal has %u.%u.%u, which nobody wrote",
-			(unsigned)take_u32(key), (unsigned)take_u32(key + 4),
-			(unsigned)take_u32(key + 8));
+		problem(c->o, "the journal has %u.%u.%u, which nobody wrote", (unsigned)take_u32(key),
+			(unsigned)take_u32(key + 4), (unsigned)take_u32(key + 8));
 		return;
 	}
 	intent->found = true;
@@ -242,8 +240,7 @@ static void check_suffix(struct check *c, struct intents *threads)
 
 			if (intent->acknowledged && !intent->found && intent->acknowledged_at <= newest)
 				problem(c->o, NAME_FORMAT " at %llu is lost, though %llu is there",
-					NAME_OF(&intent->m),
-					(unsigned long long)intent->acknowledged_at,
+					NAME_OF(&intent->m), (unsigned long long)intent->acknowledged_at,
 					(unsigned long long)newest);
 		}
 	}

@@ -54,10 +54,9 @@ static void tell(const struct worker *w, const struct message *m)
 
 static void tell_error(const struct worker *w, uint32_t thread, const char *what, const sop_error *err)
 {
-	struct message m = { .kind = MESSAGE_ERROR,
-			     .session = w->session,
-			     .thread = thread,
-			     .status = err->status };
+	struct message m = {
+		.kind = MESSAGE_ERROR, .session = w->session, .thread = thread, .status = err->status
+	};
 
 	(void)snprintf(m.text, sizeof m.text, "%.20s: %s: %.110s", what,
 		       sop_status_name(err->status), err->message);
@@ -75,8 +74,8 @@ static sop_status change_balance(sop_txn *txn, sop_store *store, uint32_t accoun
 
 	TRY(sop_get(txn, store, account_key(account, key), &value, err));
 	balance += by;
-	return sop_put(txn, store, account_key(account, key), (sop_bytes){ &balance, sizeof balance },
-		       err);
+	return sop_put(txn, store, account_key(account, key),
+		       (sop_bytes){ &balance, sizeof balance }, err);
 }
 
 static sop_status create_shelf(struct hand *h, sop_txn *txn, const struct message *m, sop_error *err)
@@ -89,8 +88,8 @@ static sop_status create_shelf(struct hand *h, sop_txn *txn, const struct messag
 	for (uint32_t i = 0; i < SHELF_ITEMS; i++) {
 		uint8_t key[ACCOUNT_KEY_BYTES];
 
-		TRY(sop_put(txn, h->shelf, account_key(i, key), (sop_bytes){ h->value, m->note_bytes },
-			    err));
+		TRY(sop_put(txn, h->shelf, account_key(i, key),
+			    (sop_bytes){ h->value, m->note_bytes }, err));
 	}
 	return SOP_OK;
 }
