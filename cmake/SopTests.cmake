@@ -107,10 +107,12 @@ foreach(source IN LISTS sop_kernel_tests)
 	set_tests_properties(${target} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
 
-# Examples are tests too: they check themselves and exit with 0.
+# Examples are tests too: they check themselves and exit with 0. Each runs in an empty folder of its own.
 foreach(source IN LISTS sop_examples)
 	cmake_path(GET source STEM name)
-	add_test(NAME example.${name} COMMAND example_${name} WORKING_DIRECTORY "${sop_test_programs}")
+	set(folder "${sop_test_programs}/example.${name}")
+	add_test(NAME example.${name}
+		COMMAND sh -c "rm -rf \"$1\" && mkdir \"$1\" && cd \"$1\" && exec \"$2\"" sh "${folder}" $<TARGET_FILE:example_${name}>)
 	set_tests_properties(example.${name} PROPERTIES
 		TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS example ENVIRONMENT "${sop_test_environment}")
 endforeach()
