@@ -38,7 +38,8 @@ struct sopi_fresh {
 	uint64_t position; /* of its commit; SOPI_POSITION_NONE: not committed yet */
 	struct sopi_place place;
 	bool registering; /* a checkpoint is just writing it */
-	bool dead; /* nobody names it any more */
+	bool passed; /* a checkpoint is just being written that needs it no more */
+	bool dead; /* nobody names it any more but the log */
 };
 
 struct sopi_inredfs {

@@ -27,7 +27,8 @@ static void exec_worker(const struct worker_how *how, int to)
 					  threads,
 					  seed,
 					  how->mixed ? "1" : "0",
-					  how->close_after_ms != 0 ? close_after : NULL,
+					  how->heavy ? "1" : "0",
+					  close_after,
 					  NULL };
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* it does not outlive the test */

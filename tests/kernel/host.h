@@ -17,6 +17,7 @@ struct worker_how {
 	uint32_t session;
 	uint32_t threads;
 	bool mixed;
+	bool heavy;
 	unsigned close_after_ms; /* 0: never */
 };
 

@@ -11,6 +11,7 @@
 
 enum {
 	KILLS = 300,
+	KILLS_HEAVY = 12,
 	KILLS_OF_A_DATABASE = 25,
 	DELAY_MIN_US = 500,
 	DELAY_MAX_US = 300000,
@@ -18,6 +19,7 @@ enum {
 	LOOK_NS = 500000, /* between two looks whether a worker has opened */
 };
 
+#define HEAVY_NS INT64_C(300000000)
 #define OPEN_MAX_NS INT64_C(10000000000) /* that opening may take */
 
 /* 0.5 to 300 ms; as often within any doubling. */
@@ -88,6 +90,35 @@ static void kill_users(struct oracle *o, struct test_rng *rng, uint64_t kills, b
 		folder_remove(path);
 	else
 		print_message("the database is left in %s (%s)\n", path, url);
+}
+
+/* A large value that is replaced before a checkpoint has registered it is needed by the log all the same, also when the
+ * checkpoint that is being written meanwhile does not know it. */
+static void values_stay_for_the_log(void **state)
+{
+	const uint64_t kills = test_scaled(KILLS_HEAVY);
+	char path[256], url[URL_BYTES];
+	struct oracle o;
+
+	(void)state;
+	folder_make(path, "values");
+	(void)snprintf(url, URL_BYTES, "inredfs:%s?create=true", path);
+	oracle_begin(&o, SOP_WRITTEN, false);
+	for (uint64_t i = 0; i < kills && test_failures() == 0; i++) {
+		const struct worker_how how = {
+			.url = url, .session = oracle_session(&o), .threads = 6, .heavy = true
+		};
+		struct watched worker;
+
+		worker_start(&how, &worker);
+		(void)worker_watch(&worker, test_now_ns() + HEAVY_NS + (int64_t)i * 7000000,
+				   oracle_hear, &o);
+		(void)worker_kill(&worker, oracle_hear, &o);
+		oracle_check(&o, url, path, CHECK_VERIFY | CHECK_COLLECT);
+	}
+	oracle_end(&o);
+	TEST_NO_FAILURES();
+	folder_remove(path);
 }
 
 static void add_figures(struct oracle *sum, const struct oracle *o)
@@ -253,6 +284,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_lost_commit_is_found),
 		cmocka_unit_test(half_a_commit_is_found),
 		cmocka_unit_test(a_leaked_file_is_found),
+		cmocka_unit_test(values_stay_for_the_log),
 		cmocka_unit_test(nothing_acknowledged_is_lost),
 	};
 

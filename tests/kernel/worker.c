@@ -1,8 +1,8 @@
 /* The worker: threads that commit until somebody kills them, and tell about it. Only the public interface is used.
  *
- * usage: PROGRAM --worker URL PIPE SESSION THREADS SEED MIXED [CLOSE-AFTER-MS]
- * MIXED 1: commits of all three durabilities. With CLOSE-AFTER-MS it closes the database after that and ends with 0;
- * that may be killed too. */
+ * usage: PROGRAM --worker URL PIPE SESSION THREADS SEED MIXED HEAVY CLOSE-AFTER-MS
+ * MIXED 1: commits of all three durabilities. HEAVY 1: few notes, large and replaced all the time, beside checkpoints.
+ * With a CLOSE-AFTER-MS that is not 0 it closes the database after that and ends with 0; that may be killed too. */
 #include "kernel/protocol.h"
 #include "support/support.h"
 
@@ -33,6 +33,7 @@ struct worker {
 	uint32_t threads;
 	uint64_t seed;
 	bool mixed;
+	bool heavy;
 	uint64_t close_after_ms; /* 0: never */
 	atomic_bool closing;
 };
@@ -188,7 +189,11 @@ static void plan(struct hand *h, uint32_t sequence, struct message *m)
 	m->action = test_rng_once_in(rng, 4) ? NOTE_REMOVE : NOTE_PUT;
 	if (test_rng_once_in(rng, 3))
 		m->action = NOTE_NONE;
-	if (test_rng_once_in(rng, 40)) {
+	if (h->worker->heavy) {
+		m->note = 0;
+		m->action = NOTE_PUT;
+		m->note_bytes = (1 << 20) + 1;
+	} else if (test_rng_once_in(rng, 40)) {
 		m->action = test_rng_once_in(rng, 2) ? SHELF_CREATE : SHELF_DROP;
 		m->note_bytes = m->note_bytes % 3000;
 	}
@@ -220,7 +225,7 @@ static bool work_once(struct hand *h, uint32_t sequence)
 static bool maintain(struct hand *h)
 {
 	struct worker *w = h->worker;
-	const uint64_t what = test_rng_below(&h->rng, 400);
+	const uint64_t what = test_rng_below(&h->rng, w->heavy ? 80 : 400);
 	sop_error err = SOP_ERROR_INIT;
 	sop_status status = SOP_OK;
 
@@ -321,14 +326,15 @@ int worker_main(int argc, char **argv)
 	sop_error err = SOP_ERROR_INIT;
 	int status = 5;
 
-	if (argc < 8)
+	if (argc < 10)
 		return 2;
 	w.pipe = atoi(argv[3]);
 	w.session = (uint32_t)strtoul(argv[4], NULL, 10);
 	w.threads = (uint32_t)strtoul(argv[5], NULL, 10);
 	w.seed = strtoull(argv[6], NULL, 10);
 	w.mixed = atoi(argv[7]) != 0;
-	w.close_after_ms = argc > 8 ? strtoull(argv[8], NULL, 10) : 0;
+	w.heavy = atoi(argv[8]) != 0;
+	w.close_after_ms = strtoull(argv[9], NULL, 10);
 	if (w.threads > THREADS_MAX)
 		return 2;
 	if (open_bank(&w, argv[2], &err) == SOP_OK)
