@@ -534,7 +534,7 @@ static sop_status write_all(struct checkpoint *c, bool *indefinite, sop_error *e
 	SOP_TRY(sopi_registry_write(fs->registry, fs->registry_number, c->entries, c->entry_count,
 				    c->how->fold, &c->next.registry, err));
 	status = sopi_manifest_write(fs->folder, &c->next, indefinite, err);
-	if (status != SOP_OK)
+	if (status != SOP_OK && !*indefinite) /* else the next open may find it, and needs its files */
 		sopi_registry_give_up(fs->registry);
 	return status;
 }
