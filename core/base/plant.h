@@ -27,7 +27,12 @@ enum sopi_plant {
 	SOPI_PLANT_LOG_NO_TAIL_REWRITE, /* recovery syncs the tail without writing it again */
 	SOPI_PLANT_LOG_NO_SUCCESSOR_REWRITE, /* it leaves the successor records in it out */
 	SOPI_PLANT_LOG_NO_LOOK_BEHIND, /* recovery cuts at any bad record */
-	SOPI_PLANT_LOG_NO_SEED /* records are not tied to their segment and to the record before them */
+	SOPI_PLANT_LOG_NO_SEED, /* records are not tied to their segment and to the record before them */
+	SOPI_PLANT_CHECKPOINT_NEWEST, /* images and counts of a checkpoint are not cut at its position */
+	SOPI_PLANT_CHECKPOINT_NO_WAIT, /* it does not wait until its position is durable */
+	SOPI_PLANT_CHECKPOINT_TRIM_EARLY, /* the log is recycled before the manifest is written */
+	SOPI_PLANT_NO_REPUBLISH, /* recovery does not write the manifest again */
+	SOPI_PLANT_OUTCOME_NO_SYNC /* files of outcomes are not synced */
 };
 
 #ifdef SOP_TEST_HOOKS

@@ -55,6 +55,11 @@ int sopi_sim_begin(struct sopi_sim_process *process, unsigned kind, const char *
 {
 	struct sopi_sim_disk *disk = process->disk;
 
+	if (process->watch != NULL && !process->watching) {
+		process->watching = true;
+		process->watch(process->watch_arg, kind, path);
+		process->watching = false;
+	}
 	sopi_mutex_lock(&disk->mutex);
 	if (process->alive && process->kill_after == 0)
 		kill_locked(process);
@@ -167,6 +172,12 @@ void sopi_sim_fail(struct sopi_sim_process *process, const struct sopi_sim_fault
 			       strnlen(fault->path, sizeof process->fault_path - 1));
 	}
 	sopi_mutex_unlock(&process->disk->mutex);
+}
+
+void sopi_sim_watch(struct sopi_sim_process *process, sopi_sim_watch_fn fn, void *arg)
+{
+	process->watch = fn;
+	process->watch_arg = arg;
 }
 
 int64_t sopi_sim_calls(struct sopi_sim_process *process, unsigned calls)
