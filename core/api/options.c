@@ -97,6 +97,7 @@ void sopi_options_overlay(sop_options *options, const sop_options *given)
 			memcpy((char *)options + table[i].offset,
 			       (const char *)given + table[i].offset, sizes[table[i].kind]);
 	}
+	options->engine.no_background = given->engine.no_background; /* has no name: tests set it */
 }
 
 static sop_status find(const char *name, size_t size, const char *function, size_t *number, sop_error *err)
