@@ -535,7 +535,7 @@ static sop_status write_all(struct checkpoint *c, bool *indefinite, sop_error *e
 				    c->how->fold, &c->next.registry, err));
 	status = sopi_manifest_write(fs->folder, &c->next, indefinite, err);
 	if (status != SOP_OK)
-		sopi_registry_give_up(fs->registry);
+		sopi_registry_give_up(fs->registry, *indefinite);
 	return status;
 }
 
