@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- which point is tried ----------------------------------------------------------------------------------------- */
@@ -55,7 +56,12 @@ void disk_watch_crashes(void)
 static uint64_t mix(uint64_t hash, const void *data, size_t size)
 {
 	const uint8_t *bytes = data;
+	uint64_t word;
 
+	for (; size >= sizeof word; size -= sizeof word, bytes += sizeof word) {
+		memcpy(&word, bytes, sizeof word);
+		hash = ((hash ^ word) * UINT64_C(0x9E3779B97F4A7C15)) ^ hash >> 31;
+	}
 	for (size_t i = 0; i < size; i++)
 		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001B3);
 	return hash ^ hash >> 29;
@@ -161,6 +167,14 @@ void disk_drop(struct disk_run *run)
 	run->db = NULL;
 }
 
+/* Each with random numbers of its own, of which the ids of transactions are made. */
+static struct sopi_sim_process *process_new(struct sopi_sim_disk *disk)
+{
+	static uint64_t seed;
+
+	return sopi_sim_process_new(disk, NULL, test_seed() + ++seed);
+}
+
 static void run_init(struct disk_run *run, struct sopi_sim_disk *disk)
 {
 	const sop_error fresh = SOP_ERROR_INIT;
@@ -169,7 +183,7 @@ static void run_init(struct disk_run *run, struct sopi_sim_disk *disk)
 	run->err = fresh;
 	run->live = sopi_alloc_live_count();
 	run->disk = disk;
-	run->process = sopi_sim_process_new(disk, NULL, test_seed());
+	run->process = process_new(disk);
 }
 
 /* Another process goes on with the same disk. */
@@ -179,7 +193,7 @@ static void change_process(struct disk_run *run, bool evict)
 	sopi_sim_process_free(run->process); /* finds open handles */
 	if (evict)
 		sopi_sim_disk_evict(run->disk);
-	run->process = sopi_sim_process_new(run->disk, NULL, test_seed() + 1);
+	run->process = process_new(run->disk);
 }
 
 static void run_free(struct disk_run *run)
@@ -215,9 +229,8 @@ static void note_contents(struct disk_model *model)
 	struct disk_run run;
 
 	run_init(&run, sopi_sim_disk_copy(model->disk));
-	run.commits = model->commits_before;
+	run.commits = model->commits_on_disk;
 	do_all(&run, model->scenario->first);
-	model->commits_before = run.commits;
 	if (run.db != NULL)
 		model->content[run.commits] = content_of(&run);
 	for (size_t i = 0; i < DISK_STEPS_MAX && steps[i] != NULL; i++) {
@@ -259,7 +272,7 @@ void disk_model_make(const struct disk_scenario *scenario, struct disk_model *mo
 	if (scenario->killed)
 		sopi_sim_kill(run.process);
 	disk_drop(&run);
-	model->commits_before = run.commits;
+	model->commits_on_disk = run.commits;
 	model->disk = sopi_sim_disk_copy(run.disk);
 	run_free(&run);
 	note_contents(model);
@@ -276,8 +289,8 @@ void disk_model_free(struct disk_model *model)
 void disk_run_begin(struct disk_run *run, const struct disk_model *model)
 {
 	run_init(run, sopi_sim_disk_copy(model->disk));
+	run->commits = model->commits_on_disk;
 	do_all(run, model->scenario->first);
-	run->commits = model->commits_before;
 	run->model = model;
 }
 
@@ -377,4 +390,32 @@ void disk_run_end(struct disk_run *run, bool evict)
 	TEST_OK(sop_close(run->db, &run->err), run->err);
 	open_again(run, evict, "opened once more");
 	run_free(run);
+}
+
+/* ---- all of them -------------------------------------------------------------------------------------------------- */
+
+int disk_run_scenarios(CMUnitTestFunction test, CMFixtureFunction after, CMUnitTestFunction last)
+{
+	const size_t count = disk_scenario_count + 1;
+	struct CMUnitTest *tests = test_alloc(count * sizeof *tests);
+	int failed;
+
+	memset(tests, 0, count * sizeof *tests);
+	for (size_t i = 0; i < disk_scenario_count; i++) {
+		union {
+			const struct disk_scenario *scenario;
+			void *state;
+		} it = { .scenario = &disk_scenarios[i] };
+
+		tests[i].name = disk_scenarios[i].name;
+		tests[i].test_func = test;
+		tests[i].teardown_func = after;
+		tests[i].initial_state = it.state;
+	}
+	tests[count - 1].name = "no point was lost";
+	tests[count - 1].test_func = last;
+	disk_watch_crashes();
+	failed = _cmocka_run_group_tests("scenarios", tests, count, NULL, NULL);
+	free(tests);
+	return failed;
 }

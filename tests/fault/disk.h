@@ -33,7 +33,7 @@ extern const size_t disk_scenario_count;
 struct disk_model {
 	const struct disk_scenario *scenario;
 	struct sopi_sim_disk *disk;
-	size_t commits_before; /* when the steps begin */
+	size_t commits_on_disk; /* to begin with */
 	size_t commits; /* at the end */
 	uint64_t content[DISK_COMMITS_MAX]; /* after so many commits */
 	int64_t calls;
@@ -87,7 +87,10 @@ void disk_note_point(const char *format, ...) __attribute__((format(printf, 1, 2
 void disk_forget_point(void);
 void disk_print_point(void);
 
-/* Prints the point if the program crashes. */
+/* Prints the point if the program crashes or hangs (SIGALRM). */
 void disk_watch_crashes(void);
+
+/* Runs `test` for each scenario, which is its state, and `last` after them. Returns what main should. */
+int disk_run_scenarios(CMUnitTestFunction test, CMFixtureFunction after, CMUnitTestFunction last);
 
 #endif
