@@ -61,7 +61,6 @@ void sopi_options_init(sop_options *options)
 	options->engine.node_bytes = SOPI_NODE_BYTES_DEFAULT;
 	options->engine.inline_value_bytes = 1024;
 	options->engine.transaction_bytes_max = (uint64_t)1 << 30;
-	options->engine.snapshot_bytes_max = (uint64_t)1 << 30;
 	options->engine.flush_interval_ms = FLUSH_INTERVAL_MS_DEFAULT;
 	options->engine.durability = SOPI_FLUSHED;
 	options->engine.registry_buckets = REGISTRY_BUCKETS_DEFAULT;

@@ -644,7 +644,7 @@ static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpo
 	sop_status status;
 
 	if (atomic_load(&fs->engine->failed))
-		return sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
+		return sopi_engine_has_failed(err);
 	SOP_TRY(free_gone_stores(fs, err));
 	if (!begin(&c))
 		return SOP_OK;

@@ -693,6 +693,8 @@ static void fill_defaults(struct sopi_engine_options *options)
 		options->cache_bytes = sopi_host_memory_bytes() / 4;
 	if (options->cache_bytes < CACHE_BYTES_MIN)
 		options->cache_bytes = CACHE_BYTES_MIN;
+	if (options->snapshot_bytes_max == 0)
+		options->snapshot_bytes_max = options->cache_bytes / 2;
 	if (options->registry_buckets == 0)
 		options->registry_buckets = SOPI_BUCKETS_DEFAULT;
 }

@@ -372,16 +372,17 @@ sop_status sopi_vnode_load(const struct sopi_tree *tree, struct sopi_vnode *vnod
 		return SOP_WOULD_BLOCK;
 	}
 	for (;;) { /* it may be evicted again before we look, but hardly ever */
-		const bool there = atomic_load_explicit(&vnode->head, memory_order_acquire) != NULL;
+		const struct sopi_block *head = atomic_load_explicit(&vnode->head, memory_order_acquire);
 
-		*out = sopi_vnode_view(vnode, at);
+		if (head == NULL) {
+			SOP_TRY(sopi_resident_bring(resident, tree, vnode, err));
+			continue;
+		}
+		*out = sopi_block_view(head, at);
 		if (*out != NULL)
 			return SOP_OK;
-		if (there && atomic_load_explicit(&vnode->head, memory_order_acquire) != NULL)
-			return sopi_fail(err, SOP_CORRUPT,
-					 "node %llu of store %llu is newer than its parent",
-					 (unsigned long long)vnode->vid, (unsigned long long)tree->id);
-		SOP_TRY(sopi_resident_bring(resident, tree, vnode, err));
+		return sopi_fail(err, SOP_CORRUPT, "node %llu of store %llu is newer than its parent",
+				 (unsigned long long)vnode->vid, (unsigned long long)tree->id);
 	}
 }
 
