@@ -573,8 +573,8 @@ static sop_status write_all(struct checkpoint *c, bool *indefinite, sop_error *e
 	if (SOPI_PLANTED(SOPI_PLANT_CHECKPOINT_TRIM_EARLY))
 		sopi_wal_trim(fs->wal, c->at, c->next.first_segment);
 	status = sopi_manifest_write(fs->folder, &c->next, indefinite, err);
-	if (status != SOP_OK && !*indefinite) /* else the next open may find it, and needs its files */
-		sopi_registry_give_up(fs->registry);
+	if (status != SOP_OK)
+		sopi_registry_give_up(fs->registry, *indefinite);
 	return status;
 }
 

@@ -157,7 +157,11 @@ static sop_status sync_all(struct sopi_backend *backend, sop_error *err)
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
 	const sop_status status = sopi_wal_flush(fs->wal, true, err);
 
-	return status == SOP_OK ? SOP_OK : sopi_inredfs_fail(fs, SOP_FAILED);
+	if (status == SOP_OK)
+		return SOP_OK;
+	(void)sopi_inredfs_fail(fs, status);
+	return sopi_fail(err, SOP_FAILED,
+			 "the log could not be flushed; close the database and open it again");
 }
 
 static sop_status checkpoint(struct sopi_backend *backend, sop_error *err)

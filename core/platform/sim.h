@@ -180,6 +180,10 @@ void sopi_sim_watch(struct sopi_sim_process *process, sopi_sim_watch_fn fn, void
 /* File calls of these kinds since the last sopi_sim_fail, failed ones included: the number of fault points. */
 int64_t sopi_sim_calls(struct sopi_sim_process *process, unsigned calls);
 
+/* The first call that the fault made fail since the last sopi_sim_fail, such as "write log/1"; "" if none has. Lives
+ * until the next call of these. */
+const char *sopi_sim_failed_call(struct sopi_sim_process *process);
+
 /* ---- traces ---------------------------------------------------------------------------------- */
 
 /* Begins to record; one trace at a time. The disk as it stands is its beginning. */

@@ -42,6 +42,7 @@ struct sopi_sim_process {
 	sopi_sim_watch_fn watch; /* not guarded: one thread */
 	void *watch_arg;
 	bool watching; /* it is being told */
+	char failed_call[SOPI_PATH_BYTES_MAX + 32]; /* the first that the fault was about */
 };
 
 /* Begins call `kind` (one bit) on `path`: locks the disk and says with which errno the call must fail, 0 if it may go
