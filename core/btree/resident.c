@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/plant.h"
 #include "platform/file.h"
 
 enum { EVICT_AT_ONCE = 32, LOOKS_AT_ONCE = 512 };
@@ -117,8 +118,9 @@ static bool may_go(const struct sopi_vnode *vnode, const struct sopi_block *head
 
 	return head != NULL && head->version.kind == SOPI_LEAF &&
 	       (state & (SOPI_VNODE_DIRTY | SOPI_VNODE_LOADING)) == 0 &&
-	       atomic_load_explicit(&head->version.older, memory_order_relaxed) == NULL &&
-	       atomic_load_explicit(&vnode->newest, memory_order_relaxed) <= least;
+	       (SOPI_PLANTED(SOPI_PLANT_EVICT_IGNORES_SNAPSHOTS) ||
+		(atomic_load_explicit(&head->version.older, memory_order_relaxed) == NULL &&
+		 atomic_load_explicit(&vnode->newest, memory_order_relaxed) <= least));
 }
 
 /* Takes a few leaves out; they go to `list`. */

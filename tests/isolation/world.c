@@ -116,7 +116,7 @@ void world_open(struct world *world, const struct world_options *options)
 		abort();
 	world->on_disk = settle_on_disk;
 	if (world->on_disk)
-		test_folder_make(world->folder);
+		test_folder_make_fast(world->folder);
 	open_database(world);
 	history_init(&world->history, options->threads + 1);
 	for (size_t i = 0; i < options->stores; i++)

@@ -9,6 +9,9 @@ enum { TEST_PATH_BYTES = 256 };
 /* Makes a new, empty folder; `path` receives its name. The program ends if there is none to be had. */
 void test_folder_make(char path[TEST_PATH_BYTES]);
 
+/* The same, in memory where the system has a place for that: for tests of what is read and written, not of the disk. */
+void test_folder_make_fast(char path[TEST_PATH_BYTES]);
+
 /* Removes it with all that is in it; one that is missing is no error. */
 void test_folder_remove(const char *path);
 
