@@ -53,7 +53,7 @@ sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct
 	TEST_OK(sop_options_new(&options, err), *err);
 	set_options(options, config, create);
 	base->db = NULL;
-	base->process = sopi_sim_process_new(disk, NULL, 7);
+	base->process = sopi_sim_process_new(disk, NULL, 7 + config->random);
 	status = sopi_db_open_on("/db", options, sopi_sim_platform(base->process), &base->db, err);
 	sop_options_free(options);
 	if (status != SOP_OK) {
