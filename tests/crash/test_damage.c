@@ -12,9 +12,10 @@
 
 enum { LOG_FIRST_PLACE = 4096, RECORD_BYTES = 512 };
 
-static const struct config config = {
-	.node_bytes = 1024, .node_items = 4, .log_bytes = 4 << 20, .direct_bytes = 512
-};
+static const struct config config = { .node_bytes = 1024,
+				      .node_items = 4,
+				      .log_bytes = 4 << 20,
+				      .direct_bytes = 512 };
 
 /* ---- files ------------------------------------------------------------------------------------------ */
 
@@ -23,7 +24,8 @@ struct bytes {
 	size_t size;
 };
 
-static void with_file(struct sopi_sim_disk *disk, const char *path, struct bytes *bytes, uint64_t offset, bool write)
+static void with_file(struct sopi_sim_disk *disk, const char *path, struct bytes *bytes,
+		      uint64_t offset, bool write)
 {
 	struct sopi_sim_process *process = sopi_sim_process_new(disk, NULL, 1);
 	struct sopi_folder *folder = NULL;

@@ -95,7 +95,9 @@ static void a_successor_that_is_not_flushed_is_caught(void **state)
 
 static void a_tail_that_is_not_written_again_is_caught(void **state)
 {
-	struct run run = { .seed = 79, .steps = 20, .faulty = SOPI_SIM_WRITE | SOPI_SIM_ANY_SYNC, .kill_after = 10 };
+	struct run run = {
+		.seed = 79, .steps = 20, .faulty = SOPI_SIM_WRITE | SOPI_SIM_ANY_SYNC, .kill_after = 10
+	};
 
 	(void)state;
 	must_be_caught(SOPI_PLANT_LOG_NO_TAIL_REWRITE, run, 200);
