@@ -338,6 +338,12 @@ static inline void sopi_item_describe(const struct sopi_item *item, const uint8_
 	}
 }
 
+/* The bytes of the value of an item that is current, also if they are kept apart; NULL if they are on disk only. */
+static inline const uint8_t *sopi_item_value(const struct sopi_item_view *view)
+{
+	return view->apart != NULL ? view->apart->bytes : view->value;
+}
+
 /* Describes the base item in `slot`. */
 static inline void sopi_leaf_describe(const struct sopi_block *leaf, size_t slot,
 				      struct sopi_item_view *view)

@@ -46,17 +46,11 @@ sop_status sopi_transaction_get(struct sopi_transaction *txn, struct sopi_used *
 				    &found->exists, &found->item, err);
 }
 
-/* The bytes of a value; NULL if it is on disk only. */
-static const uint8_t *bytes_in_memory(const struct sopi_item_view *item)
-{
-	return item->apart != NULL ? item->apart->bytes : item->value;
-}
-
 sop_status sopi_transaction_copy_value(struct sopi_transaction *txn,
 				       const struct sopi_item_view *item, sop_buf *out, sop_error *err)
 {
 	struct sopi_backend *backend = txn->engine->backend;
-	const uint8_t *bytes = bytes_in_memory(item);
+	const uint8_t *bytes = sopi_item_value(item);
 
 	if (SOPI_UNLIKELY(bytes == NULL && item->apart != NULL))
 		return backend->driver->read_value(backend, item->apart, out, err);
@@ -66,7 +60,7 @@ sop_status sopi_transaction_copy_value(struct sopi_transaction *txn,
 sop_status sopi_transaction_value(struct sopi_transaction *txn, const struct sopi_item_view *item,
 				  sop_buf *room, sop_bytes *value, sop_error *err)
 {
-	const uint8_t *bytes = bytes_in_memory(item);
+	const uint8_t *bytes = sopi_item_value(item);
 
 	if (SOPI_UNLIKELY(bytes == NULL && item->apart != NULL)) {
 		SOP_TRY(sopi_transaction_copy_value(txn, item, room, err));
