@@ -2,6 +2,7 @@
 #include "api/handle.h"
 #include "api/progress.h"
 #include "api/url.h"
+#include "backend/open.h"
 #include "transaction/backend.h"
 
 sop_status sop_backup(sop_db *db, const char *path, sop_progress_fn progress, void *arg,
@@ -30,14 +31,6 @@ sop_status sop_backup(sop_db *db, const char *path, sop_progress_fn progress, vo
 	return status;
 }
 
-/* Makes a database in the folder `to` from the copy in `from`. */
-static sop_status restore_folder(const char *from, const char *to, const struct sopi_platform *platform,
-				 sopi_progress_fn progress, void *arg, sop_error *err)
-{
-	(void)from, (void)to, (void)platform, (void)progress, (void)arg;
-	return sopi_fail(err, SOP_UNSUPPORTED, "databases in a folder come with the next change");
-}
-
 sop_status sop_restore(const char *backup_path, const char *path, sop_progress_fn progress,
 		       void *arg, sop_error *err)
 {
@@ -46,6 +39,6 @@ sop_status sop_restore(const char *backup_path, const char *path, sop_progress_f
 	SOP_TRY(sopi_path_check(backup_path, "backup_path", __func__, err));
 	SOP_TRY(sopi_path_check(path, "path", __func__, err));
 	sopi_fork_watch();
-	return restore_folder(backup_path, path, sopi_platform_posix(), sopi_progress_tell,
-			      &telling, err);
+	return sopi_backend_restore(backup_path, path, sopi_platform_posix(), sopi_progress_tell,
+				    &telling, err);
 }

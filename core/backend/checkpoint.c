@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/plant.h"
 #include "btree/resident.h"
 #include "platform/clock.h"
 
@@ -111,7 +112,8 @@ static sop_status gather_node(struct checkpoint *c, struct sopi_dirty *dirty, so
 	case SOPI_STORE_NOT_YET:
 		return SOP_OK; /* newer than C: it is listed again */
 	case SOPI_STORE_GONE:
-		return entry_remove(c, vnode, err); /* its memory may be going just now */
+		/* The tree stays on disk as the last checkpoint has it, so that sopi_compact_store finds all of it. */
+		return SOP_OK;
 	case SOPI_STORE_LIVES:
 		break;
 	}
@@ -176,9 +178,15 @@ static int compare_nodes(const void *a, const void *b)
 
 /* ---- packs -------------------------------------------------------------------------------------- */
 
+/* The state that images show. */
+static uint64_t image_position(const struct checkpoint *c)
+{
+	return SOPI_PLANTED(SOPI_PLANT_CHECKPOINT_NEWEST) ? SOPI_POSITION_HEAD : c->at;
+}
+
 static uint64_t locate(void *arg, const struct sopi_value *value)
 {
-	(void)arg;
+	sopi_values_named(arg, value);
 	return value->id;
 }
 
@@ -194,8 +202,8 @@ static uint64_t bytes_left(const struct checkpoint *c, size_t from)
 /* Writes nodes from number `from` on into one pack; returns where it stopped in *end. */
 static sop_status write_pack(struct checkpoint *c, size_t from, size_t *end, sop_buf *page, sop_error *err)
 {
-	static const struct sopi_page_locator locator = { locate, NULL };
 	struct sopi_inredfs *fs = c->fs;
+	const struct sopi_page_locator locator = { locate, fs };
 	struct sopi_pack *pack = NULL;
 	sop_status status;
 	size_t i = from;
@@ -208,7 +216,7 @@ static sop_status write_pack(struct checkpoint *c, size_t from, size_t *end, sop
 		struct sopi_place place;
 
 		page->size = 0;
-		SOP_TRY_OUT(sopi_page_encode(node->block, &id, c->at, &locator, page, err));
+		SOP_TRY_OUT(sopi_page_encode(node->block, &id, image_position(c), &locator, page, err));
 		SOP_TRY_OUT(sopi_pack_append(pack, node->vnode->vid,
 					     (sop_bytes){ page->data, page->size }, &place, err));
 		entry = sopi_entry_of_place(node->vnode->vid, &place, node->position);
@@ -316,6 +324,33 @@ static void note_dropped(void *arg, const struct sopi_version *version)
 	c->next.dropped = array;
 	c->next.dropped[c->next.dropped_count++] =
 		(struct sopi_dropped){ store->tree.id, store->tree.root->vid };
+}
+
+/* Those that nobody reads any more, but that became so after this checkpoint has begun. One may be in both lists. */
+static sop_status note_gone(struct checkpoint *c, sop_error *err)
+{
+	struct sopi_inredfs *fs = c->fs;
+	sop_status status = SOP_OK;
+
+	sopi_mutex_lock(&fs->values_mutex);
+	for (const struct sopi_store *store = fs->gone; store != NULL && status == SOP_OK;
+	     store = store->next) {
+		void *array = c->next.dropped;
+		bool listed = atomic_load_explicit(&store->dropped_at, memory_order_relaxed) > c->at;
+
+		for (size_t i = 0; i < c->next.dropped_count && !listed; i++)
+			listed = c->next.dropped[i].store == store->tree.id;
+		if (listed)
+			continue;
+		status = sopi_realloc(&array, (c->next.dropped_count + 1) * sizeof *c->next.dropped, err);
+		if (status != SOP_OK)
+			break;
+		c->next.dropped = array;
+		c->next.dropped[c->next.dropped_count++] =
+			(struct sopi_dropped){ store->tree.id, store->root };
+	}
+	sopi_mutex_unlock(&fs->values_mutex);
+	return status;
 }
 
 /* Takes the nodes of stores that nobody can see any more out of the registry. */
@@ -490,6 +525,7 @@ static sop_status build_manifest(struct checkpoint *c, sop_error *err)
 	sopi_reclaim_each(&engine->forest.reclaim, SOPI_TREE, note_dropped, c);
 	if (c->status != SOP_OK)
 		return sopi_fail(err, c->status, "out of memory for a checkpoint");
+	SOP_TRY(note_gone(c, err)); /* after the other list: what goes from there to here is in both, never in none */
 	SOP_TRY(sopi_outcome_files_extend(fs, fs->manifest.checkpoint, c->at, &next->outcomes,
 					  &next->outcome_count, err));
 	return list_packs(c, err);
@@ -524,7 +560,8 @@ static sop_status write_all(struct checkpoint *c, bool *indefinite, sop_error *e
 	struct sopi_inredfs *fs = c->fs;
 	sop_status status;
 
-	SOP_TRY(fs->wal->driver->wait_durable(fs->wal, c->at, err));
+	if (!SOPI_PLANTED(SOPI_PLANT_CHECKPOINT_NO_WAIT))
+		SOP_TRY(fs->wal->driver->wait_durable(fs->wal, c->at, err));
 	SOP_TRY(gather_nodes(c, err));
 	SOP_TRY(write_packs(c, err));
 	sopi_slot_refresh(&fs->engine->forest.reclaim, fs->slot);
@@ -533,9 +570,11 @@ static sop_status write_all(struct checkpoint *c, bool *indefinite, sop_error *e
 	fs->registry_number = c->at > fs->registry_number ? c->at : fs->registry_number + 1;
 	SOP_TRY(sopi_registry_write(fs->registry, fs->registry_number, c->entries, c->entry_count,
 				    c->how->fold, &c->next.registry, err));
+	if (SOPI_PLANTED(SOPI_PLANT_CHECKPOINT_TRIM_EARLY))
+		sopi_wal_trim(fs->wal, c->at, c->next.first_segment);
 	status = sopi_manifest_write(fs->folder, &c->next, indefinite, err);
 	if (status != SOP_OK)
-		sopi_registry_give_up(fs->registry);
+		sopi_registry_give_up(fs->registry, *indefinite);
 	return status;
 }
 
@@ -644,7 +683,7 @@ static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpo
 	sop_status status;
 
 	if (atomic_load(&fs->engine->failed))
-		return sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
+		return sopi_engine_has_failed(err);
 	SOP_TRY(free_gone_stores(fs, err));
 	if (!begin(&c))
 		return SOP_OK;

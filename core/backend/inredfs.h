@@ -37,6 +37,7 @@ struct sopi_fresh {
 	uint64_t id;
 	uint64_t position; /* of its commit; SOPI_POSITION_NONE: not committed yet */
 	struct sopi_place place;
+	bool named; /* by a page that the running checkpoint wrote */
 	bool registering; /* a checkpoint is just writing it */
 	bool passed; /* a checkpoint is just being written that needs it no more */
 	bool dead; /* nobody names it any more but the log */
@@ -153,9 +154,13 @@ sop_status sopi_values_read(struct sopi_backend *backend, const struct sopi_valu
 sop_status sopi_values_replayed(struct sopi_inredfs *fs, struct sopi_value *value,
 				uint64_t position, sop_error *err);
 
+/* A page that a checkpoint writes names the value: the checkpoint registers it. Others are not registered, though they
+ * were committed: they were superseded, or their store was dropped, and only memory knows them. */
+void sopi_values_named(struct sopi_inredfs *fs, const struct sopi_value *value);
+
 /* What a checkpoint says of values. */
 struct sopi_values_said {
-	struct sopi_registry_entry *births; /* committed at or below it, and not registered before */
+	struct sopi_registry_entry *births; /* named by its pages, and not registered before */
 	size_t birth_count;
 	size_t birth_capacity;
 	uint64_t *dead; /* ids that no item names as of then, but that are still read */
@@ -222,6 +227,55 @@ void sopi_background_ended(struct sopi_inredfs *fs, sop_status status);
 
 sop_status sopi_backup(struct sopi_backend *backend, const char *path, sopi_progress_fn progress,
 		       void *arg, uint64_t *position, sop_error *err);
+
+/* ---- files.c ------------------------------------------------------------------------------------- */
+
+/* What a name in the folder of a database is. */
+enum sopi_name {
+	SOPI_NAME_KNOWN,
+	SOPI_NAME_LEAKED, /* it has the name of a file of ours, and nothing names it */
+	SOPI_NAME_UNKNOWN, /* it means nothing: somebody else put it there, and it is never removed */
+};
+
+/* Judges everything in the folder; `fn` is told what is not known. One that is being made or removed just now may be
+ * told as leaked: ask sopi_name_is_leaked later. REQUIRES: the checkpoint mutex. */
+typedef sop_status (*sopi_name_fn)(void *arg, enum sopi_name name, const char *path, sop_error *err);
+sop_status sopi_names_judge(struct sopi_inredfs *fs, sopi_name_fn fn, void *arg, sop_error *err);
+
+/* Is a file that was told as leaked still there, and of nobody? */
+sop_status sopi_name_is_leaked(struct sopi_inredfs *fs, const char *path, bool *leaked, sop_error *err);
+
+/* The path of a pack. */
+void sopi_pack_file_path(const struct sopi_pack_entry *pack, char path[SOPI_PATH_BYTES_MAX + 1]);
+
+/* The path of a file of outcomes. */
+enum { SOPI_OUTCOME_PATH_BYTES = 32, SOPI_OUTCOME_HEAD_BYTES = 64, SOPI_OUTCOME_ENTRY_BYTES = 32 };
+void sopi_outcome_path(uint64_t number, char path[SOPI_OUTCOME_PATH_BYTES]);
+
+/* A copy of a manifest; freed with sopi_manifest_free. */
+sop_status sopi_manifest_copy(const struct sopi_manifest *from, struct sopi_manifest *to, sop_error *err);
+
+/* ---- reachability.c ------------------------------------------------------------------------------ */
+
+/* A check of all files. */
+struct sopi_checking {
+	struct sopi_inredfs *fs;
+	struct sopi_manifest manifest; /* as of which it checks */
+	uint64_t *stores; /* ids of those that somebody may know, as of that manifest or later, ascending */
+	size_t store_count;
+	sopi_problem_fn found;
+	void *arg;
+	bool stopped; /* nobody wants to hear more */
+};
+
+/* Tells of a problem. */
+void sopi_checking_tell(struct sopi_checking *checking, const char *file, int64_t offset,
+			const char *kind, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* From the roots of all stores to all nodes and values: what is named must be there, what is there must be named. */
+sop_status sopi_check_reachability(struct sopi_checking *checking, struct sopi_registry *registry,
+				   sop_error *err);
 
 /* ---- verify_files.c ------------------------------------------------------------------------------ */
 

@@ -5,14 +5,15 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/plant.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
 	FORMAT = 1,
-	HEAD_BYTES = 64,
-	ENTRY_BYTES = 32, /* id, position, checksum, 0 */
+	HEAD_BYTES = SOPI_OUTCOME_HEAD_BYTES,
+	ENTRY_BYTES = SOPI_OUTCOME_ENTRY_BYTES, /* id, position, checksum, 0 */
 	FILE_ENTRIES_MAX = 1 << 16,
 	FILES_MAX = SOPI_OUTCOMES_MAX / FILE_ENTRIES_MAX + 1,
 	ENTRIES_AT_ONCE = 2048,
@@ -20,9 +21,9 @@ enum {
 
 #define MAGIC "SOPo"
 
-static void path_of(uint64_t number, char path[32])
+void sopi_outcome_path(uint64_t number, char path[SOPI_OUTCOME_PATH_BYTES])
 {
-	snprintf(path, 32, "outcome/%016llx", (unsigned long long)number);
+	snprintf(path, SOPI_OUTCOME_PATH_BYTES, "outcome/%016llx", (unsigned long long)number);
 }
 
 /* ---- records ------------------------------------------------------------------------------------ */
@@ -108,10 +109,10 @@ static sop_status extend_file(struct sopi_inredfs *fs, struct sopi_outcome_file 
 	const bool made = entry->entries == 0;
 	struct sopi_file *file = NULL;
 	uint8_t head[HEAD_BYTES];
-	char path[32];
+	char path[SOPI_OUTCOME_PATH_BYTES];
 	sop_status status;
 
-	path_of(entry->number, path);
+	sopi_outcome_path(entry->number, path);
 	SOP_TRY(sopi_folder_open_file(
 		fs->folder, path, SOPI_FILE_READ | SOPI_FILE_WRITE | SOPI_FILE_CREATE, &file, err));
 	if (made) {
@@ -119,7 +120,8 @@ static sop_status extend_file(struct sopi_inredfs *fs, struct sopi_outcome_file 
 		SOP_TRY_OUT(sopi_file_write(file, 0, head, sizeof head, err));
 	}
 	SOP_TRY_OUT(write_entries(file, entry->number, entry->entries, outcomes, count, err));
-	SOP_TRY_OUT(sopi_file_sync(file, err));
+	if (!SOPI_PLANTED(SOPI_PLANT_OUTCOME_NO_SYNC))
+		SOP_TRY_OUT(sopi_file_sync(file, err));
 	if (made)
 		SOP_TRY_OUT(sopi_folder_sync(fs->folder, "outcome", err));
 	entry->entries += count;
@@ -208,10 +210,10 @@ static sop_status read_file(struct sopi_inredfs *fs, const struct sopi_outcome_f
 	struct sopi_file *file = NULL;
 	uint8_t head[HEAD_BYTES] = { 0 };
 	size_t got = 0;
-	char path[32];
+	char path[SOPI_OUTCOME_PATH_BYTES];
 	sop_status status;
 
-	path_of(entry->number, path);
+	sopi_outcome_path(entry->number, path);
 	status = sopi_folder_open_file(fs->folder, path, SOPI_FILE_READ, &file, err);
 	if (status == SOP_NOT_FOUND)
 		return sopi_fail_file(err, SOP_CORRUPT, path, -1, 0, "a file of outcomes is missing");
@@ -237,15 +239,15 @@ static sop_status load_entry(void *arg, const uint8_t *outcome, sop_error *err)
 static sop_status remove_unlisted(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
 {
 	const struct sopi_inredfs *fs = arg;
-	char path[32] = "outcome/";
-	char listed[32];
+	char path[SOPI_OUTCOME_PATH_BYTES] = "outcome/";
+	char listed[SOPI_OUTCOME_PATH_BYTES];
 
 	(void)err;
 	if (kind != SOPI_ENTRY_FILE || strlen(name) != 16 || strspn(name, "0123456789abcdef") != 16)
 		return SOP_OK;
 	strcat(path, name);
 	for (size_t i = 0; i < fs->manifest.outcome_count; i++) {
-		path_of(fs->manifest.outcomes[i].number, listed);
+		sopi_outcome_path(fs->manifest.outcomes[i].number, listed);
 		if (strcmp(path, listed) == 0)
 			return SOP_OK;
 	}

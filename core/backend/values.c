@@ -358,6 +358,17 @@ static void note_waiting(void *arg, const struct sopi_version *version)
 	said->dead[said->dead_count++] = value->id;
 }
 
+void sopi_values_named(struct sopi_inredfs *fs, const struct sopi_value *value)
+{
+	struct sopi_fresh *fresh;
+
+	sopi_mutex_lock(&fs->values_mutex);
+	fresh = value->fresh;
+	if (fresh != NULL)
+		fresh->named = true;
+	sopi_mutex_unlock(&fs->values_mutex);
+}
+
 static sop_status collect_births_locked(struct sopi_inredfs *fs, struct sopi_values_said *said,
 					sop_error *err)
 {
@@ -370,6 +381,8 @@ static sop_status collect_births_locked(struct sopi_inredfs *fs, struct sopi_val
 			fresh->passed = true;
 			continue;
 		}
+		if (!fresh->named) /* superseded, but read still: it goes as it came */
+			continue;
 		SOP_TRY(grow(&array, said->birth_count, &said->birth_capacity, sizeof *said->births, err));
 		said->births = array;
 		said->births[said->birth_count++] =
@@ -425,6 +438,7 @@ void sopi_values_collected(struct sopi_inredfs *fs, bool durable)
 	sopi_mutex_lock(&fs->values_mutex);
 	for (struct sopi_fresh *fresh = fs->fresh; fresh != NULL; fresh = next) {
 		next = fresh->next;
+		fresh->named = false;
 		if (durable && fresh->passed) {
 			sopi_packs_live(fs->packs, &fresh->place, false);
 			fresh_free_locked(fs, fresh);

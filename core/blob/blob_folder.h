@@ -109,6 +109,12 @@ sop_status sopi_packs_each(struct sopi_packs *packs, uint64_t id, sopi_pack_fn f
 sop_status sopi_packs_sweep(struct sopi_packs *packs, void (*unknown)(void *arg, const char *path),
 			    void *arg, sop_error *err);
 
+/* Does `name` in the folder blobs/<folder>/ stand for a pack? *alone: it is <id>.val. */
+bool sopi_pack_name_read(const char *name, unsigned folder, uint64_t *id, bool *alone);
+
+/* Is there such a pack? One that is being written counts. */
+bool sopi_packs_know(struct sopi_packs *packs, uint64_t id, bool alone);
+
 /* Checks head, index, checksums of all blobs of one pack; tells `found` of each problem, which returns false to stop.
  * After a sweep; beside writers and readers. NOT_FOUND, IO, NO_MEMORY: it could not be checked. */
 sop_status sopi_packs_verify(struct sopi_packs *packs, uint64_t id,

@@ -57,12 +57,12 @@ static bool read_hex(const char *text, size_t digits, uint64_t *number)
 	return true;
 }
 
-static bool read_name(const char *name, unsigned folder, struct named *out)
+bool sopi_pack_name_read(const char *name, unsigned folder, uint64_t *id, bool *alone)
 {
-	if (!read_hex(name, NAME_DIGITS, &out->id) || out->id == 0 || out->id % PACK_FOLDERS != folder)
+	if (!read_hex(name, NAME_DIGITS, id) || *id == 0 || *id % PACK_FOLDERS != folder)
 		return false;
-	out->alone = strcmp(name + NAME_DIGITS, ".val") == 0;
-	return out->alone || strcmp(name + NAME_DIGITS, ".pack") == 0;
+	*alone = strcmp(name + NAME_DIGITS, ".val") == 0;
+	return *alone || strcmp(name + NAME_DIGITS, ".pack") == 0;
 }
 
 static sop_status note_folder(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
@@ -85,7 +85,8 @@ static sop_status note_file(void *arg, const char *name, enum sopi_entry_kind ki
 	char folder[SOPI_PATH_BYTES_MAX + 1];
 	struct named named;
 
-	if (kind != SOPI_ENTRY_FILE || !read_name(name, sweep->folder, &named)) {
+	if (kind != SOPI_ENTRY_FILE ||
+	    !sopi_pack_name_read(name, sweep->folder, &named.id, &named.alone)) {
 		(void)snprintf(folder, sizeof folder, PACKS_FOLDER "/%02x", sweep->folder);
 		tell(sweep, folder, name);
 		return SOP_OK;
@@ -100,14 +101,14 @@ static sop_status note_file(void *arg, const char *name, enum sopi_entry_kind ki
 
 /* ---- files ------------------------------------------------------------------------------------ */
 
-static bool is_known(struct sopi_packs *packs, const struct named *named)
+bool sopi_packs_know(struct sopi_packs *packs, uint64_t id, bool alone)
 {
 	const struct pack_file *file;
 	bool known;
 
 	sopi_mutex_lock(&packs->mutex);
-	file = pack_find_locked(packs, named->id);
-	known = file != NULL && (file->kind == SOPI_PACK_VALUE) == named->alone;
+	file = pack_find_locked(packs, id);
+	known = file != NULL && (file->kind == SOPI_PACK_VALUE) == alone;
 	sopi_mutex_unlock(&packs->mutex);
 	return known;
 }
@@ -122,7 +123,7 @@ static sop_status sweep_folder(struct sweep *sweep, sop_error *err)
 	for (size_t i = 0; i < sweep->count; i++) {
 		const struct named *named = &sweep->files[i];
 
-		if (is_known(sweep->packs, named))
+		if (sopi_packs_know(sweep->packs, named->id, named->alone))
 			continue;
 		pack_path(named->id, named->alone ? SOPI_PACK_VALUE : SOPI_PACK_NODES, path);
 		(void)sopi_folder_remove(sweep->packs->folder, path, NULL); /* next time, then */

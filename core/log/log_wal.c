@@ -67,12 +67,21 @@ static sop_status wal_new(const struct sopi_wal_options *options, struct sopi_wa
 
 static sop_status begin(struct sopi_wal *wal, sop_error *err)
 {
-	struct sopi_log_segment head = { .sequence = 1, .epoch = wal->epoch, .first_slot = 1 };
+	const uint64_t checkpoint = wal->options.checkpoint;
+	const uint64_t before = checkpoint >> SOPI_POSITION_INDEX_BITS; /* the slot of the checkpoint */
+	struct sopi_log_segment head = {
+		.sequence = 1, .epoch = wal->epoch, .first_slot = before + 1, .checkpoint = checkpoint
+	};
 	struct wal_segment first;
 
 	wal->next_sequence = 1;
-	wal->slot = 1;
+	wal->slot = before + 1;
+	wal->written_slot = before;
+	wal->flushed_slot = before;
+	wal->checkpoint = checkpoint;
 	wal->ends_in_mark = true; /* there is nothing before it */
+	atomic_store(&wal->written, checkpoint);
+	atomic_store(&wal->durable, checkpoint);
 	SOP_TRY(wal_segment_make(wal, 0, err));
 	head.block_bytes = (uint32_t)wal->block;
 	head.salt = wal->next.salt;
@@ -81,7 +90,7 @@ static sop_status begin(struct sopi_wal *wal, sop_error *err)
 	wal->next.file = NULL;
 	wal->next.direct = NULL;
 	wal->next_room = 0;
-	wal_segment_enter(wal, &first, 1);
+	wal_segment_enter(wal, &first, before + 1);
 	return SOP_OK;
 }
 

@@ -35,7 +35,9 @@ struct sopi_wal_stats {
 	uint64_t pool_bytes; /* recycled segments that wait */
 };
 
-/* A new log: segment 1, empty and durable, its name too. The folder log/ is there. */
+/* A new log: segment 1, empty and durable, its name too. The folder log/ is there. It goes on behind the position
+ * options->checkpoint: its first slot is the one after it, and its head says so, as in a copy that has no log of its
+ * own. */
 sop_status sopi_wal_create(const struct sopi_wal_options *options, struct sopi_log **out, sop_error *err);
 
 /* Reads headers and the chain from the manifest's segment on. CORRUPT, naming file and offset: a missing segment, a
@@ -91,6 +93,12 @@ bool sopi_wal_has_failed(const struct sopi_log *log);
 void sopi_wal_fail(struct sopi_log *log);
 
 void sopi_wal_get_stats(struct sopi_log *log, struct sopi_wal_stats *stats);
+
+/* The sequence that a name in the folder log/ stands for; 0: it means nothing. */
+uint64_t sopi_wal_sequence(const char *name);
+
+/* Is there such a segment: in the chain, recycled, or made ahead? */
+bool sopi_wal_knows(struct sopi_log *log, uint64_t sequence);
 
 /* Checks every record of every segment that replay would read, while others append. `found` is told of each problem
  * (file, offset, message) and returns false to stop. */

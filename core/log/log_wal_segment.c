@@ -38,6 +38,11 @@ uint64_t wal_segment_number(const char *name)
 	return number >> 63 == 0 ? number : 0; /* there is always a higher one */
 }
 
+uint64_t sopi_wal_sequence(const char *name)
+{
+	return wal_segment_number(name);
+}
+
 uint64_t wal_segment_room(const struct sopi_wal *wal, uint64_t bytes)
 {
 	return bytes - SOPI_LOG_FIRST_PLACE - wal->block;
@@ -71,6 +76,28 @@ void wal_list_add(struct wal_list *list, const struct wal_listed *item)
 {
 	SOPI_CHECK(list->count < list->capacity);
 	list->items[list->count++] = *item;
+}
+
+static bool list_has(const struct wal_list *list, uint64_t sequence)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].sequence == sequence)
+			return true;
+	return false;
+}
+
+bool sopi_wal_knows(struct sopi_log *log, uint64_t sequence)
+{
+	struct sopi_wal *wal = wal_of(log);
+	bool known;
+
+	sopi_mutex_lock(&wal->maker); /* none is half made then */
+	sopi_mutex_lock(&wal->state);
+	known = list_has(&wal->chain, sequence) || list_has(&wal->pool, sequence) ||
+		(wal->next.file != NULL && wal->next.sequence == sequence);
+	sopi_mutex_unlock(&wal->state);
+	sopi_mutex_unlock(&wal->maker);
+	return known;
 }
 
 static void list_remove(struct wal_list *list, size_t index)

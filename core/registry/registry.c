@@ -212,17 +212,23 @@ void sopi_registry_switch(struct sopi_registry *registry)
 	sopi_regview_release(old);
 }
 
-void sopi_registry_give_up(struct sopi_registry *registry)
+static void remove_pending(struct sopi_registry *registry)
 {
 	const struct sopi_regview *pending = registry->pending;
 
-	SOPI_CHECK(pending != NULL);
 	if (pending->map != NULL && pending->map != registry->current->map)
 		sopi_map_remove_files(registry->home.folder, &pending->map->shape);
 	for (size_t i = 0; i < SOPI_RUNS_MAX; i++) {
 		if (pending->runs[i] != NULL && !has_run(registry->current, pending->runs[i]))
 			sopi_run_remove_file(pending->runs[i], registry->home.folder);
 	}
+}
+
+void sopi_registry_give_up(struct sopi_registry *registry, bool indefinite)
+{
+	SOPI_CHECK(registry->pending != NULL);
+	if (!indefinite)
+		remove_pending(registry);
 	sopi_regview_release(registry->pending);
 	registry->pending = NULL;
 }
@@ -385,4 +391,54 @@ sop_status sopi_registry_sweep(struct sopi_registry *registry,
 out:
 	sop_buf_free(&sweep.paths);
 	return status;
+}
+
+/* ---- files ------------------------------------------------------------------------------------- */
+
+static bool is_retired(const struct sopi_registry *registry, bool run, uint64_t owner, uint64_t number)
+{
+	if (run) {
+		for (const struct sopi_run *at = registry->retired_runs; at != NULL;
+		     at = at->next_retired) {
+			if (at->position == owner)
+				return true;
+		}
+		return false;
+	}
+	for (const struct sopi_map *at = registry->retired_maps; at != NULL; at = at->next_retired) {
+		if (at->shape.generation == owner && number < at->shape.segments)
+			return true;
+	}
+	return false;
+}
+
+enum sopi_registry_file sopi_registry_judge(const struct sopi_registry *registry, const char *name)
+{
+	uint64_t owner = 0;
+	uint64_t number = 0;
+	bool run = false;
+
+	if (!sopi_regname_parse(name, &run, &owner, &number))
+		return SOPI_REGISTRY_UNKNOWN;
+	if (is_named(&registry->current->names, run, owner, number) ||
+	    (registry->pending != NULL && is_named(&registry->pending->names, run, owner, number)) ||
+	    is_retired(registry, run, owner, number))
+		return SOPI_REGISTRY_KNOWN;
+	return SOPI_REGISTRY_LEAKED;
+}
+
+sop_status sopi_registry_each_file(const struct sopi_registry_view *view, sopi_registry_file_fn fn,
+				   void *arg, sop_error *err)
+{
+	char path[SOPI_REGNAME_BYTES];
+
+	for (uint64_t i = 0; i < view->run_count; i++) {
+		sopi_run_path(view->runs[i], path);
+		SOP_TRY(fn(arg, path, err));
+	}
+	for (uint64_t i = 0; view->generation != 0 && i < view->segment_count; i++) {
+		sopi_segment_path(view->generation, i, path);
+		SOP_TRY(fn(arg, path, err));
+	}
+	return SOP_OK;
 }

@@ -108,8 +108,9 @@ sop_status sopi_registry_write(struct sopi_registry *registry, uint64_t position
 /* Look-ups see what was written last. Never fails. */
 void sopi_registry_switch(struct sopi_registry *registry);
 
-/* Takes the last write back: its manifest was not written. */
-void sopi_registry_give_up(struct sopi_registry *registry);
+/* Takes the last write back: its manifest was not written. `indefinite`: or it may have been, and its files must stay
+ * for the next open to tell. */
+void sopi_registry_give_up(struct sopi_registry *registry, bool indefinite);
 
 /* After the manifest is durable: removes files of reg/ that no view held needs. Failures are no failures. */
 void sopi_registry_clean(struct sopi_registry *registry);
@@ -118,6 +119,19 @@ void sopi_registry_clean(struct sopi_registry *registry);
  * left alone and told to `unknown` (may be NULL). */
 sop_status sopi_registry_sweep(struct sopi_registry *registry,
 			       void (*unknown)(void *arg, const char *path), void *arg, sop_error *err);
+
+/* What a name in the folder reg/ is. */
+enum sopi_registry_file {
+	SOPI_REGISTRY_UNKNOWN, /* it means nothing */
+	SOPI_REGISTRY_LEAKED, /* a run or segment of nobody */
+	SOPI_REGISTRY_KNOWN, /* of the newest view, or of an older one that is still held or was not cleaned away yet */
+};
+enum sopi_registry_file sopi_registry_judge(const struct sopi_registry *registry, const char *name);
+
+/* Told of the path of each file of a view; a status other than OK ends it and is returned. */
+typedef sop_status (*sopi_registry_file_fn)(void *arg, const char *path, sop_error *err);
+sop_status sopi_registry_each_file(const struct sopi_registry_view *view, sopi_registry_file_fn fn,
+				   void *arg, sop_error *err);
 
 /* Told of every entry, in no order; a status other than OK ends it and is returned. */
 typedef sop_status (*sopi_registry_fn)(void *arg, const struct sopi_registry_entry *entry,

@@ -8,7 +8,7 @@
 
 struct fake {
 	struct sopi_backend head;
-	unsigned syncs, checkpoints, gcs, backups, verifies, stops, frees;
+	unsigned syncs, checkpoints, gcs, backups, verifies, halts, stops, frees;
 	sop_status answer; /* of the next calls */
 	unsigned problems; /* that verify finds */
 	bool was_stopped; /* a problem or progress function said no */
@@ -111,6 +111,66 @@ static void fake_get_stats(struct sopi_backend *backend, struct sopi_backend_sta
 	};
 }
 
+static void fake_halt(struct sopi_backend *backend)
+{
+	struct fake *fake = (struct fake *)backend;
+
+	assert_true(fake->stops == 0 && fake->halts == 0);
+	fake->halts++;
+}
+
+static sop_status fake_pace(struct sopi_backend *backend, int64_t deadline_ns, bool urgent, sop_error *err)
+{
+	(void)backend, (void)deadline_ns, (void)urgent, (void)err;
+	return SOP_OK;
+}
+
+static sop_status fake_out_of_space(struct sopi_backend *backend, sop_error *err)
+{
+	return sopi_fail(err, SOP_NO_SPACE, "the disk of the fake %s is full", backend->name);
+}
+
+static void fake_committed(struct sopi_backend *backend, size_t bytes, bool weak)
+{
+	(void)backend, (void)bytes, (void)weak;
+}
+
+/* Values stay in memory. */
+static sop_status fake_write_values(struct sopi_backend *backend, struct sopi_value *values,
+				    sop_error *err)
+{
+	(void)backend, (void)values, (void)err;
+	return SOP_OK;
+}
+
+static void fake_value_committed(struct sopi_backend *backend, const struct sopi_value *value,
+				 uint64_t position)
+{
+	(void)backend, (void)value, (void)position;
+}
+
+static void fake_value_gone(struct sopi_backend *backend, const struct sopi_value *value)
+{
+	(void)backend, (void)value;
+}
+
+static sop_status fake_read_value(struct sopi_backend *backend, const struct sopi_value *value,
+				  sop_buf *out, sop_error *err)
+{
+	(void)backend;
+	out->size = 0;
+	SOP_TRY(sop_buf_reserve(out, (size_t)value->size, err));
+	memcpy(out->data, value->bytes, (size_t)value->size);
+	out->size = (size_t)value->size;
+	return SOP_OK;
+}
+
+static void fake_store_gone(struct sopi_backend *backend, struct sopi_store *store)
+{
+	(void)backend;
+	sopi_store_free_shell(store);
+}
+
 static sop_status fake_stop(struct sopi_backend *backend, sop_error *err)
 {
 	struct fake *fake = (struct fake *)backend;
@@ -132,12 +192,21 @@ static void fake_free(struct sopi_backend *backend)
 }
 
 static const struct sopi_backend_driver driver = {
+	.pace = fake_pace,
+	.out_of_space = fake_out_of_space,
+	.committed = fake_committed,
+	.write_values = fake_write_values,
+	.value_committed = fake_value_committed,
+	.value_gone = fake_value_gone,
+	.read_value = fake_read_value,
+	.store_gone = fake_store_gone,
 	.sync = fake_sync,
 	.checkpoint = fake_checkpoint,
 	.gc = fake_gc,
 	.backup = fake_backup,
 	.verify = fake_verify,
 	.get_stats = fake_get_stats,
+	.halt = fake_halt,
 	.stop = fake_stop,
 	.free = fake_free,
 };
@@ -163,6 +232,7 @@ static void scene_open(struct scene *s, const char *url)
 static void scene_close(struct scene *s)
 {
 	sop_db_free(s->db);
+	assert_int_equal(s->fake.halts, 1);
 	assert_int_equal(s->fake.stops, 1);
 	assert_int_equal(s->fake.frees, 1);
 }
