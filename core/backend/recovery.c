@@ -20,7 +20,8 @@ static sop_status open_store(struct sopi_inredfs *fs, const struct sopi_item_vie
 	struct sopi_store *store = NULL;
 	sop_status status;
 
-	SOP_TRY(sopi_descriptor_read((sop_bytes){ item->value, item->value_size }, &descriptor, err));
+	SOP_TRY(sopi_descriptor_read((sop_bytes){ sopi_item_value(item), item->value_size },
+				     &descriptor, err));
 	status = sopi_registry_find(fs->registry, sopi_registry_key(SOPI_KEY_STORE, descriptor.id),
 				    &entry, err);
 	if (status == SOP_NOT_FOUND)
@@ -100,7 +101,8 @@ static sop_status named_before(const struct replaying *r, sop_bytes name, struct
 			       &block, err));
 	if (!sopi_leaf_get(block, name.data, name.size, r->before, &item))
 		return SOP_OK;
-	SOP_TRY(sopi_descriptor_read((sop_bytes){ item.value, item.value_size }, &descriptor, err));
+	SOP_TRY(sopi_descriptor_read((sop_bytes){ sopi_item_value(&item), item.value_size },
+				     &descriptor, err));
 	*store = sopi_catalog_find(&engine->catalog, descriptor.id);
 	return SOP_OK;
 }

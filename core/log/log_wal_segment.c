@@ -337,18 +337,20 @@ sop_status wal_segment_make(struct sopi_wal *wal, uint64_t room, sop_error *err)
 sop_status wal_segment_begin(struct sopi_wal *wal, struct wal_segment *segment,
 			     const struct sopi_log_segment *head, sop_error *err)
 {
-	_Alignas(SOPI_LOG_BLOCK_BYTES_MAX) uint8_t room[SOPI_LOG_FIRST_PLACE] = { 0 };
+	uint8_t room[WAL_BLOCK_ROOM] = { 0 };
+	uint8_t *block = wal_block_in(room);
 
-	sopi_log_segment_encode(head, room);
+	_Static_assert(SOPI_LOG_FIRST_PLACE <= SOPI_LOG_BLOCK_BYTES_MAX, "the head is one block");
+	sopi_log_segment_encode(head, block);
 	if (segment->direct != NULL) {
-		SOP_TRY(sopi_file_write(segment->direct, 0, room, sizeof room, err));
+		SOP_TRY(sopi_file_write(segment->direct, 0, block, SOPI_LOG_FIRST_PLACE, err));
 	} else {
-		SOP_TRY(sopi_file_write(segment->file, 0, room, sizeof room, err));
+		SOP_TRY(sopi_file_write(segment->file, 0, block, SOPI_LOG_FIRST_PLACE, err));
 		SOP_TRY(sopi_file_sync_data(segment->file, err));
 	}
 	sopi_mutex_lock(&wal->state);
 	wal->stats.flushes++;
-	wal->stats.bytes_written += sizeof room;
+	wal->stats.bytes_written += SOPI_LOG_FIRST_PLACE;
 	sopi_mutex_unlock(&wal->state);
 	return SOP_OK;
 }

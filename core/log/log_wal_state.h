@@ -263,6 +263,17 @@ sop_status wal_scan_other_format(const struct wal_scan *scan, uint64_t place, un
 /* Does the record continue a chain whose last group was slot - 1 with the crc `previous`? */
 bool wal_record_continues(const struct sopi_log_record *record, uint64_t slot, uint32_t previous);
 
+/* ---- blocks on the stack ---- */
+
+enum { WAL_BLOCK_ROOM = 2 * SOPI_LOG_BLOCK_BYTES_MAX };
+
+/* A block in `room`, aligned for direct writes. By hand, since a compiler need not keep an _Alignas of this size on the
+ * stack: gcc's AddressSanitizer does not where it looks for uses after return. */
+static inline uint8_t *wal_block_in(uint8_t room[WAL_BLOCK_ROOM])
+{
+	return room + (0 - (uintptr_t)room) % SOPI_LOG_BLOCK_BYTES_MAX;
+}
+
 /* ---- recovery ---- */
 
 /* Reads the chain: sets end, found_epoch, the lists chain and pool. */

@@ -85,7 +85,8 @@ static sop_status look_up(struct sopi_transaction *txn, const char *name, size_t
 	}
 	if (!named->exists)
 		return SOP_OK;
-	return sopi_descriptor_read((sop_bytes){ item.value, item.value_size }, &named->descriptor, err);
+	return sopi_descriptor_read((sop_bytes){ sopi_item_value(&item), item.value_size },
+				    &named->descriptor, err);
 }
 
 static sop_status store_of(struct sopi_transaction *txn, const struct named *named,

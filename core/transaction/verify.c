@@ -109,7 +109,7 @@ static void check_leaf(struct checking *checking, const struct sopi_vnode *vnode
 		if ((sopi_leaf_delta_codes(leaf)[d] & 1) != 0)
 			continue; /* its base item was counted */
 		if (sopi_leaf_get(leaf, item.key, item.key_size, checking->at, &seen) &&
-		    seen.version == item.version && seen.value == item.value)
+		    seen.version == item.version && seen.value == item.value && seen.apart == item.apart)
 			checking->items++;
 	}
 }
@@ -226,8 +226,8 @@ static sop_status next_store(struct checking *checking, sop_buf *name, uint64_t 
 	SOP_TRY_OUT(sop_buf_reserve(name, sopi_item_whole_key_size(&item), checking->err));
 	sopi_item_copy_key(&item, 0, name->data);
 	name->size = sopi_item_whole_key_size(&item);
-	SOP_TRY_OUT(sopi_descriptor_read((sop_bytes){ item.value, item.value_size }, &descriptor,
-					 checking->err));
+	SOP_TRY_OUT(sopi_descriptor_read((sop_bytes){ sopi_item_value(&item), item.value_size },
+					 &descriptor, checking->err));
 	*id = descriptor.id;
 out:
 	sopi_walk_free(&walk);

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NS_PER_MS = 1000000, FOLDERS_OPEN_MAX = 16 };
+enum { NS_PER_MS = 1000000, FOLDERS_OPEN_MAX = 16, LOOK_NS = 500000 };
 
 static void exec_worker(const struct worker_how *how, int to)
 {
@@ -93,6 +93,16 @@ bool worker_watch(struct watched *w, int64_t until_ns, message_fn fn, void *arg)
 			return true;
 		fn(arg, &m);
 	}
+}
+
+void worker_watch_while(struct watched *w, const uint64_t *counter, uint64_t value, message_fn fn,
+			void *arg)
+{
+	const int64_t until_ns = test_now_ns() + OPEN_MAX_S * INT64_C(1000000000);
+	bool ended = false;
+
+	while (!ended && *counter == value && test_now_ns() < until_ns)
+		ended = worker_watch(w, test_now_ns() + LOOK_NS, fn, arg);
 }
 
 int worker_kill(struct watched *w, message_fn fn, void *arg)

@@ -7,6 +7,8 @@
 
 #include <sys/types.h>
 
+enum { OPEN_MAX_S = 20 }; /* that opening a database may take */
+
 struct watched {
 	pid_t pid;
 	int pipe; /* what it tells */
@@ -29,6 +31,10 @@ void worker_start(const struct worker_how *how, struct watched *out);
 
 /* Reads what it tells until the time (test_now_ns) or its end; true: it has ended. */
 bool worker_watch(struct watched *w, int64_t until_ns, message_fn fn, void *arg);
+
+/* The same while *counter, which `fn` raises, is `value`, but at most OPEN_MAX_S. */
+void worker_watch_while(struct watched *w, const uint64_t *counter, uint64_t value, message_fn fn,
+			void *arg);
 
 /* Kills it, reads what it had told, and waits for it. Returns its wait status. */
 int worker_kill(struct watched *w, message_fn fn, void *arg);

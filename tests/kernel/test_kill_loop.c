@@ -16,11 +16,9 @@ enum {
 	DELAY_MIN_US = 500,
 	DELAY_MAX_US = 300000,
 	URL_BYTES = 512,
-	LOOK_NS = 500000, /* between two looks whether a worker has opened */
 };
 
 #define HEAVY_NS INT64_C(300000000)
-#define OPEN_MAX_NS INT64_C(10000000000) /* that opening may take */
 
 /* 0.5 to 300 ms; as often within any doubling. */
 static unsigned random_delay_us(struct test_rng *rng)
@@ -51,7 +49,6 @@ static void kill_once(struct oracle *o, struct test_rng *rng, const char *url, b
 	const bool when_open = test_rng_once_in(rng, 3); /* else recovery is killed about as often as work */
 	const uint64_t opened = o->opened;
 	struct worker_how how = { .url = url, .session = oracle_session(o), .mixed = mixed };
-	const int64_t start_ns = test_now_ns();
 	struct watched worker;
 	int status;
 
@@ -59,9 +56,8 @@ static void kill_once(struct oracle *o, struct test_rng *rng, const char *url, b
 	if (test_rng_once_in(rng, 8)) /* it is closing, or has closed, when it is killed */
 		how.close_after_ms = 1 + delay_us / 1000;
 	worker_start(&how, &worker);
-	while (when_open && o->opened == opened && test_now_ns() < start_ns + OPEN_MAX_NS &&
-	       !worker_watch(&worker, test_now_ns() + LOOK_NS, oracle_hear, o))
-		;
+	if (when_open)
+		worker_watch_while(&worker, &o->opened, opened, oracle_hear, o);
 	(void)worker_watch(&worker, test_now_ns() + (int64_t)delay_us * 1000, oracle_hear, o);
 	status = worker_kill(&worker, oracle_hear, o);
 	if (!(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) &&

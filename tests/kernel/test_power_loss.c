@@ -175,9 +175,12 @@ static void cut_once(struct oracle *o, struct test_rng *rng, struct disk *d, con
 					.session = oracle_session(o),
 					.threads = 1 + (uint32_t)test_rng_below(rng, 4),
 					.mixed = test_rng_once_in(rng, 2) };
+	const uint64_t opened = o->opened;
 	struct watched worker;
 
 	worker_start(&how, &worker);
+	if (test_rng_once_in(rng, 2)) /* else it is often still opening */
+		worker_watch_while(&worker, &o->opened, opened, oracle_hear, o);
 	(void)worker_watch(&worker, test_now_ns() + delay_us * 1000, oracle_hear, o);
 	disk_cut(d);
 	/* For a moment it goes on without a disk: what it acknowledges now was a lie. */
