@@ -17,8 +17,8 @@ static sop_status add_registry_file(void *arg, const char *path, sop_error *err)
 }
 
 /* Of outcome files the entries that count: the next checkpoint writes behind them. */
-static sop_status add_registry_and_outcomes(struct sopi_copy *copy, const struct sopi_manifest *manifest,
-					    sop_error *err)
+static sop_status add_registry_and_outcomes(struct sopi_copy *copy,
+					    const struct sopi_manifest *manifest, sop_error *err)
 {
 	SOP_TRY(sopi_registry_each_file(&manifest->registry, add_registry_file, copy, err));
 	for (size_t i = 0; i < manifest->outcome_count; i++) {
@@ -26,8 +26,9 @@ static sop_status add_registry_and_outcomes(struct sopi_copy *copy, const struct
 		char path[SOPI_OUTCOME_PATH_BYTES];
 
 		sopi_outcome_path(file->number, path);
-		SOP_TRY(sopi_copy_add(
-			copy, path, SOPI_OUTCOME_HEAD_BYTES + file->entries * SOPI_OUTCOME_ENTRY_BYTES, err));
+		SOP_TRY(sopi_copy_add(copy, path,
+				      SOPI_OUTCOME_HEAD_BYTES + file->entries * SOPI_OUTCOME_ENTRY_BYTES,
+				      err));
 	}
 	return SOP_OK;
 }
@@ -65,7 +66,8 @@ static void let_go(struct sopi_inredfs *fs)
 }
 
 /* A log in which nothing has happened since the checkpoint. */
-static sop_status make_log(const struct sopi_copy *copy, const struct sopi_manifest *manifest, sop_error *err)
+static sop_status make_log(const struct sopi_copy *copy, const struct sopi_manifest *manifest,
+			   sop_error *err)
 {
 	struct sopi_log *log = NULL;
 	sopi_mutex mutex;
@@ -145,8 +147,8 @@ static sop_status no_copy(const char *path, sop_error *err)
 }
 
 /* Opens the copy, which nobody may have open. On media that cannot be written to, nobody can. */
-static sop_status open_source(struct source *source, const char *path, const struct sopi_platform *platform,
-			      sop_error *err)
+static sop_status open_source(struct source *source, const char *path,
+			      const struct sopi_platform *platform, sop_error *err)
 {
 	char name[SOPI_PROCESS_NAME_BYTES];
 	struct sopi_entry entry;
@@ -225,9 +227,7 @@ static sop_status restore(struct source *source, sop_error *err)
 sop_status sopi_backend_restore(const char *from, const char *to, const struct sopi_platform *platform,
 				sopi_progress_fn progress, void *arg, sop_error *err)
 {
-	struct sopi_copy copy = {
-		.platform = platform, .path = to, .progress = progress, .arg = arg
-	};
+	struct sopi_copy copy = { .platform = platform, .path = to, .progress = progress, .arg = arg };
 	struct source source = { .copy = &copy };
 	sop_status status = open_source(&source, from, platform, err);
 

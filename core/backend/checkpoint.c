@@ -326,7 +326,8 @@ static sop_status note_gone(struct checkpoint *c, sop_error *err)
 	sop_status status = SOP_OK;
 
 	sopi_mutex_lock(&fs->values_mutex);
-	for (const struct sopi_store *store = fs->gone; store != NULL && status == SOP_OK; store = store->next) {
+	for (const struct sopi_store *store = fs->gone; store != NULL && status == SOP_OK;
+	     store = store->next) {
 		void *array = c->next.dropped;
 		bool listed = atomic_load_explicit(&store->dropped_at, memory_order_relaxed) > c->at;
 

@@ -22,7 +22,8 @@ static const char *const folders[] = { "tmp", "log", "reg", "blobs", "outcome" }
 static sop_status refuse(const struct sopi_copy *copy, sop_error *err)
 {
 	return sopi_fail(err, SOP_EXISTS,
-			 "'%.160s' is not an empty folder; choose one that is missing or empty", copy->path);
+			 "'%.160s' is not an empty folder; choose one that is missing or empty",
+			 copy->path);
 }
 
 static sop_status must_be_empty(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
@@ -100,8 +101,9 @@ sop_status sopi_copy_add(struct sopi_copy *copy, const char *path, uint64_t byte
 		copy->capacity = capacity;
 	}
 	status = sopi_folder_look(copy->from, path, &there, err);
-	if (status == SOP_NOT_FOUND || (status == SOP_OK && (there.kind != SOPI_ENTRY_FILE ||
-							      (bytes != UINT64_MAX && there.size < bytes))))
+	if (status == SOP_NOT_FOUND ||
+	    (status == SOP_OK &&
+	     (there.kind != SOPI_ENTRY_FILE || (bytes != UINT64_MAX && there.size < bytes))))
 		return missing(path, err);
 	SOP_TRY(status);
 	file = &copy->files[copy->count++];
@@ -123,7 +125,8 @@ static sop_status copy_bytes(struct sopi_copy *copy, const struct sopi_copy_file
 			     struct sopi_file *from, struct sopi_file *to, sop_error *err)
 {
 	for (uint64_t at = 0; at < file->bytes;) {
-		const size_t part = file->bytes - at < CHUNK_BYTES ? (size_t)(file->bytes - at) : CHUNK_BYTES;
+		const size_t part = file->bytes - at < CHUNK_BYTES ? (size_t)(file->bytes - at)
+								   : CHUNK_BYTES;
 		size_t got = 0;
 
 		SOP_TRY(sopi_file_read(from, at, copy->room, part, &got, err));
@@ -161,7 +164,8 @@ static sop_status copy_file(struct sopi_copy *copy, const struct sopi_copy_file 
 		return missing(file->path, err);
 	SOP_TRY(status);
 	SOP_TRY_OUT(sopi_folder_open_file(copy->to, file->path,
-					  SOPI_FILE_WRITE | SOPI_FILE_CREATE | SOPI_FILE_EXCLUSIVE, &to, err));
+					  SOPI_FILE_WRITE | SOPI_FILE_CREATE | SOPI_FILE_EXCLUSIVE,
+					  &to, err));
 	SOP_TRY_OUT(copy_bytes(copy, file, from, to, err));
 out:
 	sopi_file_close(to);
@@ -170,7 +174,8 @@ out:
 }
 
 /* Makes the names in each blobs/xx durable. */
-static sop_status sync_folder_of_packs(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
+static sop_status sync_folder_of_packs(void *arg, const char *name, enum sopi_entry_kind kind,
+				       sop_error *err)
 {
 	struct sopi_copy *copy = arg;
 	char folder[16];

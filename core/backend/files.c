@@ -9,8 +9,9 @@ enum { PACK_FOLDERS = 256, NAME_PATH_BYTES = 512 }; /* a name has up to 255 byte
 
 void sopi_pack_file_path(const struct sopi_pack_entry *pack, char path[SOPI_PATH_BYTES_MAX + 1])
 {
-	snprintf(path, SOPI_PATH_BYTES_MAX + 1, "blobs/%02x/%016llx.%s", (unsigned)(pack->id % PACK_FOLDERS),
-		 (unsigned long long)pack->id, pack->kind == SOPI_PACK_VALUE ? "val" : "pack");
+	snprintf(path, SOPI_PATH_BYTES_MAX + 1, "blobs/%02x/%016llx.%s",
+		 (unsigned)(pack->id % PACK_FOLDERS), (unsigned long long)pack->id,
+		 pack->kind == SOPI_PACK_VALUE ? "val" : "pack");
 }
 
 sop_status sopi_manifest_copy(const struct sopi_manifest *from, struct sopi_manifest *to, sop_error *err)
@@ -42,7 +43,8 @@ static sop_status tell(const struct judging *judging, enum sopi_name judgement, 
 
 	if (judgement == SOPI_NAME_KNOWN)
 		return SOP_OK;
-	snprintf(path, sizeof path, "%s%s%s", judging->folder, judging->folder[0] != '\0' ? "/" : "", name);
+	snprintf(path, sizeof path, "%s%s%s", judging->folder,
+		 judging->folder[0] != '\0' ? "/" : "", name);
 	return judging->fn(judging->arg, judgement, path, err);
 }
 
@@ -149,7 +151,8 @@ static sop_status judge_pack(void *arg, const char *name, enum sopi_entry_kind k
 	return tell(judging, judgement, name, err);
 }
 
-static sop_status judge_folder(struct judging *judging, const char *folder, sopi_list_fn fn, sop_error *err)
+static sop_status judge_folder(struct judging *judging, const char *folder, sopi_list_fn fn,
+			       sop_error *err)
 {
 	judging->folder = folder;
 	return sopi_folder_list(judging->fs->folder, folder, fn, judging, err);

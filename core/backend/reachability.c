@@ -111,8 +111,7 @@ static sop_status collect(void *arg, const struct sopi_registry_entry *entry, so
 	else
 		sopi_checking_tell(reach->checking, "MANIFEST", -1, "missing",
 				   "%s %llu lies in the pack %016llx, which MANIFEST does not name",
-				   noun_of(entry->key),
-				   (unsigned long long)sopi_registry_id(entry->key),
+				   noun_of(entry->key), (unsigned long long)sopi_registry_id(entry->key),
 				   (unsigned long long)entry->words[0]);
 	return SOP_OK;
 }
@@ -126,11 +125,10 @@ static void check_packs(const struct reach *reach)
 		if (manifest->packs[i].live_bytes == reach->live[i])
 			continue;
 		sopi_pack_file_path(&manifest->packs[i], path);
-		sopi_checking_tell(
-			reach->checking, path, -1, "count",
-			"MANIFEST says that %llu bytes live in the pack; by the registry it is %llu",
-			(unsigned long long)manifest->packs[i].live_bytes,
-			(unsigned long long)reach->live[i]);
+		sopi_checking_tell(reach->checking, path, -1, "count",
+				   "MANIFEST says that %llu bytes live in the pack; by the registry it is %llu",
+				   (unsigned long long)manifest->packs[i].live_bytes,
+				   (unsigned long long)reach->live[i]);
 	}
 }
 
@@ -221,8 +219,8 @@ static sop_status walk(struct reach *reach, uint64_t store, uint64_t root, sop_e
 
 static bool is_known_store(const struct sopi_checking *checking, uint64_t id)
 {
-	return checking->store_count != 0 &&
-	       bsearch(&id, checking->stores, checking->store_count, sizeof id, compare_numbers) != NULL;
+	return checking->store_count != 0 && bsearch(&id, checking->stores, checking->store_count,
+						     sizeof id, compare_numbers) != NULL;
 }
 
 static bool is_dropped(const struct sopi_manifest *manifest, uint64_t id)

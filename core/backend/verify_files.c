@@ -150,7 +150,8 @@ static sop_status list_stores(struct verify *verify, sop_error *err)
 	if (status == SOP_OK) {
 		verify->checking.stores = memcpy(memory, ids.bytes.data, ids.bytes.size);
 		verify->checking.store_count = ids.bytes.size / sizeof(uint64_t);
-		qsort(verify->checking.stores, verify->checking.store_count, sizeof(uint64_t), compare_ids);
+		qsort(verify->checking.stores, verify->checking.store_count, sizeof(uint64_t),
+		      compare_ids);
 	}
 	sop_buf_free(&ids.bytes);
 	return status;
@@ -235,7 +236,8 @@ static sop_status check_packs(struct verify *verify, sop_error *err)
 		}
 		if (status != SOP_NOT_FOUND)
 			return status;
-		sopi_checking_tell(checking, path, -1, "missing", "MANIFEST names the pack, and there is none");
+		sopi_checking_tell(checking, path, -1, "missing",
+				   "MANIFEST names the pack, and there is none");
 	}
 	return SOP_OK;
 }
@@ -247,9 +249,9 @@ static sop_status check_registry(struct verify *verify, sop_error *err)
 	struct sopi_inredfs *fs = checking->fs;
 	struct sopi_registry *registry = NULL;
 	sop_error why = SOP_ERROR_INIT;
-	sop_status status = sopi_registry_open(fs->engine->platform, fs->folder, checking->manifest.buckets,
-					       REGISTRY_CACHE_BYTES, &checking->manifest.registry,
-					       &registry, &why);
+	sop_status status = sopi_registry_open(fs->engine->platform, fs->folder,
+					       checking->manifest.buckets, REGISTRY_CACHE_BYTES,
+					       &checking->manifest.registry, &registry, &why);
 
 	if (status != SOP_OK) {
 		if (!is_damage(status))
@@ -268,7 +270,8 @@ static sop_status check_suspects(struct verify *verify, sop_error *err)
 {
 	struct sopi_checking *checking = &verify->checking;
 
-	for (const struct suspect *at = verify->suspects; at != NULL && !checking->stopped; at = at->next) {
+	for (const struct suspect *at = verify->suspects; at != NULL && !checking->stopped;
+	     at = at->next) {
 		bool leaked = false;
 
 		if (at->name == SOPI_NAME_UNKNOWN) {
@@ -295,8 +298,8 @@ static sop_status check_all(struct verify *verify, sop_error *err)
 	if (!checking->stopped)
 		SOP_TRY(sopi_wal_verify(checking->fs->wal, told, checking, err));
 	if (!checking->stopped)
-		SOP_TRY(sopi_outcome_files_verify(checking->fs, &checking->manifest, told_with_store,
-						  checking, err));
+		SOP_TRY(sopi_outcome_files_verify(checking->fs, &checking->manifest,
+						  told_with_store, checking, err));
 	return checking->stopped ? SOP_OK : check_suspects(verify, err);
 }
 

@@ -85,7 +85,8 @@ static sop_status note_file(void *arg, const char *name, enum sopi_entry_kind ki
 	char folder[SOPI_PATH_BYTES_MAX + 1];
 	struct named named;
 
-	if (kind != SOPI_ENTRY_FILE || !sopi_pack_name_read(name, sweep->folder, &named.id, &named.alone)) {
+	if (kind != SOPI_ENTRY_FILE ||
+	    !sopi_pack_name_read(name, sweep->folder, &named.id, &named.alone)) {
 		(void)snprintf(folder, sizeof folder, PACKS_FOLDER "/%02x", sweep->folder);
 		tell(sweep, folder, name);
 		return SOP_OK;

@@ -392,7 +392,8 @@ out:
 static bool is_retired(const struct sopi_registry *registry, bool run, uint64_t owner, uint64_t number)
 {
 	if (run) {
-		for (const struct sopi_run *at = registry->retired_runs; at != NULL; at = at->next_retired) {
+		for (const struct sopi_run *at = registry->retired_runs; at != NULL;
+		     at = at->next_retired) {
 			if (at->position == owner)
 				return true;
 		}

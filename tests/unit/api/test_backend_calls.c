@@ -136,7 +136,8 @@ static void fake_committed(struct sopi_backend *backend, size_t bytes, bool weak
 }
 
 /* Values stay in memory. */
-static sop_status fake_write_values(struct sopi_backend *backend, struct sopi_value *values, sop_error *err)
+static sop_status fake_write_values(struct sopi_backend *backend, struct sopi_value *values,
+				    sop_error *err)
 {
 	(void)backend, (void)values, (void)err;
 	return SOP_OK;

@@ -110,7 +110,8 @@ static void ignore(sop_status status)
 	assert_true(status == SOP_OK || status == SOP_NOT_FOUND || status == SOP_EXISTS);
 }
 
-static void change(struct database_box *box, struct test_rng *rng, sop_txn *txn, sop_store *store, bool twice)
+static void change(struct database_box *box, struct test_rng *rng, sop_txn *txn, sop_store *store,
+		   bool twice)
 {
 	char room[64];
 	const sop_bytes key = random_key(rng, room);
@@ -205,7 +206,8 @@ void database_box_work(struct database_box *box, struct test_rng *rng, uint64_t 
 
 			change(box, rng, txn, second ? twice : plain, second);
 		}
-		TEST_OK(test_rng_once_in(rng, 10) ? sop_rollback(txn, &box->err) : sop_commit(txn, &box->err),
+		TEST_OK(test_rng_once_in(rng, 10) ? sop_rollback(txn, &box->err)
+						  : sop_commit(txn, &box->err),
 			box->err);
 		maintain(box, rng);
 	}
@@ -385,7 +387,8 @@ size_t database_box_files(struct database_box *box, const char *path)
 	return walk(box, path, "", "", NULL, 0);
 }
 
-bool database_box_find(struct database_box *box, const char *below, const char *end, char *path, size_t room)
+bool database_box_find(struct database_box *box, const char *below, const char *end, char *path,
+		       size_t room)
 {
 	path[0] = '\0';
 	(void)walk(box, "/db", below, end, path, room);
@@ -412,7 +415,8 @@ static struct sopi_file *file_at(struct database_box *box, const char *path, uns
 	struct sopi_file *file = NULL;
 
 	assert_non_null(folder);
-	TEST_OK(sopi_folder_open_file(folder, path, SOPI_FILE_READ | SOPI_FILE_WRITE | flags, &file, &err), err);
+	TEST_OK(sopi_folder_open_file(folder, path, SOPI_FILE_READ | SOPI_FILE_WRITE | flags, &file, &err),
+		err);
 	sopi_folder_close(folder);
 	return file;
 }

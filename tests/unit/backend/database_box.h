@@ -45,7 +45,8 @@ size_t database_box_files(struct database_box *box, const char *path);
 bool database_box_has(struct database_box *box, const char *folder, const char *path);
 
 /* A file of the database: the first in the folder `below` whose name ends like that. False: there is none. */
-bool database_box_find(struct database_box *box, const char *below, const char *end, char *path, size_t room);
+bool database_box_find(struct database_box *box, const char *below, const char *end, char *path,
+		       size_t room);
 
 /* Changes one byte of a file; `offset` below 0: from its end. */
 void database_box_flip(struct database_box *box, const char *path, int64_t offset);

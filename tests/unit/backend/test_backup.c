@@ -26,7 +26,8 @@ static bool keep_going(void *arg, uint64_t done, uint64_t total)
 
 static sop_status restore(struct database_box *box, const char *from, const char *to)
 {
-	return sopi_backend_restore(from, to, sopi_sim_platform(box->process), keep_going, NULL, &box->err);
+	return sopi_backend_restore(from, to, sopi_sim_platform(box->process), keep_going, NULL,
+				    &box->err);
 }
 
 /* Does the database at `path` hold what `expected` says, and is it whole? */
@@ -148,7 +149,8 @@ static sop_bytes value_of(uint64_t number, uint8_t *room)
 	return test_bytes(room, size);
 }
 
-static void write_once(struct writers *all, size_t index, sop_txn *txn, sop_store *store, struct test_rng *rng)
+static void write_once(struct writers *all, size_t index, sop_txn *txn, sop_store *store,
+		       struct test_rng *rng)
 {
 	sop_error err = SOP_ERROR_INIT;
 	struct done *done = &all->done[index][all->count[index]];
@@ -184,7 +186,8 @@ static void write_or_copy(size_t index, void *arg)
 			snprintf(path, sizeof path, "/copy%u", copy);
 			while (all->begun - begun < 20)
 				test_sleep_us(100);
-			TEST_OK(sop_backup(all->box->db, path, NULL, NULL, &all->positions[copy], &err), err);
+			TEST_OK(sop_backup(all->box->db, path, NULL, NULL, &all->positions[copy], &err),
+				err);
 		}
 		all->stop = true;
 		return;
@@ -231,12 +234,13 @@ static void compare(struct writers *all, sop_db *db, uint64_t position)
 			}
 			expected_items += newest != UINT64_MAX ? 1 : 0;
 			status = sop_get(txn, store, key_of(writer, key, text), &value, &err);
-			if (newest == UINT64_MAX ? status != SOP_NOT_FOUND
-						 : status != SOP_OK || value.size != value_of(newest, room).size ||
-							   memcmp(value.data, value_of(newest, room).data,
-								  value.size) != 0)
-				test_note_failure("%s: %s instead of commit %lld of the writer", text,
-						  sop_status_name(status), (long long)newest);
+			if (newest == UINT64_MAX
+				    ? status != SOP_NOT_FOUND
+				    : status != SOP_OK || value.size != value_of(newest, room).size ||
+					      memcmp(value.data, value_of(newest, room).data,
+						     value.size) != 0)
+				test_note_failure("%s: %s instead of commit %lld of the writer",
+						  text, sop_status_name(status), (long long)newest);
 		}
 	}
 	TEST_OK(sop_count(txn, store, NULL, &items, &err), err);

@@ -24,7 +24,8 @@ static void a_healthy_database_is_clean(void **state)
 		if (round % 3 == 2) {
 			database_box_close(&box);
 			database_box_open(&box);
-			snprintf(when, sizeof when, "reopened after round %llu", (unsigned long long)round);
+			snprintf(when, sizeof when, "reopened after round %llu",
+				 (unsigned long long)round);
 			(void)database_verify(box.db, when);
 		}
 	}
@@ -46,7 +47,8 @@ static void fill(struct database_box *box, const char *name, uint64_t from, uint
 	status = sop_store_create(txn, store, &box->err);
 	assert_true(status == SOP_OK || status == SOP_EXISTS);
 	for (uint64_t i = from; i < to; i++)
-		TEST_OK(sop_put(txn, store, test_key_u64(room, i), test_bytes(value, value_bytes), &box->err),
+		TEST_OK(sop_put(txn, store, test_key_u64(room, i), test_bytes(value, value_bytes),
+				&box->err),
 			box->err);
 	TEST_OK(sop_commit(txn, &box->err), box->err);
 	sop_txn_free(txn);
@@ -140,11 +142,11 @@ static void flipped_bytes_are_found(void **state)
 		const char *end;
 		int64_t offset;
 	} rows[] = {
-		{ "", "MANIFEST", 40 },	      { "", "MANIFEST", -1 },	     { "reg", ".run", 5 },
-		{ "reg", ".run", -3000 },     { "reg", ".seg", 5 },	     { "reg", ".seg", -1 },
-		{ "blobs", ".pack", 9 },      { "blobs", ".pack", 100 },     { "blobs", ".pack", -5 },
-		{ "blobs", ".val", 9 },	      { "blobs", ".val", 40 },	     { "blobs", ".val", 1 << 20 },
-		{ "outcome", "1", 8 },	      { "outcome", "1", 70 },	     { "log", ".log", 17 },
+		{ "", "MANIFEST", 40 },	  { "", "MANIFEST", -1 },    { "reg", ".run", 5 },
+		{ "reg", ".run", -3000 }, { "reg", ".seg", 5 },	     { "reg", ".seg", -1 },
+		{ "blobs", ".pack", 9 },  { "blobs", ".pack", 100 }, { "blobs", ".pack", -5 },
+		{ "blobs", ".val", 9 },	  { "blobs", ".val", 40 },   { "blobs", ".val", 1 << 20 },
+		{ "outcome", "1", 8 },	  { "outcome", "1", 70 },    { "log", ".log", 17 },
 	};
 	struct database_box box;
 
@@ -175,7 +177,9 @@ static void flipped_bytes_are_found(void **state)
 
 static void missing_files_are_found(void **state)
 {
-	static const char *const rows[][2] = { { "blobs", ".pack" }, { "blobs", ".val" }, { "outcome", "1" } };
+	static const char *const rows[][2] = { { "blobs", ".pack" },
+					       { "blobs", ".val" },
+					       { "outcome", "1" } };
 	struct database_box box;
 
 	(void)state;
