@@ -92,10 +92,27 @@ foreach(folder IN LISTS sop_inside_folders)
 endforeach()
 sop_test_folder(api sopdb)
 
-# Examples are tests too: they check themselves and exit with 0.
+# Processes that are killed, disks that go: see tests/kernel/protocol.h. tests/kernel/test_x.c is the test kernel.x.
+file(GLOB sop_kernel_tests CONFIGURE_DEPENDS RELATIVE "${sop_test_dir}/kernel" "${sop_test_dir}/kernel/test_*.c")
+file(GLOB sop_kernel_helpers CONFIGURE_DEPENDS "${sop_test_dir}/kernel/*.c")
+list(FILTER sop_kernel_helpers EXCLUDE REGEX "/test_[^/]*$")
+sop_test_helpers(kernel.helpers sopdb ${sop_kernel_helpers})
+foreach(source IN LISTS sop_kernel_tests)
+	string(REGEX REPLACE "^test_(.*)\\.c$" "kernel.\\1" target "${source}")
+	add_executable(${target} "${sop_test_dir}/kernel/${source}")
+	set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${sop_test_programs}")
+	target_compile_options(${target} PRIVATE ${SOP_TEST_WARNINGS})
+	target_link_libraries(${target} PRIVATE sop_test_settings kernel.helpers sop_test_support sopdb)
+	sop_register_test(${target} kernel)
+	set_tests_properties(${target} PROPERTIES SKIP_RETURN_CODE 77)
+endforeach()
+
+# Examples are tests too: they check themselves and exit with 0. Each runs in an empty folder of its own.
 foreach(source IN LISTS sop_examples)
 	cmake_path(GET source STEM name)
-	add_test(NAME example.${name} COMMAND example_${name} WORKING_DIRECTORY "${sop_test_programs}")
+	set(folder "${sop_test_programs}/example.${name}")
+	add_test(NAME example.${name}
+		COMMAND sh -c "rm -rf \"$1\" && mkdir \"$1\" && cd \"$1\" && exec \"$2\"" sh "${folder}" $<TARGET_FILE:example_${name}>)
 	set_tests_properties(example.${name} PROPERTIES
 		TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS example ENVIRONMENT "${sop_test_environment}")
 endforeach()

@@ -20,8 +20,11 @@ static sop_status open_engine(sop_db *db, const struct sopi_url *url, const sop_
 	sop_status status;
 
 	SOP_TRY(sopi_engine_open(&db->engine, &options->engine, platform, err));
-	if (url->kind == SOPI_URL_MEMORY)
+	if (url->kind == SOPI_URL_MEMORY) {
+		if (db->engine.options.snapshot_bytes_max == 0)
+			db->engine.options.snapshot_bytes_max = (uint64_t)1 << 30;
 		return SOP_OK;
+	}
 	status = open_folder(&db->engine, url->path, err);
 	if (status != SOP_OK) {
 		(void)sopi_engine_close(&db->engine, NULL); /* the first failure is the one to tell */

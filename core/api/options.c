@@ -61,7 +61,6 @@ void sopi_options_init(sop_options *options)
 	options->engine.node_bytes = SOPI_NODE_BYTES_DEFAULT;
 	options->engine.inline_value_bytes = 1024;
 	options->engine.transaction_bytes_max = (uint64_t)1 << 30;
-	options->engine.snapshot_bytes_max = (uint64_t)1 << 30;
 	options->engine.flush_interval_ms = FLUSH_INTERVAL_MS_DEFAULT;
 	options->engine.durability = SOPI_FLUSHED;
 	options->engine.registry_buckets = REGISTRY_BUCKETS_DEFAULT;
@@ -97,6 +96,7 @@ void sopi_options_overlay(sop_options *options, const sop_options *given)
 			memcpy((char *)options + table[i].offset,
 			       (const char *)given + table[i].offset, sizes[table[i].kind]);
 	}
+	options->engine.no_background = options->engine.no_background || given->engine.no_background;
 }
 
 static sop_status find(const char *name, size_t size, const char *function, size_t *number, sop_error *err)

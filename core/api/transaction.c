@@ -309,7 +309,10 @@ sop_status sop_txn_outcome(sop_db *db, const uint8_t id[16], sop_outcome *outcom
 	}
 	sopi_mutex_unlock(&engine->ids_mutex);
 	at = sopi_outcomes_find(&engine->outcomes, id, &forgotten);
-	if (at != 0)
+	if (at > atomic_load(&engine->answered)) { /* nobody was told so yet */
+		*outcome = atomic_load(&engine->failed) ? SOP_OUTCOME_UNKNOWN : SOP_OUTCOME_PENDING;
+		at = 0;
+	} else if (at != 0)
 		*outcome = SOP_OUTCOME_COMMITTED;
 	else if (other != NULL || sopi_transaction_is_open(engine, id))
 		*outcome = SOP_OUTCOME_PENDING;

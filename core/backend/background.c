@@ -15,7 +15,7 @@ static const struct sopi_clock *clock_of(const struct sopi_inredfs *fs)
 
 static sop_status failed(sop_error *err)
 {
-	return sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
+	return sopi_engine_has_failed(err);
 }
 
 void sopi_background_ended(struct sopi_inredfs *fs, sop_status status)
@@ -128,17 +128,22 @@ void sopi_background_halt(struct sopi_backend *backend)
 /* ---- commits ------------------------------------------------------------------------------------- */
 
 /* Asks for a checkpoint. True: the thread does it. */
+static bool want_locked(struct sopi_inredfs *fs)
+{
+	start_locked(fs);
+	if (!fs->wanted && fs->running) {
+		fs->wanted = true;
+		sopi_cond_signal(&fs->wake);
+	}
+	return fs->running;
+}
+
 static bool want(struct sopi_inredfs *fs)
 {
 	bool running;
 
 	sopi_mutex_lock(&fs->mutex);
-	start_locked(fs);
-	running = fs->running;
-	if (!fs->wanted && running) {
-		fs->wanted = true;
-		sopi_cond_signal(&fs->wake);
-	}
+	running = want_locked(fs);
 	sopi_mutex_unlock(&fs->mutex);
 	return running;
 }
@@ -168,15 +173,20 @@ void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool 
 		(void)sopi_checkpoint_run(fs, &how, NULL);
 }
 
-/* Waits until a checkpoint has ended that began after now, or the deadline. */
+/* Asks for a checkpoint and waits until one has ended, or for the deadline. Without the thread it makes one. */
 static sop_status wait_for_room(struct sopi_inredfs *fs, int64_t deadline_ns, sop_error *err)
 {
+	static const struct sopi_checkpoint_how how = { .fold = false };
 	const int64_t for_ever = INT64_MAX;
 	sop_status status = SOP_OK;
 	uint64_t rounds;
 
 	sopi_mutex_lock(&fs->mutex);
-	rounds = fs->rounds;
+	rounds = fs->rounds; /* together with the request: the end of a checkpoint takes it back */
+	if (!want_locked(fs)) {
+		sopi_mutex_unlock(&fs->mutex);
+		return sopi_checkpoint_run(fs, &how, err);
+	}
 	while (!fs->stop && fs->rounds == rounds && status == SOP_OK) {
 		if (!sopi_clock_wait_until(clock_of(fs), &fs->done, &fs->mutex,
 					   deadline_ns != 0 ? deadline_ns : for_ever))
@@ -212,8 +222,7 @@ sop_status sopi_background_pace(struct sopi_backend *backend, int64_t deadline_n
 		status = SOP_OK;
 	}
 	while (SOPI_UNLIKELY(sopi_inredfs_is_full(fs)) && status == SOP_OK && !fs->stop) {
-		status = want(fs) ? wait_for_room(fs, deadline_ns, err)
-				  : sopi_checkpoint_run(fs, &how, err);
+		status = wait_for_room(fs, deadline_ns, err);
 		if (status == SOP_NO_SPACE)
 			return urgent ? SOP_OK : no_space(err);
 		if (status != SOP_OK && status != SOP_TIMEOUT)

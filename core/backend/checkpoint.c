@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/plant.h"
 #include "btree/resident.h"
 #include "platform/clock.h"
 
@@ -177,6 +178,12 @@ static int compare_nodes(const void *a, const void *b)
 
 /* ---- packs -------------------------------------------------------------------------------------- */
 
+/* The state that images show. */
+static uint64_t image_position(const struct checkpoint *c)
+{
+	return SOPI_PLANTED(SOPI_PLANT_CHECKPOINT_NEWEST) ? SOPI_POSITION_HEAD : c->at;
+}
+
 static uint64_t locate(void *arg, const struct sopi_value *value)
 {
 	sopi_values_named(arg, value);
@@ -209,7 +216,7 @@ static sop_status write_pack(struct checkpoint *c, size_t from, size_t *end, sop
 		struct sopi_place place;
 
 		page->size = 0;
-		SOP_TRY_OUT(sopi_page_encode(node->block, &id, c->at, &locator, page, err));
+		SOP_TRY_OUT(sopi_page_encode(node->block, &id, image_position(c), &locator, page, err));
 		SOP_TRY_OUT(sopi_pack_append(pack, node->vnode->vid,
 					     (sop_bytes){ page->data, page->size }, &place, err));
 		entry = sopi_entry_of_place(node->vnode->vid, &place, node->position);
@@ -553,7 +560,8 @@ static sop_status write_all(struct checkpoint *c, bool *indefinite, sop_error *e
 	struct sopi_inredfs *fs = c->fs;
 	sop_status status;
 
-	SOP_TRY(fs->wal->driver->wait_durable(fs->wal, c->at, err));
+	if (!SOPI_PLANTED(SOPI_PLANT_CHECKPOINT_NO_WAIT))
+		SOP_TRY(fs->wal->driver->wait_durable(fs->wal, c->at, err));
 	SOP_TRY(gather_nodes(c, err));
 	SOP_TRY(write_packs(c, err));
 	sopi_slot_refresh(&fs->engine->forest.reclaim, fs->slot);
@@ -562,9 +570,11 @@ static sop_status write_all(struct checkpoint *c, bool *indefinite, sop_error *e
 	fs->registry_number = c->at > fs->registry_number ? c->at : fs->registry_number + 1;
 	SOP_TRY(sopi_registry_write(fs->registry, fs->registry_number, c->entries, c->entry_count,
 				    c->how->fold, &c->next.registry, err));
+	if (SOPI_PLANTED(SOPI_PLANT_CHECKPOINT_TRIM_EARLY))
+		sopi_wal_trim(fs->wal, c->at, c->next.first_segment);
 	status = sopi_manifest_write(fs->folder, &c->next, indefinite, err);
 	if (status != SOP_OK)
-		sopi_registry_give_up(fs->registry);
+		sopi_registry_give_up(fs->registry, *indefinite);
 	return status;
 }
 
@@ -673,7 +683,7 @@ static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpo
 	sop_status status;
 
 	if (atomic_load(&fs->engine->failed))
-		return sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
+		return sopi_engine_has_failed(err);
 	SOP_TRY(free_gone_stores(fs, err));
 	if (!begin(&c))
 		return SOP_OK;

@@ -304,9 +304,9 @@ static sop_status note(void *arg, const char *name, enum sopi_entry_kind kind, s
 	sop_buf *list = kind == SOPI_ENTRY_FOLDER ? &removing->folders : &removing->files;
 	char path[SOPI_PATH_BYTES_MAX + 1];
 
-	if (strlen(removing->path) + strlen(name) + 2 > sizeof path)
+	if (snprintf(path, sizeof path, "%s%s%s", removing->path,
+		     removing->path[0] != '\0' ? "/" : "", name) >= (int)sizeof path)
 		return SOP_OK; /* it is none of ours */
-	snprintf(path, sizeof path, "%s%s%s", removing->path, removing->path[0] != '\0' ? "/" : "", name);
 	return sopi_buf_append(list, path, strlen(path) + 1, err);
 }
 

@@ -39,7 +39,8 @@ struct sopi_fresh {
 	struct sopi_place place;
 	bool named; /* by a page that the running checkpoint wrote */
 	bool registering; /* a checkpoint is just writing it */
-	bool dead; /* nobody names it any more */
+	bool passed; /* a checkpoint is just being written that needs it no more */
+	bool dead; /* nobody names it any more but the log */
 };
 
 struct sopi_inredfs {

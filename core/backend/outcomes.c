@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/plant.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -119,7 +120,8 @@ static sop_status extend_file(struct sopi_inredfs *fs, struct sopi_outcome_file 
 		SOP_TRY_OUT(sopi_file_write(file, 0, head, sizeof head, err));
 	}
 	SOP_TRY_OUT(write_entries(file, entry->number, entry->entries, outcomes, count, err));
-	SOP_TRY_OUT(sopi_file_sync(file, err));
+	if (!SOPI_PLANTED(SOPI_PLANT_OUTCOME_NO_SYNC))
+		SOP_TRY_OUT(sopi_file_sync(file, err));
 	if (made)
 		SOP_TRY_OUT(sopi_folder_sync(fs->folder, "outcome", err));
 	entry->entries += count;

@@ -113,10 +113,12 @@ void sopi_values_gone(struct sopi_backend *backend, const struct sopi_value *val
 	fresh = value->fresh;
 	if (fresh == NULL) {
 		bury_locked(fs, value->id);
-	} else if (fresh->registering) {
+	} else if (fresh->position != SOPI_POSITION_NONE) {
+		/* The log names it, and replay from the newest checkpoint would look for it: it stays until one at or
+		 * above its position is durable, even if one below it is being written just now. */
 		fresh->dead = true;
 		fresh->value = NULL;
-	} else { /* no checkpoint has ever heard of it */
+	} else { /* it was never committed */
 		sopi_packs_live(fs->packs, &fresh->place, false);
 		fresh_free_locked(fs, fresh);
 	}
@@ -373,9 +375,14 @@ static sop_status collect_births_locked(struct sopi_inredfs *fs, struct sopi_val
 	for (struct sopi_fresh *fresh = fs->fresh; fresh != NULL; fresh = fresh->next) {
 		void *array = said->births;
 
-		if (!fresh->named)
+		if (fresh->position > said->at)
 			continue;
-		SOPI_CHECK(fresh->position <= said->at);
+		if (fresh->dead) { /* superseded at or below C too, since C has been pinned: no page names it */
+			fresh->passed = true;
+			continue;
+		}
+		if (!fresh->named) /* superseded, but read still: it goes as it came */
+			continue;
 		SOP_TRY(grow(&array, said->birth_count, &said->birth_capacity, sizeof *said->births, err));
 		said->births = array;
 		said->births[said->birth_count++] =
@@ -432,19 +439,21 @@ void sopi_values_collected(struct sopi_inredfs *fs, bool durable)
 	for (struct sopi_fresh *fresh = fs->fresh; fresh != NULL; fresh = next) {
 		next = fresh->next;
 		fresh->named = false;
-		if (!fresh->registering)
+		if (durable && fresh->passed) {
+			sopi_packs_live(fs->packs, &fresh->place, false);
+			fresh_free_locked(fs, fresh);
 			continue;
-		fresh->registering = false;
-		if (durable) {
+		}
+		if (durable && fresh->registering) {
 			if (fresh->dead)
 				bury_locked(fs, fresh->id);
 			if (fresh->value != NULL)
 				((struct sopi_value *)(uintptr_t)fresh->value)->fresh = NULL;
 			fresh_free_locked(fs, fresh);
-		} else if (fresh->dead) {
-			sopi_packs_live(fs->packs, &fresh->place, false);
-			fresh_free_locked(fs, fresh);
+			continue;
 		}
+		fresh->passed = false;
+		fresh->registering = false;
 	}
 	sopi_mutex_unlock(&fs->values_mutex);
 }

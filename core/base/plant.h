@@ -11,6 +11,7 @@ enum sopi_plant {
 	SOPI_PLANT_GC_IGNORES_SNAPSHOTS, /* old versions are freed though a snapshot needs them */
 	SOPI_PLANT_NO_COUNT, /* counts are not validated */
 	SOPI_PLANT_NO_CATALOG, /* the existence of stores is not validated */
+	SOPI_PLANT_EVICT_IGNORES_SNAPSHOTS, /* a leaf is evicted while a snapshot needs what was before its newest change */
 	SOPI_PLANT_PACK_NO_SYNC, /* the file of a pack is not synced */
 	SOPI_PLANT_PACK_NO_FOLDER_SYNC, /* nor the folder with its name */
 	SOPI_PLANT_PACK_NO_PARENT_SYNC, /* nor the folder with the name of that */
@@ -27,7 +28,12 @@ enum sopi_plant {
 	SOPI_PLANT_LOG_NO_TAIL_REWRITE, /* recovery syncs the tail without writing it again */
 	SOPI_PLANT_LOG_NO_SUCCESSOR_REWRITE, /* it leaves the successor records in it out */
 	SOPI_PLANT_LOG_NO_LOOK_BEHIND, /* recovery cuts at any bad record */
-	SOPI_PLANT_LOG_NO_SEED /* records are not tied to their segment and to the record before them */
+	SOPI_PLANT_LOG_NO_SEED, /* records are not tied to their segment and to the record before them */
+	SOPI_PLANT_CHECKPOINT_NEWEST, /* images and counts of a checkpoint are not cut at its position */
+	SOPI_PLANT_CHECKPOINT_NO_WAIT, /* it does not wait until its position is durable */
+	SOPI_PLANT_CHECKPOINT_TRIM_EARLY, /* the log is recycled before the manifest is written */
+	SOPI_PLANT_NO_REPUBLISH, /* recovery does not write the manifest again */
+	SOPI_PLANT_OUTCOME_NO_SYNC /* files of outcomes are not synced */
 };
 
 #ifdef SOP_TEST_HOOKS

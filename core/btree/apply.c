@@ -500,6 +500,7 @@ sop_status sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_chang
 		struct sopi_path path;
 		bool bounded;
 
+		path.stays = false;
 		SOP_TRY(sopi_tree_path(tree, sopi_operation_key(changes[i].newest),
 				       changes[i].newest->key_size, at, &path, err));
 		bounded = sopi_path_upper(&path, &upper);

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/plant.h"
 #include "platform/file.h"
 
 enum { EVICT_AT_ONCE = 32, LOOKS_AT_ONCE = 512 };
@@ -117,8 +118,9 @@ static bool may_go(const struct sopi_vnode *vnode, const struct sopi_block *head
 
 	return head != NULL && head->version.kind == SOPI_LEAF &&
 	       (state & (SOPI_VNODE_DIRTY | SOPI_VNODE_LOADING)) == 0 &&
-	       atomic_load_explicit(&head->version.older, memory_order_relaxed) == NULL &&
-	       atomic_load_explicit(&vnode->newest, memory_order_relaxed) <= least;
+	       (SOPI_PLANTED(SOPI_PLANT_EVICT_IGNORES_SNAPSHOTS) ||
+		(atomic_load_explicit(&head->version.older, memory_order_relaxed) == NULL &&
+		 atomic_load_explicit(&vnode->newest, memory_order_relaxed) <= least));
 }
 
 /* Takes a few leaves out; they go to `list`. */
@@ -372,16 +374,17 @@ sop_status sopi_vnode_load(const struct sopi_tree *tree, struct sopi_vnode *vnod
 		return SOP_WOULD_BLOCK;
 	}
 	for (;;) { /* it may be evicted again before we look, but hardly ever */
-		const bool there = atomic_load_explicit(&vnode->head, memory_order_acquire) != NULL;
+		const struct sopi_block *head = atomic_load_explicit(&vnode->head, memory_order_acquire);
 
-		*out = sopi_vnode_view(vnode, at);
+		if (head == NULL) {
+			SOP_TRY(sopi_resident_bring(resident, tree, vnode, err));
+			continue;
+		}
+		*out = sopi_block_view(head, at);
 		if (*out != NULL)
 			return SOP_OK;
-		if (there && atomic_load_explicit(&vnode->head, memory_order_acquire) != NULL)
-			return sopi_fail(err, SOP_CORRUPT,
-					 "node %llu of store %llu is newer than its parent",
-					 (unsigned long long)vnode->vid, (unsigned long long)tree->id);
-		SOP_TRY(sopi_resident_bring(resident, tree, vnode, err));
+		return sopi_fail(err, SOP_CORRUPT, "node %llu of store %llu is newer than its parent",
+				 (unsigned long long)vnode->vid, (unsigned long long)tree->id);
 	}
 }
 

@@ -306,13 +306,16 @@ int64_t sopi_tree_count(const struct sopi_tree *tree, uint64_t at)
 /* ---- paths ------------------------------------------------------------------------------------- */
 
 /* The version of a node on the way down. */
-static sop_status view(const struct sopi_tree *tree, struct sopi_vnode *vnode, uint64_t at,
-		       size_t depth, const struct sopi_block **out, sop_error *err)
+static sop_status view(const struct sopi_tree *tree, const struct sopi_path *path,
+		       struct sopi_vnode *vnode, uint64_t at, size_t depth,
+		       const struct sopi_block **out, sop_error *err)
 {
 	*out = sopi_vnode_view(vnode, at);
 	if (SOPI_LIKELY(*out != NULL))
 		return SOP_OK;
-	return sopi_vnode_load(tree, vnode, at, depth, out, err);
+	return sopi_vnode_load(tree, vnode,
+			       at != SOPI_POSITION_HEAD && path->stays ? SOPI_POSITION_HEAD : at,
+			       depth, out, err);
 }
 
 sop_status sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size_t size,
@@ -323,7 +326,7 @@ sop_status sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size
 	for (size_t depth = 0; depth < SOPI_TREE_DEPTH_MAX; depth++) {
 		const struct sopi_block *block;
 
-		SOP_TRY(view(tree, vnode, at, depth, &block, err));
+		SOP_TRY(view(tree, path, vnode, at, depth, &block, err));
 		SOPI_CHECK(block->version.kind != SOPI_DEAD);
 		path->level[depth].vnode = vnode;
 		path->level[depth].block = block;
@@ -357,7 +360,7 @@ sop_status sopi_path_descend(const struct sopi_tree *tree, struct sopi_path *pat
 		vnode = sopi_inner_children(block)[path->level[depth].child];
 		path->level[depth + 1].vnode = vnode;
 		path->level[depth + 1].child = 0;
-		SOP_TRY(view(tree, vnode, SOPI_CHILD_POSITION(block, vnode, at), depth + 1,
+		SOP_TRY(view(tree, path, vnode, SOPI_CHILD_POSITION(block, vnode, at), depth + 1,
 			     &path->level[depth + 1].block, err));
 	}
 	SOPI_UNREACHABLE();

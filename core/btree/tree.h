@@ -153,6 +153,7 @@ struct sopi_path {
 		size_t child;
 	} level[SOPI_TREE_DEPTH_MAX];
 	size_t depth; /* number of inner levels; level[depth] is the leaf */
+	bool stays; /* set by the caller unless it reads HEAD: a node that is not in memory is WOULD_BLOCK, as there */
 };
 
 /* Finds the way to the leaf that answers for `key` at a position. As sopi_tree_leaf. */

@@ -10,6 +10,7 @@ void sopi_walk_init(struct sopi_walk *walk, const struct sopi_tree *tree, uint64
 {
 	walk->tree = tree;
 	walk->at = at;
+	walk->path.stays = false;
 	walk->leaf = NULL;
 	walk->vnode = NULL;
 	walk->count = 0;

@@ -38,14 +38,19 @@ enum sopi_vnode_state {
 _Static_assert(sizeof(struct sopi_vnode) == 64, "a vnode is one cache line");
 
 /* The version that a reader at position `at` sees; NULL if the node was not born then, or is not in memory. */
-static inline struct sopi_block *sopi_vnode_view(const struct sopi_vnode *vnode, uint64_t at)
+static inline struct sopi_block *sopi_block_view(const struct sopi_block *newest, uint64_t at)
 {
-	struct sopi_block *block = atomic_load_explicit(&vnode->head, memory_order_acquire);
+	const struct sopi_block *block = newest;
 
 	while (block != NULL && block->version.since > at)
-		block = (struct sopi_block *)atomic_load_explicit(&block->version.older,
-								  memory_order_acquire);
-	return block;
+		block = (const struct sopi_block *)atomic_load_explicit(&block->version.older,
+									memory_order_acquire);
+	return (struct sopi_block *)(uintptr_t)block;
+}
+
+static inline struct sopi_block *sopi_vnode_view(const struct sopi_vnode *vnode, uint64_t at)
+{
+	return sopi_block_view(atomic_load_explicit(&vnode->head, memory_order_acquire), at);
 }
 
 /* Has anything in the node changed above `at`? */

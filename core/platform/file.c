@@ -113,6 +113,8 @@ sop_status sopi_file_fail(sop_error *err, int os_errno, bool changing, const cha
 {
 	const char *reason = strerrordesc_np(os_errno); /* in English, whatever the locale */
 
+	if (path[0] == '\0')
+		path = "."; /* the folder itself */
 	/* The path comes last: if the message must be cut, the path is in `err->file` as well. */
 	return sopi_fail_file(err, status_of(os_errno, changing), path, offset, os_errno,
 			      "cannot %s: %s%s [%s]", action,
@@ -189,10 +191,23 @@ sop_status sopi_folder_remove_folder(struct sopi_folder *folder, const char *pat
 	return folder->driver->remove_folder(folder, path, err);
 }
 
+/* What a failed sync leaves on the disk nobody knows, whatever its errno: it is never a mere lack of space. */
+static sop_status sync_ended(sop_status status, sop_error *err)
+{
+	sop_error why = SOP_ERROR_INIT;
+
+	if (status != SOP_NO_SPACE && status != SOP_READ_ONLY)
+		return status;
+	if (err == NULL)
+		return SOP_IO;
+	memcpy(&why, err, err->size < sizeof why ? err->size : sizeof why); /* the caller's may be an older, shorter one */
+	return sopi_fail_file(err, SOP_IO, why.file, why.offset, why.os_errno, "%s", why.message);
+}
+
 sop_status sopi_folder_sync(struct sopi_folder *folder, const char *path, sop_error *err)
 {
 	SOP_TRY(check_path(path, err));
-	return folder->driver->sync_folder(folder, path, err);
+	return sync_ended(folder->driver->sync_folder(folder, path, err), err);
 }
 
 sop_status sopi_folder_file_system(struct sopi_folder *folder, struct sopi_file_system *out,
@@ -235,12 +250,12 @@ sop_status sopi_file_resize(struct sopi_file *file, uint64_t size, sop_error *er
 
 sop_status sopi_file_sync_data(struct sopi_file *file, sop_error *err)
 {
-	return file->driver->sync_data(file, err);
+	return sync_ended(file->driver->sync_data(file, err), err);
 }
 
 sop_status sopi_file_sync(struct sopi_file *file, sop_error *err)
 {
-	return file->driver->sync(file, err);
+	return sync_ended(file->driver->sync(file, err), err);
 }
 
 sop_status sopi_file_size(struct sopi_file *file, uint64_t *size, sop_error *err)

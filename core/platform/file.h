@@ -6,8 +6,8 @@
  *
  * Durability: what a file holds is durable after sync or sync_data (on a direct file: when write returns); a name is
  * durable after sync_folder on the folder that holds it. Until then a power cut may keep or lose each sector and each
- * name on its own, in any order. A sync that failed must never be tried again: what was written since the last one
- * that succeeded may or may not be on the disk, whatever reading it back shows.
+ * name on its own, in any order. A sync that failed is IO, whatever the errno, and must never be tried again: what was
+ * written since the last one that succeeded may or may not be on the disk, whatever reading it back shows.
  *
  * Drivers: posix_files.c (the host), sim_files.c (a disk in memory that forgets, tears and fails; sim.h).
  * Every driver passes tests/unit/platform/acceptance.c.

@@ -170,8 +170,19 @@ struct sopi_sim_fault {
 /* Sets the one fault of the process (NULL: none) and starts the count of calls anew. */
 void sopi_sim_fail(struct sopi_sim_process *process, const struct sopi_sim_fault *fault);
 
+/* Told that a call is about to begin. It may itself use the process, of which it is not told then. */
+typedef void (*sopi_sim_watch_fn)(void *arg, unsigned call, const char *path);
+
+/* Lets `fn` (NULL: nobody) know of each file call before it begins, on the thread that makes it: so a test does
+ * something in the middle of something else, at the same place each time. REQUIRES: one thread uses the process. */
+void sopi_sim_watch(struct sopi_sim_process *process, sopi_sim_watch_fn fn, void *arg);
+
 /* File calls of these kinds since the last sopi_sim_fail, failed ones included: the number of fault points. */
 int64_t sopi_sim_calls(struct sopi_sim_process *process, unsigned calls);
+
+/* The first call that the fault made fail since the last sopi_sim_fail, such as "write log/1"; "" if none has. Lives
+ * until the next call of these. */
+const char *sopi_sim_failed_call(struct sopi_sim_process *process);
 
 /* ---- traces ---------------------------------------------------------------------------------- */
 
@@ -216,6 +227,9 @@ struct sopi_sim_plan {
 /* Looks at a crashed disk; it is freed after. False ends the visit. */
 typedef bool (*sopi_sim_crash_fn)(void *arg, struct sopi_sim_disk *disk,
 				  const struct sopi_sim_crash *crash);
+
+/* How many crashes the plan has, were it not in shards. */
+size_t sopi_sim_count_crashes(const struct sopi_sim_trace *trace, const struct sopi_sim_plan *plan);
 
 /* Calls `fn` for every crash of the plan; returns how many it visited. */
 size_t sopi_sim_each_crash(const struct sopi_sim_trace *trace, const struct sopi_sim_plan *plan,

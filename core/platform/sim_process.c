@@ -32,9 +32,12 @@ static int fault_of(struct sopi_sim_process *process, unsigned kind, const char 
 	if (!fault_is_about(process, kind, path))
 		return 0;
 	number = process->fault_calls++;
-	if (number == process->fault.after || (number > process->fault.after && process->fault.for_ever))
-		return process->fault.os_errno;
-	return 0;
+	if (number < process->fault.after || (number > process->fault.after && !process->fault.for_ever))
+		return 0;
+	if (process->failed_call[0] == '\0')
+		(void)snprintf(process->failed_call, sizeof process->failed_call, "%s %s",
+			       call_names[index_of(kind)], path);
+	return process->fault.os_errno;
 }
 
 static void kill_locked(struct sopi_sim_process *process)
@@ -55,6 +58,11 @@ int sopi_sim_begin(struct sopi_sim_process *process, unsigned kind, const char *
 {
 	struct sopi_sim_disk *disk = process->disk;
 
+	if (process->watch != NULL && !process->watching) {
+		process->watching = true;
+		process->watch(process->watch_arg, kind, path);
+		process->watching = false;
+	}
 	sopi_mutex_lock(&disk->mutex);
 	if (process->alive && process->kill_after == 0)
 		kill_locked(process);
@@ -158,6 +166,7 @@ void sopi_sim_fail(struct sopi_sim_process *process, const struct sopi_sim_fault
 	memset(process->fault_path, 0, sizeof process->fault_path);
 	memset(process->calls, 0, sizeof process->calls);
 	process->fault_calls = 0;
+	process->failed_call[0] = '\0';
 	if (fault != NULL) {
 		SOPI_CHECK(fault->os_errno > 0);
 		process->fault = *fault;
@@ -167,6 +176,12 @@ void sopi_sim_fail(struct sopi_sim_process *process, const struct sopi_sim_fault
 			       strnlen(fault->path, sizeof process->fault_path - 1));
 	}
 	sopi_mutex_unlock(&process->disk->mutex);
+}
+
+void sopi_sim_watch(struct sopi_sim_process *process, sopi_sim_watch_fn fn, void *arg)
+{
+	process->watch = fn;
+	process->watch_arg = arg;
 }
 
 int64_t sopi_sim_calls(struct sopi_sim_process *process, unsigned calls)
@@ -179,4 +194,9 @@ int64_t sopi_sim_calls(struct sopi_sim_process *process, unsigned calls)
 			sum += process->calls[i];
 	sopi_mutex_unlock(&process->disk->mutex);
 	return sum;
+}
+
+const char *sopi_sim_failed_call(struct sopi_sim_process *process)
+{
+	return process->failed_call;
 }

@@ -169,7 +169,7 @@ static void crash(struct visit *visit, enum sopi_sim_keep keep, size_t which, si
 	const struct sopi_sim_cut cut = { keep, which, tear_bytes, seed };
 	struct sopi_sim_disk *copy;
 
-	if (visit->ended || !is_in_shard(visit->plan, visit->number++))
+	if (visit->ended || !is_in_shard(visit->plan, visit->number++) || visit->fn == NULL)
 		return;
 	visit->crash.cut = cut;
 	copy = sopi_sim_disk_copy(visit->disk);
@@ -222,24 +222,37 @@ static void crash_here(struct visit *visit)
 		      i % 2 == 0 ? SOPI_SIM_SECTOR_BYTES : SOPI_SIM_PAGE_BYTES, visit->plan->seed + i);
 }
 
+static void visit_all(struct visit *visit, const struct sopi_sim_trace *trace)
+{
+	visit->disk = sopi_sim_trace_disk(trace, 0);
+	for (size_t steps = 0; steps <= trace->count && !visit->ended; steps++) {
+		const struct step *next = steps < trace->count ? &trace->steps[steps] : NULL;
+
+		visit->crash.steps = steps;
+		/* A mark changes nothing on the disk, but asks more of it: crash behind the last in a row. */
+		if (next == NULL || next->kind != SOPI_SIM_STEP_MARK)
+			crash_here(visit);
+		if (next != NULL && next->kind == SOPI_SIM_STEP_MARK)
+			visit->crash.mark = (int64_t)next->from;
+		if (next != NULL)
+			play(visit->disk, next);
+	}
+	sopi_sim_disk_free(visit->disk);
+}
+
+size_t sopi_sim_count_crashes(const struct sopi_sim_trace *trace, const struct sopi_sim_plan *plan)
+{
+	struct visit visit = { .plan = plan };
+
+	visit_all(&visit, trace);
+	return visit.number;
+}
+
 size_t sopi_sim_each_crash(const struct sopi_sim_trace *trace, const struct sopi_sim_plan *plan,
 			   sopi_sim_crash_fn fn, void *arg)
 {
 	struct visit visit = { .plan = plan, .fn = fn, .arg = arg, .crash = { .mark = -1 } };
 
-	visit.disk = sopi_sim_trace_disk(trace, 0);
-	for (size_t steps = 0; steps <= trace->count && !visit.ended; steps++) {
-		const struct step *next = steps < trace->count ? &trace->steps[steps] : NULL;
-
-		visit.crash.steps = steps;
-		/* A mark changes nothing on the disk, but asks more of it: crash behind the last in a row. */
-		if (next == NULL || next->kind != SOPI_SIM_STEP_MARK)
-			crash_here(&visit);
-		if (next != NULL && next->kind == SOPI_SIM_STEP_MARK)
-			visit.crash.mark = (int64_t)next->from;
-		if (next != NULL)
-			play(visit.disk, next);
-	}
-	sopi_sim_disk_free(visit.disk);
+	visit_all(&visit, trace);
 	return visit.visited;
 }

@@ -63,6 +63,7 @@ static const char *registry_problem(const struct sopi_manifest *manifest)
 	for (size_t i = 0; i < view->run_count; i++) {
 		if (view->run_entries[i] == 0)
 			return "a run is empty";
+		/* Several checkpoints at one position: their runs have numbers beyond it. */
 		if (i > 0 && view->runs[i - 1] >= view->runs[i])
 			return "the runs are out of order";
 	}

@@ -212,17 +212,23 @@ void sopi_registry_switch(struct sopi_registry *registry)
 	sopi_regview_release(old);
 }
 
-void sopi_registry_give_up(struct sopi_registry *registry)
+static void remove_pending(struct sopi_registry *registry)
 {
 	const struct sopi_regview *pending = registry->pending;
 
-	SOPI_CHECK(pending != NULL);
 	if (pending->map != NULL && pending->map != registry->current->map)
 		sopi_map_remove_files(registry->home.folder, &pending->map->shape);
 	for (size_t i = 0; i < SOPI_RUNS_MAX; i++) {
 		if (pending->runs[i] != NULL && !has_run(registry->current, pending->runs[i]))
 			sopi_run_remove_file(pending->runs[i], registry->home.folder);
 	}
+}
+
+void sopi_registry_give_up(struct sopi_registry *registry, bool indefinite)
+{
+	SOPI_CHECK(registry->pending != NULL);
+	if (!indefinite)
+		remove_pending(registry);
 	sopi_regview_release(registry->pending);
 	registry->pending = NULL;
 }

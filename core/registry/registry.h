@@ -108,8 +108,9 @@ sop_status sopi_registry_write(struct sopi_registry *registry, uint64_t position
 /* Look-ups see what was written last. Never fails. */
 void sopi_registry_switch(struct sopi_registry *registry);
 
-/* Takes the last write back: its manifest was not written. */
-void sopi_registry_give_up(struct sopi_registry *registry);
+/* Takes the last write back: its manifest was not written. `indefinite`: or it may have been, and its files must stay
+ * for the next open to tell. */
+void sopi_registry_give_up(struct sopi_registry *registry, bool indefinite);
 
 /* After the manifest is durable: removes files of reg/ that no view held needs. Failures are no failures. */
 void sopi_registry_clean(struct sopi_registry *registry);

@@ -193,7 +193,7 @@ sop_status sopi_registry_write(struct sopi_registry *registry, uint64_t position
 	registry->pending = write.view;
 	status = write_view(&write, fold, err);
 	if (status != SOP_OK) {
-		sopi_registry_give_up(registry);
+		sopi_registry_give_up(registry, false);
 		return status;
 	}
 	if (write.view->map != NULL && write.view->map != write.current->map)

@@ -14,6 +14,7 @@ enum {
 	LEAVES_PREPARED_MAX = 4096,
 	SMALL_BYTES = 64,
 	CHANGE_BYTES = 64, /* what a change needs in the log besides its bytes, about */
+	RECORD_BYTES_KEPT = 4 << 20,
 	ROUNDS_MAX = 1 << 20, /* of a commit that finds nodes missing: each brings one in */
 };
 
@@ -305,6 +306,8 @@ static void publish(struct sopi_transaction *txn, struct sopi_apply *apply, stru
 
 	engine->log->driver->submit(engine->log, apply->position, &entry, plan->log_reserved);
 	plan->log_reserved = 0; /* used up */
+	if (engine->forest.record.capacity > RECORD_BYTES_KEPT) /* one huge commit does not cost for ever */
+		sop_buf_free(&engine->forest.record);
 	for (const struct sopi_value *value = txn->values; value != NULL && engine->backend != NULL;
 	     value = value->next_in_transaction) {
 		if (value->committed)
@@ -318,6 +321,8 @@ static void publish(struct sopi_transaction *txn, struct sopi_apply *apply, stru
 	txn->position = apply->position;
 	if (SOPI_LIKELY(txn->durability == SOPI_FLUSHED))
 		atomic_store_explicit(&engine->flushed, apply->position, memory_order_relaxed);
+	else
+		atomic_store_explicit(&engine->weak, true, memory_order_relaxed);
 	atomic_store_explicit(&engine->applied, apply->position, memory_order_seq_cst);
 }
 
@@ -406,22 +411,13 @@ static sop_status wait_for(struct sopi_transaction *txn, uint64_t position,
 	return SOP_OK;
 }
 
-/* What was read may rest on commits that are not durable yet: those that are to be flushed are waited for. */
-static sop_status wait_for_read(struct sopi_transaction *txn, uint64_t position, sop_error *err)
-{
-	const uint64_t flushed = atomic_load_explicit(&txn->engine->flushed, memory_order_relaxed);
-
-	return wait_for(txn, flushed < position ? flushed : position, SOPI_FLUSHED, err);
-}
-
 /* A transaction that changes nothing has nothing to validate: it is serialized where it read. */
 static sop_status end_reading(struct sopi_transaction *txn, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
-	sop_status status = wait_for_read(txn, txn->snapshot, err);
+	const sop_status status = sopi_engine_wait_flushed(engine, txn->snapshot, err);
 
-	if (status != SOP_OK) { /* the log has failed: what was read may be lost */
-		status = sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
+	if (status != SOP_OK) { /* what was read may be lost */
 		sopi_transaction_roll_back(txn, status);
 		return status;
 	}
@@ -579,9 +575,10 @@ static sop_status commit(struct sopi_transaction *txn, struct plan *plan, sop_er
 		atomic_fetch_sub(&txn->engine->forest.resident->hold, 1);
 	if (status == SOP_CONFLICT)
 		return lose(txn, &conflict, err);
-	if (status == SOP_EXISTS && plan->committed_at != 0 &&
-	    wait_for(txn, plan->committed_at, SOPI_FLUSHED, err) != SOP_OK)
-		status = sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
+	if (status == SOP_EXISTS && plan->committed_at != 0)
+		status = sopi_engine_wait_durable(txn->engine, plan->committed_at, err) == SOP_OK
+				 ? SOP_EXISTS
+				 : SOP_FAILED;
 	if (status == SOP_NO_MEMORY)
 		sopi_fail(err, SOP_NO_MEMORY, "out of memory during the commit; it is rolled back");
 	return status == SOP_OK ? SOP_OK : fail(txn, status);

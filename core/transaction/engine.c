@@ -107,3 +107,27 @@ void sopi_engine_free(struct sopi_engine *engine)
 	sopi_mutex_destroy(&engine->commit_mutex);
 	sopi_mutex_destroy(&engine->ids_mutex);
 }
+
+sop_status sopi_engine_has_failed(sop_error *err)
+{
+	return sopi_fail(err, SOP_FAILED,
+			 "the database has failed: nothing more is certain in this process; close it and open it again");
+}
+
+sop_status sopi_engine_wait_durable(struct sopi_engine *engine, uint64_t position, sop_error *err)
+{
+	struct sopi_log *log = engine->log;
+
+	if (log->driver->durable(log) >= position ||
+	    log->driver->wait_durable(log, position, NULL) == SOP_OK)
+		return SOP_OK;
+	atomic_store(&engine->failed, true);
+	return sopi_engine_has_failed(err);
+}
+
+sop_status sopi_engine_wait_flushed(struct sopi_engine *engine, uint64_t position, sop_error *err)
+{
+	const uint64_t flushed = atomic_load_explicit(&engine->flushed, memory_order_relaxed);
+
+	return sopi_engine_wait_durable(engine, flushed < position ? flushed : position, err);
+}

@@ -42,6 +42,7 @@ struct sopi_engine {
 	_Alignas(64) _Atomic uint64_t applied; /* newest position whose changes are all in the trees */
 	_Atomic uint64_t answered; /* highest position that anybody was told of; at or below `applied` */
 	_Atomic uint64_t flushed; /* newest commit that is not answered before it is on stable storage */
+	_Atomic bool weak; /* some commit was answered before */
 	/* Read by every transaction, rarely written. */
 	_Alignas(64) struct sopi_engine_options options;
 	const struct sopi_platform *platform;
@@ -82,6 +83,16 @@ static inline void sopi_engine_answer(struct sopi_engine *engine, uint64_t posit
 						      memory_order_seq_cst, memory_order_relaxed)) {
 	}
 }
+
+/* Waits until `position` is on stable storage. FAILED: it never will be, as far as this process can tell. */
+sop_status sopi_engine_wait_durable(struct sopi_engine *engine, uint64_t position, sop_error *err);
+
+/* What is read at `position` may rest on commits that are not on stable storage yet: waits for those that promise it.
+ * What its author made weaker is weaker for its readers too. */
+sop_status sopi_engine_wait_flushed(struct sopi_engine *engine, uint64_t position, sop_error *err);
+
+/* FAILED, with its message. */
+sop_status sopi_engine_has_failed(sop_error *err);
 
 /* Are the items of all stores as of `at`, which `slot` has published, in order, counted right and reachable? Calls
  * `found` for each problem, and stops when it returns false. NO_MEMORY, IO. */

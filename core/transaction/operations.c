@@ -36,11 +36,18 @@ static bool needs_value(enum sopi_operation_kind kind)
 	return kind == SOPI_OP_PUT || kind == SOPI_OP_UPDATE;
 }
 
+/* Is it too large to lie in a leaf? The catalog has all its values there: whoever looks a name up, recovery too, reads
+ * no other file. */
+static bool lies_apart(const struct sopi_transaction *txn, const struct sopi_used *used, sop_bytes value)
+{
+	return value.size > txn->engine->options.inline_value_bytes && used != txn->names;
+}
+
 sop_status sopi_transaction_add(struct sopi_transaction *txn, struct sopi_used *used,
 				enum sopi_operation_kind kind, sop_bytes key, sop_bytes ride,
 				sop_bytes value, int64_t number, sop_error *err)
 {
-	const bool apart = needs_value(kind) && value.size > txn->engine->options.inline_value_bytes;
+	const bool apart = needs_value(kind) && lies_apart(txn, used, value);
 	const size_t inside = needs_value(kind) && !apart ? value.size : 0;
 	struct sopi_operation *operation;
 	struct sopi_value *value_copy = NULL;

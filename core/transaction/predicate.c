@@ -307,6 +307,7 @@ static sop_status range_holds(const struct asking *asking, struct sopi_range *ra
 		return SOP_OK;
 	sopi_walk_init(&then, &range->used->store->tree, asking->snapshot);
 	sopi_walk_init(&now, &range->used->store->tree, asking->at);
+	then.path.stays = asking->at == SOPI_POSITION_HEAD; /* under the commit mutex nothing is read from disk */
 	status = ranges_equal(asking, range, &then, &now);
 	if (status == SOP_OK && asking->at != SOPI_POSITION_HEAD)
 		status = range_renew(asking, range, &now);

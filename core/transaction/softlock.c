@@ -68,16 +68,21 @@ void sopi_softlock_release(struct sopi_softlocks *softlocks, const void *holder)
 	sopi_mutex_unlock(&softlocks->mutex);
 }
 
-/* When the lease of another's lock on `what` ends; 0: there is none. */
+/* When the lease of another's lock on `what` ends; 0: there is none, or the asker has locks of its own: those who have
+ * never wait for each other, which could go in a circle. */
 static int64_t held_until_locked(const struct sopi_softlocks *softlocks, uint64_t what, const void *holder)
 {
+	int64_t until_ns = 0;
+
 	for (size_t i = 0; i < SOPI_SOFTLOCKS_MAX; i++) {
 		const struct sopi_softlock *lock = &softlocks->locks[i];
 
-		if (lock->holder != NULL && lock->holder != holder && lock->what == what)
-			return lock->until_ns;
+		if (lock->holder == holder)
+			return 0;
+		if (lock->holder != NULL && lock->what == what)
+			until_ns = lock->until_ns;
 	}
-	return 0;
+	return until_ns;
 }
 
 void sopi_softlock_wait(struct sopi_softlocks *softlocks, uint64_t what, const void *holder,

@@ -40,7 +40,8 @@ void sopi_softlock_take(struct sopi_softlocks *softlocks, uint64_t what, const v
 /* Gives back all that `holder` holds. */
 void sopi_softlock_release(struct sopi_softlocks *softlocks, const void *holder);
 
-/* Waits while another than `holder` holds `what`, until `deadline_ns` (monotonic) at most. */
+/* Waits while another than `holder` holds `what`, until `deadline_ns` (monotonic) at most. Who holds any lock waits for
+ * nobody. */
 void sopi_softlock_wait(struct sopi_softlocks *softlocks, uint64_t what, const void *holder,
 			int64_t deadline_ns);
 

@@ -58,10 +58,14 @@ static sop_status take_id(struct sopi_transaction *txn, const uint8_t *id, sop_e
 {
 	struct sopi_engine *engine = txn->engine;
 	const struct sopi_transaction *other;
+	uint64_t committed_at;
 	bool forgotten;
 
-	if (sopi_outcomes_find(&engine->outcomes, id, &forgotten) != 0)
+	committed_at = sopi_outcomes_find(&engine->outcomes, id, &forgotten);
+	if (committed_at != 0) { /* which is told when nothing can undo it */
+		SOP_TRY(sopi_engine_wait_durable(engine, committed_at, err));
 		return sopi_fail(err, SOP_EXISTS, "a transaction of this id has committed");
+	}
 	sopi_mutex_lock(&engine->ids_mutex);
 	for (other = engine->named; other != NULL && memcmp(other->id, id, 16) != 0;
 	     other = other->next_named) {
@@ -98,7 +102,11 @@ sop_status sopi_transaction_begin(struct sopi_transaction *txn, uint32_t mode, i
 					     memory_order_seq_cst);
 	sopi_slot_publish(txn->slot, txn->snapshot, false);
 	txn->has_own_id = false;
-	if (id != NULL)
+	if (SOPI_UNLIKELY(atomic_load_explicit(&engine->failed, memory_order_relaxed)))
+		status = sopi_engine_has_failed(err);
+	else if (SOPI_UNLIKELY(!writes && atomic_load_explicit(&engine->weak, memory_order_relaxed)))
+		status = sopi_engine_wait_flushed(engine, txn->snapshot, err);
+	if (status == SOP_OK && id != NULL)
 		status = take_id(txn, id, err);
 	else
 		next_id(txn);
@@ -212,7 +220,7 @@ sop_status sopi_transaction_may_go_on(struct sopi_transaction *txn, sop_error *e
 	sop_status status = SOP_OK;
 
 	if (SOPI_UNLIKELY(atomic_load_explicit(&txn->engine->failed, memory_order_relaxed)))
-		status = sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
+		status = sopi_engine_has_failed(err);
 	else if (SOPI_UNLIKELY(atomic_load_explicit(&txn->cancelled, memory_order_relaxed)))
 		status = sopi_fail(err, SOP_CANCELLED, "the transaction was cancelled and is rolled back");
 	else if (SOPI_UNLIKELY(atomic_load_explicit(&txn->expired, memory_order_relaxed) == txn->snapshot))

@@ -238,7 +238,7 @@ static sop_status check_stores(struct checking *checking)
 {
 	struct sopi_engine *engine = checking->engine;
 	sop_buf name = SOP_BUF_INIT;
-	sop_status status = SOP_OK;
+	sop_status status = SOP_NOT_FOUND;
 	uint64_t id;
 
 	while (!checking->stopped && (status = next_store(checking, &name, &id)) == SOP_OK) {

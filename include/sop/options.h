@@ -28,7 +28,7 @@ typedef enum sop_durability {
  * | inline_value_bytes | integer | 1024     | larger values are kept apart from the leaf, 64 to 16384              |
  * | transaction_bytes_max | integer | 1073741824 | operations and predicates of one transaction, in bytes; LIMIT beyond |
  * | deadline_ms        | integer | 0        | deadline of transactions that do not say, in milliseconds; 0: none   |
- * | snapshot_bytes_max | integer | 1073741824 | old versions, in bytes, beyond which the oldest open transaction ends with TIMEOUT, 1 MB to 1 TB |
+ * | snapshot_bytes_max | integer | 0        | old versions, in bytes, beyond which the oldest open transaction ends with TIMEOUT, 1 MB to 1 TB; 0: half of cache_bytes, in memory 1 GB |
  *
  * | name               | type    | default  | meaning                                                              |
  * |--------------------|---------|----------|----------------------------------------------------------------------|

@@ -1,4 +1,4 @@
-/* Worlds and actors: a database with small nodes, and the threads that work on it and record all
+/* Worlds and actors: a database with small nodes, in memory or on disk, and the threads that work on it and record all
  * they do and see.
  *
  * An actor wraps the calls of the library one by one. What ends a transaction before its commit
@@ -9,6 +9,8 @@
 #define ISOLATION_ACTOR_H
 
 #include "isolation/history.h"
+
+#include "support/folder.h"
 
 #include <stdatomic.h>
 
@@ -72,10 +74,17 @@ struct world {
 	_Atomic uint64_t timeouts;
 	_Atomic uint64_t cancellations;
 	_Atomic bool stop; /* for threads that work until others have finished */
+	bool on_disk;
+	unsigned reopened; /* times */
+	char folder[TEST_PATH_BYTES]; /* on disk: where */
 };
 
 /* Once set, every actor stops at its next attempt; what was done so far can be judged. */
 extern _Atomic bool actor_gives_up;
+
+/* Where the worlds that are opened from now on live. On disk next to nothing of the nodes may stay in memory, and
+ * checkpoints follow on each other: everything is evicted and loaded all the time. */
+void world_settle_on_disk(bool on_disk);
 
 /* Opens an empty database as `options` say. */
 void world_open(struct world *world, const struct world_options *options);
@@ -85,6 +94,16 @@ struct actor *world_main_actor(struct world *world);
 
 /* Runs `body` in all threads of the world, each with its actor. */
 void world_run(struct world *world, void (*body)(struct actor *actor, void *arg), void *arg);
+
+/* On disk: closes the database and opens it again, every other time as if its process had been killed after a flush,
+ * and looks at everything that is in it. In memory it does nothing. REQUIRES: the threads do not run. */
+void world_reopen(struct world *world);
+
+/* In how many parts a workload is to run, with world_reopen between them. */
+uint64_t world_parts(const struct world *world);
+
+/* Now and then, on disk: a checkpoint, gc, verification or flush. For every turn of a thread. */
+void world_maintain(struct actor *actor);
 
 /* What world_judge found. */
 struct verdict {

@@ -108,12 +108,14 @@ static enum round_end end_of(int wait_status)
 static enum round_end play_round(enum sopi_plant plant, workload run, uint64_t transactions,
 				 uint64_t seed, char words[FIRST_WORDS])
 {
+	char folder[TEST_PATH_BYTES];
 	int ends[2];
 	int wait_status = 0;
 	pid_t child = 0;
 
 	if (pipe(ends) != 0)
 		fail_msg("no pipe");
+	test_folder_make_fast(folder);
 	(void)fflush(stdout);
 	(void)fflush(stderr);
 	child = fork();
@@ -121,6 +123,7 @@ static enum round_end play_round(enum sopi_plant plant, workload run, uint64_t t
 		fail_msg("no process");
 	if (child == 0) {
 		(void)close(ends[0]);
+		(void)setenv("TMPDIR", folder, 1); /* a child that crashes leaves its worlds behind */
 		play(plant, run, transactions, seed, ends[1]);
 	}
 	(void)close(ends[1]);
@@ -128,6 +131,7 @@ static enum round_end play_round(enum sopi_plant plant, workload run, uint64_t t
 	(void)close(ends[0]);
 	if (waitpid(child, &wait_status, 0) != child)
 		fail_msg("the child is lost");
+	test_folder_remove(folder);
 	return end_of(wait_status);
 }
 
@@ -209,6 +213,15 @@ static void stores_without_validation_are_caught(void **state)
 	must_be_caught(SOPI_PLANT_NO_CATALOG, workload_catalog, 2000);
 }
 
+/* On disk, where leaves are evicted. */
+static void leaves_evicted_from_under_a_snapshot_are_caught(void **state)
+{
+	(void)state;
+	world_settle_on_disk(true);
+	must_be_caught(SOPI_PLANT_EVICT_IGNORES_SNAPSHOTS, workload_long_readers, 2000);
+	world_settle_on_disk(false);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +233,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(freed_versions_that_a_snapshot_needs_are_caught),
 		cmocka_unit_test(counts_without_validation_are_caught),
 		cmocka_unit_test(stores_without_validation_are_caught),
+		cmocka_unit_test(leaves_evicted_from_under_a_snapshot_are_caught),
 	};
 
 	test_begin(argc, argv);

@@ -141,6 +141,7 @@ static void work(struct actor *actor, void *arg)
 	for (uint64_t i = 0; i < mix->turns && test_failures() == 0; i++) {
 		mix_turn(actor);
 		workload_read_alone(actor);
+		world_maintain(actor);
 	}
 	atomic_fetch_sub(&mix->working, 1);
 }
@@ -153,12 +154,18 @@ struct verdict workload_mix(uint64_t transactions)
 					       .key_padding_max = 60,
 					       .yield_once_in = 6,
 					       .cancels = true };
-	struct mix mix = { THREADS - 1, transactions / (THREADS - 1) + 1 };
+	struct mix mix;
 	struct world world;
 	struct verdict verdict;
 
 	world_open(&world, &options);
-	world_run(&world, work, &mix);
+	mix.turns = transactions / world_parts(&world) / (THREADS - 1) + 1;
+	for (uint64_t part = 0; part < world_parts(&world); part++) {
+		if (part != 0)
+			world_reopen(&world);
+		atomic_init(&mix.working, THREADS - 1);
+		world_run(&world, work, &mix);
+	}
 	verdict = world_judge(&world);
 	world_close(&world);
 	return verdict;

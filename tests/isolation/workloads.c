@@ -47,14 +47,21 @@ static void take_turns(struct actor *actor, void *arg)
 	for (uint64_t i = 0; i < turns && test_failures() == 0 && !atomic_load(&actor_gives_up); i++) {
 		plan->turn(actor, plan->arg);
 		workload_read_alone(actor);
+		world_maintain(actor);
 	}
 }
 
 void workload_run_plan(struct world *world, const struct workload_plan *plan)
 {
-	struct workload_plan copy = *plan;
+	const uint64_t parts = world_parts(world);
+	struct workload_plan part = *plan;
 
-	world_run(world, take_turns, &copy);
+	part.transactions = plan->transactions / parts;
+	for (uint64_t i = 0; i < parts; i++) {
+		if (i != 0)
+			world_reopen(world);
+		world_run(world, take_turns, &part);
+	}
 }
 
 struct verdict workload_run(struct world *world, const struct workload_plan *plan)
@@ -70,6 +77,13 @@ struct verdict workload_run(struct world *world, const struct workload_plan *pla
 enum actor_how workload_any_how(struct actor *actor)
 {
 	return (enum actor_how)test_rng_below(&actor->rng, ACTOR_HOWS);
+}
+
+void workload_must_pass_on_disk(workload run, uint64_t transactions)
+{
+	world_settle_on_disk(true);
+	workload_must_pass(run, transactions);
+	world_settle_on_disk(false);
 }
 
 void workload_must_pass(workload run, uint64_t transactions)

@@ -65,6 +65,9 @@ struct verdict workload_hot_keys(uint64_t transactions);
  * (scaled) have been checked; fails the test of cmocka if anything was wrong. */
 void workload_must_pass(workload run, uint64_t transactions);
 
+/* The same in worlds on disk, which are opened again between the parts of a round. */
+void workload_must_pass_on_disk(workload run, uint64_t transactions);
+
 /* ---- for the workloads ----------------------------------------------------------------------- */
 
 /* What one thread does again and again; `how` varies from transaction to transaction. */

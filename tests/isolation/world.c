@@ -4,6 +4,9 @@
 #include "isolation/actor_calls.h"
 #include "isolation/replay.h"
 
+#include "api/handle.h"
+#include "btree/resident.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +14,19 @@
 #define NODE_ITEMS 4
 #define NODE_BYTES 1024
 #define BY_BYTES_ONCE_IN 3 /* seeds: nodes are limited by their bytes alone, as with seed 2 */
+#define APART_BYTES 64 /* on disk, with every other seed: longer values are kept apart */
+#define RESIDENT_BYTES                                                                             \
+	(32 << 10) /* on disk: of all nodes in memory, which is less than is in use at once */
+#define LOG_BYTES (128 << 10) /* on disk: log after which a checkpoint is due */
+#define PARTS_ON_DISK 3
+#define MAINTAIN_ONCE_IN 200
+
+static bool settle_on_disk;
+
+void world_settle_on_disk(bool on_disk)
+{
+	settle_on_disk = on_disk;
+}
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
@@ -22,6 +38,23 @@ static void must(sop_status status, const char *what, const sop_error *err)
 	abort(); /* nothing can be tested */
 }
 
+/* Much less memory and log than the least that can be asked for. */
+static void make_tight(struct sopi_engine *engine)
+{
+	engine->forest.resident->bytes_max = RESIDENT_BYTES;
+	engine->options.log_bytes_max = LOG_BYTES;
+}
+
+static void set_disk_options(sop_options *options, sop_error *err)
+{
+	must(sop_options_set_bool(options, "create", 1, err), "create", err);
+	must(sop_options_set_text(options, "durability", "buffered", err), "durability", err);
+	must(sop_options_set_int(options, "cache_bytes", 4 << 20, err), "cache_bytes", err);
+	must(sop_options_set_int(options, "log_bytes_max", 4 << 20, err), "log_bytes_max", err);
+	if (test_seed() % 2 == 1)
+		must(sop_options_set_int(options, "inline_value_bytes", APART_BYTES, err), "inline", err);
+}
+
 static void open_database(struct world *world)
 {
 	sop_options *options = NULL;
@@ -29,7 +62,12 @@ static void open_database(struct world *world)
 
 	must(sop_options_new(&options, &err), "options", &err);
 	must(sop_options_set_int(options, "node_bytes", NODE_BYTES, &err), "node_bytes", &err);
-	must(sop_open("inmemory:", options, &world->db, &err), "open", &err);
+	if (world->on_disk)
+		set_disk_options(options, &err);
+	must(sop_open(world->on_disk ? world->folder : "inmemory:", options, &world->db, &err),
+	     "open", &err);
+	if (world->on_disk)
+		make_tight(&world->db->engine);
 	sop_options_free(options);
 }
 
@@ -76,6 +114,9 @@ void world_open(struct world *world, const struct world_options *options)
 	world->options = *options;
 	if (options->key_padding_max > ACTOR_KEY_PADDING_MAX || options->stores > HISTORY_STORES_MAX)
 		abort();
+	world->on_disk = settle_on_disk;
+	if (world->on_disk)
+		test_folder_make_fast(world->folder);
 	open_database(world);
 	history_init(&world->history, options->threads + 1);
 	for (size_t i = 0; i < options->stores; i++)
@@ -93,26 +134,53 @@ struct actor *world_main_actor(struct world *world)
 	return &world->actors[world->options.threads];
 }
 
-void world_close(struct world *world)
+/* Frees everything of the program that hangs on the database. */
+static void free_handles(struct world *world)
 {
-	sop_error err = SOP_ERROR_INIT;
-
 	for (size_t i = 0; i <= world->options.threads; i++) {
 		struct actor *actor = &world->actors[i];
 
-		for (size_t kind = 0; kind < ACTOR_KINDS; kind++)
+		for (size_t kind = 0; kind < ACTOR_KINDS; kind++) {
 			sop_txn_free(atomic_load(&actor->handles[kind]));
+			atomic_store(&actor->handles[kind], NULL);
+		}
+	}
+	for (size_t i = 0; i < world->options.stores; i++)
+		sop_store_free(world->stores[i]);
+}
+
+/* killed: as if the process had been. */
+static void close_database(struct world *world, bool killed)
+{
+	sop_error err = SOP_ERROR_INIT;
+	sop_status status;
+
+	free_handles(world);
+	if (killed) {
+		if (sop_sync(world->db, &err) != SOP_OK)
+			test_note_failure("sync: %s", err.message);
+		atomic_store(&world->db->engine.failed, true);
+	}
+	status = sop_close(world->db, &err);
+	if (status != (killed ? SOP_FAILED : SOP_OK))
+		test_note_failure("close: %s: %s", sop_status_name(status), err.message);
+	sop_db_free(world->db);
+}
+
+void world_close(struct world *world)
+{
+	close_database(world, false);
+	for (size_t i = 0; i <= world->options.threads; i++) {
+		struct actor *actor = &world->actors[i];
+
 		sop_buf_free(&actor->key);
 		sop_buf_free(&actor->value);
 		sop_buf_free(&actor->made);
 		sop_buf_free(&actor->rows);
 		free(actor->items);
 	}
-	for (size_t i = 0; i < world->options.stores; i++)
-		sop_store_free(world->stores[i]);
-	if (sop_close(world->db, &err) != SOP_OK)
-		test_note_failure("close: %s", err.message);
-	sop_db_free(world->db);
+	if (world->on_disk)
+		test_folder_remove(world->folder);
 	free(world->actors);
 	history_free(&world->history);
 }
@@ -188,13 +256,58 @@ static void verify(struct world *world)
 				  (unsigned long long)problems, err.message);
 }
 
+/* Everything that is in it, on the record. */
+static void look(struct world *world)
+{
+	(void)actor_perform(world_main_actor(world), ACTOR_BY_RENEW, ACTOR_READ, look_at_all, NULL);
+	verify(world);
+}
+
+uint64_t world_parts(const struct world *world)
+{
+	return world->on_disk ? PARTS_ON_DISK : 1;
+}
+
+void world_reopen(struct world *world)
+{
+	if (!world->on_disk || test_failures() != 0)
+		return;
+	close_database(world, world->reopened++ % 2 == 0);
+	open_database(world);
+	for (size_t i = 0; i < world->options.stores; i++)
+		declare_store(world, i);
+	look(world);
+}
+
+void world_maintain(struct actor *actor)
+{
+	struct world *world = actor->world;
+	sop_status status = SOP_OK;
+	uint64_t dice;
+
+	if (!world->on_disk || !test_rng_once_in(&actor->rng, MAINTAIN_ONCE_IN))
+		return;
+	dice = test_rng_below(&actor->rng, 10);
+	if (dice < 4)
+		status = sop_checkpoint(world->db, &actor->err);
+	else if (dice < 7)
+		status = sop_sync(world->db, &actor->err);
+	else if (dice < 9)
+		status = sop_gc(world->db, NULL, NULL, &actor->err);
+	else
+		verify(world);
+	if (status != SOP_OK)
+		test_note_failure("checkpoint, sync or gc: %s: %s", sop_status_name(status),
+				  actor->err.message);
+}
+
 struct verdict world_judge(struct world *world)
 {
 	struct verdict verdict = { .anomalies = 0 };
 	struct replay_report *report = test_alloc(sizeof *report);
 
-	(void)actor_perform(world_main_actor(world), ACTOR_BY_RENEW, ACTOR_READ, look_at_all, NULL);
-	verify(world);
+	look(world);
+	world_reopen(world);
 	(void)replay_check(&world->history, report);
 	for (size_t i = 0; i < REPLAY_ANOMALIES; i++)
 		verdict.anomalies += report->anomalies[i];

@@ -167,7 +167,7 @@ static void a_write_that_is_given_up_leaves_nothing(void **state)
 		TEST_OK(sopi_registry_write(box->registry, 50, &entry, 1, fold == 1, &next, &err), err);
 		assert_int_equal(box_files(box, "reg"), 2);
 		assert_int_equal(sopi_registry_find(box->registry, 9, &entry, NULL), SOP_NOT_FOUND);
-		sopi_registry_give_up(box->registry);
+		sopi_registry_give_up(box->registry, false);
 		assert_int_equal(box_files(box, "reg"), 1);
 	}
 	box_agrees_wholly(box, table, "after it was given up");
@@ -494,7 +494,7 @@ static void write_all_the_time(struct race *race)
 			TEST_OK(sopi_registry_write(race->box->registry, race->box->position + 1,
 						    entries, count, false, &next, &err),
 				err);
-			sopi_registry_give_up(race->box->registry);
+			sopi_registry_give_up(race->box->registry, false);
 		}
 		box_write(race->box, entries, count, false);
 		sopi_registry_clean(race->box->registry);

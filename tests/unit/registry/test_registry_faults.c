@@ -62,7 +62,7 @@ static sop_status checkpoint(struct box *box, size_t stage, bool *indefinite, so
 	status = sopi_manifest_write(box->folder, &manifest, indefinite, err);
 	if (status != SOP_OK) {
 		if (!*indefinite)
-			sopi_registry_give_up(box->registry);
+			sopi_registry_give_up(box->registry, false);
 		return status;
 	}
 	box->view = next;
@@ -596,7 +596,7 @@ static void fold_must_fail(struct victim *victim)
 
 	must_be_corrupt(victim, status, &err, "fold", 0);
 	if (status == SOP_OK)
-		sopi_registry_give_up(victim->box.registry);
+		sopi_registry_give_up(victim->box.registry, false);
 	assert_int_equal(box_files(&victim->box, "reg"),
 			 victim->box.view.segment_count + victim->box.view.run_count);
 }

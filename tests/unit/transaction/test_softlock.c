@@ -82,6 +82,19 @@ static void releasing_gives_back_all_of_one_holder_only(void **state)
 	assert_true(waits(softlocks, 1, &holder_a));
 }
 
+/* Two that have both lost often would else wait for each other until a lease ends. */
+static void holders_do_not_wait_for_each_other(void **state)
+{
+	struct sopi_softlocks *softlocks = *state;
+
+	sopi_softlock_take(softlocks, 1, &holder_a, INT64_MAX);
+	sopi_softlock_take(softlocks, 2, &holder_b, INT64_MAX);
+	assert_false(waits(softlocks, 2, &holder_a));
+	assert_false(waits(softlocks, 1, &holder_b));
+	sopi_softlock_release(softlocks, &holder_b);
+	assert_true(waits(softlocks, 1, &holder_b));
+}
+
 static void a_full_table_grants_no_more_and_works_again_afterwards(void **state)
 {
 	struct sopi_softlocks *softlocks = *state;
@@ -144,6 +157,7 @@ int main(int argc, char **argv)
 		SOFTLOCK_TEST(others_wait_and_the_holder_does_not),
 		SOFTLOCK_TEST(a_lease_that_has_ended_holds_nobody),
 		SOFTLOCK_TEST(the_first_holder_keeps_it),
+		SOFTLOCK_TEST(holders_do_not_wait_for_each_other),
 		SOFTLOCK_TEST(releasing_gives_back_all_of_one_holder_only),
 		SOFTLOCK_TEST(a_full_table_grants_no_more_and_works_again_afterwards),
 		SOFTLOCK_TEST(what_is_locked_is_a_key_of_a_store_or_a_whole_store),

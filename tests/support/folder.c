@@ -1,0 +1,73 @@
+/* Folders for databases on the real disk. */
+#include "support/folder.h"
+
+#include <ftw.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FOLDERS_OPEN = 16, BLOCK_BYTES = 512 };
+
+static pthread_mutex_t walking = PTHREAD_MUTEX_INITIALIZER; /* nftw tells its callback nothing of the caller */
+static uint64_t sum;
+
+static void make_under(const char *base, char path[TEST_PATH_BYTES])
+{
+	const char *wanted = getenv("TMPDIR");
+
+	(void)snprintf(path, TEST_PATH_BYTES, "%s/sop-test-XXXXXX",
+		       wanted != NULL && wanted[0] != '\0' ? wanted : base);
+	if (mkdtemp(path) == NULL) {
+		perror(path);
+		abort();
+	}
+}
+
+void test_folder_make(char path[TEST_PATH_BYTES])
+{
+	make_under("/tmp", path);
+}
+
+void test_folder_make_fast(char path[TEST_PATH_BYTES])
+{
+	make_under(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", path);
+}
+
+static int remove_entry(const char *path, const struct stat *about, int kind, struct FTW *where)
+{
+	(void)about;
+	(void)kind;
+	(void)where;
+	(void)remove(path);
+	return 0;
+}
+
+void test_folder_remove(const char *path)
+{
+	(void)nftw(path, remove_entry, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A file may go while it is looked at. */
+static int add_entry(const char *path, const struct stat *about, int kind, struct FTW *where)
+{
+	(void)path;
+	(void)where;
+	if (kind == FTW_F)
+		sum += (uint64_t)about->st_blocks * BLOCK_BYTES;
+	return 0;
+}
+
+uint64_t test_folder_disk_bytes(const char *path)
+{
+	uint64_t bytes;
+
+	(void)pthread_mutex_lock(&walking);
+	sum = 0;
+	(void)nftw(path, add_entry, FOLDERS_OPEN, FTW_PHYS);
+	bytes = sum;
+	(void)pthread_mutex_unlock(&walking);
+	return bytes;
+}

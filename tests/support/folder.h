@@ -1,0 +1,21 @@
+/* Folders for databases on the real disk: under $TMPDIR, or /tmp. */
+#ifndef TEST_FOLDER_H
+#define TEST_FOLDER_H
+
+#include <stdint.h>
+
+enum { TEST_PATH_BYTES = 256 };
+
+/* Makes a new, empty folder; `path` receives its name. The program ends if there is none to be had. */
+void test_folder_make(char path[TEST_PATH_BYTES]);
+
+/* The same, in memory where the system has a place for that: for tests of what is read and written, not of the disk. */
+void test_folder_make_fast(char path[TEST_PATH_BYTES]);
+
+/* Removes it with all that is in it; one that is missing is no error. */
+void test_folder_remove(const char *path);
+
+/* Bytes on disk of all files in `path` and below: what is allocated, not how long they are. */
+uint64_t test_folder_disk_bytes(const char *path);
+
+#endif
