@@ -337,18 +337,19 @@ sop_status wal_segment_make(struct sopi_wal *wal, uint64_t room, sop_error *err)
 sop_status wal_segment_begin(struct sopi_wal *wal, struct wal_segment *segment,
 			     const struct sopi_log_segment *head, sop_error *err)
 {
-	_Alignas(SOPI_LOG_BLOCK_BYTES_MAX) uint8_t room[SOPI_LOG_FIRST_PLACE] = { 0 };
+	uint8_t space[SOPI_LOG_FIRST_PLACE + SOPI_LOG_BLOCK_BYTES_MAX] = { 0 };
+	uint8_t *room = wal_aligned(space);
 
 	sopi_log_segment_encode(head, room);
 	if (segment->direct != NULL) {
-		SOP_TRY(sopi_file_write(segment->direct, 0, room, sizeof room, err));
+		SOP_TRY(sopi_file_write(segment->direct, 0, room, SOPI_LOG_FIRST_PLACE, err));
 	} else {
-		SOP_TRY(sopi_file_write(segment->file, 0, room, sizeof room, err));
+		SOP_TRY(sopi_file_write(segment->file, 0, room, SOPI_LOG_FIRST_PLACE, err));
 		SOP_TRY(sopi_file_sync_data(segment->file, err));
 	}
 	sopi_mutex_lock(&wal->state);
 	wal->stats.flushes++;
-	wal->stats.bytes_written += sizeof room;
+	wal->stats.bytes_written += SOPI_LOG_FIRST_PLACE;
 	sopi_mutex_unlock(&wal->state);
 	return SOP_OK;
 }

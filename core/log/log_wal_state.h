@@ -161,6 +161,13 @@ static inline uint64_t wal_round(uint64_t bytes, uint64_t block)
 	return (bytes + block - 1) & ~(block - 1);
 }
 
+/* The part of `room` (SOPI_LOG_BLOCK_BYTES_MAX more than are needed) that may be written past the page cache. The
+ * alignment of a local array is not to be relied on: instrumented builds move it to the heap. */
+static inline uint8_t *wal_aligned(uint8_t *room)
+{
+	return room + (wal_round((uintptr_t)room, SOPI_LOG_BLOCK_BYTES_MAX) - (uintptr_t)room);
+}
+
 static inline bool wal_failed(const struct sopi_wal *wal)
 {
 	return atomic_load(&wal->failed);

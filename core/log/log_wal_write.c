@@ -85,7 +85,8 @@ static sop_status write_run(struct sopi_wal *wal, struct cursor *cursor, uint64_
 static sop_status write_block(struct sopi_wal *wal, struct sopi_log_record *record,
 			      const uint8_t *payload, bool durable, sop_error *err)
 {
-	_Alignas(SOPI_LOG_BLOCK_BYTES_MAX) uint8_t block[SOPI_LOG_BLOCK_BYTES_MAX] = { 0 };
+	uint8_t space[2 * SOPI_LOG_BLOCK_BYTES_MAX] = { 0 };
+	uint8_t *block = wal_aligned(space);
 	struct sopi_file *file = handle_of(wal, durable);
 
 	record->sequence = wal->current.sequence;
