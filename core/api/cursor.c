@@ -188,7 +188,7 @@ static inline bool step_plain(sop_cursor *cursor, sop_entry *entry)
 					    item->value_size };
 	} else {
 		sopi_item_describe(item, NULL, 0, &view);
-		entry->value = (sop_bytes){ view.value, view.value_size };
+		entry->value = (sop_bytes){ sopi_item_value(&view), view.value_size };
 	}
 	return true;
 }

@@ -195,7 +195,7 @@ static uint64_t bytes_left(const struct checkpoint *c, size_t from)
 	uint64_t bytes = 0;
 
 	for (size_t i = from; i < c->node_count && bytes < SOPI_NODE_PACK_BYTES; i++)
-		bytes += c->nodes[i].block->free_at;
+		bytes += c->nodes[i].block->capacity; /* at most: what is free in it may be filled just now */
 	return bytes;
 }
 

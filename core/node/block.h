@@ -83,7 +83,7 @@ struct sopi_item_view {
 	const uint8_t *prefix; /* first part of the key */
 	const uint8_t *key; /* the rest of it */
 	const uint8_t *ride;
-	const uint8_t *value;
+	const uint8_t *value; /* sopi_item_value reads it; NULL if it is kept apart */
 	struct sopi_value *apart; /* the value's owner if it is kept apart, else NULL */
 	uint64_t version;
 	uint32_t prefix_size;
@@ -332,10 +332,16 @@ static inline void sopi_item_describe(const struct sopi_item *item, const uint8_
 	}
 	if (flags & SOPI_ITEM_APART) {
 		memcpy(&view->apart, at, sizeof view->apart);
-		view->value = view->apart->bytes; /* NULL if it is on disk only */
+		view->value = NULL; /* its owner may be gone if the item was replaced: nobody looks at it here */
 	} else {
 		view->value = at;
 	}
+}
+
+/* The value of an item that is current for whoever asks; NULL if it is on disk only. */
+static inline const uint8_t *sopi_item_value(const struct sopi_item_view *view)
+{
+	return view->apart != NULL ? view->apart->bytes : view->value;
 }
 
 /* Describes the base item in `slot`. */
