@@ -252,7 +252,7 @@ static sop_status end_pack(struct sopi_pack *pack, sop_status status, sop_error 
 }
 
 sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entry *skip,
-			size_t count, uint64_t below, sop_error *err)
+			size_t count, const struct sopi_checkpoint_how *how, sop_error *err)
 {
 	struct rewriting r = { .fs = fs, .skip = skip, .skip_count = count };
 	struct sopi_pack_entry *packs = NULL;
@@ -260,7 +260,9 @@ sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entr
 	sop_status status;
 
 	SOP_TRY(sopi_packs_list(fs->packs, &packs, &pack_count, err));
-	pack_count = choose(packs, pack_count, below);
+	pack_count = choose(packs, pack_count, how->compact_below);
+	if (how->sparing && pack_count > 1)
+		pack_count = 1;
 	status = rewrite_packs(&r, packs, pack_count, err);
 	status = end_pack(r.nodes, status, err);
 	status = end_pack(r.values, status, err);
