@@ -659,6 +659,7 @@ static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpo
 {
 	struct checkpoint c = { .fs = fs, .how = how };
 	const uint64_t rewritten = fs->rewritten;
+	const uint64_t first_pack = sopi_packs_next_id(fs->packs);
 	bool indefinite = false;
 	sop_status status;
 
@@ -672,6 +673,8 @@ static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpo
 		finish(&c);
 	else
 		give_up(&c);
+	if (status == SOP_NO_SPACE && !indefinite)
+		sopi_remove_copies(fs, first_pack);
 	free_all(&c);
 	if (how->rewritten != NULL)
 		*how->rewritten = fs->rewritten - rewritten;

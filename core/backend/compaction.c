@@ -251,9 +251,7 @@ static sop_status end_pack(struct sopi_pack *pack, sop_status status, sop_error 
 	return status;
 }
 
-/* Copies that were made for nothing go at once: on a full disk the checkpoint needs their room. Packs that others have
- * begun meanwhile are being written, or something lives in them. */
-static void remove_copies(struct sopi_inredfs *fs, uint64_t first)
+void sopi_remove_copies(struct sopi_inredfs *fs, uint64_t first)
 {
 	struct sopi_pack_entry *packs = NULL;
 	size_t count = 0;
@@ -284,7 +282,7 @@ sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entr
 	status = end_pack(r.nodes, status, err);
 	status = end_pack(r.values, status, err);
 	if (status == SOP_NO_SPACE)
-		remove_copies(fs, first);
+		sopi_remove_copies(fs, first);
 	sopi_free(packs);
 	sopi_free(r.blobs);
 	sop_buf_free(&r.room);

@@ -134,6 +134,11 @@ sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkp
 sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entry *skip,
 			size_t count, const struct sopi_checkpoint_how *how, sop_error *err);
 
+/* Packs with ids from `first` on that were written for nothing go at once: on a full disk their room is needed. Those
+ * that others have begun meanwhile are being written, or something lives in them. REQUIRES: no manifest names them; the
+ * checkpoint mutex. */
+void sopi_remove_copies(struct sopi_inredfs *fs, uint64_t first);
+
 /* Adds to fs->extra that all nodes and values of a dropped store are gone. */
 sop_status sopi_compact_store(struct sopi_inredfs *fs, uint64_t store, uint64_t root, sop_error *err);
 

@@ -23,7 +23,7 @@ enum {
 	ITEM_BYTES = 300,
 	APART = 10, /* of a batch, with values apart from the leaf */
 	APART_BYTES = 3000,
-	FULL_FLOOR = 24, /* sizes at which the workload does not fit */
+	FULL_FLOOR = 36, /* sizes at which the workload does not fit */
 	EMPTIED_MAX = 8, /* of these, those where removing a half was not enough */
 };
 
