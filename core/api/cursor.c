@@ -188,7 +188,8 @@ static inline bool step_plain(sop_cursor *cursor, sop_entry *entry)
 					    item->value_size };
 	} else {
 		sopi_item_describe(item, NULL, 0, &view);
-		entry->value = (sop_bytes){ view.value, view.value_size };
+		entry->value = (sop_bytes){ view.apart != NULL ? view.apart->bytes : view.value,
+					    view.value_size };
 	}
 	return true;
 }

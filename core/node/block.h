@@ -332,7 +332,7 @@ static inline void sopi_item_describe(const struct sopi_item *item, const uint8_
 	}
 	if (flags & SOPI_ITEM_APART) {
 		memcpy(&view->apart, at, sizeof view->apart);
-		view->value = view->apart->bytes; /* NULL if it is on disk only */
+		view->value = NULL; /* not looked at: an item that a delta replaces may outlive its value */
 	} else {
 		view->value = at;
 	}

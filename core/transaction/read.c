@@ -51,15 +51,22 @@ sop_status sopi_transaction_copy_value(struct sopi_transaction *txn,
 {
 	struct sopi_backend *backend = txn->engine->backend;
 
-	if (SOPI_UNLIKELY(item->value == NULL && item->apart != NULL))
-		return backend->driver->read_value(backend, item->apart, out, err);
+	if (SOPI_UNLIKELY(item->apart != NULL)) {
+		if (item->apart->bytes == NULL)
+			return backend->driver->read_value(backend, item->apart, out, err);
+		return sopi_buf_set(out, item->apart->bytes, item->value_size, err);
+	}
 	return sopi_buf_set(out, item->value, item->value_size, err);
 }
 
 sop_status sopi_transaction_value(struct sopi_transaction *txn, const struct sopi_item_view *item,
 				  sop_buf *room, sop_bytes *value, sop_error *err)
 {
-	if (SOPI_UNLIKELY(item->value == NULL && item->apart != NULL)) {
+	if (SOPI_UNLIKELY(item->apart != NULL && item->apart->bytes != NULL)) {
+		*value = (sop_bytes){ item->apart->bytes, item->value_size };
+		return SOP_OK;
+	}
+	if (SOPI_UNLIKELY(item->apart != NULL)) {
 		SOP_TRY(sopi_transaction_copy_value(txn, item, room, err));
 		*value = (sop_bytes){ room->data, room->size };
 		return SOP_OK;

@@ -109,7 +109,7 @@ static void check_leaf(struct checking *checking, const struct sopi_vnode *vnode
 		if ((sopi_leaf_delta_codes(leaf)[d] & 1) != 0)
 			continue; /* its base item was counted */
 		if (sopi_leaf_get(leaf, item.key, item.key_size, checking->at, &seen) &&
-		    seen.version == item.version && seen.value == item.value)
+		    seen.version == item.version && seen.value == item.value && seen.apart == item.apart)
 			checking->items++;
 	}
 }
