@@ -70,32 +70,51 @@ static struct sopi_vnode *dead_vnode(const struct sopi_block *block)
 	return vnode;
 }
 
+/* Has delta `later` the key of delta `number`? Looks at keys alone: the value of a replaced item may be freed. */
+static bool replaces(const struct sopi_block *leaf, size_t later, size_t number)
+{
+	const uint16_t *codes = sopi_leaf_delta_codes(leaf);
+	const uint16_t *places = sopi_leaf_delta_places(leaf);
+	const struct sopi_item *a, *b;
+
+	if (codes[later] != codes[number])
+		return false;
+	if ((codes[number] & 1) != 0) /* the key of one item of the base */
+		return true;
+	a = sopi_item_at(leaf, places[later]);
+	b = sopi_item_at(leaf, places[number]);
+	return sopi_item_key_size(a) == sopi_item_key_size(b) &&
+	       memcmp(sopi_item_key(a), sopi_item_key(b), sopi_item_key_size(a)) == 0;
+}
+
 /* Calls `free_value` for each value that is current in a leaf. */
 static void each_apart_value(const struct sopi_block *leaf,
 			     void (*free_value)(struct sopi_forest *, struct sopi_value *),
 			     struct sopi_forest *forest)
 {
 	const size_t count = atomic_load(&leaf->delta_count);
-	struct sopi_item_view view, later;
+	struct sopi_item_view view;
 
 	for (size_t i = 0; i < leaf->count; i++) {
 		bool replaced = false;
 
 		for (size_t d = 0; d < count; d++)
 			replaced = replaced || sopi_leaf_delta_codes(leaf)[d] == (i << 1 | 1);
+		if (replaced)
+			continue;
 		sopi_leaf_describe(leaf, i, &view);
-		if (!replaced && view.apart != NULL)
+		if (view.apart != NULL)
 			free_value(forest, view.apart);
 	}
 	for (size_t d = 0; d < count; d++) {
 		bool replaced = false;
 
+		for (size_t e = d + 1; e < count && !replaced; e++)
+			replaced = replaces(leaf, e, d);
+		if (replaced)
+			continue;
 		sopi_leaf_describe_delta(leaf, d, &view);
-		for (size_t e = d + 1; e < count && !replaced; e++) {
-			sopi_leaf_describe_delta(leaf, e, &later);
-			replaced = sopi_item_compare(&view, &later) == 0;
-		}
-		if (!replaced && view.apart != NULL)
+		if (view.apart != NULL)
 			free_value(forest, view.apart);
 	}
 }
