@@ -30,7 +30,8 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT SOP_SANITIZE)
 	add_test(NAME consumer.check COMMAND "${sop_test_dir}/consumer/check" "${PROJECT_BINARY_DIR}")
 	set_tests_properties(consumer.check PROPERTIES LABELS consumer ENVIRONMENT "CC=${CMAKE_C_COMPILER}")
 	add_test(NAME models.engine COMMAND python3 "${sop_test_dir}/models/engine.py" --seeds 1000)
-	set_tests_properties(models.engine PROPERTIES LABELS models)
+	add_test(NAME models.engine_bugs COMMAND python3 "${sop_test_dir}/models/engine.py" --known)
+	set_tests_properties(models.engine models.engine_bugs PROPERTIES LABELS models)
 	if(EXISTS "${sop_test_dir}/docs/check" AND TARGET example_quickstart)
 		add_test(NAME docs.check COMMAND "${sop_test_dir}/docs/check" --compiler "${CMAKE_C_COMPILER}"
 			--library $<TARGET_FILE:sopdb> --quickstart $<TARGET_FILE:example_quickstart>

@@ -195,7 +195,7 @@ static uint64_t bytes_left(const struct checkpoint *c, size_t from)
 	uint64_t bytes = 0;
 
 	for (size_t i = from; i < c->node_count && bytes < SOPI_NODE_PACK_BYTES; i++)
-		bytes += c->nodes[i].block->free_at;
+		bytes += c->nodes[i].block->capacity; /* at most: what is free in it may be filled just now */
 	return bytes;
 }
 
@@ -449,6 +449,27 @@ static sop_status add_all(struct checkpoint *c, const struct sopi_registry_entry
 	return SOP_OK;
 }
 
+/* Rewrites packs. That gives space back in the end but needs some first: without it everything stays where it is, and the
+ * checkpoint, which gives other space back, goes on. */
+static sop_status compact(struct checkpoint *c, sop_error *err)
+{
+	struct sopi_inredfs *fs = c->fs;
+	const uint64_t rewritten = fs->rewritten;
+	sop_status status;
+
+	c->extra_before = fs->extra_count;
+	c->compacted = true;
+	status = sopi_compact(fs, c->entries, c->entry_count, c->how, err);
+	if (c->how->crowded != NULL)
+		*c->how->crowded = status == SOP_NO_SPACE;
+	if (status == SOP_NO_SPACE) {
+		fs->extra_count = c->extra_before;
+		fs->rewritten = rewritten;
+		return SOP_OK;
+	}
+	return status;
+}
+
 /* All that the registry is to be told. Values that are born here were counted as living when they were written. */
 static sop_status gather_entries(struct checkpoint *c, sop_error *err)
 {
@@ -458,9 +479,7 @@ static sop_status gather_entries(struct checkpoint *c, sop_error *err)
 	SOP_TRY(sopi_values_collect(fs, c->at, &c->values, err));
 	SOP_TRY(add_all(c, fs->extra, fs->extra_count, err));
 	sort_entries(c);
-	c->extra_before = fs->extra_count;
-	c->compacted = true;
-	SOP_TRY(sopi_compact(fs, c->entries, c->entry_count, c->how->compact_below, err));
+	SOP_TRY(compact(c, err));
 	SOP_TRY(add_all(c, fs->extra + c->extra_before, fs->extra_count - c->extra_before, err));
 	sort_entries(c);
 	SOP_TRY(count_lives(c, err));
@@ -679,6 +698,7 @@ static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpo
 {
 	struct checkpoint c = { .fs = fs, .how = how };
 	const uint64_t rewritten = fs->rewritten;
+	const uint64_t first_pack = sopi_packs_next_id(fs->packs);
 	bool indefinite = false;
 	sop_status status;
 
@@ -692,6 +712,8 @@ static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpo
 		finish(&c);
 	else
 		give_up(&c);
+	if (status == SOP_NO_SPACE && !indefinite)
+		sopi_remove_copies(fs, first_pack);
 	free_all(&c);
 	if (how->rewritten != NULL)
 		*how->rewritten = fs->rewritten - rewritten;
@@ -729,6 +751,8 @@ sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkp
 	sop_status status;
 
 	sopi_mutex_lock(&fs->checkpoint_mutex);
+	if (how->sparing)
+		(void)drop_ballast(fs);
 	status = run(fs, how, err);
 	if (status == SOP_NO_SPACE) {
 		atomic_fetch_add(&fs->checkpoint_failures, 1);

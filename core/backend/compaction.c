@@ -251,19 +251,38 @@ static sop_status end_pack(struct sopi_pack *pack, sop_status status, sop_error 
 	return status;
 }
 
+void sopi_remove_copies(struct sopi_inredfs *fs, uint64_t first)
+{
+	struct sopi_pack_entry *packs = NULL;
+	size_t count = 0;
+
+	if (sopi_packs_list(fs->packs, &packs, &count, NULL) != SOP_OK)
+		return; /* the next checkpoint removes them */
+	for (size_t i = 0; i < count; i++) {
+		if (packs[i].id >= first && !packs[i].writing && packs[i].live_bytes == 0)
+			sopi_packs_remove(fs->packs, packs[i].id);
+	}
+	sopi_free(packs);
+}
+
 sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entry *skip,
-			size_t count, uint64_t below, sop_error *err)
+			size_t count, const struct sopi_checkpoint_how *how, sop_error *err)
 {
 	struct rewriting r = { .fs = fs, .skip = skip, .skip_count = count };
+	const uint64_t first = sopi_packs_next_id(fs->packs);
 	struct sopi_pack_entry *packs = NULL;
 	size_t pack_count = 0;
 	sop_status status;
 
 	SOP_TRY(sopi_packs_list(fs->packs, &packs, &pack_count, err));
-	pack_count = choose(packs, pack_count, below);
+	pack_count = choose(packs, pack_count, how->compact_below);
+	if (how->sparing && pack_count > 1)
+		pack_count = 1;
 	status = rewrite_packs(&r, packs, pack_count, err);
 	status = end_pack(r.nodes, status, err);
 	status = end_pack(r.values, status, err);
+	if (status == SOP_NO_SPACE)
+		sopi_remove_copies(fs, first);
 	sopi_free(packs);
 	sopi_free(r.blobs);
 	sop_buf_free(&r.room);

@@ -70,8 +70,9 @@ sop_status sopi_copy_begin(struct sopi_copy *copy, sop_error *err)
 		copy->entered = true; /* it may have made the file */
 		return status;
 	}
-	SOP_TRY(sopi_folder_list(copy->to, "", must_be_empty, copy, err));
-	copy->entered = true;
+	status = sopi_folder_list(copy->to, "", must_be_empty, copy, err);
+	copy->entered = status != SOP_EXISTS; /* what somebody put there meanwhile is not ours to remove */
+	SOP_TRY(status);
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
 		SOP_TRY(sopi_folder_make(copy->to, folders[i], err));
 	return SOP_OK;

@@ -171,6 +171,18 @@ static sop_status checkpoint(struct sopi_backend *backend, sop_error *err)
 	return sopi_checkpoint_run(sopi_inredfs_of(backend), &how, err);
 }
 
+static sop_status end_gc(struct sopi_inredfs *fs, bool crowded, sop_error *err)
+{
+	static const struct sopi_checkpoint_how how = { .always = true };
+
+	SOP_TRY(sopi_checkpoint_run(fs, &how, err)); /* what the last one made superfluous goes with this one */
+	sopi_wal_shrink(fs->wal, SHRUNK_POOL_BYTES);
+	if (!crowded)
+		return SOP_OK;
+	return sopi_fail(err, SOP_NO_SPACE,
+			 "what needs room for a copy first was not rewritten; free some space and try again");
+}
+
 /* Checkpoints until nothing is left to be rewritten of the packs that were there when it began: each round empties some
  * of them, and what others write meanwhile is not for this one. */
 static sop_status gc(struct sopi_backend *backend, sopi_progress_fn progress, void *arg, sop_error *err)
@@ -178,6 +190,7 @@ static sop_status gc(struct sopi_backend *backend, sopi_progress_fn progress, vo
 	struct sopi_checkpoint_how how = { .always = true };
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
 	uint64_t done = 0, total, moved;
+	bool crowded = false;
 
 	sopi_values_seal(fs);
 	sopi_mutex_lock(&fs->checkpoint_mutex);
@@ -188,16 +201,17 @@ static sop_status gc(struct sopi_backend *backend, sopi_progress_fn progress, vo
 	SOP_TRY(sopi_checkpoint_run(fs, &how, err));
 	how.compact_below = sopi_packs_next_id(fs->packs);
 	how.rewritten = &moved;
+	how.crowded = &crowded;
 	do {
+		how.sparing = crowded; /* pack by pack: each that is emptied makes room for the next */
 		moved = 0;
 		if (!progress(arg, done, total))
 			return sopi_fail(err, SOP_CANCELLED, "gc was stopped by its caller");
 		SOP_TRY(sopi_checkpoint_run(fs, &how, err));
 		done += moved * fs->engine->options.node_bytes;
 		total = total < done ? done : total;
-	} while (moved != 0);
-	SOP_TRY(sopi_checkpoint_run(fs, &how, err)); /* what the last one made superfluous goes with this one */
-	sopi_wal_shrink(fs->wal, SHRUNK_POOL_BYTES);
+	} while (moved != 0 || (crowded && !how.sparing));
+	SOP_TRY(end_gc(fs, crowded, err));
 	(void)progress(arg, total, total);
 	return SOP_OK;
 }
@@ -486,6 +500,7 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 {
 	const uint64_t most = log_budget(fs) / 4 < LOG_SEGMENT_BYTES_MAX ? log_budget(fs) / 4
 									 : LOG_SEGMENT_BYTES_MAX;
+	const uint64_t pool = log_budget(fs) / 2; /* what a checkpoint sets free that comes in time */
 	const uint64_t first = most < LOG_SEGMENT_BYTES ? most : LOG_SEGMENT_BYTES; /* smaller in tests only */
 	const struct sopi_wal_options options = {
 		.platform = fs->engine->platform,
@@ -496,7 +511,7 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 		.first_segment = fs->manifest.first_segment,
 		.segment_bytes = first,
 		.segment_bytes_max = most,
-		.pool_bytes_max = LOG_POOL_BYTES_MAX,
+		.pool_bytes_max = pool < LOG_POOL_BYTES_MAX ? pool : LOG_POOL_BYTES_MAX,
 	};
 
 	return options;
@@ -647,13 +662,32 @@ static sop_status sweep(struct sopi_inredfs *fs, sop_error *err)
 	return sopi_folder_list(fs->folder, "tmp", clean_tmp, fs, err);
 }
 
+/* From here on the database is ours: the manifest says so, and the log goes on in a segment of its own. */
+static sop_status go_on(struct sopi_inredfs *fs, struct sopi_log *wal, sop_error *err)
+{
+	bool indefinite;
+
+	if (!SOPI_PLANTED(SOPI_PLANT_NO_REPUBLISH))
+		SOP_TRY(sopi_manifest_write(fs->folder, &fs->manifest, &indefinite, err));
+	return sopi_wal_resume(wal, fs->manifest.epoch, err);
+}
+
+/* The same on a disk that may be full: who wants to remove something must be able to open it. */
+static sop_status go_on_if_full(struct sopi_inredfs *fs, struct sopi_log *wal, sop_error *err)
+{
+	const sop_status status = go_on(fs, wal, err);
+
+	if (status != SOP_NO_SPACE || sopi_folder_remove(fs->folder, SOPI_BALLAST_PATH, NULL) != SOP_OK)
+		return status;
+	return go_on(fs, wal, err);
+}
+
 /* The steps of recovery, in this order: docs/architecture.md says why. */
 static sop_status recover(struct sopi_inredfs *fs, sop_error *err)
 {
 	struct sopi_engine *engine = fs->engine;
 	struct sopi_wal_options options;
 	struct sopi_log *wal = NULL;
-	bool indefinite;
 	sop_status status;
 
 	SOP_TRY(sopi_manifest_read(fs->folder, "MANIFEST", &fs->manifest, err));
@@ -673,11 +707,7 @@ static sop_status recover(struct sopi_inredfs *fs, sop_error *err)
 	if (sopi_wal_epoch(wal) >= fs->manifest.epoch)
 		fs->manifest.epoch = sopi_wal_epoch(wal);
 	fs->manifest.epoch++;
-	status = SOPI_PLANTED(SOPI_PLANT_NO_REPUBLISH)
-			 ? SOP_OK
-			 : sopi_manifest_write(fs->folder, &fs->manifest, &indefinite, err);
-	if (status == SOP_OK)
-		status = sopi_wal_resume(wal, fs->manifest.epoch, err);
+	status = go_on_if_full(fs, wal, err);
 	if (status != SOP_OK) {
 		wal->driver->close(wal);
 		return status;

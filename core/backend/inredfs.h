@@ -120,6 +120,8 @@ struct sopi_checkpoint_how {
 	bool always; /* also if nothing has changed */
 	uint64_t compact_below; /* rewrite packs even where little is dead, those with ids below; 0: as usual */
 	uint64_t *rewritten; /* receives how many blobs were moved; NULL: nobody asks */
+	bool sparing; /* rewrite one pack, the emptiest, with all the room there is: the ballast's too */
+	bool *crowded; /* receives whether there was no room to rewrite anything; NULL: nobody asks */
 };
 
 /* Writes everything as of the newest position. One at a time; others wait. */
@@ -129,10 +131,15 @@ sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkp
 /* ---- compaction.c -------------------------------------------------------------------------------- */
 
 /* Writes the living blobs of packs that are mostly dead again, and adds their entries to fs->extra. Keys in `skip`
- * (ascending) are written by the checkpoint itself. below: as compact_below of a checkpoint. REQUIRES: the checkpoint
- * mutex. */
+ * (ascending) are written by the checkpoint itself. NO_SPACE: nothing was rewritten that the manifest needs to
+ * know of. REQUIRES: the checkpoint mutex. */
 sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entry *skip,
-			size_t count, uint64_t below, sop_error *err);
+			size_t count, const struct sopi_checkpoint_how *how, sop_error *err);
+
+/* Packs with ids from `first` on that were written for nothing go at once: on a full disk their room is needed. Those
+ * that others have begun meanwhile are being written, or something lives in them. REQUIRES: no manifest names them; the
+ * checkpoint mutex. */
+void sopi_remove_copies(struct sopi_inredfs *fs, uint64_t first);
 
 /* Adds to fs->extra that all nodes and values of a dropped store are gone. */
 sop_status sopi_compact_store(struct sopi_inredfs *fs, uint64_t store, uint64_t root, sop_error *err);

@@ -153,26 +153,35 @@ static sop_status name_set(struct replaying *r, const struct sopi_change_record 
 	return sopi_store_extend(store, descriptor.schema, err);
 }
 
-/* First all names that go, then those that come. */
-static sop_status catalog_changes(struct replaying *r, sop_bytes payload, bool removed, sop_error *err)
+/* Notes the store that loses a name: it is dropped, unless it turns up under another. */
+static sop_status name_lost(struct replaying *r, const struct sopi_change_record *change, sop_error *err)
+{
+	struct sopi_descriptor descriptor = { .id = SOPI_CATALOG_ID };
+	struct sopi_store *store;
+
+	SOP_TRY(named_before(r, change->key, &store, err));
+	if (!change->removed) /* the name may be another store's from now on */
+		SOP_TRY(sopi_descriptor_read(change->value, &descriptor, err));
+	if (store != NULL && store->tree.id != descriptor.id)
+		r->dropped[r->dropped_count++] = store;
+	return SOP_OK;
+}
+
+/* What the transaction means for the stores: first all names that go, then those that come. */
+static sop_status catalog_changes(struct replaying *r, sop_bytes payload, bool lost, sop_error *err)
 {
 	struct sopi_change_record change;
 	sop_status status;
 
 	while ((status = sopi_change_record_take(&payload, &change, err)) == SOP_OK) {
-		struct sopi_store *store;
-
-		if (change.store != SOPI_CATALOG_ID || change.removed != removed)
+		if (change.store != SOPI_CATALOG_ID)
 			continue;
 		if (change.apart)
 			return damaged(r->position, "has a name whose store is not with it", err);
-		if (!removed) {
+		if (lost)
+			SOP_TRY(name_lost(r, &change, err));
+		else if (!change.removed)
 			SOP_TRY(name_set(r, &change, err));
-			continue;
-		}
-		SOP_TRY(named_before(r, change.key, &store, err));
-		if (store != NULL)
-			r->dropped[r->dropped_count++] = store;
 	}
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }

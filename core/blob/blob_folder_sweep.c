@@ -113,9 +113,21 @@ bool sopi_packs_know(struct sopi_packs *packs, uint64_t id, bool alone)
 	return known;
 }
 
+/* Without a known pack the folder's own name may be one that a failed sync has given up, which no later sync makes
+ * durable: the next pack makes it anew. It stays if anything else is in it. */
+static void remove_empty(struct sweep *sweep)
+{
+	char path[SOPI_PATH_BYTES_MAX + 1];
+
+	(void)snprintf(path, sizeof path, PACKS_FOLDER "/%02x", sweep->folder);
+	if (sopi_folder_remove_folder(sweep->packs->folder, path, NULL) == SOP_OK)
+		sweep->packs->folder_durable[sweep->folder] = false;
+}
+
 static sop_status sweep_folder(struct sweep *sweep, sop_error *err)
 {
 	char path[SOPI_PATH_BYTES_MAX + 1];
+	size_t known = 0;
 
 	(void)snprintf(path, sizeof path, PACKS_FOLDER "/%02x", sweep->folder);
 	sweep->count = 0;
@@ -123,11 +135,15 @@ static sop_status sweep_folder(struct sweep *sweep, sop_error *err)
 	for (size_t i = 0; i < sweep->count; i++) {
 		const struct named *named = &sweep->files[i];
 
-		if (sopi_packs_know(sweep->packs, named->id, named->alone))
+		if (sopi_packs_know(sweep->packs, named->id, named->alone)) {
+			known++;
 			continue;
+		}
 		pack_path(named->id, named->alone ? SOPI_PACK_VALUE : SOPI_PACK_NODES, path);
 		(void)sopi_folder_remove(sweep->packs->folder, path, NULL); /* next time, then */
 	}
+	if (known == 0)
+		remove_empty(sweep);
 	return SOP_OK;
 }
 

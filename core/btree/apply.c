@@ -27,7 +27,7 @@ void sopi_apply_touch(struct sopi_apply *apply, struct sopi_vnode *vnode)
 	vnode->touched_next = apply->touched;
 	apply->touched = vnode;
 	vnode->ranged_before = atomic_load_explicit(&vnode->ranged, memory_order_relaxed);
-	vnode->items_before = atomic_load_explicit(&vnode->head, memory_order_relaxed)->version.items;
+	vnode->items_before = atomic_load_explicit(&vnode->head, memory_order_acquire)->version.items;
 	sopi_dirty_add(apply->forest, vnode, apply->tree->id);
 }
 
@@ -39,7 +39,7 @@ void sopi_apply_supersede(struct sopi_apply *apply, struct sopi_version *version
 
 void sopi_apply_push(struct sopi_apply *apply, struct sopi_vnode *vnode, struct sopi_block *block)
 {
-	struct sopi_block *head = atomic_load_explicit(&vnode->head, memory_order_relaxed);
+	struct sopi_block *head = atomic_load_explicit(&vnode->head, memory_order_acquire);
 	struct sopi_version *older = &head->version;
 
 	sopi_apply_touch(apply, vnode);
@@ -153,7 +153,7 @@ static void vnode_undo(struct sopi_apply *apply, struct sopi_vnode *vnode)
 {
 	struct sopi_block *head;
 
-	while ((head = atomic_load_explicit(&vnode->head, memory_order_relaxed)) != NULL &&
+	while ((head = atomic_load_explicit(&vnode->head, memory_order_acquire)) != NULL &&
 	       head->version.since == apply->position)
 		pop(apply, vnode, head);
 	vnode->touched_at = 0;
@@ -305,7 +305,7 @@ static sop_status apply_delta(struct sopi_apply *apply, struct sopi_tree *tree,
 			      struct sopi_vnode *leaf, const struct sopi_change *change,
 			      int64_t *effect, bool *done, sop_error *err)
 {
-	struct sopi_block *block = atomic_load_explicit(&leaf->head, memory_order_relaxed);
+	struct sopi_block *block = atomic_load_explicit(&leaf->head, memory_order_acquire);
 	const uint8_t *key = sopi_operation_key(change->newest);
 	const size_t key_size = change->newest->key_size;
 	const struct sopi_slot_place place = sopi_leaf_search(block, key, key_size);
@@ -385,7 +385,7 @@ static sop_status apply_rebuild(struct sopi_apply *apply, struct sopi_tree *tree
 				const struct sopi_change *changes, size_t change_count,
 				const uint8_t *key, size_t key_size, int64_t *effect, sop_error *err)
 {
-	const struct sopi_block *block = atomic_load_explicit(&leaf->head, memory_order_relaxed);
+	const struct sopi_block *block = atomic_load_explicit(&leaf->head, memory_order_acquire);
 	const size_t before = block->version.items;
 	size_t count, bytes;
 	bool append;
@@ -403,7 +403,7 @@ static sop_status apply_rebuild(struct sopi_apply *apply, struct sopi_tree *tree
 sop_status sopi_apply_head(struct sopi_apply *apply, struct sopi_vnode *vnode,
 			   const struct sopi_block **out, sop_error *err)
 {
-	*out = atomic_load_explicit(&vnode->head, memory_order_relaxed);
+	*out = atomic_load_explicit(&vnode->head, memory_order_acquire);
 	if (SOPI_LIKELY(*out != NULL))
 		return SOP_OK;
 	return sopi_vnode_load(apply->tree, vnode, SOPI_POSITION_HEAD, 0, out, err);
@@ -430,7 +430,7 @@ static sop_status apply_to_leaf(struct sopi_apply *apply, struct sopi_tree *tree
 		done++;
 	}
 	if (done == count && (leaf == tree->root ||
-			      atomic_load_explicit(&leaf->head, memory_order_relaxed)->version.items > 0))
+			      atomic_load_explicit(&leaf->head, memory_order_acquire)->version.items > 0))
 		return SOP_OK;
 	return apply_rebuild(apply, tree, leaf, changes + done, count - done, key, key_size, effect, err);
 }

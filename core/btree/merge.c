@@ -59,7 +59,7 @@ static sop_status inner_share(struct sopi_apply *apply, struct sopi_tree *tree,
 	const struct sopi_block *parent = path->level[level].block;
 	struct sopi_vnode *left = sopi_inner_children(parent)[slot];
 	struct sopi_vnode *right = sopi_inner_children(parent)[slot + 1];
-	const struct sopi_block *left_block = atomic_load_explicit(&left->head, memory_order_relaxed);
+	const struct sopi_block *left_block = atomic_load_explicit(&left->head, memory_order_acquire);
 	struct sopi_separator middle = forest->separators[count / 2];
 
 	SOP_TRY(inner_push(apply, left, sopi_inner_children(left_block)[0], 0, count / 2, err));
@@ -153,8 +153,8 @@ sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, con
 	/* A neighbour that is only on disk is not read for the sake of tidiness: but no leaf stays empty. */
 	block = path.level[path.depth].block;
 	if (block->version.items > 0 &&
-	    (atomic_load_explicit(&left->head, memory_order_relaxed) == NULL ||
-	     atomic_load_explicit(&right->head, memory_order_relaxed) == NULL))
+	    (atomic_load_explicit(&left->head, memory_order_acquire) == NULL ||
+	     atomic_load_explicit(&right->head, memory_order_acquire) == NULL))
 		return SOP_OK;
 	SOP_TRY(sopi_apply_head(apply, left, &a, err));
 	SOP_TRY(sopi_apply_head(apply, right, &b, err));

@@ -25,7 +25,7 @@ static void take_value(const struct sopi_operation *operation, struct sopi_item_
 	item->value_size = operation->value_size;
 	item->apart = operation->apart;
 	item->value = operation->apart != NULL
-			      ? operation->apart->bytes
+			      ? NULL
 			      : operation->bytes + operation->key_size + operation->ride_size;
 }
 

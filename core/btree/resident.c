@@ -136,7 +136,7 @@ static void evict_locked(struct sopi_resident *resident, uint64_t least, struct 
 			return;
 		resident->hand = resident->hand >= resident->leaf_count ? 0 : resident->hand;
 		vnode = resident->leaves[resident->hand];
-		head = atomic_load_explicit(&vnode->head, memory_order_relaxed);
+		head = atomic_load_explicit(&vnode->head, memory_order_acquire);
 		if ((atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_HOT) != 0) {
 			atomic_fetch_and_explicit(&vnode->state, (uint8_t)~SOPI_VNODE_HOT,
 						  memory_order_relaxed);
@@ -514,7 +514,7 @@ static void clean(struct sopi_resident *resident, const struct sopi_dirty *dirty
 	struct sopi_block *head = NULL;
 
 	if (dirty->lives) {
-		head = atomic_load_explicit(&vnode->head, memory_order_relaxed);
+		head = atomic_load_explicit(&vnode->head, memory_order_acquire);
 		if (head != NULL && head->version.kind == SOPI_LEAF)
 			leaf_list(resident, vnode);
 	}
@@ -522,7 +522,7 @@ static void clean(struct sopi_resident *resident, const struct sopi_dirty *dirty
 	if ((atomic_fetch_and_explicit(&vnode->state, (uint8_t)~SOPI_VNODE_DIRTY, memory_order_acq_rel) &
 	     SOPI_VNODE_ZOMBIE) == 0)
 		return;
-	head = atomic_load_explicit(&vnode->head, memory_order_relaxed);
+	head = atomic_load_explicit(&vnode->head, memory_order_acquire);
 	if (head != NULL)
 		sopi_memory_give(&forest->memory, head, head->capacity);
 	sopi_memory_give(&forest->memory, vnode, sizeof *vnode);

@@ -52,7 +52,8 @@ uint64_t sopi_wal_epoch(const struct sopi_log *log);
 uint64_t sopi_wal_end(const struct sopi_log *log);
 
 /* Writes what was not proved flushed again in place, syncs it, ends the old segment with a synced successor record and
- * begins a new segment under `epoch`. After it, all that was read is durable. A crash inside repeats it all. */
+ * begins a new segment under `epoch`. After it, all that was read is durable. A crash inside repeats it all, and so
+ * may the caller after NO_SPACE. */
 sop_status sopi_wal_resume(struct sopi_log *log, uint64_t epoch, sop_error *err);
 
 /* Told of each transaction; `entry` lives for the call. A status other than OK ends the replay and is returned. */

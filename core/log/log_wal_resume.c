@@ -191,7 +191,7 @@ sop_status sopi_wal_resume(struct sopi_log *log, uint64_t epoch, sop_error *err)
 	go_on(wal);
 out:
 	sopi_mutex_unlock(&wal->maker);
-	if (status != SOP_OK)
+	if (status != SOP_OK && status != SOP_NO_SPACE)
 		atomic_store(&wal->failed, true);
 	sopi_free(mending);
 	return status;

@@ -262,7 +262,8 @@ static uint64_t size_of_next(const struct sopi_wal *wal)
 					    : wal->made_bytes * 2;
 }
 
-/* A disk that has no room for a segment of the usual size may have some for what is needed now. */
+/* A disk that has no room for a segment of the usual size may have some for what is needed now. If it had not even
+ * that, and room was made meanwhile, only that much of it is taken: checkpoints need the rest. */
 static sop_status make_one(struct sopi_wal *wal, uint64_t least, struct wal_segment *segment,
 			   sop_error *err)
 {
@@ -272,11 +273,15 @@ static sop_status make_one(struct sopi_wal *wal, uint64_t least, struct wal_segm
 	const uint64_t usual = size_of_next(wal);
 	sop_status status = SOP_NO_SPACE;
 
-	if (usual > needed)
+	if (usual > needed && !wal->tight)
 		status = make_new(wal, usual, segment, err);
 	if (status == SOP_OK || usual <= needed)
 		wal->made_bytes = usual; /* one made for a huge transaction says nothing about the next */
-	return status == SOP_NO_SPACE ? make_new(wal, needed, segment, err) : status;
+	if (status == SOP_NO_SPACE) {
+		status = make_new(wal, needed, segment, err);
+		wal->tight = status == SOP_NO_SPACE;
+	}
+	return status;
 }
 
 static sop_status make_next(struct sopi_wal *wal, uint64_t least, sop_error *err)

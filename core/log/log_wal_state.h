@@ -121,6 +121,7 @@ struct sopi_wal {
 	struct wal_segment next; /* ready, its name durable, its head not written; file NULL: there is none */
 	uint64_t next_sequence;
 	uint64_t made_bytes; /* size of the last new segment */
+	bool tight; /* there was no room for the newest one that was wanted */
 	uint64_t checkpoint; /* C of the newest manifest that is durable, folder included */
 	uint64_t epoch;
 

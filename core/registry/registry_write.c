@@ -163,6 +163,20 @@ static bool is_time_to_fold(const struct write *write)
 	return changes > write->current->names.entry_count / RUNS_SHARE;
 }
 
+/* A disk without room for a new map may have some for a run: it is folded another time. */
+static sop_status write_changes(const struct write *write, bool fold, sop_error *err)
+{
+	if (fold || is_time_to_fold(write)) {
+		const sop_status status = write_map(write, err);
+
+		if (status != SOP_NO_SPACE || fold)
+			return status;
+	}
+	if (write->current->names.run_count == SOPI_RUNS_MAX)
+		return write_merged_run(write, err);
+	return write_run(write, err);
+}
+
 static sop_status write_view(const struct write *write, bool fold, sop_error *err)
 {
 	if (!fold && write->entries.count == 0) {
@@ -170,12 +184,7 @@ static sop_status write_view(const struct write *write, bool fold, sop_error *er
 		share_runs(write);
 		return SOP_OK;
 	}
-	if (fold || is_time_to_fold(write))
-		SOP_TRY(write_map(write, err));
-	else if (write->current->names.run_count == SOPI_RUNS_MAX)
-		SOP_TRY(write_merged_run(write, err));
-	else
-		SOP_TRY(write_run(write, err));
+	SOP_TRY(write_changes(write, fold, err));
 	return sopi_reghome_sync(&write->registry->home, err);
 }
 

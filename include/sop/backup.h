@@ -22,7 +22,8 @@ extern "C" {
  *   CANCELLED    `progress` stopped it
  *   NO_SPACE     the storage of `path` is full; remove what is there, free some, and try again
  *   CORRUPT      bytes of `db` are damaged: `err` names file and place; run sop_verify
- *   UNSUPPORTED  `db` is in memory: there are no files to copy
+ *   UNSUPPORTED  `db` is in memory: there are no files to copy; or the file system of `path` cannot
+ *                keep a database, as those of a network
  *   READ_ONLY, IO, FAILED, NO_MEMORY, LIMIT (the path is too long), MISUSE, CLOSED, FORKED
  * Any thread; blocks for the disk. sop_close waits for it. */
 SOP_API sop_status sop_backup(sop_db *db, const char *path, sop_progress_fn progress, void *arg,

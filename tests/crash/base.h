@@ -12,6 +12,7 @@ struct config {
 	uint32_t node_items;
 	uint64_t log_bytes; /* the budget; a segment has a quarter of it at most */
 	size_t direct_bytes; /* of the disk; 0: no direct writes */
+	uint64_t random; /* seed of the random numbers of processes */
 };
 
 /* A process with the database open. */
@@ -25,8 +26,8 @@ enum { WORDS = 400 }; /* of what is wrong */
 #define TXN_ID_BYTES 16
 
 /* Opens the database on `disk` in a new process. On failure there is nothing to close. */
-sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config, bool create,
-		     sop_error *err);
+sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config,
+		     bool create, sop_error *err);
 
 /* Closes it and ends the process. */
 sop_status base_close(struct base *base, sop_error *err);

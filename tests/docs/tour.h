@@ -2,12 +2,16 @@
  * Every snippet finds a new database with two stores:
  *   users   raw unique keys: ann, bob and cid, whose values are 30, 40 and 50 as text
  *   staff   keys of a schema (SCHEMA): two in the US, one in DE, with 8-byte values
- * and an open writing transaction `txn`, which is freed afterwards whatever the snippet made of it. */
+ * and an open writing transaction `txn`, which is freed afterwards whatever the snippet made of it.
+ * `folder`, `copy` and `restored` are paths of folders that are not there yet; they are removed afterwards. */
 #ifndef TOUR_H
 #define TOUR_H
 
+#define _XOPEN_SOURCE 700 /* mkdtemp, nftw */
+
 #include <sop/sop.h>
 
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +42,8 @@ static sop_schema *schema;
 static sop_store *users, *staff;
 static sop_txn *txn;
 static sop_error err = SOP_ERROR_INIT;
+static char tour_place[] = "/tmp/sop-docs-XXXXXX";
+static char folder[64], copy[64], restored[64];
 
 /* The bytes of a text. */
 static inline sop_bytes text(const char *of)
@@ -93,8 +99,24 @@ static sop_status tour_begin(void)
 	return sop_txn_renew(txn, &err);
 }
 
+static void tour_make_place(void)
+{
+	strcpy(tour_place, "/tmp/sop-docs-XXXXXX");
+	EXPECT(mkdtemp(tour_place) != NULL);
+	snprintf(folder, sizeof folder, "%s/folder", tour_place);
+	snprintf(copy, sizeof copy, "%s/copy", tour_place);
+	snprintf(restored, sizeof restored, "%s/restored", tour_place);
+}
+
+static int tour_remove_one(const char *path, const struct stat *about, int kind, struct FTW *where)
+{
+	(void)about, (void)kind, (void)where;
+	return remove(path);
+}
+
 static void tour_end(void)
 {
+	EXPECT(nftw(tour_place, tour_remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
 	sop_txn_free(txn);
 	sop_store_free(users);
 	sop_store_free(staff);
@@ -107,6 +129,7 @@ static void tour_run(const char *place, sop_status (*snippet)(void))
 {
 	sop_status status = tour_begin();
 
+	tour_make_place();
 	if (status == SOP_OK)
 		status = snippet();
 	if (status != SOP_OK) {

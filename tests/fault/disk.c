@@ -5,6 +5,7 @@
 #include "api/options.h"
 #include "base/alloc.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -415,6 +416,8 @@ int disk_run_scenarios(CMUnitTestFunction test, CMFixtureFunction after, CMUnitT
 	tests[count - 1].name = "no point was lost";
 	tests[count - 1].test_func = last;
 	disk_watch_crashes();
+	(void)mallopt(M_TRIM_THRESHOLD, 1 << 28); /* each point has a disk of its own: keep its memory for the next */
+	(void)mallopt(M_MMAP_THRESHOLD, 1 << 28);
 	failed = _cmocka_run_group_tests("scenarios", tests, count, NULL, NULL);
 	free(tests);
 	return failed;

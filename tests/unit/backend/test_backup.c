@@ -4,6 +4,7 @@
 #include "backend/open.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,7 +250,7 @@ static void compare(struct writers *all, sop_db *db, uint64_t position)
 	sop_buf_free(&value);
 }
 
-static void copies_are_of_one_position(struct database_box *box)
+static void compare_copies(struct database_box *box)
 {
 	struct writers all = { .box = box };
 	sop_store *store = NULL;
@@ -284,7 +285,7 @@ static void copies_are_of_one_position_while_others_commit(void **state)
 
 	(void)state;
 	filled(&box, 40);
-	copies_are_of_one_position(&box);
+	compare_copies(&box);
 	TEST_NO_FAILURES();
 	database_box_free(&box);
 }
@@ -418,19 +419,80 @@ static void faults_leave_no_half_copy(void **state)
 	static const int errors[] = { EIO, ENOSPC };
 	struct database_box box;
 	sop_buf content = SOP_BUF_INIT;
+	struct test_rng rng;
 
 	(void)state;
-	filled(&box, 25);
+	test_rng_init(&rng, test_seed(), 10);
+	filled(&box, 4);
 	TEST_OK(sop_checkpoint(box.db, &box.err), box.err);
 	database_dump(box.db, &content);
 	for (size_t i = 0; i < 2; i++) {
-		for (int64_t after = 0; fail_once(&box, after, errors[i], &content); after++) {
-		}
+		int64_t after = 0;
+
+		while (fail_once(&box, after, errors[i], &content))
+			after += 1 + (int64_t)test_rng_below(&rng, 2 + i * 6);
+		assert_true(after > 100);
 	}
 	(void)database_verify(box.db, "the source");
 	TEST_NO_FAILURES();
 	sop_buf_free(&content);
 	database_box_free(&box);
+}
+
+/* ---- the host ------------------------------------------------------------------------------------- */
+
+static void open_on_host(const char *path, bool create, sop_db **db)
+{
+	sop_error err = SOP_ERROR_INIT;
+	sop_options *options = NULL;
+
+	TEST_OK(sop_options_new(&options, &err), err);
+	TEST_OK(sop_options_set_bool(options, "create", create, &err), err);
+	TEST_OK(sop_options_set_int(options, "cache_bytes", 16 << 20, &err), err);
+	TEST_OK(sop_open(path, options, db, &err), err);
+	sop_options_free(options);
+}
+
+static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *where)
+{
+	(void)about, (void)kind, (void)where;
+	return remove(path);
+}
+
+/* The same on real files, with the background at work. */
+static void copies_are_made_on_the_host(void **state)
+{
+	char place[] = "/tmp/sop-backup-XXXXXX", path[64], copy[64], restored[64];
+	struct database_box box = { .err = SOP_ERROR_INIT };
+	sop_buf before = SOP_BUF_INIT, after = SOP_BUF_INIT;
+	struct test_rng rng;
+	sop_db *db = NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(place));
+	snprintf(path, sizeof path, "%s/db", place);
+	snprintf(copy, sizeof copy, "%s/copy", place);
+	snprintf(restored, sizeof restored, "%s/restored/", place);
+	open_on_host(path, true, &box.db);
+	test_rng_init(&rng, test_seed(), 11);
+	database_box_work(&box, &rng, 60);
+	database_dump(box.db, &before);
+	TEST_OK(sop_backup(box.db, copy, NULL, NULL, NULL, &box.err), box.err);
+	TEST_STATUS(sop_backup(box.db, copy, NULL, NULL, NULL, &box.err), SOP_EXISTS, box.err);
+	database_box_work(&box, &rng, 10);
+	(void)database_verify(box.db, "the source");
+	TEST_OK(sop_restore(copy, restored, NULL, NULL, &box.err), box.err);
+	TEST_STATUS(sop_restore(path, restored, NULL, NULL, &box.err), SOP_LOCKED, box.err);
+	open_on_host(restored, false, &db);
+	(void)database_verify(db, "the restored one");
+	database_dump(db, &after);
+	assert_true(before.size == after.size && memcmp(before.data, after.data, after.size) == 0);
+	sop_db_free(db);
+	sop_db_free(box.db);
+	sop_buf_free(&before);
+	sop_buf_free(&after);
+	assert_int_equal(nftw(place, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	TEST_NO_FAILURES();
 }
 
 int main(int argc, char **argv)
@@ -444,6 +506,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_copy_that_is_stopped_leaves_nothing),
 		cmocka_unit_test(damage_is_not_copied_in_silence),
 		cmocka_unit_test(faults_leave_no_half_copy),
+		cmocka_unit_test(copies_are_made_on_the_host),
 	};
 
 	test_begin(argc, argv);
