@@ -762,7 +762,7 @@ static void open_failed(struct sopi_inredfs *fs)
 
 	engine->forest.value_gone = NULL;
 	engine->forest.closing = true;
-	engine->unfinished = &fs->base; /* freed with the engine, whose nodes need it until then */
+	/* `unfinished` is freed with the engine, whose nodes need it until then */
 }
 
 sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_error *err)
@@ -772,6 +772,7 @@ sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_e
 
 	fill_defaults(&engine->options);
 	SOP_TRY(fs_new(engine, &fs, err));
+	engine->unfinished = &fs->base; /* replay drops stores, and it must hear of them */
 	status = open_claimed(fs, path, err);
 	if (status != SOP_OK) {
 		open_failed(fs);
@@ -780,5 +781,6 @@ sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_e
 	fs->alone = false;
 	memcpy(fs->base.uuid, fs->manifest.database, sizeof fs->base.uuid);
 	engine->backend = &fs->base;
+	engine->unfinished = NULL;
 	return SOP_OK;
 }

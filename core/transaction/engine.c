@@ -10,6 +10,7 @@
 static void dispose(void *owner, struct sopi_version *version)
 {
 	struct sopi_engine *engine = owner;
+	struct sopi_backend *backend = engine->backend != NULL ? engine->backend : engine->unfinished;
 	struct sopi_store *store = (struct sopi_store *)version; /* the tree, and its version, come first */
 
 	if (version->kind != SOPI_TREE) {
@@ -17,13 +18,13 @@ static void dispose(void *owner, struct sopi_version *version)
 		return;
 	}
 	sopi_catalog_remove(&engine->catalog, store);
-	if (engine->backend == NULL || engine->forest.closing) {
+	if (backend == NULL || engine->forest.closing) {
 		sopi_store_destroy(store);
 		return;
 	}
 	store->root = store->tree.root->vid;
 	sopi_tree_destroy(&store->tree);
-	engine->backend->driver->store_gone(engine->backend, store);
+	backend->driver->store_gone(backend, store);
 }
 
 sop_status sopi_engine_open(struct sopi_engine *engine, const struct sopi_engine_options *options,

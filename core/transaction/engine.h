@@ -57,7 +57,7 @@ struct sopi_engine {
 	struct sopi_transaction *named; /* open transactions whose id the caller gave */
 	struct sopi_transaction *readers; /* SOPI_READERS of them, for calls without a transaction of their own */
 	struct sopi_messages messages;
-	struct sopi_backend *unfinished; /* that could not be opened: freed at close */
+	struct sopi_backend *unfinished; /* that is being opened, or could not be: freed at close */
 	_Atomic bool failed; /* the log, or a sync: nothing more is promised until it is opened again */
 };
 
