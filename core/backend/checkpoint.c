@@ -111,7 +111,9 @@ static sop_status gather_node(struct checkpoint *c, struct sopi_dirty *dirty, so
 	case SOPI_STORE_NOT_YET:
 		return SOP_OK; /* newer than C: it is listed again */
 	case SOPI_STORE_GONE:
-		return entry_remove(c, vnode, err); /* its memory may be going just now */
+		/* Older snapshots may read it still: from memory, where this node stays now. On disk its tree stays as the
+		 * last checkpoint wrote it, whole, until nobody sees it: then sopi_compact_store finds all of it. */
+		return SOP_OK;
 	case SOPI_STORE_LIVES:
 		break;
 	}

@@ -40,7 +40,8 @@ sop_status sopi_transaction_add(struct sopi_transaction *txn, struct sopi_used *
 				enum sopi_operation_kind kind, sop_bytes key, sop_bytes ride,
 				sop_bytes value, int64_t number, sop_error *err)
 {
-	const bool apart = needs_value(kind) && value.size > txn->engine->options.inline_value_bytes;
+	const bool apart = needs_value(kind) && used->store != &txn->engine->catalog.names &&
+			   value.size > txn->engine->options.inline_value_bytes;
 	const size_t inside = needs_value(kind) && !apart ? value.size : 0;
 	struct sopi_operation *operation;
 	struct sopi_value *value_copy = NULL;
