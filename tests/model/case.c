@@ -609,6 +609,20 @@ static void close_all(struct run *run)
 
 enum { CHECKPOINT_ONCE_IN = 300, GC_ONCE_IN = 1500, REOPEN_ONCE_IN = 1000 };
 
+/* Item ids that were given and taken back before they were committed are known to nobody: they may be given again. */
+static void forget_ids(struct view *view)
+{
+	for (unsigned i = 0; i < NAMES; i++) {
+		struct model_store *store = &view->stores[i];
+
+		store->last_id = 0;
+		for (size_t item = 0; store->exists && item < store->items->count; item++) {
+			if (store->items->at[item]->id > store->last_id)
+				store->last_id = store->items->at[item]->id;
+		}
+	}
+}
+
 /* All transactions end, the database is closed and opened again: what was committed is there. */
 static bool reopen(struct run *run, bool killed)
 {
@@ -623,6 +637,7 @@ static bool reopen(struct run *run, bool killed)
 	}
 	engine_txn_free(&run->checker);
 	engine_reopen(&run->engine, killed);
+	forget_ids(&run->base);
 	if (!status_is(run, sop_db_stats(run->engine.db, &stats, &run->engine.err), SOP_OK, "stats"))
 		return false;
 	if (stats.position < run->position)
