@@ -513,7 +513,12 @@ static void clean(struct sopi_resident *resident, const struct sopi_dirty *dirty
 	struct sopi_vnode *vnode = dirty->vnode;
 	struct sopi_block *head = NULL;
 
-	if (dirty->lives) {
+	if (!dirty->lives) { /* the disk does not have it as it is: it must not be evicted */
+		sopi_mutex_lock(&resident->mutex);
+		if (vnode->resident != 0)
+			leaf_unlist_locked(resident, vnode);
+		sopi_mutex_unlock(&resident->mutex);
+	} else {
 		head = atomic_load_explicit(&vnode->head, memory_order_acquire);
 		if (head != NULL && head->version.kind == SOPI_LEAF)
 			leaf_list(resident, vnode);

@@ -605,10 +605,69 @@ static void close_all(struct run *run)
 	free(run->wanted.tokens);
 }
 
+/* ---- on disk --------------------------------------------------------------------------------------------------- */
+
+enum { CHECKPOINT_ONCE_IN = 300, GC_ONCE_IN = 1500, REOPEN_ONCE_IN = 1000 };
+
+/* Item ids that were given and taken back before they were committed are known to nobody: they may be given again. */
+static void forget_ids(struct view *view)
+{
+	for (unsigned i = 0; i < NAMES; i++) {
+		struct model_store *store = &view->stores[i];
+
+		store->last_id = 0;
+		for (size_t item = 0; store->exists && item < store->items->count; item++) {
+			if (store->items->at[item]->id > store->last_id)
+				store->last_id = store->items->at[item]->id;
+		}
+	}
+}
+
+/* All transactions end, the database is closed and opened again: what was committed is there. */
+static bool reopen(struct run *run, bool killed)
+{
+	sop_stats stats = SOP_STATS_INIT;
+
+	for (unsigned i = 0; i < CONTEXTS; i++) {
+		struct context *context = &run->contexts[i];
+
+		if (context->library.open && !roll_back(run, context, 1))
+			return false;
+		engine_txn_free(&context->library);
+	}
+	engine_txn_free(&run->checker);
+	engine_reopen(&run->engine, killed);
+	forget_ids(&run->base);
+	if (!status_is(run, sop_db_stats(run->engine.db, &stats, &run->engine.err), SOP_OK, "stats"))
+		return false;
+	if (stats.position < run->position)
+		return FAIL("opens at position %llu, below %llu", (unsigned long long)stats.position,
+			    (unsigned long long)run->position);
+	run->position = stats.position;
+	return compare_base(run, NULL, 0) && (engine_verifies(&run->engine) || FAIL("sop_verify"));
+}
+
+/* What happens to a database on disk before operation `index`, if anything. */
+static bool maintain(struct run *run, uint32_t index)
+{
+	struct test_rng rng;
+	sop_db *db = run->engine.db;
+
+	test_rng_init(&rng, run->config->seed ^ 0xD15C, index);
+	if (test_rng_once_in(&rng, CHECKPOINT_ONCE_IN))
+		return status_is(run, sop_checkpoint(db, &run->engine.err), SOP_OK, "checkpoint");
+	if (test_rng_once_in(&rng, GC_ONCE_IN))
+		return status_is(run, sop_gc(db, NULL, NULL, &run->engine.err), SOP_OK, "gc");
+	if (test_rng_once_in(&rng, REOPEN_ONCE_IN))
+		return reopen(run, test_rng_once_in(&rng, 2));
+	return true;
+}
+
 struct case_result case_run(const struct case_config *config, const uint8_t *left_out)
 {
+	const struct engine_options options = { config->on_disk, config->node_items,
+						config->node_bytes, config->inline_value_bytes };
 	struct run run;
-	char url[128];
 	struct op op;
 
 	memset(&run, 0, sizeof run);
@@ -616,18 +675,16 @@ struct case_result case_run(const struct case_config *config, const uint8_t *lef
 	run.world.universe = &config->universe;
 	run.world.mix = &config->mix;
 	run.result.ok = true;
-	(void)snprintf(url, sizeof url, "inmemory:?node_bytes=%u&inline_value_bytes=%u",
-		       config->node_bytes, config->inline_value_bytes);
-	engine_open(&run.engine, &config->universe, &config->mix, url, config->node_items);
+	engine_open(&run.engine, &config->universe, &config->mix, &options);
 	for (uint32_t i = 0; run.result.ok && i < config->ops; i++) {
 		if (left_out != NULL && left_out[i] != 0)
 			continue;
 		case_at = i;
 		run.result.failed_at = i;
 		case_op(config, i, &op);
-		run.result.ok = step(&run, &op);
+		run.result.ok = (!config->on_disk || maintain(&run, i)) && step(&run, &op);
 	}
-	run.result.ok = run.result.ok && finish(&run);
+	run.result.ok = run.result.ok && finish(&run) && (!config->on_disk || reopen(&run, true));
 	close_all(&run);
 	return run.result;
 }

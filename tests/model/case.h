@@ -7,6 +7,7 @@
 struct case_config {
 	uint64_t seed;
 	unsigned number;
+	bool on_disk;
 	uint32_t ops;
 	uint32_t node_items;
 	uint32_t node_bytes;

@@ -3,6 +3,10 @@
 
 #include "model/packed.h"
 
+#include "api/handle.h"
+#include "btree/resident.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,34 +25,74 @@ const char *const engine_names[NAMES] = {
 
 /* ---- opening and closing --------------------------------------------------------------------------------------- */
 
-void engine_open(struct engine *engine, const struct universe *universe, const struct mix *mix,
-		 const char *url, uint32_t node_items)
+/* Of a database on disk: far below the least that can be asked for. */
+enum { RESIDENT_BYTES = 64 << 10, LOG_BYTES = 256 << 10 };
+
+static void open_all(struct engine *engine)
 {
-	const sop_error fresh = SOP_ERROR_INIT;
 	sop_store_options options = SOP_STORE_OPTIONS_INIT;
 
-	memset(engine, 0, sizeof *engine);
-	engine->universe = universe;
-	engine->mix = mix;
-	engine->err = fresh;
-	engine->bytes = test_alloc(ROOM_BYTES + GUARD_BYTES);
-	engine->key_room = test_alloc(KEY_BYTES_MAX + RIDE_BYTES_MAX);
-	TEST_OK(sop_open(url, NULL, &engine->db, &engine->err), engine->err);
-	options.schema = universe->schema;
-	options.duplicates = mix->duplicates;
-	options.node_items = node_items;
+	TEST_OK(sop_open(engine->url, NULL, &engine->db, &engine->err), engine->err);
+	if (engine->on_disk) {
+		engine->db->engine.forest.resident->bytes_max = RESIDENT_BYTES;
+		engine->db->engine.options.log_bytes_max = LOG_BYTES;
+		engine->db->engine.options.no_background = true; /* so that a case is the same each time */
+	}
+	options.schema = engine->universe->schema;
+	options.duplicates = engine->mix->duplicates;
+	options.node_items = engine->node_items;
 	for (unsigned i = 0; i < NAMES; i++)
 		TEST_OK(sop_store_open(engine->db, test_text(engine_names[i]), &options,
 				       &engine->stores[i], &engine->err),
 			engine->err);
 }
 
-void engine_close(struct engine *engine)
+void engine_open(struct engine *engine, const struct universe *universe, const struct mix *mix,
+		 const struct engine_options *options)
+{
+	const sop_error fresh = SOP_ERROR_INIT;
+
+	memset(engine, 0, sizeof *engine);
+	engine->universe = universe;
+	engine->mix = mix;
+	engine->err = fresh;
+	engine->node_items = options->node_items;
+	engine->on_disk = options->on_disk;
+	engine->bytes = test_alloc(ROOM_BYTES + GUARD_BYTES);
+	engine->key_room = test_alloc(KEY_BYTES_MAX + RIDE_BYTES_MAX);
+	if (options->on_disk)
+		test_folder_make_fast(engine->folder);
+	(void)snprintf(engine->url, sizeof engine->url, "%s%s?node_bytes=%u&inline_value_bytes=%u%s",
+		       options->on_disk ? "inredfs:" : "inmemory:", engine->folder, options->node_bytes,
+		       options->inline_value_bytes,
+		       options->on_disk ? "&create=true&cache_bytes=4MB&durability=buffered" : "");
+	open_all(engine);
+}
+
+/* killed: as if the process had been, after a flush. */
+static void close_all(struct engine *engine, bool killed)
 {
 	for (unsigned i = 0; i < NAMES; i++)
 		sop_store_free(engine->stores[i]);
-	TEST_OK(sop_close(engine->db, &engine->err), engine->err);
+	if (killed) {
+		TEST_OK(sop_sync(engine->db, &engine->err), engine->err);
+		atomic_store(&engine->db->engine.failed, true);
+	}
+	TEST_STATUS(sop_close(engine->db, &engine->err), killed ? SOP_FAILED : SOP_OK, engine->err);
 	sop_db_free(engine->db);
+}
+
+void engine_reopen(struct engine *engine, bool killed)
+{
+	close_all(engine, killed);
+	open_all(engine);
+}
+
+void engine_close(struct engine *engine)
+{
+	close_all(engine, false);
+	if (engine->on_disk)
+		test_folder_remove(engine->folder);
 	sop_buf_free(&engine->value);
 	sop_buf_free(&engine->key);
 	sop_buf_free(&engine->rows);

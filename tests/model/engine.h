@@ -4,7 +4,13 @@
 
 #include "model/model.h"
 
+#include "support/folder.h"
+
 struct engine {
+	bool on_disk;
+	char folder[TEST_PATH_BYTES];
+	char url[TEST_PATH_BYTES + 160];
+	uint32_t node_items;
 	const struct universe *universe;
 	const struct mix *mix;
 	sop_db *db;
@@ -31,10 +37,22 @@ struct engine_txn {
 
 extern const char *const engine_names[NAMES];
 
-/* Opens a new database in memory; fails the running test if that does not work. */
+/* How a database is to be made. */
+struct engine_options {
+	bool on_disk; /* next to nothing of it stays in memory, and checkpoints follow on each other */
+	uint32_t node_items;
+	uint32_t node_bytes;
+	uint32_t inline_value_bytes;
+};
+
+/* Opens a new database; fails the running test if that does not work. */
 void engine_open(struct engine *engine, const struct universe *universe, const struct mix *mix,
-		 const char *url, uint32_t node_items);
+		 const struct engine_options *options);
 void engine_close(struct engine *engine);
+
+/* On disk: closes it, as if its process had been killed if `killed` says so, and opens it again. REQUIRES: no handle
+ * of a transaction is left. */
+void engine_reopen(struct engine *engine, bool killed);
 
 /* Begins: on the old handle where there is one with this mode. */
 sop_status engine_begin(struct engine *engine, struct engine_txn *txn, uint32_t mode);

@@ -64,6 +64,7 @@ static void configure(struct case_config *config, const struct plan *plan, unsig
 	config->seed = test_seed() * 1000003 + number;
 	config->number = number;
 	config->ops = plan->case_ops;
+	config->on_disk = plan->on_disk;
 	config->node_items = node_items[number % 4];
 	config->node_bytes = node_bytes[number / 4 % 2];
 	config->inline_value_bytes = inline_bytes[profile];

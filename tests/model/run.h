@@ -11,6 +11,7 @@ struct plan {
 	unsigned kind_count;
 	bool duplicates;
 	bool catalog; /* stores are dropped and renamed */
+	bool on_disk; /* in a folder; checkpoints, gc, and closing and opening again are operations too */
 	uint32_t words; /* about so many keys */
 	uint32_t case_ops; /* operations of a case */
 	uint64_t ops; /* of the whole run at scale 1 */
