@@ -19,7 +19,7 @@ enum {
 	CUT_BYTES = 512,
 	CASE_SECONDS_MAX = 60,
 	CASES_AT_SCALE_1 = 3500, /* of a database */
-	CASES_FLOOR = 3000,
+	CASES_FLOOR = 4000,
 	MEMORY_BYTES_MAX = 1 << 30, /* of the process, without sanitizers */
 	COMMITS = 5,
 };
@@ -140,7 +140,8 @@ static void put_items(struct disk_run *run, uint64_t from, uint64_t count, uint6
 	if (round == 0)
 		TEST_OK(sop_store_create(run->txn, store, &run->err), run->err);
 	for (uint64_t i = from; i < from + count; i++)
-		TEST_OK(sop_put(run->txn, store, test_key_u64(key, i), value_of(value, i, round), &run->err),
+		TEST_OK(sop_put(run->txn, store, test_key_u64(key, i), value_of(value, i, round),
+				&run->err),
 			run->err);
 	TEST_OK(sop_commit(run->txn, &run->err), run->err);
 	sop_txn_free(run->txn);
@@ -287,7 +288,8 @@ static void try_case(struct victim *victim, const struct used_file *file, const 
 	const sop_error fresh = SOP_ERROR_INIT;
 	struct disk_run run = { .disk = sopi_sim_disk_copy(victim->disk), .err = fresh };
 
-	disk_note_point("%s database, %s: %s %llu", victim->name, file->path, what, (unsigned long long)place);
+	disk_note_point("%s database, %s: %s %llu", victim->name, file->path, what,
+			(unsigned long long)place);
 	(void)alarm(CASE_SECONDS_MAX);
 	run.process = sopi_sim_process_new(run.disk, NULL, test_seed() + 1000 + victim->cases);
 	replace(run.process, file->path, bytes, size);
@@ -337,16 +339,19 @@ static void swap_blocks(uint8_t *bytes)
 
 static void misplace_blocks(struct victim *victim, struct used_file *file)
 {
-	for (size_t at = 0; at < file->used && at + (size_t)2 * BLOCK_BYTES <= file->size; at += BLOCK_BYTES) {
+	for (size_t at = 0; at < file->used && at + (size_t)2 * BLOCK_BYTES <= file->size;
+	     at += BLOCK_BYTES) {
 		swap_blocks(file->bytes + at);
 		try_case(victim, file, file->bytes, file->size, "swapped with the next block at", at);
 		swap_blocks(file->bytes + at);
 	}
 }
 
-static void truncate_at(struct victim *victim, struct used_file *file)
+static void truncate_at(struct victim *victim, struct used_file *file, uint64_t share)
 {
-	for (size_t at = 0; at < file->used + CUT_BYTES && at < file->size; at += CUT_BYTES) {
+	const size_t step = (size_t)(file->used / CUT_BYTES / (share / 6 + 1) + 1) * CUT_BYTES;
+
+	for (size_t at = 0; at < file->used + CUT_BYTES && at < file->size; at += step) {
 		try_case(victim, file, file->bytes, at, "cut at", at);
 		if (at > 0)
 			try_case(victim, file, file->bytes, at - 1, "cut at", at - 1);
@@ -389,7 +394,7 @@ static void damage_all(struct victim *victim)
 		replace_whole(victim, file);
 		zero_blocks(victim, file);
 		misplace_blocks(victim, file);
-		truncate_at(victim, file);
+		truncate_at(victim, file, share);
 		flip_bytes(victim, file, file->used / (share + 1) + 1);
 	}
 	print_message("%s: %zu files, %llu bytes used, %llu cases, %llu found, %llu lost a suffix\n",
@@ -404,7 +409,8 @@ static void damage_is_found(const char *name, bool closed)
 
 	make_victim(victim, name, closed);
 	damage_all(victim);
-	assert_true(victim->cases >= CASES_FLOOR);
+	if (test_scaled(1000) >= 1000)
+		assert_true(victim->cases >= CASES_FLOOR);
 	assert_true(victim->found >= victim->cases / 2);
 	free_victim(victim);
 	free(victim);

@@ -61,7 +61,8 @@ static sop_status open_place(struct place *place)
 	sop_options_free(options);
 	if (status != SOP_OK)
 		return status;
-	TEST_OK(sop_store_open(place->db, test_text("items"), NULL, &place->items, &place->err), place->err);
+	TEST_OK(sop_store_open(place->db, test_text("items"), NULL, &place->items, &place->err),
+		place->err);
 	TEST_OK(sop_store_open(place->db, test_text("victim"), NULL, &place->victim, &place->err),
 		place->err);
 	return SOP_OK;
@@ -337,8 +338,8 @@ static void simulated_disk_may_be_full(void **state)
 		try_simulated(LEAST_BYTES + i * STEP_BYTES, false, &full);
 		try_simulated(LEAST_BYTES + i * STEP_BYTES, true, &full);
 	}
-	print_message("full disk: %u of %u sizes were too small, %u had to be emptied\n", full, SIZES * 2,
-		      emptied);
+	print_message("full disk: %u of %u sizes were too small, %u had to be emptied\n", full,
+		      SIZES * 2, emptied);
 	assert_true(emptied <= EMPTIED_MAX * 2);
 	assert_true(full >= FULL_FLOOR * 2);
 }
@@ -384,7 +385,8 @@ static void mounted_disk_may_be_full(void **state)
 		print_message("SKIPPED: the full disk on a real file system (needs root)\n");
 		skip();
 	}
-	print_message("full tmpfs: %u of %u sizes were too small, %u had to be emptied\n", full, SIZES, emptied);
+	print_message("full tmpfs: %u of %u sizes were too small, %u had to be emptied\n", full,
+		      SIZES, emptied);
 	assert_true(emptied <= EMPTIED_MAX);
 	assert_true(full >= FULL_FLOOR);
 }
