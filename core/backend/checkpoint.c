@@ -674,6 +674,7 @@ static void finish(struct checkpoint *c)
 		sopi_registry_clean(fs->registry);
 	remove_dead_packs(fs);
 	atomic_store(&fs->checkpointed, c->at);
+	sopi_inredfs_note_data(fs);
 	atomic_fetch_add(&fs->checkpoints, 1);
 }
 

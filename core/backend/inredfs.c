@@ -58,8 +58,11 @@ static uint64_t dirty_bytes(const struct sopi_inredfs *fs)
 
 static uint64_t log_budget(const struct sopi_inredfs *fs)
 {
-	return fs->engine->options.log_bytes_max != 0 ? fs->engine->options.log_bytes_max
-						      : LOG_BYTES_DEFAULT;
+	const uint64_t quarter = atomic_load_explicit(&fs->data_bytes, memory_order_relaxed) / 4;
+
+	if (fs->engine->options.log_bytes_max != 0)
+		return fs->engine->options.log_bytes_max;
+	return quarter > LOG_BYTES_DEFAULT ? quarter : LOG_BYTES_DEFAULT;
 }
 
 bool sopi_inredfs_is_due(struct sopi_inredfs *fs)
@@ -81,6 +84,11 @@ static uint64_t live_bytes(const struct sopi_inredfs *fs)
 	for (size_t i = 0; i < fs->manifest.pack_count; i++)
 		bytes += fs->manifest.packs[i].live_bytes;
 	return bytes;
+}
+
+void sopi_inredfs_note_data(struct sopi_inredfs *fs)
+{
+	atomic_store_explicit(&fs->data_bytes, live_bytes(fs), memory_order_relaxed);
 }
 
 void sopi_inredfs_make_ballast(struct sopi_inredfs *fs)
@@ -137,7 +145,7 @@ static sop_status read_page(void *arg, uint64_t vid, sop_buf *page, uint64_t *po
 	return SOP_OK;
 }
 
-static void value_gone(void *owner, const struct sopi_value *value)
+static void value_gone(void *owner, struct sopi_value *value)
 {
 	sopi_values_gone(owner, value);
 }
@@ -626,7 +634,7 @@ static sop_status take_over(struct sopi_inredfs *fs, sop_error *err)
 	const struct sopi_manifest *manifest = &fs->manifest;
 
 	for (size_t i = 0; i < manifest->dead_value_count; i++)
-		sopi_values_bury(fs, manifest->dead_values[i]);
+		SOP_TRY(sopi_values_bury(fs, manifest->dead_values[i], err));
 	for (size_t i = 0; i < manifest->dropped_count; i++) {
 		struct sopi_store *store;
 		void *memory = NULL;
@@ -698,6 +706,7 @@ static sop_status recover(struct sopi_inredfs *fs, sop_error *err)
 	atomic_store(&fs->next_value, fs->manifest.next_value);
 	begin_at(fs, fs->manifest.checkpoint);
 	atomic_store(&fs->checkpointed, fs->manifest.checkpoint);
+	sopi_inredfs_note_data(fs);
 	SOP_TRY(open_files(fs, err));
 	SOP_TRY(take_over(fs, err));
 	SOP_TRY(sopi_outcome_files_load(fs, err));

@@ -66,9 +66,7 @@ struct sopi_inredfs {
 	sopi_mutex values_mutex; /* guards what follows; leaf of the lock order */
 	struct sopi_fresh *fresh; /* in no order */
 	struct sopi_value_pack *value_pack; /* that values are appended to, or NULL */
-	uint64_t *dead_values; /* ids to take out of the registry */
-	size_t dead_count;
-	size_t dead_capacity;
+	struct sopi_fresh *dead; /* values to take out of the registry, linked by next */
 	struct sopi_store *gone; /* dropped stores whose nodes are on disk still, linked by next */
 	_Atomic uint64_t next_value;
 
@@ -87,6 +85,7 @@ struct sopi_inredfs {
 	struct sopi_arena arena; /* of the replay */
 
 	_Atomic uint64_t checkpointed; /* position of the newest */
+	_Atomic uint64_t data_bytes; /* that lived in packs then */
 	_Atomic uint64_t checkpoints;
 	_Atomic uint64_t checkpoint_failures;
 	_Atomic uint64_t marked; /* position that a mark in the log is behind */
@@ -98,6 +97,9 @@ static inline struct sopi_inredfs *sopi_inredfs_of(struct sopi_backend *backend)
 }
 
 /* ---- inredfs.c ----------------------------------------------------------------------------------- */
+
+/* Notes how much data there is. REQUIRES: the checkpoint mutex. */
+void sopi_inredfs_note_data(struct sopi_inredfs *fs);
 
 /* Is so much dirty, or so much log behind the newest checkpoint, that the next one is due? */
 bool sopi_inredfs_is_due(struct sopi_inredfs *fs);
@@ -153,7 +155,7 @@ sop_status sopi_extra_add(struct sopi_inredfs *fs, const struct sopi_registry_en
 sop_status sopi_values_write(struct sopi_backend *backend, struct sopi_value *values, sop_error *err);
 void sopi_values_committed(struct sopi_backend *backend, const struct sopi_value *value,
 			   uint64_t position);
-void sopi_values_gone(struct sopi_backend *backend, const struct sopi_value *value);
+void sopi_values_gone(struct sopi_backend *backend, struct sopi_value *value);
 sop_status sopi_values_read(struct sopi_backend *backend, const struct sopi_value *value,
 			    sop_buf *out, sop_error *err);
 
@@ -194,8 +196,8 @@ sop_status sopi_values_list_packs(struct sopi_inredfs *fs, struct sopi_pack_entr
 /* Ends the pack that values are appended to. */
 void sopi_values_seal(struct sopi_inredfs *fs);
 
-/* Remembers an id to be taken out of the registry. */
-void sopi_values_bury(struct sopi_inredfs *fs, uint64_t id);
+/* Remembers an id to be taken out of the registry. NO_MEMORY. */
+sop_status sopi_values_bury(struct sopi_inredfs *fs, uint64_t id, sop_error *err);
 
 void sopi_values_free(struct sopi_inredfs *fs);
 

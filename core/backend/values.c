@@ -37,7 +37,7 @@ static void fresh_link_locked(struct sopi_inredfs *fs, struct sopi_fresh *fresh)
 	fs->fresh = fresh;
 }
 
-static void fresh_free_locked(struct sopi_inredfs *fs, struct sopi_fresh *fresh)
+static void fresh_unlink_locked(struct sopi_inredfs *fs, struct sopi_fresh *fresh)
 {
 	if (fresh->previous != NULL)
 		fresh->previous->next = fresh->next;
@@ -45,6 +45,11 @@ static void fresh_free_locked(struct sopi_inredfs *fs, struct sopi_fresh *fresh)
 		fs->fresh = fresh->next;
 	if (fresh->next != NULL)
 		fresh->next->previous = fresh->previous;
+}
+
+static void fresh_free_locked(struct sopi_inredfs *fs, struct sopi_fresh *fresh)
+{
+	fresh_unlink_locked(fs, fresh);
 	sopi_free(fresh);
 }
 
@@ -72,22 +77,32 @@ static sop_status fresh_add(struct sopi_inredfs *fs, struct sopi_value *value,
 	return SOP_OK;
 }
 
-static void bury_locked(struct sopi_inredfs *fs, uint64_t id)
+/* The registry is to forget what `node` names. */
+static void bury_locked(struct sopi_inredfs *fs, struct sopi_fresh *node)
 {
-	void *array = fs->dead_values;
-
-	/* Without memory for it the value stays in the registry: gc finds no owner for it and verify names it. */
-	if (grow(&array, fs->dead_count, &fs->dead_capacity, sizeof id, NULL) == SOP_OK) {
-		fs->dead_values = array;
-		fs->dead_values[fs->dead_count++] = id;
-	}
+	node->next = fs->dead;
+	fs->dead = node;
 }
 
-void sopi_values_bury(struct sopi_inredfs *fs, uint64_t id)
+static sop_status grave_new(uint64_t id, struct sopi_fresh **out, sop_error *err)
 {
+	void *memory = NULL;
+
+	SOP_TRY(sopi_alloc_zeroed(sizeof **out, &memory, err));
+	*out = memory;
+	(*out)->id = id;
+	return SOP_OK;
+}
+
+sop_status sopi_values_bury(struct sopi_inredfs *fs, uint64_t id, sop_error *err)
+{
+	struct sopi_fresh *node = NULL;
+
+	SOP_TRY(grave_new(id, &node, err));
 	sopi_mutex_lock(&fs->values_mutex);
-	bury_locked(fs, id);
+	bury_locked(fs, node);
 	sopi_mutex_unlock(&fs->values_mutex);
+	return SOP_OK;
 }
 
 void sopi_values_committed(struct sopi_backend *backend, const struct sopi_value *value, uint64_t position)
@@ -102,17 +117,31 @@ void sopi_values_committed(struct sopi_backend *backend, const struct sopi_value
 	sopi_mutex_unlock(&fs->values_mutex);
 }
 
-void sopi_values_gone(struct sopi_backend *backend, const struct sopi_value *value)
+/* The descriptor of a registered value becomes the note of its death: nothing can fail, since its memory is there. */
+static void bury_value_locked(struct sopi_inredfs *fs, struct sopi_value *value)
+{
+	struct sopi_fresh *node = (struct sopi_fresh *)(void *)value;
+	const uint64_t id = value->id;
+
+	_Static_assert(sizeof *node <= sizeof *value, "it fits");
+	atomic_fetch_sub_explicit(&fs->engine->forest.value_bytes, sizeof *value, memory_order_relaxed);
+	memset(node, 0, sizeof *node);
+	node->id = id;
+	bury_locked(fs, node);
+}
+
+void sopi_values_gone(struct sopi_backend *backend, struct sopi_value *value)
 {
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
 	struct sopi_fresh *fresh;
+	bool buried = false;
 
-	if (value->id == 0)
-		return;
 	sopi_mutex_lock(&fs->values_mutex);
 	fresh = value->fresh;
 	if (fresh == NULL) {
-		bury_locked(fs, value->id);
+		buried = value->id != 0;
+		if (buried)
+			bury_value_locked(fs, value);
 	} else if (fresh->position != SOPI_POSITION_NONE) {
 		/* The log names it, and replay from the newest checkpoint would look for it: it stays until one at or
 		 * above its position is durable, even if one below it is being written just now. */
@@ -123,6 +152,8 @@ void sopi_values_gone(struct sopi_backend *backend, const struct sopi_value *val
 		fresh_free_locked(fs, fresh);
 	}
 	sopi_mutex_unlock(&fs->values_mutex);
+	if (!buried)
+		sopi_value_free(&fs->engine->forest, value);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------- */
@@ -203,8 +234,12 @@ static sop_status write_one(struct sopi_inredfs *fs, struct sopi_pack *shared,
 		sopi_pack_abandon(pack);
 	else if (pack != shared)
 		status = sopi_pack_finish(pack, err);
-	if (status != SOP_OK && value->fresh != NULL)
-		sopi_values_gone(&fs->base, value);
+	if (status != SOP_OK && value->fresh != NULL) {
+		sopi_mutex_lock(&fs->values_mutex);
+		sopi_packs_live(fs->packs, &((struct sopi_fresh *)value->fresh)->place, false);
+		fresh_free_locked(fs, value->fresh);
+		sopi_mutex_unlock(&fs->values_mutex);
+	}
 out:
 	if (status != SOP_OK) {
 		value->id = 0;
@@ -394,13 +429,13 @@ static sop_status collect_births_locked(struct sopi_inredfs *fs, struct sopi_val
 
 static sop_status collect_dead_locked(struct sopi_inredfs *fs, sop_error *err)
 {
-	while (fs->dead_count > 0) {
-		const struct sopi_registry_entry entry = {
-			.key = key_of(fs->dead_values[fs->dead_count - 1]), .removed = true
-		};
+	while (fs->dead != NULL) {
+		struct sopi_fresh *node = fs->dead;
+		const struct sopi_registry_entry entry = { .key = key_of(node->id), .removed = true };
 
 		SOP_TRY(sopi_extra_add(fs, &entry, err));
-		fs->dead_count--;
+		fs->dead = node->next;
+		sopi_free(node);
 	}
 	return SOP_OK;
 }
@@ -445,11 +480,14 @@ void sopi_values_collected(struct sopi_inredfs *fs, bool durable)
 			continue;
 		}
 		if (durable && fresh->registering) {
-			if (fresh->dead)
-				bury_locked(fs, fresh->id);
 			if (fresh->value != NULL)
 				((struct sopi_value *)(uintptr_t)fresh->value)->fresh = NULL;
-			fresh_free_locked(fs, fresh);
+			if (fresh->dead) {
+				fresh_unlink_locked(fs, fresh);
+				bury_locked(fs, fresh);
+			} else {
+				fresh_free_locked(fs, fresh);
+			}
 			continue;
 		}
 		fresh->passed = false;
@@ -497,5 +535,10 @@ void sopi_values_free(struct sopi_inredfs *fs)
 	sopi_values_seal(fs);
 	while (fs->fresh != NULL)
 		fresh_free_locked(fs, fs->fresh);
-	sopi_free(fs->dead_values);
+	while (fs->dead != NULL) {
+		struct sopi_fresh *next = fs->dead->next;
+
+		sopi_free(fs->dead);
+		fs->dead = next;
+	}
 }

@@ -154,7 +154,8 @@ void sopi_forest_dispose(struct sopi_forest *forest, struct sopi_version *versio
 	case SOPI_VALUE:
 		if (forest->value_gone != NULL && !forest->closing)
 			forest->value_gone(forest->owner, (struct sopi_value *)version);
-		sopi_value_free(forest, (struct sopi_value *)version);
+		else
+			sopi_value_free(forest, (struct sopi_value *)version);
 		break;
 	case SOPI_COUNT:
 		sopi_memory_give(&forest->memory, version, sizeof(struct sopi_count));

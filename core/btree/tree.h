@@ -32,7 +32,7 @@ struct sopi_forest {
 	_Atomic uint64_t merge_count;
 	_Atomic uint64_t value_bytes; /* kept apart */
 	struct sopi_resident *resident; /* which nodes are in memory; NULL: all */
-	void (*value_gone)(void *owner, const struct sopi_value *value); /* no item names it any more; or NULL */
+	void (*value_gone)(void *owner, struct sopi_value *value); /* takes a value that no item names; NULL: it is freed */
 	void *owner;
 	bool closing; /* what is freed now is gone from memory only */
 	/* Scratch of the commit that is being applied; guarded by the commit mutex. */

@@ -65,8 +65,9 @@ struct sopi_backend_driver {
 	void (*value_committed)(struct sopi_backend *backend, const struct sopi_value *value,
 				uint64_t position);
 
-	/* Nobody can read the value any more: its transaction did not commit, or its last snapshot has gone. */
-	void (*value_gone)(struct sopi_backend *backend, const struct sopi_value *value);
+	/* Nobody can read the value any more: its transaction did not commit, or its last snapshot has gone. Takes it
+	 * over. Never fails. */
+	void (*value_gone)(struct sopi_backend *backend, struct sopi_value *value);
 
 	/* Reads a value into `out`. */
 	sop_status (*read_value)(struct sopi_backend *backend, const struct sopi_value *value,

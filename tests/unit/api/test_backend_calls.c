@@ -149,7 +149,7 @@ static void fake_value_committed(struct sopi_backend *backend, const struct sopi
 	(void)backend, (void)value, (void)position;
 }
 
-static void fake_value_gone(struct sopi_backend *backend, const struct sopi_value *value)
+static void fake_value_gone(struct sopi_backend *backend, struct sopi_value *value)
 {
 	(void)backend, (void)value;
 }
