@@ -70,7 +70,23 @@ static struct sopi_vnode *dead_vnode(const struct sopi_block *block)
 	return vnode;
 }
 
-/* Calls `free_value` for each value that is current in a leaf. */
+/* The key of a delta alone: its value may have gone already. */
+static void describe_delta_key(const struct sopi_block *leaf, size_t number, struct sopi_item_view *view)
+{
+	const uint16_t code = sopi_leaf_delta_codes(leaf)[number];
+	const bool of_base = (code & 1) != 0;
+	const struct sopi_item *item =
+		sopi_item_at(leaf, of_base ? sopi_leaf_places(leaf)[code >> 1]
+					   : sopi_leaf_delta_places(leaf)[number]);
+
+	memset(view, 0, sizeof *view);
+	view->prefix = of_base ? sopi_block_prefix(leaf) : NULL;
+	view->prefix_size = of_base ? leaf->prefix_size : 0;
+	view->key = sopi_item_key(item);
+	view->key_size = sopi_item_key_size(item);
+}
+
+/* Calls `free_value` for each value that is current in a leaf. Those that were replaced may be freed already. */
 static void each_apart_value(const struct sopi_block *leaf,
 			     void (*free_value)(struct sopi_forest *, struct sopi_value *),
 			     struct sopi_forest *forest)
@@ -83,19 +99,24 @@ static void each_apart_value(const struct sopi_block *leaf,
 
 		for (size_t d = 0; d < count; d++)
 			replaced = replaced || sopi_leaf_delta_codes(leaf)[d] == (i << 1 | 1);
+		if (replaced)
+			continue;
 		sopi_leaf_describe(leaf, i, &view);
-		if (!replaced && view.apart != NULL)
+		if (view.apart != NULL)
 			free_value(forest, view.apart);
 	}
 	for (size_t d = 0; d < count; d++) {
 		bool replaced = false;
 
-		sopi_leaf_describe_delta(leaf, d, &view);
+		describe_delta_key(leaf, d, &view);
 		for (size_t e = d + 1; e < count && !replaced; e++) {
-			sopi_leaf_describe_delta(leaf, e, &later);
+			describe_delta_key(leaf, e, &later);
 			replaced = sopi_item_compare(&view, &later) == 0;
 		}
-		if (!replaced && view.apart != NULL)
+		if (replaced)
+			continue;
+		sopi_leaf_describe_delta(leaf, d, &view);
+		if (view.apart != NULL)
 			free_value(forest, view.apart);
 	}
 }
