@@ -379,7 +379,7 @@ static void assert_item(const struct grove_entry *entry, const struct sopi_item_
 	assert_int_equal(item->version, entry->version);
 	assert_int_equal(item->value_size, entry->value_size);
 	if (entry->value_size != 0)
-		assert_memory_equal(item->value, entry->value, entry->value_size);
+		assert_memory_equal(sopi_item_value(item), entry->value, entry->value_size);
 }
 
 static void check_walk(struct grove *grove, const struct grove_state *state, uint64_t at)

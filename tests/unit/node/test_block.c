@@ -251,7 +251,7 @@ static void a_delta_carries_ride_fields_and_a_value_kept_apart(void **state)
 	assert_int_equal(view.ride_size, 4);
 	assert_memory_equal(view.ride, "ride", 4);
 	assert_ptr_equal(view.apart, value);
-	assert_ptr_equal(view.value, value->bytes);
+	assert_ptr_equal(sopi_item_value(&view), value->bytes);
 	free(leaf);
 	free(value);
 }
