@@ -479,7 +479,9 @@ static sop_status gather_entries(struct checkpoint *c, sop_error *err)
 	SOP_TRY(sopi_values_collect(fs, c->at, &c->values, err));
 	SOP_TRY(add_all(c, fs->extra, fs->extra_count, err));
 	sort_entries(c);
+	sopi_slot_park(fs->slot);
 	SOP_TRY(compact(c, err));
+	sopi_slot_refresh(&fs->engine->forest.reclaim, fs->slot);
 	SOP_TRY(add_all(c, fs->extra + c->extra_before, fs->extra_count - c->extra_before, err));
 	sort_entries(c);
 	SOP_TRY(count_lives(c, err));
@@ -573,19 +575,25 @@ static bool begin(struct checkpoint *c)
 	return needed;
 }
 
-/* Everything up to the point of no return. */
+/* Everything up to the point of no return. While it waits for the disk it holds up nobody's memory: the blocks that it
+ * writes are kept by its snapshot, and by being dirty. */
 static sop_status write_all(struct checkpoint *c, bool *indefinite, sop_error *err)
 {
 	struct sopi_inredfs *fs = c->fs;
+	struct sopi_reclaim *reclaim = &fs->engine->forest.reclaim;
 	sop_status status;
 
+	sopi_slot_park(fs->slot);
 	if (!SOPI_PLANTED(SOPI_PLANT_CHECKPOINT_NO_WAIT))
 		SOP_TRY(fs->wal->driver->wait_durable(fs->wal, c->at, err));
+	sopi_slot_refresh(reclaim, fs->slot);
 	SOP_TRY(gather_nodes(c, err));
+	sopi_slot_park(fs->slot);
 	SOP_TRY(write_packs(c, err));
-	sopi_slot_refresh(&fs->engine->forest.reclaim, fs->slot);
+	sopi_slot_refresh(reclaim, fs->slot);
 	SOP_TRY(gather_entries(c, err));
 	SOP_TRY(build_manifest(c, err));
+	sopi_slot_park(fs->slot);
 	fs->registry_number = c->at > fs->registry_number ? c->at : fs->registry_number + 1;
 	SOP_TRY(sopi_registry_write(fs->registry, fs->registry_number, c->entries, c->entry_count,
 				    c->how->fold, &c->next.registry, err));
@@ -594,6 +602,7 @@ static sop_status write_all(struct checkpoint *c, bool *indefinite, sop_error *e
 	status = sopi_manifest_write(fs->folder, &c->next, indefinite, err);
 	if (status != SOP_OK)
 		sopi_registry_give_up(fs->registry, *indefinite);
+	sopi_slot_refresh(reclaim, fs->slot);
 	return status;
 }
 
@@ -709,6 +718,7 @@ static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpo
 	if (!begin(&c))
 		return SOP_OK;
 	status = write_all(&c, &indefinite, err);
+	sopi_slot_refresh(&fs->engine->forest.reclaim, fs->slot); /* it may have failed while it waited */
 	if (status == SOP_OK)
 		finish(&c);
 	else

@@ -67,13 +67,13 @@ static uint64_t log_budget(const struct sopi_inredfs *fs)
 
 bool sopi_inredfs_is_due(struct sopi_inredfs *fs)
 {
-	return dirty_bytes(fs) > fs->engine->forest.resident->bytes_max / 4 ||
+	return dirty_bytes(fs) > fs->engine->forest.resident->dirty_bytes_max / 2 ||
 	       atomic_load_explicit(&fs->logged, memory_order_relaxed) > log_budget(fs) / 2;
 }
 
 bool sopi_inredfs_is_full(struct sopi_inredfs *fs)
 {
-	return dirty_bytes(fs) > fs->engine->forest.resident->bytes_max / 2 ||
+	return dirty_bytes(fs) > fs->engine->forest.resident->dirty_bytes_max ||
 	       atomic_load_explicit(&fs->logged, memory_order_relaxed) > log_budget(fs);
 }
 

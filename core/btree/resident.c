@@ -25,6 +25,7 @@ sop_status sopi_resident_open(struct sopi_forest *forest, const struct sopi_page
 	resident->commit_mutex = commit_mutex;
 	resident->answered = answered;
 	resident->bytes_max = bytes_max;
+	resident->dirty_bytes_max = bytes_max / 2;
 	sopi_mutex_init(&resident->mutex);
 	for (size_t i = 0; i < SOPI_LOAD_STRIPES; i++) {
 		sopi_mutex_init(&resident->stripes[i].mutex);

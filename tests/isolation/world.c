@@ -15,8 +15,7 @@
 #define NODE_BYTES 1024
 #define BY_BYTES_ONCE_IN 3 /* seeds: nodes are limited by their bytes alone, as with seed 2 */
 #define APART_BYTES 64 /* on disk, with every other seed: longer values are kept apart */
-#define RESIDENT_BYTES                                                                             \
-	(32 << 10) /* on disk: of all nodes in memory, which is less than is in use at once */
+#define DIRTY_BYTES (16 << 10) /* on disk: of nodes that wait for a checkpoint */
 #define LOG_BYTES (128 << 10) /* on disk: log after which a checkpoint is due */
 #define PARTS_ON_DISK 3
 #define MAINTAIN_ONCE_IN 200
@@ -38,10 +37,11 @@ static void must(sop_status status, const char *what, const sop_error *err)
 	abort(); /* nothing can be tested */
 }
 
-/* Much less memory and log than the least that can be asked for. */
+/* Much less memory and log than the least that can be asked for: whatever may be evicted is. */
 static void make_tight(struct sopi_engine *engine)
 {
-	engine->forest.resident->bytes_max = RESIDENT_BYTES;
+	engine->forest.resident->bytes_max = 0;
+	engine->forest.resident->dirty_bytes_max = DIRTY_BYTES;
 	engine->options.log_bytes_max = LOG_BYTES;
 }
 

@@ -286,7 +286,7 @@ static void a_value_kept_apart_stays_with_its_owner(void **state)
 	value->bytes = memcpy(bytes, "abc", 3);
 	TEST_OK(sopi_operations_fold(operation, NULL, NULL, &chain.arena, &exists, &item, &err), err);
 	assert_ptr_equal(item.apart, value);
-	assert_ptr_equal(item.value, value->bytes);
+	assert_ptr_equal(sopi_item_value(&item), value->bytes);
 	add_text(&chain, SOPI_OP_UPDATE, "x");
 	TEST_OK(sopi_operations_fold(newest(&chain), NULL, NULL, &chain.arena, &exists, &item, &err), err);
 	assert_null(item.apart);

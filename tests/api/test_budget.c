@@ -1,0 +1,348 @@
+/* What a database on disk may use: memory, disk, log and descriptors. */
+#include "support/folder.h"
+#include "support/support.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MB ((uint64_t)1 << 20)
+
+enum {
+	CACHE_MB = 16,
+	SLACK_MB = 32, /* resident beyond the cache */
+	BATCH = 200, /* items in a transaction */
+	VALUE_BYTES = 200,
+	IDLE_DATABASES = 1000,
+	IDLE_DESCRIPTORS = 8,
+};
+
+struct box {
+	char folder[TEST_PATH_BYTES];
+	sop_db *db;
+	sop_store *store;
+	sop_txn *txn;
+	sop_error err;
+	struct test_rng rng;
+	uint64_t resident_before;
+	uint64_t resident_max;
+};
+
+/* ---- measuring ------------------------------------------------------------------------------- */
+
+static uint64_t resident_bytes(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long long total = 0;
+	unsigned long long resident = 0;
+
+	if (file == NULL || fscanf(file, "%llu %llu", &total, &resident) != 2)
+		fail_msg("no /proc/self/statm");
+	(void)fclose(file);
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void look_at_memory(struct box *box)
+{
+	const uint64_t now = resident_bytes();
+
+	if (now > box->resident_before && now - box->resident_before > box->resident_max)
+		box->resident_max = now - box->resident_before;
+}
+
+static uint64_t log_disk_bytes(const struct box *box)
+{
+	char path[TEST_PATH_BYTES + 8];
+
+	(void)snprintf(path, sizeof path, "%s/log", box->folder);
+	return test_folder_disk_bytes(path);
+}
+
+/* ---- a database ------------------------------------------------------------------------------ */
+
+static sop_db *open_with(const char *folder, const char *options, sop_error *err)
+{
+	char url[TEST_PATH_BYTES + 200];
+	sop_db *db = NULL;
+
+	(void)snprintf(url, sizeof url, "inredfs:%s?create=true&durability=buffered&%s", folder, options);
+	TEST_OK(sop_open(url, NULL, &db, err), *err);
+	return db;
+}
+
+static void box_open(struct box *box, const char *options)
+{
+	const sop_error err = SOP_ERROR_INIT;
+
+	memset(box, 0, sizeof *box);
+	box->err = err;
+	test_rng_init(&box->rng, test_seed(), 0);
+	test_folder_make(box->folder);
+	box->resident_before = resident_bytes();
+	box->db = open_with(box->folder, options, &box->err);
+	TEST_OK(sop_begin(box->db, NULL, &box->txn, &box->err), box->err);
+	TEST_OK(sop_store_open(box->db, test_text("s"), NULL, &box->store, &box->err), box->err);
+	TEST_OK(sop_store_create(box->txn, box->store, &box->err), box->err);
+	TEST_OK(sop_commit(box->txn, &box->err), box->err);
+}
+
+static void box_close(struct box *box)
+{
+	sop_txn_free(box->txn);
+	sop_store_free(box->store);
+	TEST_OK(sop_close(box->db, &box->err), box->err);
+	sop_db_free(box->db);
+	test_folder_remove(box->folder);
+}
+
+/* Puts keys from `from` to `to` in order, or as many at random below `to`. */
+static void put_all(struct box *box, uint64_t from, uint64_t to, size_t size_min, size_t size_max,
+		    bool at_random)
+{
+	uint8_t *value = test_alloc(size_max);
+	uint8_t room[8];
+
+	for (uint64_t i = from; i < to;) {
+		TEST_OK(sop_txn_renew(box->txn, &box->err), box->err);
+		for (uint64_t end = i + BATCH < to ? i + BATCH : to; i < end; i++) {
+			const uint64_t key = at_random ? test_rng_below(&box->rng, to) : i;
+			const size_t size =
+				size_min + test_rng_below(&box->rng, size_max - size_min + 1);
+
+			for (size_t b = 0; b + 8 <= size; b += 8)
+				(void)test_value_u64(value + b, test_rng_next(&box->rng));
+			TEST_OK(sop_put(box->txn, box->store, test_key_u64(room, key),
+					test_bytes(value, size), &box->err),
+				box->err);
+		}
+		TEST_OK(sop_commit(box->txn, &box->err), box->err);
+		look_at_memory(box);
+	}
+	free(value);
+}
+
+/* Bytes of keys and values. */
+static uint64_t live_bytes(struct box *box, bool looks)
+{
+	sop_cursor *cursor = NULL;
+	uint64_t bytes = 0;
+	uint64_t count = 0;
+	sop_entry entry;
+
+	TEST_OK(sop_txn_renew(box->txn, &box->err), box->err);
+	TEST_OK(sop_cursor_open(box->txn, box->store, NULL, 0, &cursor, &box->err), box->err);
+	while (sop_cursor_next(cursor, &entry, &box->err) == SOP_OK) {
+		bytes += entry.key.size + entry.value.size;
+		if (looks && ++count % 10000 == 0)
+			look_at_memory(box);
+	}
+	sop_cursor_free(cursor);
+	TEST_OK(sop_rollback(box->txn, &box->err), box->err);
+	return bytes;
+}
+
+static void gc(struct box *box)
+{
+	TEST_OK(sop_gc(box->db, NULL, NULL, &box->err), box->err);
+	look_at_memory(box);
+}
+
+static void check_disk(struct box *box, const char *what)
+{
+	const uint64_t live = live_bytes(box, false);
+	uint64_t disk;
+
+	gc(box);
+	disk = test_folder_disk_bytes(box->folder);
+	print_message("  %s: %.1f MB live, %.1f MB on disk, ratio %.2f\n", what,
+		      (double)live / (double)MB, (double)disk / (double)MB,
+		      live != 0 ? (double)disk / (double)live : 0.0);
+	assert_true(disk <= live + live * 3 / 10 + 4 * MB);
+}
+
+static void check_memory(struct box *box, const char *what)
+{
+	print_message("  %s: %.1f MB resident at most\n", what, (double)box->resident_max / (double)MB);
+	assert_true(box->resident_max <= (CACHE_MB + SLACK_MB) * MB);
+}
+
+/* ---- the tests ------------------------------------------------------------------------------- */
+
+static void memory_and_log_stay_within_their_budgets(void **state)
+{
+	const uint64_t items = test_scaled(600000); /* about 140 MB, nine times the cache */
+	struct box box;
+	uint8_t room[8];
+	sop_buf value = SOP_BUF_INIT;
+	uint64_t problems = 0;
+	uint64_t log = 0;
+
+	(void)state;
+	box_open(&box, "cache_bytes=16MB&log_bytes_max=16MB");
+	for (uint64_t tenth = 0; tenth < 10; tenth++) {
+		put_all(&box, items * tenth / 10, items * (tenth + 1) / 10, VALUE_BYTES,
+			VALUE_BYTES, false);
+		log = log_disk_bytes(&box) > log ? log_disk_bytes(&box) : log;
+	}
+	check_memory(&box, "load");
+	for (uint64_t i = 0; i < items / 4; i++) {
+		const sop_status status = sop_read(box.db, box.store,
+						   test_key_u64(room, test_rng_below(&box.rng, items)),
+						   &value, &box.err);
+
+		TEST_OK(status, box.err);
+		if (i % 1000 == 0)
+			look_at_memory(&box);
+	}
+	sop_buf_free(&value);
+	check_memory(&box, "random reads");
+	(void)live_bytes(&box, true);
+	check_memory(&box, "a scan by one reader");
+	for (uint64_t tenth = 0; tenth < 10; tenth++) {
+		put_all(&box, items - items / 20, items, VALUE_BYTES, VALUE_BYTES, true);
+		log = log_disk_bytes(&box) > log ? log_disk_bytes(&box) : log;
+	}
+	check_memory(&box, "random updates");
+	TEST_OK(sop_verify(box.db, NULL, NULL, &problems, &box.err), box.err);
+	assert_int_equal(problems, 0);
+	look_at_memory(&box);
+	check_memory(&box, "verify");
+	gc(&box);
+	check_memory(&box, "gc");
+	print_message("  log: %.1f MB on disk at most\n", (double)log / (double)MB);
+	/* log_bytes_max, and as much again for segments that are kept to be used once more */
+	assert_true(log <= 2 * 16 * MB + 2 * MB);
+	box_close(&box);
+}
+
+static void disk_follows_the_live_data(void **state)
+{
+	const uint64_t items = test_scaled(20000); /* 4 MB */
+	struct box box;
+	uint64_t removed = 0;
+	uint64_t full;
+	sop_range range = SOP_RANGE_INIT;
+	uint8_t room[8];
+
+	(void)state;
+	box_open(&box, "cache_bytes=16MB&log_bytes_max=8MB");
+	put_all(&box, 0, items, VALUE_BYTES, VALUE_BYTES, false);
+	for (unsigned round = 0; round < 10; round++)
+		put_all(&box, 0, items, VALUE_BYTES, VALUE_BYTES, true);
+	check_disk(&box, "ten times updated");
+	full = test_folder_disk_bytes(box.folder);
+	range.flags = SOP_RANGE_FROM;
+	range.from = test_key_u64(room, items / 10);
+	TEST_OK(sop_txn_renew(box.txn, &box.err), box.err);
+	TEST_OK(sop_remove_range(box.txn, box.store, &range, &removed, &box.err), box.err);
+	TEST_OK(sop_commit(box.txn, &box.err), box.err);
+	check_disk(&box, "nine tenths removed");
+	assert_true(test_folder_disk_bytes(box.folder) < full);
+	box_close(&box);
+}
+
+static void values_apart_give_their_space_back(void **state)
+{
+	const uint64_t items = test_scaled(1000); /* 10 MB */
+	struct box box;
+
+	(void)state;
+	box_open(&box, "cache_bytes=16MB&log_bytes_max=8MB");
+	for (unsigned round = 0; round < 10; round++)
+		put_all(&box, 0, items, 1 << 10, 20 << 10, round > 0);
+	put_all(&box, 0, 20, 100 << 10, 100 << 10, false);
+	check_disk(&box, "values of 1 to 100 KB, ten times updated");
+	TEST_OK(sop_txn_renew(box.txn, &box.err), box.err);
+	TEST_OK(sop_store_drop(box.txn, box.store, &box.err), box.err);
+	TEST_OK(sop_commit(box.txn, &box.err), box.err);
+	gc(&box);
+	gc(&box); /* the dropped store's memory goes with the first */
+	print_message("  dropped: %.1f MB on disk\n",
+		      (double)test_folder_disk_bytes(box.folder) / (double)MB);
+	assert_true(test_folder_disk_bytes(box.folder) <= 4 * MB);
+	box_close(&box);
+}
+
+static size_t open_descriptors(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	size_t count = 0;
+
+	while (folder != NULL && readdir(folder) != NULL)
+		count++;
+	(void)closedir(folder);
+	return count;
+}
+
+static void idle_databases_are_small_and_still(void **state)
+{
+	const size_t count = test_scaled(IDLE_DATABASES) < IDLE_DATABASES
+				     ? (size_t)test_scaled(IDLE_DATABASES)
+				     : IDLE_DATABASES;
+	struct rlimit limit;
+	sop_db **dbs = test_alloc(count * sizeof *dbs);
+	char folder[TEST_PATH_BYTES];
+	sop_error err = SOP_ERROR_INIT;
+	size_t descriptors;
+	uint64_t resident;
+	clock_t cpu;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < count * IDLE_DESCRIPTORS + 100)
+		skip();
+	test_folder_make_fast(folder);
+	descriptors = open_descriptors();
+	resident = resident_bytes();
+	for (size_t i = 0; i < count; i++) {
+		char path[TEST_PATH_BYTES + 24];
+		sop_store *store = NULL;
+		sop_txn *txn = NULL;
+
+		(void)snprintf(path, sizeof path, "%s/%zu", folder, i);
+		dbs[i] = open_with(path, "cache_bytes=4MB", &err);
+		TEST_OK(sop_store_open(dbs[i], test_text("s"), NULL, &store, &err), err);
+		TEST_OK(sop_begin(dbs[i], NULL, &txn, &err), err);
+		TEST_OK(sop_store_create(txn, store, &err), err);
+		TEST_OK(sop_put(txn, store, test_text("k"), test_text("v"), &err), err);
+		TEST_OK(sop_commit(txn, &err), err);
+		sop_txn_free(txn);
+		sop_store_free(store);
+	}
+	test_sleep_us(2500000); /* marks are written after a second */
+	descriptors = (open_descriptors() - descriptors + count - 1) / count;
+	resident = (resident_bytes() - resident) / count;
+	cpu = clock();
+	test_sleep_us(1000000);
+	cpu = clock() - cpu;
+	print_message("  %zu databases: %zu descriptors and %llu KB each, %.0f us of processor a second each\n",
+		      count, descriptors, (unsigned long long)resident >> 10,
+		      (double)cpu * 1e6 / CLOCKS_PER_SEC / (double)count);
+	assert_true(descriptors <= IDLE_DESCRIPTORS);
+	assert_true(resident < MB);
+	for (size_t i = 0; i < count; i++) {
+		TEST_OK(sop_close(dbs[i], &err), err);
+		sop_db_free(dbs[i]);
+	}
+	free(dbs);
+	test_folder_remove(folder);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(memory_and_log_stay_within_their_budgets),
+		cmocka_unit_test(disk_follows_the_live_data),
+		cmocka_unit_test(values_apart_give_their_space_back),
+		cmocka_unit_test(idle_databases_are_small_and_still),
+	};
+
+	test_begin(argc, argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
