@@ -151,26 +151,38 @@ static sop_status name_set(struct replaying *r, const struct sopi_change_record 
 	return sopi_store_extend(store, descriptor.schema, err);
 }
 
+/* A name that stands for another store from now on, or for none: the one that it stood for goes with it, unless it has
+ * another name, as those that come will say. */
+static sop_status name_gone(struct replaying *r, const struct sopi_change_record *change, sop_error *err)
+{
+	struct sopi_descriptor descriptor = { .id = 0 };
+	struct sopi_store *store;
+
+	SOP_TRY(named_before(r, change->key, &store, err));
+	if (store == NULL)
+		return SOP_OK;
+	if (!change->removed)
+		SOP_TRY(sopi_descriptor_read(change->value, &descriptor, err));
+	if (change->removed || descriptor.id != store->tree.id)
+		r->dropped[r->dropped_count++] = store;
+	return SOP_OK;
+}
+
 /* First all names that go, then those that come. */
-static sop_status catalog_changes(struct replaying *r, sop_bytes payload, bool removed, sop_error *err)
+static sop_status catalog_changes(struct replaying *r, sop_bytes payload, bool gone, sop_error *err)
 {
 	struct sopi_change_record change;
 	sop_status status;
 
 	while ((status = sopi_change_record_take(&payload, &change, err)) == SOP_OK) {
-		struct sopi_store *store;
-
-		if (change.store != SOPI_CATALOG_ID || change.removed != removed)
+		if (change.store != SOPI_CATALOG_ID)
 			continue;
 		if (change.apart)
 			return damaged(r->position, "has a name whose store is not with it", err);
-		if (!removed) {
+		if (gone)
+			SOP_TRY(name_gone(r, &change, err));
+		else if (!change.removed)
 			SOP_TRY(name_set(r, &change, err));
-			continue;
-		}
-		SOP_TRY(named_before(r, change.key, &store, err));
-		if (store != NULL)
-			r->dropped[r->dropped_count++] = store;
 	}
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
