@@ -12,7 +12,7 @@
 enum {
 	POINT_SECONDS_MAX = 60, /* in which a point must come to its end */
 	MAKING = SOPI_SIM_OPEN_FILE | SOPI_SIM_MAKE_FOLDER | SOPI_SIM_ALLOCATE,
-	POINTS_FLOOR = 7000, /* at scale 1 */
+	POINTS_FLOOR = 9500, /* at scale 1 */
 };
 
 /* A way to fail. */
