@@ -50,6 +50,24 @@ static bool told(void *arg, const char *file, int64_t offset, const char *kind, 
 	return !checking->stopped;
 }
 
+/* What cannot be read is no damage: it ends the check. */
+struct registry_told {
+	struct sopi_checking *checking;
+	sop_error *err;
+	bool unreadable;
+};
+
+static bool registry_told(void *arg, const char *file, int64_t offset, const char *kind, const char *message)
+{
+	struct registry_told *to = arg;
+
+	if (strcmp(kind, "unreadable") != 0)
+		return told(to->checking, file, offset, kind, message);
+	to->unreadable = true;
+	sopi_fail_file(to->err, SOP_IO, file, offset, 0, "%s", message);
+	return false;
+}
+
 static bool told_with_store(void *arg, const char *file, int64_t offset, sop_bytes store,
 			    const char *kind, const char *message)
 {
@@ -246,6 +264,7 @@ static sop_status check_packs(struct verify *verify, sop_error *err)
 static sop_status check_registry(struct verify *verify, sop_error *err)
 {
 	struct sopi_checking *checking = &verify->checking;
+	struct registry_told to = { checking, err, false };
 	struct sopi_inredfs *fs = checking->fs;
 	struct sopi_registry *registry = NULL;
 	sop_error why = SOP_ERROR_INIT;
@@ -259,7 +278,9 @@ static sop_status check_registry(struct verify *verify, sop_error *err)
 		(void)told(checking, why.file, why.offset, "registry", why.message);
 		return SOP_OK;
 	}
-	status = sopi_registry_verify(registry, told, checking, err);
+	status = sopi_registry_verify(registry, registry_told, &to, err);
+	if (to.unreadable)
+		status = SOP_IO;
 	if (status == SOP_OK && !checking->stopped)
 		status = sopi_check_reachability(checking, registry, err);
 	sopi_registry_close(registry);
