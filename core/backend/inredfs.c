@@ -730,6 +730,7 @@ static void open_failed(struct sopi_inredfs *fs)
 {
 	struct sopi_engine *engine = fs->engine;
 
+	engine->backend = NULL;
 	engine->forest.value_gone = NULL;
 	engine->forest.closing = true;
 	engine->unfinished = &fs->base; /* freed with the engine, whose nodes need it until then */
@@ -742,6 +743,7 @@ sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_e
 
 	fill_defaults(&engine->options);
 	SOP_TRY(fs_new(engine, &fs, err));
+	engine->backend = &fs->base; /* stores that replay drops are handed over to it */
 	status = open_claimed(fs, path, err);
 	if (status != SOP_OK) {
 		open_failed(fs);
@@ -749,6 +751,5 @@ sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_e
 	}
 	fs->alone = false;
 	memcpy(fs->base.uuid, fs->manifest.database, sizeof fs->base.uuid);
-	engine->backend = &fs->base;
 	return SOP_OK;
 }

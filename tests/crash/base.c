@@ -44,8 +44,8 @@ static void set_options(sop_options *options, const struct config *config, bool 
 	options->engine.no_background = true;
 }
 
-sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config, bool create,
-		     sop_error *err)
+sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config,
+		     bool create, sop_error *err)
 {
 	sop_options *options = NULL;
 	sop_status status;
@@ -106,7 +106,8 @@ uint32_t base_value(uint64_t seed, size_t size, uint8_t *bytes)
 
 static bool wrong(char words[WORDS], const char *what, const char *name, const sop_error *err)
 {
-	(void)snprintf(words, WORDS, "%s '%s': %s: %.250s", what, name, sop_status_name(err->status), err->message);
+	(void)snprintf(words, WORDS, "%s '%s': %s: %.250s", what, name,
+		       sop_status_name(err->status), err->message);
 	return false;
 }
 
@@ -129,7 +130,8 @@ static void item_of(const sop_entry *entry, bool has_schema, struct model_item *
 		item->ride = count > 1 ? fields[1].as.integer : 0;
 		sop_buf_free(&room);
 	} else {
-		item->key_size = (uint8_t)(entry->key.size < MODEL_KEY_BYTES ? entry->key.size : MODEL_KEY_BYTES);
+		item->key_size = (uint8_t)(entry->key.size < MODEL_KEY_BYTES ? entry->key.size
+									     : MODEL_KEY_BYTES);
 		memcpy(item->key, entry->key.data, item->key_size);
 	}
 }
@@ -156,7 +158,8 @@ static sop_status dump_items(sop_txn *txn, sop_store *store, bool has_schema, st
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
-static bool dump_one(struct base *base, sop_txn *txn, const char *name, struct dump *dump, char words[WORDS])
+static bool dump_one(struct base *base, sop_txn *txn, const char *name, struct dump *dump,
+		     char words[WORDS])
 {
 	sop_store *store = base_store(base, name);
 	sop_store_info info = SOP_STORE_INFO_INIT;
@@ -172,8 +175,8 @@ static bool dump_one(struct base *base, sop_txn *txn, const char *name, struct d
 	} else if (sop_count(txn, store, NULL, &count, &err) != SOP_OK) {
 		wrong(words, "counting", name, &err);
 	} else if (count != found) {
-		(void)snprintf(words, WORDS, "'%s' says %llu items and has %llu", name, (unsigned long long)count,
-			       (unsigned long long)found);
+		(void)snprintf(words, WORDS, "'%s' says %llu items and has %llu", name,
+			       (unsigned long long)count, (unsigned long long)found);
 	} else {
 		well = true;
 	}
@@ -203,8 +206,9 @@ bool base_dump(struct base *base, struct dump *dump, char words[WORDS])
 
 static int note_problem(void *arg, const sop_problem *problem)
 {
-	(void)snprintf(arg, WORDS, "verify, store '%.*s', %.*s %lld: %s: %.200s", (int)problem->store.size,
-		       (const char *)problem->store.data, (int)problem->file.size, (const char *)problem->file.data,
+	(void)snprintf(arg, WORDS, "verify, store '%.*s', %.*s %lld: %s: %.200s",
+		       (int)problem->store.size, (const char *)problem->store.data,
+		       (int)problem->file.size, (const char *)problem->file.data,
 		       (long long)problem->offset, problem->kind, problem->message);
 	return 1;
 }
@@ -223,7 +227,8 @@ bool base_verify(struct base *base, char words[WORDS])
 
 /* ---- a commit ---------------------------------------------------------------------------------------- */
 
-static sop_status put_mark(struct base *base, sop_txn *txn, const uint8_t *bytes, size_t size, sop_error *err)
+static sop_status put_mark(struct base *base, sop_txn *txn, const uint8_t *bytes, size_t size,
+			   sop_error *err)
 {
 	sop_store_options options = SOP_STORE_OPTIONS_INIT;
 	sop_store *store = NULL;

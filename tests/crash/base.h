@@ -25,8 +25,8 @@ enum { WORDS = 400 }; /* of what is wrong */
 #define TXN_ID_BYTES 16
 
 /* Opens the database on `disk` in a new process. On failure there is nothing to close. */
-sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config, bool create,
-		     sop_error *err);
+sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config,
+		     bool create, sop_error *err);
 
 /* Closes it and ends the process. */
 sop_status base_close(struct base *base, sop_error *err);

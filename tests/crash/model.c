@@ -91,7 +91,8 @@ struct model_item *model_get(const struct model_store *store, const uint8_t *key
 {
 	const size_t at = model_at(store, key, size, id);
 
-	return at < store->count && compare(&store->items[at], key, size, id) == 0 ? &store->items[at] : NULL;
+	return at < store->count && compare(&store->items[at], key, size, id) == 0 ? &store->items[at]
+										   : NULL;
 }
 
 void model_set(struct model_store *store, const struct model_item *item)
@@ -166,7 +167,8 @@ void dump_item(struct dump *dump, const struct model_item *item)
 
 bool dump_equal(const struct dump *left, const struct dump *right)
 {
-	return left->size == right->size && (left->size == 0 || memcmp(left->bytes, right->bytes, left->size) == 0);
+	return left->size == right->size &&
+	       (left->size == 0 || memcmp(left->bytes, right->bytes, left->size) == 0);
 }
 
 static void say(const struct dump *dump, size_t at, char words[128])
@@ -188,9 +190,9 @@ static void say(const struct dump *dump, size_t at, char words[128])
 	memcpy(&ride, from + 24, sizeof ride);
 	memcpy(&size, from + 32, sizeof size);
 	memcpy(&crc, from + 36, sizeof crc);
-	(void)snprintf(words, 128, "%02x%02x%.*s id %llu ride %lld, %u bytes %08x", from[2], from[3],
-		       from[1] > 2 ? from[1] - 2 : 0, (const char *)from + 4, (unsigned long long)id,
-		       (long long)ride, size, crc);
+	(void)snprintf(words, 128, "%02x%02x%.*s id %llu ride %lld, %u bytes %08x", from[2],
+		       from[3], from[1] > 2 ? from[1] - 2 : 0, (const char *)from + 4,
+		       (unsigned long long)id, (long long)ride, size, crc);
 }
 
 void dump_differ(const struct dump *expected, const struct dump *found, char *words, size_t size)

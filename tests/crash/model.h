@@ -47,7 +47,8 @@ void model_drop(struct model_store *store);
 size_t model_at(const struct model_store *store, const uint8_t *key, size_t size, uint64_t id);
 
 /* The item (key, id), or NULL. */
-struct model_item *model_get(const struct model_store *store, const uint8_t *key, size_t size, uint64_t id);
+struct model_item *model_get(const struct model_store *store, const uint8_t *key, size_t size,
+			     uint64_t id);
 
 /* Adds or replaces it. */
 void model_set(struct model_store *store, const struct model_item *item);

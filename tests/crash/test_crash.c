@@ -17,8 +17,8 @@ static void must_hold(const struct run *run)
 	deep_in_all += world->deep;
 	if (world->broken) {
 		test_print_replay();
-		fail_msg("run %llu, config %zu, fault %lld: %s", (unsigned long long)run->seed, run->config,
-			 (long long)run->kill_after, world->words);
+		fail_msg("run %llu, config %zu, fault %lld: %s", (unsigned long long)run->seed,
+			 run->config, (long long)run->kill_after, world->words);
 	}
 	free(world);
 }
@@ -98,7 +98,8 @@ int main(int argc, char **argv)
 	(void)mallopt(M_TRIM_THRESHOLD, 512 << 20); /* a state frees megabytes, and the next one takes them again */
 	(void)mallopt(M_MMAP_THRESHOLD, 64 << 20);
 	failed = cmocka_run_group_tests_name("crash", tests, NULL, NULL);
-	(void)fprintf(stderr, "%zu crash states were visited, %zu of them in recovery\n", states_in_all, deep_in_all);
+	(void)fprintf(stderr, "%zu crash states were visited, %zu of them in recovery\n",
+		      states_in_all, deep_in_all);
 	base_schema_free();
 	return failed;
 }

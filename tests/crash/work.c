@@ -28,7 +28,8 @@ static uint64_t below(struct work *work, uint64_t limit)
 }
 
 /* Must the call answer this? An error of the disk may strike anywhere. */
-static bool answers(struct work *work, const char *call, sop_status status, sop_status expected, const sop_error *err)
+static bool answers(struct work *work, const char *call, sop_status status, sop_status expected,
+		    const sop_error *err)
 {
 	char words[WORDS];
 
@@ -37,8 +38,9 @@ static bool answers(struct work *work, const char *call, sop_status status, sop_
 	work->failed = true;
 	if (status == SOP_IO || status == SOP_FAILED)
 		return false;
-	(void)snprintf(words, WORDS, "%s answers %s instead of %s: %.200s", call, sop_status_name(status),
-		       sop_status_name(expected), status != SOP_OK ? err->message : "");
+	(void)snprintf(words, WORDS, "%s answers %s instead of %s: %.200s", call,
+		       sop_status_name(status), sop_status_name(expected),
+		       status != SOP_OK ? err->message : "");
 	world_wrong(work->world, words);
 	return false;
 }
@@ -70,8 +72,8 @@ static void make_key(enum model_kind kind, uint64_t number, bool ride, int64_t r
 		TEST_OK(sop_key_pack(base_schema(), fields, ride ? 2 : 1, &key->packed, &err), err);
 		return;
 	}
-	key->item.key_size = (uint8_t)snprintf((char *)key->item.key, MODEL_KEY_BYTES, "k%03u%.*s", (unsigned)number,
-					       (int)(number % 6), "xxxxxx");
+	key->item.key_size = (uint8_t)snprintf((char *)key->item.key, MODEL_KEY_BYTES, "k%03u%.*s",
+					       (unsigned)number, (int)(number % 6), "xxxxxx");
 	TEST_OK(sop_buf_reserve(&key->packed, key->item.key_size, &err), err);
 	memcpy(key->packed.data, key->item.key, key->item.key_size);
 	key->packed.size = key->item.key_size;
@@ -105,7 +107,8 @@ static void put(struct work *work, struct model_store *in, sop_store *store)
 
 	make_key(in->kind, below(work, KEYS), ride, ride ? (int64_t)below(work, 1000) : 0, &key);
 	make_value(work, &key.item);
-	if (answers(work, "put", sop_put(work->txn, store, bytes_of(&key), value_of(&key.item), &err), SOP_OK, &err))
+	if (answers(work, "put", sop_put(work->txn, store, bytes_of(&key), value_of(&key.item), &err),
+		    SOP_OK, &err))
 		model_set(in, &key.item);
 	sop_buf_free(&key.packed);
 }
@@ -122,7 +125,8 @@ static void insert(struct work *work, struct model_store *in, sop_store *store)
 	make_value(work, &key.item);
 	if (answers(work, "insert",
 		    sop_insert(work->txn, store, bytes_of(&key), value_of(&key.item), &key.item.id, &err),
-		    !again && model_get(in, key.item.key, key.item.key_size, 0) != NULL ? SOP_EXISTS : SOP_OK, &err))
+		    !again && model_get(in, key.item.key, key.item.key_size, 0) != NULL ? SOP_EXISTS : SOP_OK,
+		    &err))
 		model_set(in, &key.item);
 	sop_buf_free(&key.packed);
 }
@@ -208,7 +212,8 @@ static void add(struct work *work, struct model_store *in, sop_store *store)
 	old = model_get(in, item.key, item.key_size, 0);
 	item.number = by + (old != NULL ? old->number : 0);
 	item.crc = base_crc(test_value_u64(room, (uint64_t)item.number).data, sizeof room);
-	if (answers(work, "add", sop_add(work->txn, store, test_bytes(item.key, 2), by, &err), SOP_OK, &err))
+	if (answers(work, "add", sop_add(work->txn, store, test_bytes(item.key, 2), by, &err),
+		    SOP_OK, &err))
 		model_set(in, &item);
 }
 
@@ -230,7 +235,8 @@ static void remove_range(struct work *work, struct model_store *in, sop_store *s
 	range.to = bytes_of(&to);
 	low = model_at(in, from.item.key, from.item.key_size, 0);
 	high = model_at(in, to.item.key, to.item.key_size, 0);
-	if (answers(work, "remove_range", sop_remove_range(work->txn, store, &range, &removed, &err), SOP_OK, &err)) {
+	if (answers(work, "remove_range",
+		    sop_remove_range(work->txn, store, &range, &removed, &err), SOP_OK, &err)) {
 		if (removed != high - low)
 			world_wrong(work->world, "remove_range removed another number of items");
 		model_remove(in, low, high);
@@ -303,7 +309,8 @@ static void drop_or_rename(struct work *work, struct model_store *in, sop_store 
 		if (answers(work, "drop", sop_store_drop(work->txn, store, &err), SOP_OK, &err))
 			model_drop(in);
 	} else if (free_name(work, name)) {
-		if (answers(work, "rename", sop_store_rename(work->txn, store, test_text(name), &err), SOP_OK, &err))
+		if (answers(work, "rename",
+			    sop_store_rename(work->txn, store, test_text(name), &err), SOP_OK, &err))
 			(void)snprintf(in->name, sizeof in->name, "%s", name);
 	}
 }
@@ -337,7 +344,8 @@ static void operate(struct work *work)
 	struct model_store *in = any_store(work);
 	sop_store *store;
 
-	if (in == NULL || (count_stores(&work->model) < 3 && below(work, 3) == 0) || below(work, 60) == 0) {
+	if (in == NULL || (count_stores(&work->model) < 3 && below(work, 3) == 0) ||
+	    below(work, 60) == 0) {
 		create_store(work);
 		return;
 	}
@@ -394,9 +402,9 @@ void world_transaction(struct world *world, uint32_t durability)
 
 	make_id(world, options.id);
 	options.durability = durability != 0 ? durability
-					     : test_rng_below(&world->rng, 3) == 0
-						       ? 2 + (uint32_t)test_rng_below(&world->rng, 2)
-						       : SOP_FLUSHED;
+			     : test_rng_below(&world->rng, 3) == 0
+				     ? 2 + (uint32_t)test_rng_below(&world->rng, 2)
+				     : SOP_FLUSHED;
 	model_copy(&work.model, &life->at[life->count - 1]->model);
 	operations = 1 + below(&work, OPERATIONS_MAX);
 	if (answers(&work, "begin", sop_begin(world->base.db, &options, &work.txn, &err), SOP_OK, &err)) {
@@ -415,7 +423,8 @@ void world_transaction(struct world *world, uint32_t durability)
 /* ---- other calls -------------------------------------------------------------------------------------------- */
 
 /* After it the commits below `durable` are on stable storage. */
-static void ended(struct world *world, const char *call, sop_status status, size_t durable, const sop_error *err)
+static void ended(struct world *world, const char *call, sop_status status, size_t durable,
+		  const sop_error *err)
 {
 	char words[WORDS];
 

@@ -85,8 +85,8 @@ static bool say(char words[WORDS], const char *what, size_t number, size_t of)
 	return false;
 }
 
-static bool outcome_of(struct base *base, const struct commit *commit, sop_outcome *outcome, uint64_t *position,
-		       char words[WORDS])
+static bool outcome_of(struct base *base, const struct commit *commit, sop_outcome *outcome,
+		       uint64_t *position, char words[WORDS])
 {
 	sop_error err = SOP_ERROR_INIT;
 
@@ -97,8 +97,8 @@ static bool outcome_of(struct base *base, const struct commit *commit, sop_outco
 }
 
 /* How many commits of the life are there: a prefix, and none of those that were lost before. */
-static bool count_commits(const struct world *world, struct base *base, const struct life *life, size_t durable,
-			  size_t *there, char words[WORDS])
+static bool count_commits(const struct world *world, struct base *base, const struct life *life,
+			  size_t durable, size_t *there, char words[WORDS])
 {
 	sop_outcome outcome;
 	uint64_t position;
@@ -111,7 +111,8 @@ static bool count_commits(const struct world *world, struct base *base, const st
 			return say(words, "there, though one before it is not", i, life->count);
 		if (outcome != SOP_OUTCOME_COMMITTED && outcome != SOP_OUTCOME_NOT_COMMITTED)
 			return say(words, "has no definite outcome", i, life->count);
-		if (outcome == SOP_OUTCOME_COMMITTED && life->at[i]->position != 0 && life->at[i]->position != position)
+		if (outcome == SOP_OUTCOME_COMMITTED && life->at[i]->position != 0 &&
+		    life->at[i]->position != position)
 			return say(words, "has another position", i, life->count);
 		if (outcome == SOP_OUTCOME_COMMITTED)
 			*there = i + 1;
@@ -128,29 +129,32 @@ static bool count_commits(const struct world *world, struct base *base, const st
 }
 
 /* Is the state the one after exactly the commits that are there? */
-static bool look(const struct world *world, struct base *base, const struct life *life, size_t durable,
-		 size_t *there, char words[WORDS])
+static bool look(const struct world *world, struct base *base, const struct life *life,
+		 size_t durable, size_t *there, char words[WORDS])
 {
 	static struct dump found;
 	char difference[300];
-	bool well = count_commits(world, base, life, durable, there, words) && base_dump(base, &found, words);
+	bool well = count_commits(world, base, life, durable, there, words) &&
+		    base_dump(base, &found, words);
 
 	if (well && !dump_equal(&life->at[*there - 1]->dump, &found)) {
 		dump_differ(&life->at[*there - 1]->dump, &found, difference, sizeof difference);
-		(void)snprintf(words, WORDS, "after %zu commits of %zu: %s", *there - 1, life->count - 1, difference);
+		(void)snprintf(words, WORDS, "after %zu commits of %zu: %s", *there - 1,
+			       life->count - 1, difference);
 		well = false;
 	}
 	return well && base_verify(base, words);
 }
 
-static bool open_again(struct base *base, struct sopi_sim_disk *disk, const struct config *config, char words[WORDS])
+static bool open_again(struct base *base, struct sopi_sim_disk *disk, const struct config *config,
+		       char words[WORDS])
 {
 	sop_error err = SOP_ERROR_INIT;
 
 	if (base_open(base, disk, config, false, &err) == SOP_OK)
 		return true;
-	(void)snprintf(words, WORDS, "opening: %s: %.250s [%.60s %lld]", sop_status_name(err.status), err.message,
-		       err.file, (long long)err.offset);
+	(void)snprintf(words, WORDS, "opening: %s: %.250s [%.60s %lld]",
+		       sop_status_name(err.status), err.message, err.file, (long long)err.offset);
 	return false;
 }
 
@@ -189,8 +193,8 @@ void world_start(struct world *world, const struct config *config, uint64_t seed
 	TEST_OK(base_open(&world->base, world->disk, config, true, &err), err);
 }
 
-bool world_recover(struct world *world, const struct world *from, struct sopi_sim_disk *disk, const struct life *life,
-		   size_t durable)
+bool world_recover(struct world *world, const struct world *from, struct sopi_sim_disk *disk,
+		   const struct life *life, size_t durable)
 {
 	static uint64_t spaces = 1;
 	char words[WORDS];
@@ -276,7 +280,8 @@ void world_die_and_open(struct world *world)
 /* ---- judging -------------------------------------------------------------------------------------------- */
 
 /* The recovered database takes a commit, and shows it when it is opened again. */
-static bool use(struct base *base, struct sopi_sim_disk *disk, const struct world *world, char words[WORDS])
+static bool use(struct base *base, struct sopi_sim_disk *disk, const struct world *world,
+		char words[WORDS])
 {
 	static const size_t sizes[] = { 40, 700, 0 };
 	static struct dump before, after;
@@ -317,8 +322,8 @@ static bool use(struct base *base, struct sopi_sim_disk *disk, const struct worl
 	return turn % 4 != 0 || base_verify(base, words);
 }
 
-static bool judge(const struct world *world, struct sopi_sim_disk *disk, const struct life *life, size_t durable,
-		  char words[WORDS])
+static bool judge(const struct world *world, struct sopi_sim_disk *disk, const struct life *life,
+		  size_t durable, char words[WORDS])
 {
 	struct base base = { NULL, NULL };
 	size_t there = 0;
@@ -353,7 +358,8 @@ static bool nest(struct world *outer, struct sopi_sim_disk *disk, const struct l
 	outer->deep += inner->states;
 	if (!well && !outer->broken) {
 		outer->broken = true;
-		(void)snprintf(outer->words, sizeof outer->words, "in recovery: %.*s", WORDS, inner->words);
+		(void)snprintf(outer->words, sizeof outer->words, "in recovery: %.*s", WORDS,
+			       inner->words);
 	}
 	sopi_sim_trace_free(trace);
 	world_stop(inner);
@@ -369,14 +375,15 @@ static bool visit(void *arg, struct sopi_sim_disk *disk, const struct sopi_sim_c
 	char words[WORDS];
 
 	world->states++;
-	if (world->nest_every != 0 && world->states % world->nest_every == 0 && !nest(world, disk, life, durable))
+	if (world->nest_every != 0 && world->states % world->nest_every == 0 &&
+	    !nest(world, disk, life, durable))
 		return false;
 	if (!judge(world, disk, life, durable, words)) {
 		world->broken = true;
 		(void)snprintf(world->words, sizeof world->words,
-			       "crash after %zu steps, keep %d, which %zu, torn at %zu, seed %llu: %.*s", crash->steps,
-			       (int)crash->cut.keep, crash->cut.which, crash->cut.tear_bytes,
-			       (unsigned long long)crash->cut.seed, WORDS, words);
+			       "crash after %zu steps, keep %d, which %zu, torn at %zu, seed %llu: %.*s",
+			       crash->steps, (int)crash->cut.keep, crash->cut.which,
+			       crash->cut.tear_bytes, (unsigned long long)crash->cut.seed, WORDS, words);
 	}
 	return !world->broken;
 }

@@ -57,8 +57,8 @@ void world_start(struct world *world, const struct config *config, uint64_t seed
 
 /* The same in a world on a disk that a crash has left, in which at least `durable` commits of `life` must be there.
  * False: recovery failed, or shows something wrong. */
-bool world_recover(struct world *world, const struct world *from, struct sopi_sim_disk *disk, const struct life *life,
-		   size_t durable);
+bool world_recover(struct world *world, const struct world *from, struct sopi_sim_disk *disk,
+		   const struct life *life, size_t durable);
 void world_stop(struct world *world);
 
 /* Does one thing: a transaction mostly, else a checkpoint, gc, sync, close and open. */

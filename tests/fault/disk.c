@@ -336,8 +336,8 @@ static void resolve(struct disk_run *run)
 static int print_problem(void *arg, const sop_problem *problem)
 {
 	(void)arg;
-	print_error("verify: %.*s: %s: %s\n", (int)problem->file.size, (const char *)problem->file.data,
-		    problem->kind, problem->message);
+	print_error("verify: %.*s: %s: %s\n", (int)problem->file.size,
+		    (const char *)problem->file.data, problem->kind, problem->message);
 	return 0;
 }
 

@@ -155,8 +155,8 @@ static sop_status rewrite_long(struct disk_run *run, sop_store *a, sop_store *b)
 	(void)b;
 	for (uint8_t i = 0; i < 20 && status == SOP_OK; i++) {
 		key[0] = i;
-		status = sop_put(run->txn, a, test_bytes(key, sizeof key), value_of(run->commits, 20),
-				 &run->err);
+		status = sop_put(run->txn, a, test_bytes(key, sizeof key),
+				 value_of(run->commits, 20), &run->err);
 	}
 	return status;
 }

@@ -63,7 +63,6 @@ static bool status_fits(sop_status status, const char *call, const struct way *w
 {
 	const int os_errno = way->os_errno;
 
-
 	switch (status) {
 	case SOP_OK:
 	case SOP_FAILED:
@@ -75,7 +74,8 @@ static bool status_fits(sop_status status, const char *call, const struct way *w
 		return os_errno == EROFS || os_errno == EACCES;
 	case SOP_IO:
 		return (os_errno != ENOSPC && os_errno != EDQUOT && os_errno != EROFS) ||
-		       strncmp(call, "sync", 4) == 0 || way->for_ever; /* a failed sync is IO, whatever its errno */
+		       strncmp(call, "sync", 4) == 0 ||
+		       way->for_ever; /* a failed sync is IO, whatever its errno */
 	default:
 		return false;
 	}
