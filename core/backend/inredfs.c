@@ -769,6 +769,7 @@ static void open_failed(struct sopi_inredfs *fs)
 {
 	struct sopi_engine *engine = fs->engine;
 
+	engine->backend = NULL;
 	engine->forest.value_gone = NULL;
 	engine->forest.closing = true;
 	/* `unfinished` is freed with the engine, whose nodes need it until then */
