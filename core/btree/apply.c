@@ -121,8 +121,7 @@ static void pop(struct sopi_apply *apply, struct sopi_vnode *vnode, struct sopi_
 	atomic_store_explicit(&vnode->head, (struct sopi_block *)older, memory_order_release);
 	if (block->version.kind == SOPI_DEAD)
 		block->version.kind = SOPI_LEAF; /* its vnode lives on */
-	block->version.until = apply->position - 1;
-	block->version.since = apply->position; /* an empty interval: no snapshot needs it */
+	block->version.until = apply->position - 1; /* before `since`: no snapshot needs it */
 	block->version.unlinked = SOPI_UNLINKED;
 	sopi_version_list_add(&apply->replaced, &block->version, block->capacity);
 }

@@ -90,8 +90,6 @@ sop_status sopi_engine_close(struct sopi_engine *engine, sop_error *err)
 	sopi_forest_destroy(&engine->forest);
 	engine->log->driver->close(engine->log);
 	sopi_outcomes_destroy(&engine->outcomes);
-	sopi_free(engine->readers);
-	engine->readers = NULL;
 	engine->backend = NULL;
 	if (backend == NULL)
 		backend = engine->unfinished;
@@ -102,6 +100,8 @@ sop_status sopi_engine_close(struct sopi_engine *engine, sop_error *err)
 
 void sopi_engine_free(struct sopi_engine *engine)
 {
+	sopi_free(engine->readers); /* until now calls that come late find there that it is closed */
+	engine->readers = NULL;
 	sopi_reclaim_free_slots(&engine->forest.reclaim);
 	sopi_messages_destroy(&engine->messages);
 	sopi_softlocks_destroy(&engine->softlocks);

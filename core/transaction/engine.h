@@ -70,7 +70,7 @@ sop_status sopi_engine_open(struct sopi_engine *engine, const struct sopi_engine
  * Returns the first failure of the backend; it is closed in any case. */
 sop_status sopi_engine_close(struct sopi_engine *engine, sop_error *err);
 
-/* Frees the slots. REQUIRES: closed, and no handle is left. */
+/* Frees the slots and the readers. REQUIRES: closed, and no handle is left. */
 void sopi_engine_free(struct sopi_engine *engine);
 
 /* Raises `answered` to `position`: whoever tells somebody of a position calls this first. */
