@@ -74,7 +74,8 @@ static struct candidates keep_candidates(struct sopi_pack_entry *packs, size_t c
 		found.total_bytes += packs[i].total_bytes;
 		found.dead_bytes += dead_bytes(&packs[i]);
 		if (is_small(&packs[i]))
-			*(packs[i].kind == SOPI_PACK_NODES ? &found.small_nodes : &found.small_values) += 1;
+			*(packs[i].kind == SOPI_PACK_NODES ? &found.small_nodes
+							   : &found.small_values) += 1;
 		packs[found.count++] = packs[i];
 	}
 	return found;

@@ -490,7 +490,7 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 		.first_segment = fs->manifest.first_segment,
 		.segment_bytes = LOG_SEGMENT_BYTES,
 		.segment_bytes_max = most < LOG_SEGMENT_BYTES ? LOG_SEGMENT_BYTES : most,
-		.pool_bytes_max = LOG_POOL_BYTES_MAX,
+		.pool_bytes_max = most < LOG_POOL_BYTES_MAX ? most : LOG_POOL_BYTES_MAX,
 	};
 
 	return options;

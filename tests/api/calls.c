@@ -67,7 +67,7 @@ static sop_bytes rows_of(const struct arguments *a)
 	X(sop_gc, OK, CLOSED, MISUSE, sop_gc(a->db, a->progress, NULL, a->err), A(db))                    \
 	X(sop_backup, UNSUPPORTED, CLOSED, MISUSE,                                                        \
 	  sop_backup(a->db, a->path, a->progress, NULL, a->maybe_number, a->err), A(db), A(path))         \
-	X(sop_restore, NOT_FOUND, NOT_FOUND, MISUSE,                                                  \
+	X(sop_restore, NOT_FOUND, NOT_FOUND, MISUSE,                                                      \
 	  sop_restore(a->backup_path, a->path, a->progress, NULL, a->err), A(backup_path), A(path))       \
 	X(sop_read, OK, CLOSED, MISUSE, sop_read(a->db, a->store, key_of(a), a->buf, a->err),             \
 	  A(db), A(store), A(key_data), A(buf))                                                           \

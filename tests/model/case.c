@@ -641,8 +641,8 @@ static bool reopen(struct run *run, bool killed)
 	if (!status_is(run, sop_db_stats(run->engine.db, &stats, &run->engine.err), SOP_OK, "stats"))
 		return false;
 	if (stats.position < run->position)
-		return FAIL("opens at position %llu, below %llu", (unsigned long long)stats.position,
-			    (unsigned long long)run->position);
+		return FAIL("opens at position %llu, below %llu",
+			    (unsigned long long)stats.position, (unsigned long long)run->position);
 	run->position = stats.position;
 	return compare_base(run, NULL, 0) && (engine_verifies(&run->engine) || FAIL("sop_verify"));
 }

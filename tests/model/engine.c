@@ -64,8 +64,8 @@ void engine_open(struct engine *engine, const struct universe *universe, const s
 	if (options->on_disk)
 		test_folder_make_fast(engine->folder);
 	(void)snprintf(engine->url, sizeof engine->url, "%s%s?node_bytes=%u&inline_value_bytes=%u%s",
-		       options->on_disk ? "inredfs:" : "inmemory:", engine->folder, options->node_bytes,
-		       options->inline_value_bytes,
+		       options->on_disk ? "inredfs:" : "inmemory:", engine->folder,
+		       options->node_bytes, options->inline_value_bytes,
 		       options->on_disk ? "&create=true&cache_bytes=4MB&durability=buffered" : "");
 	open_all(engine);
 }
