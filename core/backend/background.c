@@ -20,8 +20,6 @@ static sop_status failed(sop_error *err)
 
 void sopi_background_ended(struct sopi_inredfs *fs, sop_status status)
 {
-	if (status == SOP_OK)
-		atomic_store(&fs->logged, 0);
 	sopi_mutex_lock(&fs->mutex);
 	fs->rounds++;
 	fs->last = status;

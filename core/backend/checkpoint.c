@@ -563,6 +563,7 @@ static bool begin(struct checkpoint *c)
 	bool needed;
 
 	sopi_mutex_lock(&engine->commit_mutex);
+	fs->logged_then = atomic_load(&fs->logged);
 	c->at = atomic_load_explicit(&engine->applied, memory_order_seq_cst);
 	needed = c->how->always || c->at != fs->manifest.checkpoint || resident->dirty.count != 0 ||
 		 fs->extra_count != 0;
@@ -770,12 +771,14 @@ sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkp
 		if (drop_ballast(fs))
 			status = run(fs, how, err);
 	}
-	if (status == SOP_OK)
+	if (status == SOP_OK) {
+		atomic_fetch_sub(&fs->logged, fs->logged_then); /* what came meanwhile is behind the next one */
 		sopi_inredfs_make_ballast(fs);
-	else
+	} else {
 		sopi_messages_note(&fs->engine->messages, SOP_LOG_WARNING,
 				   sopi_clock_wall_ns(fs->engine->platform->clock),
 				   "a checkpoint was given up: %s", sop_status_name(status));
+	}
 	sopi_mutex_unlock(&fs->checkpoint_mutex);
 	sopi_background_ended(fs, status);
 	return status;

@@ -57,6 +57,7 @@ struct sopi_inredfs {
 	struct sopi_manifest manifest; /* the newest durable one */
 	uint64_t registry_number; /* of the newest write to the registry */
 	bool alone; /* no other call runs, at open and close: the slot is not claimed for a checkpoint */
+	uint64_t logged_then; /* what `logged` was when the checkpoint that runs began */
 	uint64_t rewritten; /* blobs that compaction has moved, since open */
 	uint64_t backups; /* that need the files of older manifests */
 	struct sopi_registry_entry *extra; /* entries for the next checkpoint besides those of dirty nodes */
