@@ -508,7 +508,6 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 {
 	const uint64_t most = log_budget(fs) / 4 < LOG_SEGMENT_BYTES_MAX ? log_budget(fs) / 4
 									 : LOG_SEGMENT_BYTES_MAX;
-	const uint64_t pool = log_budget(fs) / 2; /* what a checkpoint sets free that comes in time */
 	const uint64_t first = most < LOG_SEGMENT_BYTES ? most : LOG_SEGMENT_BYTES; /* smaller in tests only */
 	const struct sopi_wal_options options = {
 		.platform = fs->engine->platform,
@@ -519,7 +518,7 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 		.first_segment = fs->manifest.first_segment,
 		.segment_bytes = first,
 		.segment_bytes_max = most,
-		.pool_bytes_max = pool < LOG_POOL_BYTES_MAX ? pool : LOG_POOL_BYTES_MAX,
+		.pool_bytes_max = most < LOG_POOL_BYTES_MAX ? most : LOG_POOL_BYTES_MAX,
 	};
 
 	return options;
