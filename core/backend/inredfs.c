@@ -192,7 +192,7 @@ static sop_status gc(struct sopi_backend *backend, sopi_progress_fn progress, vo
 		total = total < done ? done : total;
 	} while (moved != 0);
 	SOP_TRY(sopi_checkpoint_run(fs, &how, err)); /* what the last one made superfluous goes with this one */
-	sopi_wal_shrink(fs->wal, SHRUNK_POOL_BYTES);
+	sopi_wal_shrink(fs->wal, 0); /* the next segment is there already */
 	(void)progress(arg, total, total);
 	return SOP_OK;
 }
