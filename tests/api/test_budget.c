@@ -12,6 +12,13 @@
 
 #define MB ((uint64_t)1 << 20)
 
+/* Sanitizers keep memory of their own beside that of the program. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MEMORY_IS_OURS false
+#else
+#define MEMORY_IS_OURS true
+#endif
+
 enum {
 	CACHE_MB = 16,
 	SLACK_MB = 32, /* resident beyond the cache */
@@ -172,7 +179,8 @@ static void check_disk(struct box *box, const char *what)
 static void check_memory(struct box *box, const char *what)
 {
 	print_message("  %s: %.1f MB resident at most\n", what, (double)box->resident_max / (double)MB);
-	assert_true(box->resident_max <= (CACHE_MB + SLACK_MB) * MB);
+	if (MEMORY_IS_OURS)
+		assert_true(box->resident_max <= (CACHE_MB + SLACK_MB) * MB);
 }
 
 /* ---- the tests ------------------------------------------------------------------------------- */
@@ -226,7 +234,8 @@ static void memory_and_log_stay_within_their_budgets(void **state)
 
 static void disk_follows_the_live_data(void **state)
 {
-	const uint64_t items = test_scaled(50000); /* 10 MB */
+	/* 10 MB; less would be little beside what every database has */
+	const uint64_t items = test_scaled(50000) < 50000 ? 50000 : test_scaled(50000);
 	struct box box;
 	uint64_t removed = 0;
 	uint64_t full;
