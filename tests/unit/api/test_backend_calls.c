@@ -177,7 +177,7 @@ static sop_status fake_stop(struct sopi_backend *backend, sop_error *err)
 
 	fake->stops++;
 	fake->was_open_at_stop =
-		fake->db->engine.readers != NULL &&
+		!fake->db->engine.forest.closing &&
 		sopi_tree_count(&fake->db->engine.catalog.names.tree, SOPI_POSITION_HEAD) == 0;
 	return answer(fake, err);
 }
@@ -187,7 +187,8 @@ static void fake_free(struct sopi_backend *backend)
 	struct fake *fake = (struct fake *)backend;
 
 	assert_int_equal(fake->stops, 1);
-	assert_null(fake->db->engine.readers); /* the engine's memory has gone */
+	assert_true(fake->db->engine.forest.closing); /* the trees have gone, */
+	assert_null(fake->db->engine.backend); /* and nobody can come here any more */
 	fake->frees++;
 }
 
