@@ -9,10 +9,11 @@
 
 enum {
 	PARTS = 16, /* so that threads meet rarely */
-	NOWHERE = UINT32_MAX,
 	SLOTS_MAX = 1 << 24, /* of a part: 64 GB */
 	FORGET_SLOTS = 256, /* at a time, so that look-ups do not wait */
 };
+
+static const uint32_t NOWHERE = UINT32_MAX; /* no slot */
 
 /* A bucket, or room for one. */
 struct slot {

@@ -252,7 +252,7 @@ private:
 		with_engines(add(name, threads, unit), [this, threads, work](auto kind) {
 			using Engine = typename decltype(kind)::Type;
 
-			return counted(loaded_engine<Engine>(), threads, work);
+			return counted(this->template loaded_engine<Engine>(), threads, work);
 		});
 	}
 
