@@ -290,8 +290,9 @@ static void a_forked_child_gets_FORKED(void **state)
 	folder_remove(path);
 }
 
-/* Opens it, forks a child that lives on, tells its number, and waits to be killed. */
-static void die_before_a_child(const char *path, int tell)
+/* Opens it, forks a child that lives on and tells its number, and waits to be killed. The child tells it itself: what a
+ * fork takes from a child is gone only when the child runs. */
+static _Noreturn void die_before_a_child(const char *path, int tell)
 {
 	struct database d;
 	pid_t pid;
@@ -299,11 +300,14 @@ static void die_before_a_child(const char *path, int tell)
 	if (database_open(&d, path, true) != SOP_OK || fill(&d) != SOP_OK)
 		_exit(8);
 	pid = fork();
-	while (pid == 0)
-		(void)pause(); /* until the test kills it */
-	if (write(tell, &pid, sizeof pid) != (ssize_t)sizeof pid)
-		_exit(9);
-	(void)pause();
+	if (pid == 0) {
+		(void)alarm(60); /* should the test fail before it kills this one */
+		pid = getpid();
+		if (write(tell, &pid, sizeof pid) != (ssize_t)sizeof pid)
+			_exit(9);
+	}
+	for (;;)
+		(void)pause();
 }
 
 static void a_child_that_lives_longer_keeps_no_lock(void **state)
@@ -321,7 +325,6 @@ static void a_child_that_lives_longer_keeps_no_lock(void **state)
 	if (child.pid == 0) {
 		(void)close(ends[0]);
 		die_before_a_child(path, ends[1]);
-		_exit(0);
 	}
 	(void)close(ends[1]);
 	child.told = ends[0];
