@@ -10,15 +10,13 @@ sop_status sop_backup(sop_db *db, const char *path, sop_progress_fn progress, vo
 {
 	struct sopi_progress telling = { progress, arg };
 	struct sopi_transaction *reader = NULL;
-	struct sopi_backend *backend;
+	struct sopi_backend *backend = NULL;
 	uint64_t at = 0;
 	sop_status status;
 
 	SOP_TRY(sopi_db_check(db, __func__, err));
 	SOP_TRY(sopi_path_check(path, "path", __func__, err));
-	SOP_TRY(sopi_db_enter(db, false, __func__, &reader, err));
-	sopi_slot_park(reader->slot);
-	backend = db->engine.backend;
+	SOP_TRY(sopi_db_enter_backend(db, __func__, &reader, &backend, err));
 	if (backend != NULL)
 		status = backend->driver->backup(backend, path, sopi_progress_tell, &telling, &at, err);
 	else

@@ -78,6 +78,15 @@ void sopi_db_leave(struct sopi_transaction *reader)
 	sopi_slot_release(reader->slot);
 }
 
+sop_status sopi_db_enter_backend(sop_db *db, const char *function, struct sopi_transaction **reader,
+				 struct sopi_backend **backend, sop_error *err)
+{
+	SOP_TRY(sopi_db_enter(db, false, function, reader, err));
+	sopi_slot_park((*reader)->slot);
+	*backend = db->engine.backend;
+	return SOP_OK;
+}
+
 void sopi_db_reference(sop_db *db)
 {
 	atomic_fetch_add_explicit(&db->references, 1, memory_order_relaxed);

@@ -103,6 +103,11 @@ sop_status sopi_db_enter(sop_db *db, bool choosing, const char *function,
 			 struct sopi_transaction **reader, sop_error *err);
 void sopi_db_leave(struct sopi_transaction *reader);
 
+/* The same for a long call to the backend, which holds up nobody's memory meanwhile. `backend` receives NULL for a
+ * database in memory. */
+sop_status sopi_db_enter_backend(sop_db *db, const char *function, struct sopi_transaction **reader,
+				 struct sopi_backend **backend, sop_error *err);
+
 void sopi_db_reference(sop_db *db);
 void sopi_db_unreference(sop_db *db);
 

@@ -6,12 +6,10 @@
 sop_status sop_sync(sop_db *db, sop_error *err)
 {
 	struct sopi_transaction *reader = NULL;
-	struct sopi_backend *backend;
+	struct sopi_backend *backend = NULL;
 	sop_status status = SOP_OK;
 
-	SOP_TRY(sopi_db_enter(db, false, __func__, &reader, err));
-	sopi_slot_park(reader->slot);
-	backend = db->engine.backend;
+	SOP_TRY(sopi_db_enter_backend(db, __func__, &reader, &backend, err));
 	if (backend != NULL)
 		status = backend->driver->sync(backend, err);
 	sopi_db_leave(reader);
@@ -21,12 +19,10 @@ sop_status sop_sync(sop_db *db, sop_error *err)
 sop_status sop_checkpoint(sop_db *db, sop_error *err)
 {
 	struct sopi_transaction *reader = NULL;
-	struct sopi_backend *backend;
+	struct sopi_backend *backend = NULL;
 	sop_status status = SOP_OK;
 
-	SOP_TRY(sopi_db_enter(db, false, __func__, &reader, err));
-	sopi_slot_park(reader->slot);
-	backend = db->engine.backend;
+	SOP_TRY(sopi_db_enter_backend(db, __func__, &reader, &backend, err));
 	if (backend != NULL)
 		status = backend->driver->checkpoint(backend, err);
 	sopi_db_leave(reader);
@@ -37,12 +33,10 @@ sop_status sop_gc(sop_db *db, sop_progress_fn progress, void *arg, sop_error *er
 {
 	struct sopi_progress telling = { progress, arg };
 	struct sopi_transaction *reader = NULL;
-	struct sopi_backend *backend;
+	struct sopi_backend *backend = NULL;
 	sop_status status = SOP_OK;
 
-	SOP_TRY(sopi_db_enter(db, false, __func__, &reader, err));
-	sopi_slot_park(reader->slot);
-	backend = db->engine.backend;
+	SOP_TRY(sopi_db_enter_backend(db, __func__, &reader, &backend, err));
 	if (backend != NULL)
 		status = backend->driver->gc(backend, sopi_progress_tell, &telling, err);
 	sopi_db_leave(reader);

@@ -13,11 +13,6 @@ static const struct sopi_clock *clock_of(const struct sopi_inredfs *fs)
 	return fs->engine->platform->clock;
 }
 
-static sop_status failed(sop_error *err)
-{
-	return sopi_engine_has_failed(err);
-}
-
 void sopi_background_ended(struct sopi_inredfs *fs, sop_status status)
 {
 	sopi_mutex_lock(&fs->mutex);
@@ -59,7 +54,6 @@ static void flush(struct sopi_inredfs *fs, bool mark)
 /* What to do when a while has passed; `idle` counts those in which nothing was committed. */
 static void tick(struct sopi_inredfs *fs, uint64_t *seen, unsigned *idle)
 {
-	static const struct sopi_checkpoint_how how = { .fold = false };
 	const uint64_t applied = atomic_load(&fs->engine->applied);
 
 	if (applied != *seen) {
@@ -73,12 +67,11 @@ static void tick(struct sopi_inredfs *fs, uint64_t *seen, unsigned *idle)
 	if (*idle == IDLE_TICKS && atomic_load(&fs->marked) < applied)
 		flush(fs, true);
 	if (*idle == SOPI_CHECKPOINT_IDLE_MS / TICK_MS && atomic_load(&fs->logged) != 0)
-		(void)sopi_checkpoint_run(fs, &how, NULL);
+		(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL);
 }
 
 static void background(void *arg)
 {
-	static const struct sopi_checkpoint_how how = { .fold = false };
 	struct sopi_inredfs *fs = arg;
 	uint64_t seen = 0;
 	unsigned idle = 0;
@@ -88,7 +81,7 @@ static void background(void *arg)
 		const bool at_rest = idle > SOPI_CHECKPOINT_IDLE_MS / TICK_MS;
 
 		if (rest(fs, at_rest ? 60000 : TICK_MS, &weak, &stop) && !stop)
-			(void)sopi_checkpoint_run(fs, &how, NULL);
+			(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL);
 		if (weak && !stop) {
 			sopi_clock_sleep_ns(clock_of(fs),
 					    fs->engine->options.flush_interval_ms * NS_PER_MS);
@@ -148,7 +141,6 @@ static bool want(struct sopi_inredfs *fs)
 
 void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool weak)
 {
-	static const struct sopi_checkpoint_how how = { .fold = false };
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
 	const uint64_t before = atomic_fetch_add_explicit(&fs->logged, bytes + 1, memory_order_relaxed);
 
@@ -168,13 +160,12 @@ void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool 
 		sopi_mutex_unlock(&fs->mutex);
 	}
 	if (SOPI_UNLIKELY(sopi_inredfs_is_due(fs)) && !want(fs) && !fs->stop)
-		(void)sopi_checkpoint_run(fs, &how, NULL);
+		(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL);
 }
 
 /* Asks for a checkpoint and waits until one has ended, or for the deadline. Without the thread it makes one. */
 static sop_status wait_for_room(struct sopi_inredfs *fs, int64_t deadline_ns, sop_error *err)
 {
-	static const struct sopi_checkpoint_how how = { .fold = false };
 	const int64_t for_ever = INT64_MAX;
 	sop_status status = SOP_OK;
 	uint64_t rounds;
@@ -183,7 +174,7 @@ static sop_status wait_for_room(struct sopi_inredfs *fs, int64_t deadline_ns, so
 	rounds = fs->rounds; /* together with the request: the end of a checkpoint takes it back */
 	if (!want_locked(fs)) {
 		sopi_mutex_unlock(&fs->mutex);
-		return sopi_checkpoint_run(fs, &how, err);
+		return sopi_checkpoint_run(fs, &sopi_checkpoint_usual, err);
 	}
 	while (!fs->stop && fs->rounds == rounds && status == SOP_OK) {
 		if (!sopi_clock_wait_until(clock_of(fs), &fs->done, &fs->mutex,
@@ -207,16 +198,16 @@ static sop_status no_space(sop_error *err)
 sop_status sopi_background_pace(struct sopi_backend *backend, int64_t deadline_ns, bool urgent,
 				sop_error *err)
 {
-	static const struct sopi_checkpoint_how how = { .fold = false };
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
 	sop_status status = SOP_OK;
 
 	if (SOPI_UNLIKELY(atomic_load_explicit(&fs->engine->failed, memory_order_relaxed)))
-		return failed(err);
+		return sopi_engine_has_failed(err);
 	if (SOPI_UNLIKELY(atomic_load_explicit(&fs->low_space, memory_order_relaxed)) && !urgent) {
-		status = sopi_checkpoint_run(fs, &how, NULL); /* there may be room again */
+		status = sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL); /* there may be room again */
 		if (atomic_load(&fs->low_space))
-			return status == SOP_FAILED || status == SOP_IO ? failed(err) : no_space(err);
+			return status == SOP_FAILED || status == SOP_IO ? sopi_engine_has_failed(err)
+									: no_space(err);
 		status = SOP_OK;
 	}
 	while (SOPI_UNLIKELY(sopi_inredfs_is_full(fs)) && status == SOP_OK && !fs->stop) {
@@ -235,7 +226,6 @@ sop_status sopi_background_out_of_space(struct sopi_backend *backend, sop_error 
 	static const struct sopi_checkpoint_how how = { .always = true };
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
 
-	(void)sopi_folder_remove(fs->folder, SOPI_BALLAST_PATH, NULL);
-	atomic_store(&fs->low_space, true);
+	(void)sopi_inredfs_drop_ballast(fs);
 	return sopi_checkpoint_run(fs, &how, err);
 }

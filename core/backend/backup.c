@@ -106,7 +106,6 @@ static sop_status copy_held(struct sopi_copy *copy, struct sopi_manifest *manife
 sop_status sopi_backup(struct sopi_backend *backend, const char *path, sopi_progress_fn progress,
 		       void *arg, uint64_t *position, sop_error *err)
 {
-	static const struct sopi_checkpoint_how how = { .fold = false };
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
 	struct sopi_manifest manifest = { .packs = NULL };
 	struct sopi_copy copy = { .platform = fs->engine->platform,
@@ -116,7 +115,7 @@ sop_status sopi_backup(struct sopi_backend *backend, const char *path, sopi_prog
 				  .arg = arg };
 	sop_status status;
 
-	SOP_TRY(sopi_checkpoint_run(fs, &how, err));
+	SOP_TRY(sopi_checkpoint_run(fs, &sopi_checkpoint_usual, err));
 	SOP_TRY(hold_manifest(fs, &manifest, err));
 	status = copy_held(&copy, &manifest, err);
 	sopi_copy_free(&copy, status);

@@ -750,12 +750,7 @@ static sop_status run(struct sopi_inredfs *fs, const struct sopi_checkpoint_how 
 	return status;
 }
 
-/* Frees the ballast, so that a checkpoint finds room on a full disk. False: there was none. */
-static bool drop_ballast(struct sopi_inredfs *fs)
-{
-	atomic_store(&fs->low_space, true);
-	return sopi_folder_remove(fs->folder, SOPI_BALLAST_PATH, NULL) == SOP_OK;
-}
+const struct sopi_checkpoint_how sopi_checkpoint_usual = { .fold = false };
 
 sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkpoint_how *how,
 			       sop_error *err)
@@ -764,11 +759,11 @@ sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkp
 
 	sopi_mutex_lock(&fs->checkpoint_mutex);
 	if (how->sparing)
-		(void)drop_ballast(fs);
+		(void)sopi_inredfs_drop_ballast(fs);
 	status = run(fs, how, err);
 	if (status == SOP_NO_SPACE) {
 		atomic_fetch_add(&fs->checkpoint_failures, 1);
-		if (drop_ballast(fs))
+		if (sopi_inredfs_drop_ballast(fs))
 			status = run(fs, how, err);
 	}
 	if (status == SOP_OK) {

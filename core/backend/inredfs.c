@@ -16,7 +16,6 @@ enum {
 	FORMAT = 1, /* of the database as a whole */
 	LOG_SEGMENT_BYTES = 1 << 20, /* of the first; each new one is twice as large */
 	LOG_SEGMENT_BYTES_MAX = 64 << 20,
-	LOG_POOL_BYTES_MAX = 64 << 20,
 	CACHE_BYTES_MIN = 4 << 20,
 	BALLAST_BYTES_MIN = 1 << 20,
 	BALLAST_BYTES_MAX = 16 << 20,
@@ -114,6 +113,12 @@ void sopi_inredfs_make_ballast(struct sopi_inredfs *fs)
 	atomic_store(&fs->low_space, status == SOP_NO_SPACE);
 }
 
+bool sopi_inredfs_drop_ballast(struct sopi_inredfs *fs)
+{
+	atomic_store(&fs->low_space, true);
+	return sopi_folder_remove(fs->folder, SOPI_BALLAST_PATH, NULL) == SOP_OK;
+}
+
 /* ---- what the engine asks for --------------------------------------------------------------------- */
 
 /* The page of a node, wherever the registry says that it is. */
@@ -174,9 +179,7 @@ static sop_status sync_all(struct sopi_backend *backend, sop_error *err)
 
 static sop_status checkpoint(struct sopi_backend *backend, sop_error *err)
 {
-	static const struct sopi_checkpoint_how how = { .fold = false };
-
-	return sopi_checkpoint_run(sopi_inredfs_of(backend), &how, err);
+	return sopi_checkpoint_run(sopi_inredfs_of(backend), &sopi_checkpoint_usual, err);
 }
 
 static sop_status end_gc(struct sopi_inredfs *fs, bool crowded, sop_error *err)
@@ -276,7 +279,6 @@ static void get_stats(struct sopi_backend *backend, struct sopi_backend_stats *s
 
 static sop_status stop(struct sopi_backend *backend, sop_error *err)
 {
-	static const struct sopi_checkpoint_how how = { .fold = false };
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
 	sop_status status;
 
@@ -284,7 +286,7 @@ static sop_status stop(struct sopi_backend *backend, sop_error *err)
 	if (atomic_load(&fs->engine->failed))
 		return sopi_fail(err, SOP_FAILED, "the database had failed; opening it again recovers it");
 	if (atomic_load(&fs->logged) > CLOSE_REPLAY_BYTES)
-		(void)sopi_checkpoint_run(fs, &how, NULL); /* else replay does its work */
+		(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL); /* else replay does its work */
 	sopi_values_seal(fs);
 	status = sopi_wal_flush(fs->wal, true, err);
 	if (status == SOP_OK)
@@ -412,8 +414,7 @@ static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *
 	if (!*exists && !engine->options.create)
 		return no_database(path, err);
 	sopi_process_name(name);
-	status = sopi_folder_lock(fs->folder, "LOCK", SOPI_LOCK_EXCLUSIVE, name, &fs->lock, err);
-	SOP_TRY(status);
+	SOP_TRY(sopi_folder_lock(fs->folder, "LOCK", SOPI_LOCK_EXCLUSIVE, name, &fs->lock, err));
 	return is_there(fs, "MANIFEST", exists, err);
 }
 
@@ -518,7 +519,7 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 		.first_segment = fs->manifest.first_segment,
 		.segment_bytes = first,
 		.segment_bytes_max = most,
-		.pool_bytes_max = most < LOG_POOL_BYTES_MAX ? most : LOG_POOL_BYTES_MAX,
+		.pool_bytes_max = most,
 	};
 
 	return options;
@@ -684,7 +685,7 @@ static sop_status go_on_if_full(struct sopi_inredfs *fs, struct sopi_log *wal, s
 {
 	const sop_status status = go_on(fs, wal, err);
 
-	if (status != SOP_NO_SPACE || sopi_folder_remove(fs->folder, SOPI_BALLAST_PATH, NULL) != SOP_OK)
+	if (status != SOP_NO_SPACE || !sopi_inredfs_drop_ballast(fs))
 		return status;
 	return go_on(fs, wal, err);
 }

@@ -112,6 +112,9 @@ bool sopi_inredfs_is_full(struct sopi_inredfs *fs);
  * checkpoint mutex. */
 void sopi_inredfs_make_ballast(struct sopi_inredfs *fs);
 
+/* Gives that space up: the disk is full, and only what removes goes on. False: there was none. */
+bool sopi_inredfs_drop_ballast(struct sopi_inredfs *fs);
+
 /* After an error that leaves open what is on disk: nothing is promised from here on. Returns `status`. */
 sop_status sopi_inredfs_fail(struct sopi_inredfs *fs, sop_status status);
 
@@ -126,6 +129,9 @@ struct sopi_checkpoint_how {
 	bool sparing; /* rewrite one pack, the emptiest, with all the room there is: the ballast's too */
 	bool *crowded; /* receives whether there was no room to rewrite anything; NULL: nobody asks */
 };
+
+/* Only what has changed, and compaction only where it pays. */
+extern const struct sopi_checkpoint_how sopi_checkpoint_usual;
 
 /* Writes everything as of the newest position. One at a time; others wait. */
 sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkpoint_how *how,

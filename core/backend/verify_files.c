@@ -327,13 +327,13 @@ static sop_status check_all(struct verify *verify, sop_error *err)
 sop_status sopi_verify_files(struct sopi_backend *backend, sopi_problem_fn found, void *arg,
 			     sop_error *err)
 {
-	static const struct sopi_checkpoint_how how = { .fold = false };
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
 	struct verify verify = { .checking = { .fs = fs, .found = found, .arg = arg },
 				 .why = SOP_ERROR_INIT };
 	sop_status status;
 
-	(void)sopi_checkpoint_run(fs, &how, NULL); /* without it, what the last one left is checked */
+	/* Without it, what the last one left is checked. */
+	(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL);
 	if (atomic_load(&fs->engine->failed))
 		return sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
 	status = begin(&verify, err);
