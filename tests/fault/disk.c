@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- which point is tried ----------------------------------------------------------------------------------------- */
 
@@ -30,7 +31,7 @@ void disk_forget_point(void)
 	point[0] = '\0';
 }
 
-void disk_print_point(void)
+static void print_point(void)
 {
 	if (point[0] == '\0')
 		return;
@@ -41,8 +42,39 @@ void disk_print_point(void)
 static void crashed(int number)
 {
 	(void)signal(number, SIG_DFL);
-	disk_print_point();
+	print_point();
 	(void)raise(number);
+}
+
+int disk_after_test(void **state)
+{
+	(void)state;
+	print_point();
+	disk_forget_point();
+	(void)alarm(0);
+	return 0;
+}
+
+bool disk_one_point(int64_t *way, int64_t *n)
+{
+	const char *text = getenv("SOP_TEST_FAULT");
+	const char *colon = text != NULL ? strchr(text, ':') : NULL;
+
+	if (colon == NULL)
+		return false;
+	*way = strtoll(text, NULL, 10);
+	*n = strtoll(colon + 1, NULL, 10);
+	return true;
+}
+
+void disk_check_points(const char *what, int64_t points, int64_t scenarios_run, int64_t floor)
+{
+	int64_t way, n;
+
+	print_message("%s: %lld fault points\n", what, (long long)points);
+	if (scenarios_run == (int64_t)disk_scenario_count && !disk_one_point(&way, &n) &&
+	    test_scaled(1000) >= 1000)
+		assert_true(points >= floor);
 }
 
 void disk_watch_crashes(void)

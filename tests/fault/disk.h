@@ -21,6 +21,7 @@ struct disk_scenario {
 	bool killed;
 	disk_step first[DISK_STEPS_MAX]; /* on a copy of it, without faults */
 	disk_step steps[DISK_STEPS_MAX]; /* under faults */
+	bool verifies; /* one of the steps is sop_verify, and no other writes */
 	int64_t calls_floor; /* file calls of the steps, at least */
 	int64_t allocations_floor;
 	unsigned weight; /* faults are tried at every weight-th call, at scale 1 */
@@ -85,12 +86,21 @@ bool disk_has_failed(struct disk_run *run);
 /* Which point is tried, for the report of a failure. */
 void disk_note_point(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void disk_forget_point(void);
-void disk_print_point(void);
+
+/* SOP_TEST_FAULT=way:n tries one point only. */
+bool disk_one_point(int64_t *way, int64_t *n);
+
+/* Fails if all scenarios were run, at scale 1 or more, and made fewer than `floor` points. */
+void disk_check_points(const char *what, int64_t points, int64_t scenarios_run, int64_t floor);
+
+/* After each test: tells of the point that failed. */
+int disk_after_test(void **state);
 
 /* Prints the point if the program crashes or hangs (SIGALRM). */
 void disk_watch_crashes(void);
 
-/* Runs `test` for each scenario, which is its state, and `last` after them. Returns what main should. */
+/* Runs `test` for each scenario, which is its state, with `after` behind each (disk_after_test, if nothing else is to
+ * be done) and `last` behind all. Returns what main should. */
 int disk_run_scenarios(CMUnitTestFunction test, CMFixtureFunction after, CMUnitTestFunction last);
 
 #endif

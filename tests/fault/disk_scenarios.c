@@ -342,6 +342,7 @@ const struct disk_scenario disk_scenarios[] = {
 	  .first = { disk_open },
 	  .steps = { step_read } },
 	{ .name = "cold scan",
+	  .verifies = true,
 	  .calls_floor = 50,
 	  .allocations_floor = 150,
 	  .before = { MADE, step_apart, step_checkpoint },

@@ -428,15 +428,6 @@ static void damage_to_a_killed_database_is_found(void **state)
 	damage_is_found("killed", false);
 }
 
-static int after(void **state)
-{
-	(void)state;
-	disk_print_point();
-	disk_forget_point();
-	(void)alarm(0);
-	return 0;
-}
-
 /* A length that a damaged file claims must not be believed: it would not fit. */
 static void limit_memory(void)
 {
@@ -450,8 +441,8 @@ static void limit_memory(void)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(damage_to_a_closed_database_is_found, after),
-		cmocka_unit_test_teardown(damage_to_a_killed_database_is_found, after),
+		cmocka_unit_test_teardown(damage_to_a_closed_database_is_found, disk_after_test),
+		cmocka_unit_test_teardown(damage_to_a_killed_database_is_found, disk_after_test),
 	};
 
 	limit_memory();

@@ -393,24 +393,15 @@ static void mounted_disk_may_be_full(void **state)
 
 static int after_mounted(void **state)
 {
-	(void)state;
-	disk_print_point();
 	(void)umount2(folder, MNT_DETACH); /* where the test has failed */
 	(void)rmdir(folder);
-	return 0;
-}
-
-static int after_simulated(void **state)
-{
-	(void)state;
-	disk_print_point();
-	return 0;
+	return disk_after_test(state);
 }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(simulated_disk_may_be_full, after_simulated),
+		cmocka_unit_test_teardown(simulated_disk_may_be_full, disk_after_test),
 		cmocka_unit_test_teardown(mounted_disk_may_be_full, after_mounted),
 	};
 

@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,19 +41,6 @@ static void fail_at(const struct disk_model *model, bool for_ever, int64_t n)
 	points++;
 }
 
-/* SOP_TEST_FAULT=for_ever:n tries one point only. */
-static bool one_point(bool *for_ever, int64_t *n)
-{
-	const char *text = getenv("SOP_TEST_FAULT");
-	const char *colon = text != NULL ? strchr(text, ':') : NULL;
-
-	if (colon == NULL)
-		return false;
-	*for_ever = text[0] == '1';
-	*n = strtoll(colon + 1, NULL, 10);
-	return true;
-}
-
 static void try_all(const struct disk_model *model)
 {
 	const int64_t most = (int64_t)test_scaled(POINTS_MAX / (model->scenario->weight + 1u));
@@ -72,12 +58,11 @@ static void every_allocation_may_fail(void **state)
 	const struct disk_scenario *scenario = *state;
 	const int64_t before = points;
 	struct disk_model model;
-	bool for_ever;
-	int64_t n;
+	int64_t for_ever, n;
 
 	disk_model_make(scenario, &model);
-	if (one_point(&for_ever, &n))
-		fail_at(&model, for_ever, n);
+	if (disk_one_point(&for_ever, &n))
+		fail_at(&model, for_ever != 0, n);
 	else
 		try_all(&model);
 	disk_model_free(&model);
@@ -91,24 +76,14 @@ static void every_allocation_may_fail(void **state)
 
 static int after_scenario(void **state)
 {
-	(void)state;
-	disk_print_point();
-	disk_forget_point();
-	(void)alarm(0);
 	sopi_alloc_fail_after(-1, false);
-	return 0;
+	return disk_after_test(state);
 }
 
 static void no_point_was_lost(void **state)
 {
-	bool for_ever;
-	int64_t n;
-
 	(void)state;
-	print_message("out of memory on disk: %lld fault points\n", (long long)points);
-	if (scenarios_run == (int64_t)disk_scenario_count && !one_point(&for_ever, &n) &&
-	    test_scaled(1000) >= 1000)
-		assert_true(points >= POINTS_FLOOR);
+	disk_check_points("out of memory on disk", points, scenarios_run, POINTS_FLOOR);
 }
 
 int main(int argc, char **argv)
