@@ -384,58 +384,34 @@ private:
 	}
 };
 
-[[noreturn]] void usage(const char *what, const char *which)
-{
-	std::fprintf(stderr, "bench_durable: %s %s\n%s", what, which, HELP);
-	std::exit(2);
-}
-
-size_t number(const char *name, const char *text, size_t least)
-{
-	size_t value;
-
-	if (!to_number(text, least, 100000000, &value))
-		usage("not a sensible number for", name);
-	return value;
-}
-
 Options parse(int argc, char **argv)
 {
+	CommandLine line("bench_durable", HELP, argc, argv);
 	Options options;
 
 	Sop::url = "@/db";
-	for (int i = 1; i < argc; i++) {
-		const std::string name = argv[i];
-		const auto value = [&]() -> const char * {
-			if (i + 1 == argc)
-				usage("a value is missing for", argv[i]);
-			return argv[++i];
-		};
-
-		if (name == "--help") {
-			std::fputs(HELP, stdout);
-			std::exit(0);
-		} else if (name == "--items") {
-			options.items = number("--items", value(), BATCH);
-		} else if (name == "--milliseconds") {
-			options.seconds = (double)number("--milliseconds", value(), 1) / 1e3;
-		} else if (name == "--repetitions") {
-			options.repetitions = (int)number("--repetitions", value(), 1);
-		} else if (name == "--quick") {
+	while (line.next()) {
+		if (line.is("--items")) {
+			options.items = line.number(BATCH);
+		} else if (line.is("--milliseconds")) {
+			options.seconds = (double)line.number(1) / 1e3;
+		} else if (line.is("--repetitions")) {
+			options.repetitions = (int)line.number(1);
+		} else if (line.is("--quick")) {
 			options.items = 20000;
 			options.seconds = 0.2;
-		} else if (name == "--dir") {
-			options.parent = value();
-		} else if (name == "--rows") {
-			options.rows = value();
-		} else if (name == "--engines") {
-			options.engines = value();
-		} else if (name == "--sop-url") {
-			Sop::url = value();
-		} else if (name == "--json") {
-			options.json = value();
+		} else if (line.is("--dir")) {
+			options.parent = line.value();
+		} else if (line.is("--rows")) {
+			options.rows = line.value();
+		} else if (line.is("--engines")) {
+			options.engines = line.value();
+		} else if (line.is("--sop-url")) {
+			Sop::url = line.value();
+		} else if (line.is("--json")) {
+			options.json = line.value();
 		} else {
-			usage("unknown option", argv[i]);
+			line.unknown();
 		}
 	}
 	return options;

@@ -299,63 +299,39 @@ private:
 	}
 };
 
-[[noreturn]] void usage(const char *what, const char *which)
-{
-	std::fprintf(stderr, "bench_memory: %s %s\n%s", what, which, HELP);
-	std::exit(2);
-}
-
-size_t number(const char *name, const char *text, size_t least)
-{
-	size_t value;
-
-	if (!to_number(text, least, 100000000, &value))
-		usage("not a sensible number for", name);
-	return value;
-}
-
 Options parse(int argc, char **argv)
 {
+	CommandLine line("bench_memory", HELP, argc, argv);
 	Options options;
 
-	for (int i = 1; i < argc; i++) {
-		const std::string name = argv[i];
-		const auto value = [&]() -> const char * {
-			if (i + 1 == argc)
-				usage("a value is missing for", argv[i]);
-			return argv[++i];
-		};
-
-		if (name == "--help") {
-			std::fputs(HELP, stdout);
-			std::exit(0);
-		} else if (name == "--items") {
-			options.items = number("--items", value(), BATCH * THREADS);
-		} else if (name == "--operations") {
-			options.operations = number("--operations", value(), BATCH);
-		} else if (name == "--repetitions") {
-			options.repetitions = (int)number("--repetitions", value(), 1);
-		} else if (name == "--quick") {
+	while (line.next()) {
+		if (line.is("--items")) {
+			options.items = line.number(BATCH * THREADS);
+		} else if (line.is("--operations")) {
+			options.operations = line.number(BATCH);
+		} else if (line.is("--repetitions")) {
+			options.repetitions = (int)line.number(1);
+		} else if (line.is("--quick")) {
 			options.items = options.operations = 200000;
 			options.repetitions = 3;
-		} else if (name == "--cpu") {
+		} else if (line.is("--cpu")) {
 			options.clock = Clock::CPU;
-		} else if (name == "--random-keys") {
+		} else if (line.is("--random-keys")) {
 			options.random_keys = true;
-		} else if (name == "--only") {
-			options.only = value();
-		} else if (name == "--engines") {
-			options.engines = value();
-		} else if (name == "--url") {
-			Sop::url = value();
-		} else if (name == "--scaling") {
+		} else if (line.is("--only")) {
+			options.only = line.value();
+		} else if (line.is("--engines")) {
+			options.engines = line.value();
+		} else if (line.is("--url")) {
+			Sop::url = line.value();
+		} else if (line.is("--scaling")) {
 			options.scaling = true;
-		} else if (name == "--large") {
+		} else if (line.is("--large")) {
 			options.large = true;
-		} else if (name == "--json") {
-			options.json = value();
+		} else if (line.is("--json")) {
+			options.json = line.value();
 		} else {
-			usage("unknown option", argv[i]);
+			line.unknown();
 		}
 	}
 	if (options.scaling && options.only.empty())
