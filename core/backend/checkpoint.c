@@ -50,25 +50,11 @@ struct checkpoint {
 	size_t extra_before; /* entries that were there without compaction */
 };
 
-static sop_status grow(void **array, size_t count, size_t *capacity, size_t element, sop_error *err)
-{
-	const size_t more = *capacity + *capacity / 2 + 64;
-
-	if (count < *capacity)
-		return SOP_OK;
-	SOP_TRY(sopi_realloc(array, more * element, err));
-	*capacity = more;
-	return SOP_OK;
-}
-
 /* ---- what to write ------------------------------------------------------------------------------ */
 
 static sop_status entry_add(struct checkpoint *c, const struct sopi_registry_entry *entry, sop_error *err)
 {
-	void *array = c->entries;
-
-	SOP_TRY(grow(&array, c->entry_count, &c->entry_capacity, sizeof *entry, err));
-	c->entries = array;
+	SOP_TRY(sopi_grow(&c->entries, c->entry_count, &c->entry_capacity, sizeof *entry, err));
 	c->entries[c->entry_count++] = *entry;
 	return SOP_OK;
 }
@@ -105,7 +91,6 @@ static sop_status gather_node(struct checkpoint *c, struct sopi_dirty *dirty, so
 {
 	struct sopi_vnode *vnode = dirty->vnode;
 	const struct sopi_block *block;
-	void *array = c->nodes;
 
 	dirty->lives = false;
 	switch (sopi_catalog_state(&c->fs->engine->catalog, dirty->store, c->at)) {
@@ -123,8 +108,7 @@ static sop_status gather_node(struct checkpoint *c, struct sopi_dirty *dirty, so
 	if (block->version.kind == SOPI_DEAD)
 		return entry_remove(c, vnode, err);
 	dirty->lives = true;
-	SOP_TRY(grow(&array, c->node_count, &c->node_capacity, sizeof *c->nodes, err));
-	c->nodes = array;
+	SOP_TRY(sopi_grow(&c->nodes, c->node_count, &c->node_capacity, sizeof *c->nodes, err));
 	c->nodes[c->node_count++] =
 		(struct node){ vnode, block, dirty->store, newest_change(block, c->at) };
 	return SOP_OK;
@@ -291,20 +275,12 @@ static bool settle_store(void *arg, struct sopi_store *store)
 {
 	const struct checkpoint *c = arg;
 	const uint64_t key = sopi_registry_key(SOPI_KEY_STORE, store->tree.id);
-	size_t low = 0, high = c->entry_count;
+	const size_t at = sopi_entry_find(c->entries, c->entry_count, key);
 
-	while (low < high) {
-		const size_t middle = (low + high) / 2;
-
-		if (c->entries[middle].key < key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low < c->entry_count && c->entries[low].key == key && !c->entries[low].removed) {
+	if (at < c->entry_count && !c->entries[at].removed) {
 		store->written = true;
-		store->written_items = (int64_t)c->entries[low].words[1];
-		store->written_next_item = c->entries[low].words[2];
+		store->written_items = (int64_t)c->entries[at].words[1];
+		store->written_next_item = c->entries[at].words[2];
 	}
 	return true;
 }
@@ -406,10 +382,7 @@ static void sort_entries(struct checkpoint *c)
 
 static sop_status move(struct checkpoint *c, const struct sopi_place *place, bool lives, sop_error *err)
 {
-	void *array = c->moved;
-
-	SOP_TRY(grow(&array, c->moved_count, &c->moved_capacity, sizeof *c->moved, err));
-	c->moved = array;
+	SOP_TRY(sopi_grow(&c->moved, c->moved_count, &c->moved_capacity, sizeof *c->moved, err));
 	c->moved[c->moved_count++] = (struct moved){ *place, lives };
 	sopi_packs_live(c->fs->packs, place, lives);
 	return SOP_OK;
@@ -655,11 +628,9 @@ static void remove_dead_packs(struct sopi_inredfs *fs)
 	if (fs->backups != 0 || sopi_packs_list(fs->packs, &packs, &count, NULL) != SOP_OK)
 		return; /* another time */
 	for (size_t i = 0; i < count; i++) {
-		bool named = packs[i].writing || packs[i].live_bytes != 0;
-
-		for (size_t m = 0; m < fs->manifest.pack_count && !named; m++)
-			named = fs->manifest.packs[m].id == packs[i].id;
-		if (!named)
+		if (!packs[i].writing && packs[i].live_bytes == 0 &&
+		    sopi_pack_find(fs->manifest.packs, fs->manifest.pack_count, packs[i].id) ==
+			    fs->manifest.pack_count)
 			sopi_packs_remove(fs->packs, packs[i].id);
 	}
 	sopi_free(packs);

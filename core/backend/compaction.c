@@ -12,19 +12,11 @@
 enum {
 	REWRITTEN_BYTES_MAX = 128 << 20, /* of living blobs, in one checkpoint */
 	THOROUGH_DEAD_PERCENT = 10, /* of a pack, to be rewritten by gc */
-	CHILDREN_FIRST = 64,
 };
 
 sop_status sopi_extra_add(struct sopi_inredfs *fs, const struct sopi_registry_entry *entry, sop_error *err)
 {
-	if (fs->extra_count == fs->extra_capacity) {
-		const size_t capacity = fs->extra_capacity + fs->extra_capacity / 2 + 64;
-		void *grown = fs->extra;
-
-		SOP_TRY(sopi_realloc(&grown, capacity * sizeof *fs->extra, err));
-		fs->extra = grown;
-		fs->extra_capacity = capacity;
-	}
+	SOP_TRY(sopi_grow(&fs->extra, fs->extra_count, &fs->extra_capacity, sizeof *entry, err));
 	fs->extra[fs->extra_count++] = *entry;
 	return SOP_OK;
 }
@@ -131,33 +123,11 @@ struct rewriting {
 	sop_buf room;
 };
 
-static bool is_skipped(const struct rewriting *r, uint64_t key)
-{
-	size_t low = 0, high = r->skip_count;
-
-	while (low < high) {
-		const size_t middle = (low + high) / 2;
-
-		if (r->skip[middle].key < key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < r->skip_count && r->skip[low].key == key;
-}
-
 static sop_status list_blob(void *arg, uint64_t key, const struct sopi_place *place, sop_error *err)
 {
 	struct rewriting *r = arg;
 
-	if (r->blob_count == r->blob_capacity) {
-		const size_t capacity = r->blob_capacity + r->blob_capacity / 2 + 256;
-		void *grown = r->blobs;
-
-		SOP_TRY(sopi_realloc(&grown, capacity * sizeof *r->blobs, err));
-		r->blobs = grown;
-		r->blob_capacity = capacity;
-	}
+	SOP_TRY(sopi_grow(&r->blobs, r->blob_count, &r->blob_capacity, sizeof *r->blobs, err));
 	r->blobs[r->blob_count++] = sopi_entry_of_place(key, place, 0);
 	return SOP_OK;
 }
@@ -210,7 +180,7 @@ static sop_status rewrite_pack(struct rewriting *r, uint64_t id, sop_error *err)
 		struct sopi_registry_entry entry;
 		sop_status status;
 
-		if (is_skipped(r, r->blobs[i].key))
+		if (sopi_entry_find(r->skip, r->skip_count, r->blobs[i].key) < r->skip_count)
 			continue; /* the checkpoint writes it anew, or takes it out */
 		status = sopi_registry_find(r->fs->registry, r->blobs[i].key, &entry, err);
 		if (status == SOP_NOT_FOUND)
@@ -312,14 +282,7 @@ static sop_status visit_later(void *arg, bool is_value, uint64_t id, sop_error *
 
 	if (is_value)
 		return remove_key(visiting->fs, sopi_registry_key(SOPI_KEY_VALUE, id), err);
-	if (visiting->count == visiting->capacity) {
-		const size_t capacity = visiting->capacity * 2 + CHILDREN_FIRST;
-		void *grown = visiting->nodes;
-
-		SOP_TRY(sopi_realloc(&grown, capacity * sizeof id, err));
-		visiting->nodes = grown;
-		visiting->capacity = capacity;
-	}
+	SOP_TRY(sopi_grow(&visiting->nodes, visiting->count, &visiting->capacity, sizeof id, err));
 	visiting->nodes[visiting->count++] = id;
 	return SOP_OK;
 }

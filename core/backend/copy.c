@@ -92,14 +92,7 @@ sop_status sopi_copy_add(struct sopi_copy *copy, const char *path, uint64_t byte
 	struct sopi_entry there;
 	sop_status status;
 
-	if (copy->count == copy->capacity) {
-		const size_t capacity = copy->capacity + copy->capacity / 2 + 64;
-		void *grown = copy->files;
-
-		SOP_TRY(sopi_realloc(&grown, capacity * sizeof *copy->files, err));
-		copy->files = grown;
-		copy->capacity = capacity;
-	}
+	SOP_TRY(sopi_grow(&copy->files, copy->count, &copy->capacity, sizeof *copy->files, err));
 	status = sopi_folder_look(copy->from, path, &there, err);
 	if (status == SOP_NOT_FOUND ||
 	    (status == SOP_OK &&

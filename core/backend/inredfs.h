@@ -271,6 +271,15 @@ void sopi_outcome_path(uint64_t number, char path[SOPI_OUTCOME_PATH_BYTES]);
 /* A copy of a manifest; freed with sopi_manifest_free. */
 sop_status sopi_manifest_copy(const struct sopi_manifest *from, struct sopi_manifest *to, sop_error *err);
 
+/* ---- sorted.c ------------------------------------------------------------------------------------ */
+
+/* Index of the pack, or of the entry with that key, in a list that ascends; `count` if it is not there. */
+size_t sopi_pack_find(const struct sopi_pack_entry *packs, size_t count, uint64_t id);
+size_t sopi_entry_find(const struct sopi_registry_entry *entries, size_t count, uint64_t key);
+
+/* Compares two uint64_t, for qsort and bsearch. */
+int sopi_compare_ids(const void *a, const void *b);
+
 /* ---- reachability.c ------------------------------------------------------------------------------ */
 
 /* A check of all files. */

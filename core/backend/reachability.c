@@ -29,26 +29,6 @@ struct reach {
 	sop_buf page;
 };
 
-static sop_status grow(uint64_t **array, size_t count, size_t *capacity, sop_error *err)
-{
-	const size_t more = *capacity + *capacity / 2 + 256;
-	void *memory = *array;
-
-	if (count < *capacity)
-		return SOP_OK;
-	SOP_TRY(sopi_realloc(&memory, more * sizeof **array, err));
-	*array = memory;
-	*capacity = more;
-	return SOP_OK;
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* The index of a key, or `count`. */
 static size_t find_key(const struct reach *reach, uint64_t key)
 {
@@ -63,21 +43,6 @@ static size_t find_key(const struct reach *reach, uint64_t key)
 			high = middle;
 	}
 	return low < reach->count && reach->keys[low] == key ? low : reach->count;
-}
-
-static size_t find_pack(const struct sopi_manifest *manifest, uint64_t id)
-{
-	size_t low = 0, high = manifest->pack_count;
-
-	while (low < high) {
-		const size_t middle = (low + high) / 2;
-
-		if (manifest->packs[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < manifest->pack_count && manifest->packs[low].id == id ? low : manifest->pack_count;
 }
 
 static const char *noun_of(uint64_t key)
@@ -101,11 +66,11 @@ static sop_status collect(void *arg, const struct sopi_registry_entry *entry, so
 	const struct sopi_manifest *manifest = &reach->checking->manifest;
 	size_t pack;
 
-	SOP_TRY(grow(&reach->keys, reach->count, &reach->capacity, err));
+	SOP_TRY(sopi_grow(&reach->keys, reach->count, &reach->capacity, sizeof *reach->keys, err));
 	reach->keys[reach->count++] = entry->key;
 	if (sopi_registry_kind(entry->key) == SOPI_KEY_STORE)
 		return SOP_OK;
-	pack = find_pack(manifest, entry->words[0]);
+	pack = sopi_pack_find(manifest->packs, manifest->pack_count, entry->words[0]);
 	if (pack < manifest->pack_count)
 		reach->live[pack] += entry->words[2];
 	else
@@ -155,7 +120,7 @@ static sop_status name_one(void *arg, bool is_value, uint64_t id, sop_error *err
 	reach->named[at] = true;
 	if (is_value)
 		return SOP_OK;
-	SOP_TRY(grow(&reach->nodes, reach->node_count, &reach->node_capacity, err));
+	SOP_TRY(sopi_grow(&reach->nodes, reach->node_count, &reach->node_capacity, sizeof id, err));
 	reach->nodes[reach->node_count++] = id;
 	return SOP_OK;
 }
@@ -220,7 +185,7 @@ static sop_status walk(struct reach *reach, uint64_t store, uint64_t root, sop_e
 static bool is_known_store(const struct sopi_checking *checking, uint64_t id)
 {
 	return checking->store_count != 0 && bsearch(&id, checking->stores, checking->store_count,
-						     sizeof id, compare_numbers) != NULL;
+						     sizeof id, sopi_compare_ids) != NULL;
 }
 
 static bool is_dropped(const struct sopi_manifest *manifest, uint64_t id)
@@ -290,7 +255,7 @@ static sop_status check(struct reach *reach, sop_error *err)
 	SOP_TRY(sopi_alloc_zeroed((reach->count + 1) * sizeof *reach->named, &memory, err));
 	reach->named = memory;
 	if (reach->count > 1)
-		qsort(reach->keys, reach->count, sizeof *reach->keys, compare_numbers);
+		qsort(reach->keys, reach->count, sizeof *reach->keys, sopi_compare_ids);
 	check_packs(reach);
 	SOP_TRY(walk_all(reach, err));
 	if (!reach->incomplete)

@@ -14,18 +14,6 @@ static uint64_t key_of(uint64_t id)
 	return sopi_registry_key(SOPI_KEY_VALUE, id);
 }
 
-/* Room for one more element of an array that grows by half. */
-static sop_status grow(void **array, size_t count, size_t *capacity, size_t element, sop_error *err)
-{
-	const size_t more = *capacity + *capacity / 2 + 16;
-
-	if (count < *capacity)
-		return SOP_OK;
-	SOP_TRY(sopi_realloc(array, more * element, err));
-	*capacity = more;
-	return SOP_OK;
-}
-
 /* ---- what is not registered yet ----------------------------------------------------------------- */
 
 static void fresh_link_locked(struct sopi_inredfs *fs, struct sopi_fresh *fresh)
@@ -381,15 +369,14 @@ static void note_waiting(void *arg, const struct sopi_version *version)
 {
 	const struct sopi_value *value = (const struct sopi_value *)version;
 	struct sopi_values_said *said = arg;
-	void *array = said->dead;
 
 	if (value->id == 0 || version->until > said->at || version->since > said->at ||
 	    said->status != SOP_OK)
 		return;
-	said->status = grow(&array, said->dead_count, &said->dead_capacity, sizeof *said->dead, NULL);
+	said->status = sopi_grow(&said->dead, said->dead_count, &said->dead_capacity,
+				 sizeof *said->dead, NULL);
 	if (said->status != SOP_OK)
 		return;
-	said->dead = array;
 	said->dead[said->dead_count++] = value->id;
 }
 
@@ -408,8 +395,6 @@ static sop_status collect_births_locked(struct sopi_inredfs *fs, struct sopi_val
 					sop_error *err)
 {
 	for (struct sopi_fresh *fresh = fs->fresh; fresh != NULL; fresh = fresh->next) {
-		void *array = said->births;
-
 		if (fresh->position > said->at)
 			continue;
 		if (fresh->dead) { /* superseded at or below C too, since C has been pinned: no page names it */
@@ -418,8 +403,8 @@ static sop_status collect_births_locked(struct sopi_inredfs *fs, struct sopi_val
 		}
 		if (!fresh->named) /* superseded, but read still: it goes as it came */
 			continue;
-		SOP_TRY(grow(&array, said->birth_count, &said->birth_capacity, sizeof *said->births, err));
-		said->births = array;
+		SOP_TRY(sopi_grow(&said->births, said->birth_count, &said->birth_capacity,
+				  sizeof *said->births, err));
 		said->births[said->birth_count++] =
 			sopi_entry_of_place(key_of(fresh->id), &fresh->place, fresh->position);
 		fresh->registering = true;
@@ -496,22 +481,6 @@ void sopi_values_collected(struct sopi_inredfs *fs, bool durable)
 	sopi_mutex_unlock(&fs->values_mutex);
 }
 
-/* The pack in an ascending list, or NULL. */
-static struct sopi_pack_entry *find_pack(struct sopi_pack_entry *packs, size_t count, uint64_t id)
-{
-	size_t low = 0, high = count;
-
-	while (low < high) {
-		const size_t middle = (low + high) / 2;
-
-		if (packs[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < count && packs[low].id == id ? &packs[low] : NULL;
-}
-
 sop_status sopi_values_list_packs(struct sopi_inredfs *fs, struct sopi_pack_entry **packs,
 				  size_t *count, sop_error *err)
 {
@@ -521,10 +490,10 @@ sop_status sopi_values_list_packs(struct sopi_inredfs *fs, struct sopi_pack_entr
 	status = sopi_packs_list(fs->packs, packs, count, err);
 	for (const struct sopi_fresh *fresh = fs->fresh; fresh != NULL && status == SOP_OK;
 	     fresh = fresh->next) {
-		struct sopi_pack_entry *pack = find_pack(*packs, *count, fresh->place.pack);
+		const size_t pack = sopi_pack_find(*packs, *count, fresh->place.pack);
 
-		if (pack != NULL && !fresh->registering)
-			pack->live_bytes -= fresh->place.length;
+		if (pack < *count && !fresh->registering)
+			(*packs)[pack].live_bytes -= fresh->place.length;
 	}
 	sopi_mutex_unlock(&fs->values_mutex);
 	return status;

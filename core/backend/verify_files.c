@@ -139,13 +139,6 @@ static void note_old_store(void *arg, const struct sopi_version *version)
 	note_id(arg, ((const struct sopi_store *)version)->tree.id);
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* The stores that somebody knows; one that goes from one list to the next meanwhile is in both. */
 static sop_status list_stores(struct verify *verify, sop_error *err)
 {
@@ -169,7 +162,7 @@ static sop_status list_stores(struct verify *verify, sop_error *err)
 		verify->checking.stores = memcpy(memory, ids.bytes.data, ids.bytes.size);
 		verify->checking.store_count = ids.bytes.size / sizeof(uint64_t);
 		qsort(verify->checking.stores, verify->checking.store_count, sizeof(uint64_t),
-		      compare_ids);
+		      sopi_compare_ids);
 	}
 	sop_buf_free(&ids.bytes);
 	return status;

@@ -114,6 +114,20 @@ sop_status sopi_realloc(void **memory, size_t size, sop_error *err)
 	return SOP_OK;
 }
 
+sop_status sopi_grow(void *array, size_t count, size_t *capacity, size_t element, sop_error *err)
+{
+	const size_t more = *capacity + *capacity / 2 + 16;
+	void *memory;
+
+	if (count < *capacity)
+		return SOP_OK;
+	memcpy(&memory, array, sizeof memory); /* a pointer of any type, which no void ** may point to */
+	SOP_TRY(sopi_realloc(&memory, more * element, err));
+	memcpy(array, &memory, sizeof memory);
+	*capacity = more;
+	return SOP_OK;
+}
+
 void sopi_free(void *memory)
 {
 	if (memory == NULL)

@@ -20,6 +20,10 @@ sop_status sopi_alloc_aligned(size_t alignment, size_t size, void **out, sop_err
 /* Resizes `*memory` (NULL: allocates); NO_MEMORY leaves it alone. */
 sop_status sopi_realloc(void **memory, size_t size, sop_error *err);
 
+/* Room for one more element in an array of `count` that grows by half. `array` is the address of the pointer to its first
+ * element, which may be NULL; NO_MEMORY leaves it alone. */
+sop_status sopi_grow(void *array, size_t count, size_t *capacity, size_t element, sop_error *err);
+
 /* Frees what the functions above gave. Takes NULL. */
 void sopi_free(void *memory);
 

@@ -81,7 +81,6 @@ static sop_status note_folder(void *arg, const char *name, enum sopi_entry_kind 
 static sop_status note_file(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
 {
 	struct sweep *sweep = arg;
-	const size_t capacity = sweep->capacity + sweep->capacity / 2 + 16;
 	char folder[SOPI_PATH_BYTES_MAX + 1];
 	struct named named;
 
@@ -91,10 +90,7 @@ static sop_status note_file(void *arg, const char *name, enum sopi_entry_kind ki
 		tell(sweep, folder, name);
 		return SOP_OK;
 	}
-	if (sweep->count == sweep->capacity) {
-		SOP_TRY(sopi_realloc((void **)&sweep->files, capacity * sizeof *sweep->files, err));
-		sweep->capacity = capacity;
-	}
+	SOP_TRY(sopi_grow(&sweep->files, sweep->count, &sweep->capacity, sizeof *sweep->files, err));
 	sweep->files[sweep->count++] = named;
 	return SOP_OK;
 }

@@ -69,13 +69,7 @@ struct pack_file *pack_find_locked(const struct sopi_packs *packs, uint64_t id)
 
 sop_status pack_room_locked(struct sopi_packs *packs, sop_error *err)
 {
-	const size_t capacity = packs->capacity + packs->capacity / 2 + 16;
-
-	if (packs->count < packs->capacity)
-		return SOP_OK;
-	SOP_TRY(sopi_realloc((void **)&packs->files, capacity * sizeof *packs->files, err));
-	packs->capacity = capacity;
-	return SOP_OK;
+	return sopi_grow(&packs->files, packs->count, &packs->capacity, sizeof *packs->files, err);
 }
 
 void pack_enter_locked(struct sopi_packs *packs, struct pack_file *file)

@@ -43,17 +43,11 @@ static sop_status note_name(void *arg, const char *name, enum sopi_entry_kind ki
 {
 	struct recovery *recovery = arg;
 	const uint64_t sequence = wal_segment_number(name);
-	void *memory = recovery->found;
 
 	if (sequence == 0 || kind != SOPI_ENTRY_FILE)
 		return SOP_OK;
-	if (recovery->count == recovery->capacity) {
-		const size_t capacity = recovery->capacity == 0 ? 16 : recovery->capacity * 2;
-
-		SOP_TRY(sopi_realloc(&memory, capacity * sizeof *recovery->found, err));
-		recovery->found = memory;
-		recovery->capacity = capacity;
-	}
+	SOP_TRY(sopi_grow(&recovery->found, recovery->count, &recovery->capacity,
+			  sizeof *recovery->found, err));
 	recovery->found[recovery->count++] = (struct found){ .sequence = sequence };
 	return SOP_OK;
 }
