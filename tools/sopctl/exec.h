@@ -159,7 +159,10 @@ void answer_write_error(const sop_error *err, sop_buf *out);
 /* The lines of a descriptor. */
 struct input {
 	int fd;
-	int out; /* whose reader is watched while nothing comes in */
+	int out; /* whose reader is watched while nothing comes in; -1: none */
+	size_t line_max; /* bytes of a line, without its newline */
+	uint64_t line; /* number of the line that was taken, from 1 */
+	int failed; /* errno of reading; 0: all is well */
 	sop_buf buffer;
 	size_t at; /* where the next line begins */
 	bool ended;

@@ -332,7 +332,7 @@ static void serve_with_threads(struct server *server, struct input *input, unsig
 sop_status exec_serve(struct exec *exec, int in, int out, unsigned threads, sop_error *err)
 {
 	struct server *server = memory_of(1, sizeof *server);
-	struct input input = { .fd = in, .out = out };
+	struct input input = { .fd = in, .out = out, .line_max = EXEC_LINE_BYTES_MAX };
 	int reason;
 
 	server->exec = exec;

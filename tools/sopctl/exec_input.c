@@ -117,6 +117,7 @@ static bool read_more(struct input *input)
 	if (count < 0 && errno == EAGAIN)
 		return true;
 	if (count <= 0) {
+		input->failed = count < 0 && errno != EINTR ? errno : 0;
 		input->ended = true;
 		return false;
 	}
@@ -152,11 +153,12 @@ static bool take_line(struct input *input, sop_bytes *line, bool *too_long)
 			line->data = from;
 			line->size = newline == NULL ? size : (size_t)(newline - from);
 			input->at += line->size + (newline != NULL);
-			*too_long = *too_long || line->size > EXEC_LINE_BYTES_MAX;
+			input->line++;
+			*too_long = *too_long || line->size > input->line_max;
 			return true;
 		}
 		searched = size;
-		if (size > EXEC_LINE_BYTES_MAX) {
+		if (size > input->line_max) {
 			*too_long = true;
 			input->at = input->buffer.size;
 			searched = 0;
@@ -164,8 +166,10 @@ static bool take_line(struct input *input, sop_bytes *line, bool *too_long)
 		if (!read_more(input) &&
 		    (!input->ended || (input->buffer.size == input->at && !*too_long)))
 			return false;
-		if (input->ended && input->buffer.size == input->at)
+		if (input->ended && input->buffer.size == input->at) {
+			input->line += *too_long;
 			return *too_long;
+		}
 	}
 }
 
