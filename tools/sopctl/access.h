@@ -90,6 +90,13 @@ sop_status print_number(struct access *access, const char *name, uint64_t number
 		"prefix", '\0', OPTION_TEXT, "KEY", NULL, 0, 0, NULL,                              \
 			"keys with these leading fields, or bytes; excludes the other three"       \
 	}
+/* How values are shown and read: the option and its flag. */
+#define VALUES_OPTION                                                                              \
+	{                                                                                          \
+		"values", '\0', OPTION_WORD, "KIND", "bytes|json", 0, 0, "bytes",                  \
+			"what values are: bytes, or JSON that stands in the answer as it is"       \
+	}
+
 #define OPTIONS_END                                                                                \
 	{                                                                                          \
 		NULL, '\0', OPTION_FLAG, NULL, NULL, 0, 0, NULL, NULL                              \

@@ -10,6 +10,12 @@ const struct command *const commands[] = {
 	&command_info, &command_stores, &command_schema, &command_get, &command_scan, &command_count,
 	/* change */
 	&command_put, &command_del, &command_create, &command_drop, &command_rename,
+	/* in and out */
+	&command_import, &command_export,
+	/* safety */
+	&command_backup, &command_restore, &command_gc, &command_compact,
+	/* run */
+	&command_stats,
 	/* about itself */
 	&command_help, &command_completion, &command_man, &command_version, NULL
 };

@@ -19,6 +19,7 @@ void item_rows_open(struct item_rows *rows, struct access *access, FILE *to, uns
 	rows->document = (struct json_document)JSON_DOCUMENT_INIT;
 	rows->values = (flags & ITEM_ROWS_KEYS) == 0;
 	rows->values_json = (flags & ITEM_ROWS_JSON) != 0;
+	rows->items = access->duplicates && (flags & ITEM_ROWS_PLAIN) == 0;
 	rows->versions = (flags & ITEM_ROWS_VERSIONS) != 0;
 	rows->columns[0] = "key";
 	rows->key_count = is_flat(access) ? key_columns(&access->format, rows->columns) : 1;
@@ -26,7 +27,7 @@ void item_rows_open(struct item_rows *rows, struct access *access, FILE *to, uns
 	value_column = rows->values ? rows->count : 0;
 	if (rows->values)
 		rows->columns[rows->count++] = "value";
-	if (access->duplicates)
+	if (rows->items)
 		rows->columns[rows->count++] = "item";
 	if (rows->versions)
 		rows->columns[rows->count++] = "version";
@@ -68,7 +69,7 @@ bool item_rows_add(struct item_rows *rows, sop_bytes key, sop_bytes value, const
 		whole_key(rows, key);
 	if (rows->values)
 		rows->cells[at++] = value_cell(rows, value);
-	if (rows->access->duplicates)
+	if (rows->items)
 		rows->cells[at++] = cell_count(rows->digits[0], about->item);
 	if (rows->versions)
 		rows->cells[at++] = cell_count(rows->digits[1], about->version);

@@ -16,6 +16,7 @@ struct item_rows {
 	bool values;
 	bool values_json;
 	bool versions;
+	bool items;
 	struct key_cells scratch;
 	struct json_document document;
 	sop_buf text;
@@ -27,18 +28,13 @@ struct item_rows {
 #define ITEM_ROWS_VERSIONS 2u
 #define ITEM_ROWS_JSON 4u /* values are JSON and shown as such, where they are */
 
+#define ITEM_ROWS_PLAIN 8u /* without item ids, which mean nothing elsewhere */
+
 /* Begins an answer of items of the store of `access` on `to`. */
 void item_rows_open(struct item_rows *rows, struct access *access, FILE *to, unsigned flags);
 /* One item. Returns false if nobody reads any more. */
 bool item_rows_add(struct item_rows *rows, sop_bytes key, sop_bytes value, const sop_item *about);
 /* Ends the answer. Returns false if something could not be written. */
 bool item_rows_close(struct item_rows *rows);
-
-/* How values are shown and read: the option and its flag. */
-#define VALUES_OPTION                                                                              \
-	{                                                                                          \
-		"values", '\0', OPTION_WORD, "KIND", "bytes|json", 0, 0, "bytes",                  \
-			"what values are: bytes, or JSON that stands in the answer as it is"       \
-	}
 
 #endif

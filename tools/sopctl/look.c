@@ -1,31 +1,12 @@
 /* info, stores, schema: what a database is and what it holds. */
 #include "access.h"
 #include "commands.h"
+#include "facts.h"
 #include "status.h"
 #include "text.h"
 #include "try.h"
 
 #include <string.h>
-
-/* Names and cells of one answer; `digits` hold the numbers. */
-#define FACTS_MAX 64
-struct facts {
-	const char *names[FACTS_MAX];
-	struct cell cells[FACTS_MAX];
-	char digits[FACTS_MAX][24];
-	size_t count;
-};
-
-static void fact(struct facts *facts, const char *name, struct cell cell)
-{
-	facts->names[facts->count] = name;
-	facts->cells[facts->count++] = cell;
-}
-
-static void fact_number(struct facts *facts, const char *name, unsigned long long number)
-{
-	fact(facts, name, cell_count(facts->digits[facts->count], number));
-}
 
 static const char *durability_word(uint32_t durability)
 {
@@ -110,8 +91,7 @@ static sop_status info(struct access *access)
 	fact_number(&facts, "cache_bytes", about.cache_bytes);
 	fact_number(&facts, "log_bytes_max", about.log_bytes_max);
 	fact_number(&facts, "flush_interval_ms", (unsigned long long)about.flush_interval_ms);
-	return access_printed(access, output_record(access->invocation->out, &access->style,
-						    facts.names, facts.cells, facts.count));
+	return print_facts(access, &facts);
 }
 
 static int run_info(struct invocation *invocation)

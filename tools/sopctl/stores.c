@@ -99,8 +99,7 @@ const struct command command_create = {
 	.help = "Without STORE makes an empty database. With it makes the store, and the database if it is missing. What is there "
 		"already is a negative answer (exit code 1) unless --if-missing is given.\n\n"
 		" sopctl create data users\n"
-		" sopctl create data staff --schema '{\"v\":1,\"sort\":[{\"n\":\"region\",\"t\":\"str\"},"
-		"{\"n\":\"hired\",\"t\":\"ts\",\"desc\":true}],\"ride\":[{\"n\":\"left\",\"t\":\"bool\",\"default\":false}]}'",
+		" sopctl create data staff --schema @staff.json",
 	.arguments = "URL [STORE]",
 	.arguments_min = 1,
 	.arguments_max = 2,
