@@ -488,29 +488,6 @@ static sop_status read_bound(struct run *run, const char *name, uint32_t flag,
 	return SOP_OK;
 }
 
-/* A prefix and a place behind which to go on in it: the library takes a range for that. */
-static sop_status prefix_to_range(struct run *run, struct bounds *bounds)
-{
-	sop_range *range = &bounds->range;
-	const size_t size = range->from.size < range->prefix.size ? range->from.size : range->prefix.size;
-	const int order = size == 0 ? 0 : memcmp(range->from.data, range->prefix.data, size);
-	const bool before = order < 0 || (order == 0 && range->from.size < range->prefix.size);
-	sop_status status;
-
-	if (before) { /* the whole prefix is behind that place */
-		range->flags = SOP_RANGE_PREFIX;
-		range->after_item = 0;
-		return SOP_OK;
-	}
-	range->flags &= ~SOP_RANGE_PREFIX;
-	status = sop_key_next_prefix(range->prefix, &bounds->to, run->err);
-	if (status == SOP_OK) {
-		range->to = text_bytes(&bounds->to);
-		range->flags |= SOP_RANGE_TO;
-	}
-	return status == SOP_NOT_FOUND ? SOP_OK : status;
-}
-
 static sop_status read_bounds(struct run *run, struct bounds *bounds)
 {
 	sop_range *range = &bounds->range;
@@ -523,8 +500,6 @@ static sop_status read_bounds(struct run *run, struct bounds *bounds)
 	range->after_item = number(run, "after_item", 0);
 	if (range->after_item != 0 && !run->found.info.duplicates)
 		return error_set(run->err, SOP_MISUSE, "\"after_item\" is for stores that are not unique");
-	if ((range->flags & SOP_RANGE_PREFIX) != 0 && (range->flags & SOP_RANGE_AFTER) != 0)
-		return prefix_to_range(run, bounds);
 	return SOP_OK;
 }
 

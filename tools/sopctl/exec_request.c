@@ -350,7 +350,8 @@ void request_read(struct request *request)
 			  "a request is a JSON object; this is something else");
 		return;
 	}
-	read_request(&reader, root);
+	if (read_request(&reader, root) == SOP_OK)
+		request->fault.status = SOP_OK; /* whatever was tried and found not to matter */
 }
 
 void request_reset(struct request *request)
