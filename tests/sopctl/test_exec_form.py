@@ -1,10 +1,22 @@
 """The form of requests and answers of `sopctl exec`: what is taken, what is refused, and how that is said."""
 import json
+import random
 
-from sopctl import Case, lines, main, op, sopctl
+from sopctl import SCALE, SEED, Case, lines, main, op, sopctl
 
 MIB = 1 << 20
 LINE_MAX = 16 * MIB
+
+
+def python_takes(text):
+    """Is `text` JSON for Python, without what only Python takes?"""
+    def refuse(_):
+        raise ValueError
+    try:
+        json.dumps(json.loads(text.decode("utf-8"), parse_constant=refuse), ensure_ascii=False).encode("utf-8")
+    except ValueError:  # also UnicodeError: half a surrogate pair
+        return False
+    return True
 
 
 class Form(Case):
@@ -114,6 +126,29 @@ class Form(Case):
         self.refused(nested(65), "LIMIT", identity=1)
         self.refused(nested(1000000), "LIMIT", identity=1)
         self.refused("[" * 1000000)
+
+    def test_what_is_json_is_what_others_take_for_it(self):
+        """Mutated requests are JSON for exec exactly if they are for Python's strict reader, half surrogates aside."""
+        dice = random.Random(SEED)
+        seed = (b'{"id":"\\u00e9\\ud83d\\ude00\xc3\xa9\xf0\x9f\x98\x80\\n","ops":[{"op":"put","store":"s","key":"k","value":'
+                b'{"json":[1,-0.5e+7,true,false,null,{},[],{"a":"b"},12345678901234567890]}}], "x" : 0 }')
+        pieces = [b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b"0", b"-", b"1", b".", b"e", b"+", b" ", b"\t", b"\x01", b"\xff",
+                  b"\xc3", b"\xa9", b"\xed\xa0\x80", b"\\u", b"\\ud800", b"\\udc00", b"d83d", b"true", b"nul", b"\0", b"\x7f"]
+        texts = []
+        for _ in range(int(20000 * SCALE) + 1000):
+            text = bytearray(seed)
+            for _ in range(dice.randrange(1, 4)):
+                at, end = dice.randrange(len(text)), dice.choice([0, 0, 1, 2])
+                text[at:at + end] = dice.choice(pieces)
+            texts.append(bytes(text))
+        answers = self.run_lines([text + b"\n" for text in texts])
+        self.assertEqual(len(answers), len(texts))
+        taken = 0
+        for text, answer in zip(texts, answers):
+            refused = answer.get("message", "").startswith("no JSON")
+            self.assertEqual(refused, not python_takes(text), (text, answer))
+            taken += not refused
+        self.assertGreater(taken, len(texts) // 20)
 
     def test_empty_lines_are_skipped_and_the_last_needs_no_newline(self):
         done = sopctl("exec", "inmemory:", stdin=b'\n\r\n  \t\n{"id":1,"ops":[]}\r\n\n  {"id" : 2 , "ops" : [ ] }', check=0)
