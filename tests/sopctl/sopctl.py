@@ -10,7 +10,8 @@ import tempfile
 import time
 import unittest
 
-SOPCTL = os.environ.get("SOPCTL", "sopctl")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SOPCTL = os.environ.get("SOPCTL", str(ROOT / "build" / "release" / "bin" / "sopctl"))
 SEED = int(os.environ.get("SOP_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
 SCALE = float(os.environ.get("SOP_TEST_SCALE", "1"))
 WAIT_SECONDS = 300  # for a process: far more than any takes, even on a busy machine
@@ -118,11 +119,12 @@ class Result(unittest.TextTestResult):
 
     def startTest(self, test):
         super().startTest(test)
+        self.began = time.monotonic()
         print(f"[ RUN      ] {test.id()}", flush=True)
 
     def addSuccess(self, test):
         super().addSuccess(test)
-        print(f"[       OK ] {test.id()}", flush=True)
+        print(f"[       OK ] {test.id()} {time.monotonic() - self.began:.1f} s", flush=True)
 
     def addFailure(self, test, err):
         super().addFailure(test, err)
