@@ -96,4 +96,5 @@ bool interrupted(void)
 void interrupt_clear(void)
 {
 	asked_to_end = 0;
+	clearerr(stdin); /* a read that the signal ended is no end of the input */
 }

@@ -1,0 +1,164 @@
+"""What happens on a terminal: tables, questions, progress (a pseudo-terminal), the shell with its editing (tmux)."""
+import json
+import os
+import pty
+import select
+import shutil
+import subprocess
+import time
+
+from cli import RUN_SECONDS_MAX, Skip, case, contains, equal, main
+
+COLUMNS, ROWS = 100, 30
+
+
+def on_terminal(box, *words, answer=None, env=None):
+    """Runs sopctl on a pseudo-terminal; `answer` is typed when a question has been asked. Returns exit code and screen."""
+    master, slave = pty.openpty()
+    import fcntl
+    import struct
+    import termios
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    process = subprocess.Popen([box.program, *map(str, words)], stdin=slave, stdout=slave, stderr=slave, cwd=box.folder,
+                               env=box.environment({"TERM": "xterm", **(env or {})}))
+    os.close(slave)
+    screen, typed, deadline = b"", False, time.monotonic() + RUN_SECONDS_MAX
+    while time.monotonic() < deadline:
+        if select.select([master], [], [], 1)[0]:
+            try:
+                part = os.read(master, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not part:
+                break
+            screen += part
+        if answer is not None and not typed and screen.rstrip().endswith(b"[y/N]"):
+            os.write(master, answer.encode())
+            typed = True
+    os.close(master)
+    return process.wait(RUN_SECONDS_MAX), screen.decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def fill(box):
+    lines = "".join(json.dumps([f"{i:04}", "v" * 200]) + "\n" for i in range(20))
+    box.run("import", box.db, "s", "--create", stdin=lines)
+
+
+@case
+def a_table_that_fits_the_terminal(box):
+    fill(box)
+    code, screen = on_terminal(box, "scan", box.db, "s", "--color", "never")
+    lines = screen.splitlines()
+    equal((code, lines[0], len(lines)), (0, "key   value", 21))
+    for line in lines:
+        assert len(line) <= COLUMNS, line
+    assert lines[1].endswith("\u2026"), lines[1]
+
+
+@case
+def colours_are_there_unless_refused(box):
+    fill(box)
+    contains(on_terminal(box, "stores", box.db)[1], "\033[1m")
+    assert "\033[1m" not in on_terminal(box, "stores", box.db, env={"NO_COLOR": "1"})[1]
+    assert "\033[1m" not in on_terminal(box, "stores", box.db, env={"TERM": "dumb"})[1]
+    assert "\033[1m" not in on_terminal(box, "stores", box.db, "--color", "never")[1]
+
+
+@case
+def what_destroys_asks_and_does_what_is_answered(box):
+    fill(box)
+    for answer, code in (("n\n", 7), ("\n", 7), ("yesterday\n", 7), ("\x04", 7)):
+        found, screen = on_terminal(box, "drop", box.db, "s", answer=answer)
+        equal(found, code, screen)
+        contains(screen, "drop the store 's' and its 20 items? [y/N]")
+    equal(box.run("count", box.db, "s").row, {"count": 20})
+    equal(on_terminal(box, "drop", box.db, "s", answer="Y\n")[0], 0)
+    equal(box.run("stores", box.db).rows, [])
+
+
+# ---- tmux: what people see
+
+
+class Screen:
+    """A terminal of its own with a program in it."""
+
+    def __init__(self, box, *words, env=""):
+        if shutil.which("tmux") is None:
+            raise Skip("there is no tmux (ci/setup installs it)")
+        self.socket = box.folder / "tmux"
+        line = " ".join(f"'{word}'" for word in (box.program, *map(str, words)))
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS), "-s", "t",
+                  f"cd '{box.folder}'; HOME='{box.folder}' LC_ALL=C.UTF-8 {env} {line}; echo \"exit $?\"; exec sleep 1000")
+
+    def tmux(self, *words):
+        return subprocess.run(["tmux", "-u", "-S", str(self.socket), *words], capture_output=True, check=True,
+                              timeout=60).stdout.decode("utf-8", "replace")
+
+    def type(self, *keys):
+        self.tmux("send-keys", "-t", "t", *keys)
+
+    def text(self):
+        return self.tmux("capture-pane", "-p", "-t", "t")
+
+    def wait_for(self, part, seconds=60):
+        """Waits until `part` is on the screen."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            text = self.text()
+            if part in text:
+                return text
+            time.sleep(0.1)
+        raise AssertionError(f"{part!r} did not come\n{self.text()}")
+
+    def close(self):
+        self.tmux("kill-server")
+
+
+@case
+def shell_completes_and_remembers(box):
+    box.run("create", box.db, "customers")
+    box.run("put", box.db, "customers", "ann", "thirty")
+    screen = Screen(box, "shell", box.db)
+    screen.wait_for("sop>")
+    screen.type("sto", "Tab")
+    screen.wait_for("sop> stores")
+    screen.type("Enter")
+    screen.wait_for("customers      1")
+    screen.type("sca", "Tab", "cus", "Tab")
+    screen.wait_for("sop> scan customers")
+    screen.type("Enter")
+    screen.wait_for("ann  thirty")
+    screen.type("count customers --pre", "Tab")
+    screen.wait_for("count customers --prefix")
+    screen.type("a -o raw", "Enter")
+    screen.wait_for("\n1\n")
+    screen.type("quit", "Enter")
+    screen.wait_for("exit 0")
+    screen.close()
+    again = Screen(box, "shell", box.db)
+    again.wait_for("sop>")
+    again.type("Up", "Up")
+    again.wait_for("sop> count customers --prefix a -o raw")
+    again.type("C-c")
+    again.type("C-u", "quit", "Enter")
+    again.wait_for("exit 0")
+    again.close()
+
+
+@case
+def an_interrupt_ends_a_command_and_not_the_shell(box):
+    box.run("create", box.db, "s")
+    screen = Screen(box, "shell", box.db)
+    screen.wait_for("sop>")
+    screen.type("import s", "Enter", '["a","b"]', "Enter")  # from this terminal, until an end that does not come
+    screen.wait_for('["a","b"]')
+    screen.type("C-c")
+    screen.wait_for("CANCELLED: interrupted")
+    screen.type("stores -o raw", "Enter")
+    screen.wait_for("\ns\n")
+    screen.type("quit", "Enter")
+    screen.wait_for("exit 0")
+    screen.close()
+
+
+main()
