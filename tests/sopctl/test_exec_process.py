@@ -164,6 +164,20 @@ class Ends(Case):
         self.assertEqual(done.returncode, 5)
         self.assertIn(b"IO", done.stderr)
 
+    def test_closed_descriptors_do_not_reach_the_database(self):
+        """Without standard output a file of the database must not take its place."""
+        path = self.folder / "db"
+        requests = lines([{"ops": [op("create", "s")]}] + [{"ops": [op("put", "s", f"k{i}", "v")]} for i in range(100)])
+        for closed in ((1,), (1, 2), (2,)):
+            def close_some(numbers=closed):
+                for number in numbers:
+                    os.close(number)
+            done = subprocess.run([SOPCTL, "exec", str(path), "--create"], input=requests, preexec_fn=close_some, stdout=subprocess.DEVNULL,
+                                  timeout=WAIT_SECONDS, check=False)
+            self.assertEqual(done.returncode, 0)
+            sopctl("verify", path, "-o", "jsonl", check=0)
+            self.assertEqual(self.run_lines([{"ops": [op("count", "s")]}], path)[0]["results"], [{"count": 100}])
+
     def test_kill_9_loses_nothing_that_was_answered(self):
         """Every answered commit that was not `buffered` is there after SIGKILL; what is lost of those is a suffix."""
         dice = random.Random(SEED)

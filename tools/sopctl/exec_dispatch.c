@@ -356,6 +356,5 @@ sop_status exec_serve(struct exec *exec, int in, int out, unsigned threads, sop_
 	if (reason == 0 || reason == EPIPE)
 		return SOP_OK;
 	error_set(err, SOP_IO, "answers could not be written: %s", strerror(reason));
-	err->os_errno = reason;
 	return SOP_IO;
 }

@@ -49,7 +49,6 @@ sop_status stop_begin(sop_error *err)
 	asked = 0;
 	if (pipe2(wake, O_CLOEXEC | O_NONBLOCK) != 0) {
 		error_set(err, SOP_IO, "no pipe for signals: %s", strerror(errno));
-		err->os_errno = errno;
 		return SOP_IO;
 	}
 	sigemptyset(&action.sa_mask);

@@ -391,7 +391,6 @@ static sop_status read_lines(struct load *load, struct input *input)
 	}
 	if (input->failed != 0) {
 		error_set(load->err, SOP_IO, "the input could not be read: %s", strerror(input->failed));
-		load->err->os_errno = input->failed;
 		return SOP_IO;
 	}
 	TRY(at_line(load, input->line, end_store(load)));
