@@ -143,9 +143,7 @@ static sop_status run(struct exec *exec, const struct request *request, struct a
 void other_run(struct exec *exec, const struct request *request, struct answer *answer)
 {
 	if (request->fault.status != SOP_OK) {
-		answer->err = request->fault;
-		answer->status = request->fault.status;
-		answer->op = request->fault_op;
+		answer_fault(answer, request);
 		return;
 	}
 	answer->status = run(exec, request, answer);
