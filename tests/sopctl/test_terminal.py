@@ -150,8 +150,12 @@ def an_interrupt_ends_a_command_and_not_the_shell(box):
     box.run("create", box.db, "s")
     screen = Screen(box, "shell", box.db)
     screen.wait_for("sop>")
-    screen.type("import s", "Enter", '["a","b"]', "Enter")  # from this terminal, until an end that does not come
-    screen.wait_for('["a","b"]')
+    screen.type("import s", "Enter")  # from this terminal, until an end that does not come
+    for _ in range(60):
+        screen.type('["a","b"]', "Enter")  # is echoed once it is import that reads
+        time.sleep(1)
+        if '["a","b"]' in screen.text():
+            break
     screen.type("C-c")
     screen.wait_for("CANCELLED: interrupted")
     screen.type("stores -o raw", "Enter")

@@ -1,6 +1,7 @@
 #include "access.h"
 
 #include "field_text.h"
+#include "opening.h"
 #include "status.h"
 #include "terminal.h"
 #include "text.h"
@@ -29,20 +30,7 @@ int access_begin(struct access *access, struct invocation *invocation)
 
 sop_status access_open(struct access *access, bool create)
 {
-	sop_options *options = NULL;
-	sop_error *err = &access->err;
-	sop_status status;
-
-	if (access->invocation->db != NULL) {
-		access->db = access->invocation->db;
-		return SOP_OK;
-	}
-	TRY(sop_options_new(&options, err));
-	status = create ? sop_options_set_bool(options, "create", 1, err) : SOP_OK;
-	if (status == SOP_OK)
-		status = sop_open(access->invocation->url, options, &access->db, err);
-	sop_options_free(options);
-	return status;
+	return opening_open(access->invocation, create, &access->db, &access->err);
 }
 
 sop_status access_transaction(struct access *access, uint32_t mode)
