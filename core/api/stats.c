@@ -101,7 +101,7 @@ sop_status sop_db_stats(sop_db *db, sop_stats *stats, sop_error *err)
 	if (stats == NULL || stats->struct_size < sizeof(size_t) || stats->struct_size > 4096)
 		return sopi_misuse(err, __func__, "stats is NULL, or its struct_size is not set");
 	SOP_TRY(sopi_db_enter(db, false, __func__, &reader, err));
-	gather(&db->engine, &all);
+	gather(db->engine, &all);
 	sopi_db_leave(reader);
 	all.struct_size = stats->struct_size;
 	memcpy(stats, &all, stats->struct_size < sizeof all ? stats->struct_size : sizeof all);
