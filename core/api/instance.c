@@ -1,8 +1,8 @@
 /* Who has which folder open in this process. A folder is known by what it is, not by its path. */
 #include "api/instance.h"
 
-#include "base/alloc.h"
 #include "backend/open.h"
+#include "base/alloc.h"
 #include "platform/clock.h"
 #include "platform/file.h"
 #include "platform/fork.h"
@@ -43,8 +43,8 @@ static struct sopi_instance *find_locked(const struct sopi_platform *platform, c
 {
 	struct sopi_instance *instance = all.first;
 
-	while (instance != NULL &&
-	       (instance->platform != platform || memcmp(instance->folder, folder, sizeof instance->folder) != 0))
+	while (instance != NULL && (instance->platform != platform ||
+				    memcmp(instance->folder, folder, sizeof instance->folder) != 0))
 		instance = instance->next;
 	return instance;
 }
@@ -193,8 +193,7 @@ static sop_status enter_locked(struct sopi_instance *fresh, struct sopi_instance
 static sop_status enter(struct sopi_instance *fresh, struct sopi_instance **out, sop_error *err)
 {
 	const struct sopi_clock *clock = fresh->platform->clock;
-	const int64_t deadline_ns =
-		sopi_clock_monotonic_ns(clock) + (int64_t)CLOSING_WAIT_MS * NS_PER_MS;
+	const int64_t deadline_ns = sopi_clock_monotonic_ns(clock) + (int64_t)CLOSING_WAIT_MS * NS_PER_MS;
 	char difference[DIFFERENCE_BYTES] = "";
 	uint32_t seen = 0;
 
@@ -211,14 +210,16 @@ static sop_status enter(struct sopi_instance *fresh, struct sopi_instance **out,
 		if (status != SOP_WOULD_BLOCK)
 			return joined(status, difference, err);
 		if (closing && sopi_clock_monotonic_ns(clock) >= deadline_ns)
-			return sopi_fail_file(err, SOP_LOCKED, "LOCK", -1, 0,
-					      "this process is closing the database, and a call on it has not ended; open it again when it has");
+			return sopi_fail_file(
+				err, SOP_LOCKED, "LOCK", -1, 0,
+				"this process is closing the database, and a call on it has not ended; open it again when it has");
 		(void)sopi_futex_wait(&all.changes, seen, (int64_t)CLOSING_WAIT_MS * NS_PER_MS);
 	}
 }
 
 sop_status sopi_instance_open(const struct sopi_url *url, const sop_options *options,
-			      const struct sopi_platform *platform, struct sopi_instance **out, sop_error *err)
+			      const struct sopi_platform *platform, struct sopi_instance **out,
+			      sop_error *err)
 {
 	struct sopi_instance *fresh = NULL;
 	sop_status status;

@@ -51,8 +51,8 @@ sop_status sop_log_next(sop_db *db, sop_log_message *message, int64_t timeout_ms
 		return sopi_misuse(err, __func__, "message is NULL, or its struct_size is not set");
 	if (timeout_ms < 0 || timeout_ms > TIMEOUT_MS_MAX)
 		return sopi_misuse(err, __func__, "timeout_ms is negative or beyond ten years");
-	SOP_TRY(take(db, &all,
-		     sopi_clock_monotonic_ns(db->engine->platform->clock) + timeout_ms * NS_PER_MS, err));
+	SOP_TRY(take(db, &all, sopi_clock_monotonic_ns(db->engine->platform->clock) + timeout_ms * NS_PER_MS,
+		     err));
 	size = message->struct_size;
 	all.struct_size = size;
 	memcpy(message, &all, size < sizeof all ? size : sizeof all);

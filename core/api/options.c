@@ -43,7 +43,8 @@ static const struct option {
 	{ "snapshot_bytes_max", UINT64, offsetof(sop_options, engine.snapshot_bytes_max), MB, TB,
 	  false, NULL, false },
 	{ "cache_bytes", UINT64, offsetof(sop_options, engine.cache_bytes), 4 * MB, TB, true, NULL, false },
-	{ "log_bytes_max", UINT64, offsetof(sop_options, engine.log_bytes_max), 4 * MB, TB, true, NULL, false },
+	{ "log_bytes_max", UINT64, offsetof(sop_options, engine.log_bytes_max), 4 * MB, TB, true,
+	  NULL, false },
 	{ "flush_interval_ms", UINT64, offsetof(sop_options, engine.flush_interval_ms), 1, 60000,
 	  false, NULL, false },
 	{ "durability", WORD, offsetof(sop_options, engine.durability), 0, 0, false, durabilities, false },
@@ -128,7 +129,8 @@ bool sopi_options_differ(const sop_options *there, const sop_options *asked, cha
 			snprintf(text, size, "%s %s, not %s", option->name, option->words[a],
 				 option->words[b]);
 		else
-			snprintf(text, size, "%s %lld, not %lld", option->name, (long long)a, (long long)b);
+			snprintf(text, size, "%s %lld, not %lld", option->name, (long long)a,
+				 (long long)b);
 		return true;
 	}
 	return false;

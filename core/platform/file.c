@@ -365,7 +365,8 @@ sop_status sopi_folder_lock_holder(struct sopi_folder *folder, const char *path,
 	SOP_TRY(sopi_folder_open_file(folder, path, SOPI_FILE_READ, &file, err));
 	status = sopi_file_is_locked(file, &locked, err);
 	if (status == SOP_OK && !locked)
-		status = sopi_fail_file(err, SOP_NOT_FOUND, path, -1, 0, "nobody holds the lock of the file");
+		status = sopi_fail_file(err, SOP_NOT_FOUND, path, -1, 0,
+					"nobody holds the lock of the file");
 	if (status == SOP_OK)
 		read_holder(file, holder);
 	sopi_file_close(file);

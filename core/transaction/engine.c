@@ -95,6 +95,15 @@ void sopi_engine_free(struct sopi_engine *engine)
 	sopi_mutex_destroy(&engine->ids_mutex);
 }
 
+bool sopi_engine_fail(struct sopi_engine *engine)
+{
+	if (atomic_exchange(&engine->failed, true))
+		return false;
+	if (engine->backend != NULL)
+		engine->backend->driver->has_failed(engine->backend);
+	return true;
+}
+
 sop_status sopi_engine_has_failed(sop_error *err)
 {
 	return sopi_fail(err, SOP_FAILED,
@@ -108,7 +117,7 @@ sop_status sopi_engine_wait_durable(struct sopi_engine *engine, uint64_t positio
 	if (log->driver->durable(log) >= position ||
 	    log->driver->wait_durable(log, position, NULL) == SOP_OK)
 		return SOP_OK;
-	atomic_store(&engine->failed, true);
+	(void)sopi_engine_fail(engine);
 	return sopi_engine_has_failed(err);
 }
 

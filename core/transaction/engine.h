@@ -3,6 +3,7 @@
 #ifndef SOPI_ENGINE_H
 #define SOPI_ENGINE_H
 
+#include "base/histogram.h"
 #include "base/messages.h"
 #include "btree/tree.h"
 #include "log/log.h"
@@ -58,6 +59,7 @@ struct sopi_engine {
 	struct sopi_messages messages;
 	struct sopi_backend *unfinished; /* that is being opened, or could not be: freed at close */
 	_Atomic bool failed; /* the log, or a sync: nothing more is promised until it is opened again */
+	_Alignas(64) struct sopi_histogram commit_ns; /* how long commits take in a folder; of the fast ones a part */
 };
 
 /* An empty database in memory. */
@@ -89,6 +91,9 @@ sop_status sopi_engine_wait_durable(struct sopi_engine *engine, uint64_t positio
 /* What is read at `position` may rest on commits that are not on stable storage yet: waits for those that promise it.
  * What its author made weaker is weaker for its readers too. */
 sop_status sopi_engine_wait_flushed(struct sopi_engine *engine, uint64_t position, sop_error *err);
+
+/* Nothing is promised from here on. Returns whether that is new. */
+bool sopi_engine_fail(struct sopi_engine *engine);
 
 /* FAILED, with its message. */
 sop_status sopi_engine_has_failed(sop_error *err);

@@ -120,8 +120,10 @@ static void two_handles_share_what_is_committed(void **state)
 	/* and conflict with each other */
 	handle_begin(&a);
 	handle_begin(&b);
-	TEST_STATUS(sop_insert(a.txn, a.store, test_text("one"), test_text("a"), NULL, &a.err), SOP_OK, a.err);
-	TEST_STATUS(sop_insert(b.txn, b.store, test_text("one"), test_text("b"), NULL, &b.err), SOP_OK, b.err);
+	TEST_STATUS(sop_insert(a.txn, a.store, test_text("one"), test_text("a"), NULL, &a.err),
+		    SOP_OK, a.err);
+	TEST_STATUS(sop_insert(b.txn, b.store, test_text("one"), test_text("b"), NULL, &b.err),
+		    SOP_OK, b.err);
 	TEST_OK(sop_commit(a.txn, &a.err), a.err);
 	assert_int_not_equal(sop_commit(b.txn, &b.err), SOP_OK);
 	/* but what belongs to one is of no use to the other */
@@ -190,7 +192,8 @@ static void handles_come_and_go_beside_one_that_stays(void **state)
 
 static void another_path_to_the_same_folder_is_the_same(void **state)
 {
-	char path[PATH_BYTES], link[PATH_BYTES], around[PATH_BYTES], url[PATH_BYTES + 16], before[PATH_BYTES];
+	char path[PATH_BYTES], link[PATH_BYTES], around[PATH_BYTES], url[PATH_BYTES + 16],
+		before[PATH_BYTES];
 	struct handle handles[5];
 	sop_buf named = SOP_BUF_INIT;
 	sop_info info = SOP_INFO_INIT;
@@ -261,8 +264,8 @@ static void other_options_are_refused_and_named(void **state)
 		{ "snapshot_bytes_max", "2MB", "snapshot_bytes_max 0, not 2097152" },
 	};
 	static const char *const same[][2] = {
-		{ "durability", "flushed" },	 { "create", "false" },
-		{ "node_bytes", "8192" },	 { "registry_buckets", "300" },
+		{ "durability", "flushed" },   { "create", "false" },
+		{ "node_bytes", "8192" },      { "registry_buckets", "300" },
 		{ "flush_interval_ms", "10" },
 	};
 	char path[PATH_BYTES];
@@ -272,8 +275,8 @@ static void other_options_are_refused_and_named(void **state)
 	path_to("options", path);
 	TEST_OK(handle_open(&first, path), first.err);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		TEST_STATUS(handle_open_with(&second, path, rows[i].name, rows[i].value), SOP_LOCKED,
-			    second.err);
+		TEST_STATUS(handle_open_with(&second, path, rows[i].name, rows[i].value),
+			    SOP_LOCKED, second.err);
 		assert_null(second.db);
 		assert_non_null(strstr(second.err.message, "this process has the database open"));
 		assert_non_null(strstr(second.err.message, rows[i].told));
@@ -503,7 +506,8 @@ static void threads_may_open_and_close_at_once(void **state)
 	TEST_NO_FAILURES();
 	TEST_OK(handle_open(&h, path), h.err);
 	TEST_OK(sop_read(h.db, h.store, test_text("count"), &value, &h.err), h.err);
-	assert_int_equal(test_value_read_u64(test_bytes(value.data, value.size)), THREADS * test_scaled(ROUNDS));
+	assert_int_equal(test_value_read_u64(test_bytes(value.data, value.size)),
+			 THREADS * test_scaled(ROUNDS));
 	TEST_OK(sop_verify(h.db, NULL, NULL, NULL, &h.err), h.err);
 	sop_buf_free(&value);
 	handle_free(&h);

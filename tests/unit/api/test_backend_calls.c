@@ -84,6 +84,11 @@ static sop_status fake_verify(struct sopi_backend *backend, sopi_problem_fn foun
 	return answer(fake, err);
 }
 
+static void fake_has_failed(struct sopi_backend *backend)
+{
+	(void)backend;
+}
+
 static void fake_get_stats(struct sopi_backend *backend, struct sopi_backend_stats *stats)
 {
 	(void)backend;
@@ -207,6 +212,7 @@ static const struct sopi_backend_driver driver = {
 	.backup = fake_backup,
 	.verify = fake_verify,
 	.get_stats = fake_get_stats,
+	.has_failed = fake_has_failed,
 	.halt = fake_halt,
 	.stop = fake_stop,
 	.free = fake_free,
