@@ -82,6 +82,10 @@ def locked_is_6_and_names_the_holder(box):
     for words in (["scan", box.db, "s"], ["put", box.db, "s", "k", "v"], ["gc", box.db], ["import", box.db, "s"]):
         contains(box.run(*words, code=6).err, str(holder.pid))
     equal(box.run("doctor", box.db, code=None).rows[-1]["verdict"], "ok")
+    for command in ("info", "stats"):  # these read what the holder tells
+        told = box.run(command, box.db)
+        equal(told.row["stores"], 1)
+        contains(told.err, f"process {holder.pid} has it open")
     holder.stdin.close()
     equal(holder.wait(RUN_SECONDS_MAX), 0)
     box.run("scan", box.db, "s")

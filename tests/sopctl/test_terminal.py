@@ -2,9 +2,11 @@
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import subprocess
+import threading
 import time
 
 from cli import RUN_SECONDS_MAX, Skip, case, contains, equal, main
@@ -163,6 +165,62 @@ def an_interrupt_ends_a_command_and_not_the_shell(box):
     screen.type("quit", "Enter")
     screen.wait_for("exit 0")
     screen.close()
+
+
+def work(box):
+    """A process that commits all the time, through exec; ends when its input does."""
+    box.run("create", box.db, "s")
+    worker = box.start("exec", box.db)
+
+    def feed():
+        try:
+            for i in range(10**9):
+                worker.stdin.write(json.dumps({"id": i, "ops": [{"op": "put", "store": "s", "key": str(i % 100), "value": "v"}]}).encode() + b"\n")
+                worker.stdin.flush()
+                worker.stdout.readline()
+        except (OSError, ValueError):
+            pass
+
+    threading.Thread(target=feed, daemon=True).start()
+    return worker
+
+
+@case
+def top_watches_another_process(box):
+    worker = work(box)
+    screen = Screen(box, "top", box.db, "--interval-ms", "200")
+    text = screen.wait_for(f"process {worker.pid}")
+    for part in ("commits", "conflicts", "retries", "latency", "cache", "oldest", "dirty", "q quits"):
+        contains(text, part)
+    deadline = time.monotonic() + 60
+    while not re.search(r"^commits +[0-9]*[1-9][0-9.]* +[0-9,]+$", screen.text(), re.M):
+        assert time.monotonic() < deadline, screen.text()
+        time.sleep(0.2)
+    contains(screen.wait_for("half of the commits"), "99%")
+    worker.kill()
+    screen.wait_for("nobody has it open")
+    screen.type("q")
+    screen.wait_for("exit 0")
+    screen.close()
+
+
+@case
+def top_tells_programs_in_rows(box):
+    worker = work(box)
+    deadline = time.monotonic() + 60
+    while box.run("top", box.db, "-n", 1, code=None).code != 0:  # until it has it open
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    rows = box.run("top", box.db, "-n", 30, "-i", 200).rows
+    equal([row["process"] for row in rows], [worker.pid] * 30)
+    assert any(row["commits_per_second"] > 0 for row in rows), rows
+    assert rows[-1]["commits"] > rows[0]["commits"], rows
+    worker.kill()
+    worker.wait()
+    contains(box.run("top", box.db, code=1).err, "NOT_FOUND")
+    contains(box.run("top", box.folder / "nothing", code=1).err, "NOT_FOUND")
+    process = box.start("top", "inredfs:" + box.db + "?x=y")
+    equal(process.wait(RUN_SECONDS_MAX), 1)
 
 
 main()

@@ -15,7 +15,7 @@ const struct command *const commands[] = {
 	/* safety */
 	&command_backup, &command_restore, &command_verify, &command_gc, &command_compact,
 	/* run */
-	&command_stats, &command_bench, &command_doctor, &command_shell,
+	&command_stats, &command_top, &command_bench, &command_doctor, &command_shell,
 	/* about itself */
 	&command_help, &command_completion, &command_man, &command_version, NULL
 };
