@@ -447,6 +447,8 @@ static sop_status prepare_backend(struct sopi_transaction *txn, struct plan *pla
 		status = log->driver->reserve(log, plan->bytes, plan->removes_only, err);
 	if (status == SOP_OK)
 		plan->log_reserved = plan->bytes;
+	else if (status == SOP_FAILED) /* the log, which nobody waits for: whoever asks is to be told */
+		(void)sopi_engine_fail(txn->engine);
 	return status;
 }
 
