@@ -10,8 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define LOG_BYTES_KEPT ((uint64_t)16 << 20)
-
 int access_begin(struct access *access, struct invocation *invocation)
 {
 	const char *format = shared_option_of(invocation, "output")->text;
@@ -98,17 +96,6 @@ sop_status access_check_signal(struct access *access)
 	return error_set(&access->err, SOP_CANCELLED, "interrupted");
 }
 
-/* Each opening begins a segment of the log, and they grow; a command that runs a thousand times would fill the disk
- * with them. A checkpoint makes them superfluous. That it fails hurts nothing. */
-static void trim_log(struct access *access)
-{
-	sop_stats stats = SOP_STATS_INIT;
-	sop_error ignored = SOP_ERROR_INIT;
-
-	if (sop_db_stats(access->db, &stats, &ignored) == SOP_OK && stats.log_bytes > LOG_BYTES_KEPT)
-		(void)sop_checkpoint(access->db, &ignored);
-}
-
 int access_end(struct access *access, sop_status status)
 {
 	struct invocation *invocation = access->invocation;
@@ -122,7 +109,6 @@ int access_end(struct access *access, sop_status status)
 	sop_txn_free(access->txn);
 	access_store_end(access);
 	if (access->db != NULL && access->db != invocation->db) {
-		trim_log(access);
 		if (sop_close(access->db, &closing) != SOP_OK && code == EXIT_OK)
 			code = report(invocation->err, invocation->command->name, &closing);
 		sop_db_free(access->db);
