@@ -48,7 +48,7 @@ class Result:
         return rows[0]
 
     def __str__(self):
-        return f"sopctl {' '.join(map(str, self.words))}: exit {self.code}\n{self.raw[:2000]!r}\n{self.err[:2000]}"
+        return f"sopctl {' '.join(map(str, self.words))}: exit {self.code}\n{self.raw[:500]!r}\n{self.err[:2000]}"
 
 
 class Box:

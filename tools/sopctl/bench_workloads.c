@@ -208,7 +208,7 @@ static sop_status walk(struct worker *worker, const char *from, uint64_t most, u
 	sop_cursor *cursor = NULL;
 	sop_entry entry;
 	sop_range range = SOP_RANGE_INIT;
-	sop_status status;
+	sop_status status = SOP_OK;
 
 	if (from != NULL) {
 		range.flags = SOP_RANGE_FROM;

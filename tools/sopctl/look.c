@@ -265,8 +265,7 @@ static sop_status schema(struct access *access)
 	status = sop_schema_text(access->schema, &text, &access->err);
 	if (status == SOP_OK) {
 		text_putc(&text, '\n');
-		status = access_printed(access, fwrite(text.data, 1, text.size, out) == text.size &&
-							fflush(out) == 0);
+		status = access_printed(access, output_bytes(out, text_bytes(&text)) && fflush(out) == 0);
 	}
 	sop_buf_free(&text);
 	return status;

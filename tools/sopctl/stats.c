@@ -13,8 +13,7 @@ static sop_status metrics(struct access *access)
 	FILE *out = access->invocation->out;
 
 	if (status == SOP_OK)
-		status = access_printed(access, fwrite(text.data, 1, text.size, out) == text.size &&
-							fflush(out) == 0);
+		status = access_printed(access, output_bytes(out, text_bytes(&text)) && fflush(out) == 0);
 	sop_buf_free(&text);
 	return status;
 }
