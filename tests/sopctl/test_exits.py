@@ -135,6 +135,11 @@ def keys_that_begin_with_a_dash_go_behind_two(box):
 def secrets_of_a_url_are_not_told(box):
     result = box.run("stores", "inredfs:/nowhere?redis=redis://:secret@host", code=2)
     assert "secret" not in result.err + result.out, result
+    box.run("create", box.db)
+    url = f"inredfs:{box.db}?cache_bytes=33554432"  # stands for one: what is behind ? is not shown
+    for words in (["info", url], ["create", url], ["scan", url, "nothing"], ["top", url, "-n", 1]):
+        result = box.run(*words, code=None)
+        assert "cache_bytes=" not in result.err + result.out, result
 
 
 main()

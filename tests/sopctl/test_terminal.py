@@ -78,6 +78,20 @@ def what_destroys_asks_and_does_what_is_answered(box):
     equal(box.run("stores", box.db).rows, [])
 
 
+@case
+def progress_is_a_line_that_goes(box):
+    lines = "".join('{"key":"%d","value":"%s"}\n' % (i, "x" * 100) for i in range(400000))
+    file = box.path("in.jsonl", lines)
+    box.run("create", box.db, "s")
+    code, screen = on_terminal(box, "import", box.db, "s", file, "--color", "never")
+    equal(code, 0, screen[-500:])
+    assert re.search(r"import  \[[#.]{20}\] +\d+%  [\d,]+ items  [\d.]+ .B of [\d.]+ MB", screen), screen[:500]
+    contains(screen, "/s")
+    last = screen[screen.rindex("\r\033[K"):]  # nothing of it stays
+    assert "import  [" not in last and "items         400000\n" in last, last
+    assert "import" not in on_terminal(box, "import", box.db, "s", file, "--quiet")[1]
+
+
 # ---- tmux: what people see
 
 

@@ -61,7 +61,7 @@ static sop_status count_items(struct access *access, const sop_buf *names, size_
 }
 
 /* What is known from outside of a database that another process has open. */
-static sop_status info_of_locked(struct access *access)
+static sop_status info_of_locked(struct access *access, const sop_buf *url)
 {
 	struct facts facts = { .count = 0 };
 	sop_stats stats = SOP_STATS_INIT;
@@ -70,7 +70,7 @@ static sop_status info_of_locked(struct access *access)
 
 	TRY(peek_figures(access, &stats, &peek));
 	uuid_text(peek.uuid, uuid);
-	fact(&facts, "url", (struct cell){ CELL_BYTES, bytes_of(access->invocation->url) });
+	fact(&facts, "url", (struct cell){ CELL_BYTES, text_bytes(url) });
 	fact(&facts, "backend", cell_text("inredfs"));
 	fact(&facts, "uuid", cell_text(uuid));
 	fact_number(&facts, "process", peek.process);
@@ -85,7 +85,7 @@ static sop_status info_of_locked(struct access *access)
 	return print_facts(access, &facts);
 }
 
-static sop_status info(struct access *access)
+static sop_status info(struct access *access, const sop_buf *url)
 {
 	struct facts facts = { .count = 0 };
 	sop_info about = SOP_INFO_INIT;
@@ -97,7 +97,7 @@ static sop_status info(struct access *access)
 	sop_status status = access_open(access, false);
 
 	if (status == SOP_LOCKED)
-		return info_of_locked(access);
+		return info_of_locked(access, url);
 	TRY(status);
 	TRY(sop_db_info(access->db, &about, NULL, &access->err));
 	TRY(sop_db_stats(access->db, &stats, &access->err));
@@ -108,7 +108,7 @@ static sop_status info(struct access *access)
 	sop_buf_free(&names);
 	TRY(status);
 	uuid_text(about.uuid, uuid);
-	fact(&facts, "url", (struct cell){ CELL_BYTES, bytes_of(access->invocation->url) });
+	fact(&facts, "url", (struct cell){ CELL_BYTES, text_bytes(url) });
 	fact(&facts, "backend", cell_text(about.backend));
 	fact(&facts, "uuid", cell_text(uuid));
 	fact_number(&facts, "format", about.format);
@@ -131,9 +131,14 @@ static sop_status info(struct access *access)
 static int run_info(struct invocation *invocation)
 {
 	struct access access;
+	sop_buf url = SOP_BUF_INIT;
+	int code;
 
 	access_begin(&access, invocation);
-	return access_end(&access, info(&access));
+	url_shown(invocation->url, &url);
+	code = access_end(&access, info(&access, &url));
+	sop_buf_free(&url);
+	return code;
 }
 
 const struct command command_info = {

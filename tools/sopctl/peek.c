@@ -17,6 +17,13 @@ void url_folder(const char *url, sop_buf *folder)
 	text_add(folder, url, strcspn(url, "?"));
 }
 
+void url_shown(const char *url, sop_buf *text)
+{
+	const size_t scheme = strspn(url, "abcdefghijklmnopqrstuvwxyz");
+
+	text_add(text, url, url[scheme] == ':' ? strcspn(url, "?") : strlen(url));
+}
+
 sop_status peek_figures(struct access *access, sop_stats *stats, sop_peek *peek)
 {
 	sop_buf folder = SOP_BUF_INIT;
