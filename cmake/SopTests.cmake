@@ -117,18 +117,6 @@ foreach(source IN LISTS sop_examples)
 		TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS example ENVIRONMENT "${sop_test_environment}")
 endforeach()
 
-# The command line, from outside: tests/sopctl/test_x.py is the test sopctl.x.
-if(TARGET sopctl)
-	file(GLOB sop_sopctl_tests CONFIGURE_DEPENDS "${sop_test_dir}/sopctl/test_*.py")
-	foreach(source IN LISTS sop_sopctl_tests)
-		cmake_path(GET source STEM stem)
-		string(REGEX REPLACE "^test_" "sopctl." name "${stem}")
-		add_test(NAME ${name} COMMAND python3 -B "${source}" $<TARGET_FILE:sopctl>)
-		set_tests_properties(${name} PROPERTIES
-			TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS sopctl ENVIRONMENT "${sop_test_environment}")
-	endforeach()
-endif()
-
 # Fuzz targets: with libFuzzer, or, in every other build, replaying their corpus and some random inputs.
 file(GLOB sop_fuzz_sources CONFIGURE_DEPENDS "${sop_test_dir}/fuzz/fuzz_*.c")
 file(GLOB sop_fuzz_helpers CONFIGURE_DEPENDS "${sop_test_dir}/fuzz/*.c")

@@ -21,6 +21,7 @@ enum {
 	BALLAST_BYTES_MAX = 16 << 20,
 	NODE_READ_LOOKS_MAX = 16, /* for a node that compaction moves again and again */
 	CLOSE_REPLAY_BYTES = 16 << 20, /* of log, beyond which closing makes a checkpoint */
+	CLOSE_LOG_BYTES = 32 << 20, /* of segments, beyond which it does too, however little is in them */
 	SHRUNK_POOL_BYTES = 1 << 20,
 	NS_PER_MS = 1000000,
 };
@@ -34,7 +35,7 @@ static const char *const folders[] = { "log", "reg", "blobs", "outcome", "tmp" }
 
 sop_status sopi_inredfs_fail(struct sopi_inredfs *fs, sop_status status)
 {
-	if (!atomic_exchange(&fs->engine->failed, true))
+	if (sopi_engine_fail(fs->engine))
 		sopi_messages_note(&fs->engine->messages, SOP_LOG_ERROR,
 				   sopi_clock_wall_ns(fs->engine->platform->clock),
 				   "the database has failed (%s): close it and open it again",
@@ -277,16 +278,28 @@ static void get_stats(struct sopi_backend *backend, struct sopi_backend_stats *s
 
 /* ---- closing -------------------------------------------------------------------------------------- */
 
+/* Closing makes a checkpoint where the next opening would have much log to read, and where segments have piled up: each
+ * opening begins one. */
+static bool wants_checkpoint_at_close(struct sopi_inredfs *fs)
+{
+	struct sopi_wal_stats wal;
+
+	sopi_wal_get_stats(fs->wal, &wal);
+	return atomic_load(&fs->logged) > CLOSE_REPLAY_BYTES || wal.segment_bytes > CLOSE_LOG_BYTES;
+}
+
 static sop_status stop(struct sopi_backend *backend, sop_error *err)
 {
+	static const struct sopi_checkpoint_how how = { .always = true };
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
 	sop_status status;
 
 	fs->alone = true;
+	sopi_stats_file_remove(fs);
 	if (atomic_load(&fs->engine->failed))
 		return sopi_fail(err, SOP_FAILED, "the database had failed; opening it again recovers it");
-	if (atomic_load(&fs->logged) > CLOSE_REPLAY_BYTES)
-		(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL); /* else replay does its work */
+	if (wants_checkpoint_at_close(fs))
+		(void)sopi_checkpoint_run(fs, &how, NULL); /* else replay does its work */
 	sopi_values_seal(fs);
 	status = sopi_wal_flush(fs->wal, true, err);
 	if (status == SOP_OK)
@@ -345,6 +358,7 @@ static const struct sopi_backend_driver driver = {
 	.backup = sopi_backup,
 	.verify = sopi_verify_files,
 	.get_stats = get_stats,
+	.has_failed = sopi_background_has_failed,
 	.halt = sopi_background_halt,
 	.stop = stop,
 	.free = free_all,
@@ -792,5 +806,6 @@ sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_e
 	memcpy(fs->base.uuid, fs->manifest.database, sizeof fs->base.uuid);
 	engine->backend = &fs->base;
 	engine->unfinished = NULL;
+	sopi_stats_file_begin(fs);
 	return SOP_OK;
 }

@@ -1,6 +1,7 @@
 """What the tests of sopctl share: running it, and running the cases of a file.
 
-A case is a function that takes a Box: a folder of its own and sopctl. usage of a test: test_x.py SOPCTL [CASE...]"""
+A case is a function that takes a Box: a folder of its own and sopctl, which is $SOPCTL.
+usage of a test: test_x.py [CASE...]"""
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import traceback
 
+SOPCTL = os.environ.get("SOPCTL", pathlib.Path(__file__).resolve().parents[2] / "build" / "release" / "bin" / "sopctl")
 RUN_SECONDS_MAX = 300  # of one command: far more than any needs, on a slow machine too
 CASES = []
 
@@ -46,7 +48,7 @@ class Result:
         return rows[0]
 
     def __str__(self):
-        return f"sopctl {' '.join(map(str, self.words))}: exit {self.code}\n{self.raw[:2000]!r}\n{self.err[:2000]}"
+        return f"sopctl {' '.join(map(str, self.words))}: exit {self.code}\n{self.raw[:500]!r}\n{self.err[:2000]}"
 
 
 class Box:
@@ -94,8 +96,8 @@ def contains(text, part):
 
 
 def main():
-    program = str(pathlib.Path(sys.argv[1]).resolve())
-    wanted = sys.argv[2:]
+    program = str(pathlib.Path(SOPCTL).resolve())
+    wanted = sys.argv[1:]
     failed = 0
     for function in CASES:
         name = f"{pathlib.Path(sys.argv[0]).stem}.{function.__name__}"
@@ -110,7 +112,7 @@ def main():
             print(f"SKIPPED {name}: {why}\n[  SKIPPED ] {name}", flush=True)
         except Exception:
             traceback.print_exc(file=sys.stdout)
-            print(f"[  FAILED  ] {name} (again: {sys.argv[0]} {program} {function.__name__})", flush=True)
+            print(f"[  FAILED  ] {name} (again: SOPCTL={program} {sys.argv[0]} {function.__name__})", flush=True)
             failed += 1
         shutil.rmtree(folder, ignore_errors=True)
     sys.exit(1 if failed else 0)

@@ -253,6 +253,21 @@ def doctor_says_what_is_bad(box):
 
 
 @case
+def bench_measures_checks_and_leaves_nothing(box):
+    wanted = "commit1_threads,get_rand100,scan_full,ycsb_a,counters,delete_rand"
+    rows = {row["workload"]: row for row in
+            box.run("bench", box.folder, "--records", 1000, "--seconds", 1, "--threads", 4, "--workloads", wanted).rows}
+    equal(sorted(rows), sorted(["flush", "bulk_seq", "bulk_rand", *wanted.split(",")]))
+    for row in rows.values():
+        assert row["operations"] > 0 and row["per_second"] >= 0 and row["p50_us"] <= row["p99_us"], row
+    equal((rows["bulk_rand"]["operations"], rows["counters"]["threads"]), (1000, 4))
+    equal(os.listdir(box.folder), [])
+    contains(box.run("bench", box.folder, "--workloads", "get_rand,nothing", code=2).err, "nothing")
+    box.run("bench", box.folder / "nothing", code=1)
+    assert "flush" not in box.run("bench", "inmemory:", "--records", 1000, "--seconds", 1, "-w", "get_rand").out
+
+
+@case
 def shell_runs_lines(box):
     box.run("create", box.db, "s")
     lines = "# a comment\n\nput s 'a b' \"c \\\" d\"\nput s e\\ f g\nget s 'a b' -o raw\nstores -o raw\nquit\nnonsense\n"

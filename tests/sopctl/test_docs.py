@@ -1,4 +1,4 @@
-"""docs/exec.md: its examples run, one after the other in one folder, and print what the page says they do."""
+"""The pages that show sopctl: their examples run, one after the other in one folder, and print what the page says they do."""
 import os
 import pathlib
 import re
@@ -25,17 +25,23 @@ def settled(text):
 
 
 class Page(Case):
-    def test_every_example_prints_what_the_page_says(self):
+    def run_page(self, name, least):
         environment = dict(os.environ, PATH=f"{pathlib.Path(SOPCTL).resolve().parent}:{os.environ['PATH']}")
-        examples = list(blocks(ROOT / "docs" / "exec.md"))
-        self.assertGreater(len(examples), 4)
+        examples = list(blocks(ROOT / name))
+        self.assertGreaterEqual(len(examples), least)
         for line, language, code, expected in examples:
             command = ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-c", code]
             done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True,
                                   timeout=WAIT_SECONDS, check=False)
-            self.assertEqual(done.returncode, 0, f"docs/exec.md:{line}\n{done.stderr}")
-            self.assertIsNotNone(expected, f"docs/exec.md:{line} shows no output")
-            self.assertEqual(settled(done.stdout), settled(expected), f"docs/exec.md:{line}")
+            self.assertEqual(done.returncode, 0, f"{name}:{line}\n{done.stderr}")
+            self.assertIsNotNone(expected, f"{name}:{line} shows no output")
+            self.assertEqual(settled(done.stdout), settled(expected), f"{name}:{line}")
+
+    def test_exec(self):
+        self.run_page("docs/exec.md", 5)
+
+    def test_readme(self):
+        self.run_page("README.md", 1)
 
 
 if __name__ == "__main__":

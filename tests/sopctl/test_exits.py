@@ -82,6 +82,10 @@ def locked_is_6_and_names_the_holder(box):
     for words in (["scan", box.db, "s"], ["put", box.db, "s", "k", "v"], ["gc", box.db], ["import", box.db, "s"]):
         contains(box.run(*words, code=6).err, str(holder.pid))
     equal(box.run("doctor", box.db, code=None).rows[-1]["verdict"], "ok")
+    for command in ("info", "stats"):  # these read what the holder tells
+        told = box.run(command, box.db)
+        equal(told.row["stores"], 1)
+        contains(told.err, f"process {holder.pid} has it open")
     holder.stdin.close()
     equal(holder.wait(RUN_SECONDS_MAX), 0)
     box.run("scan", box.db, "s")
@@ -131,6 +135,11 @@ def keys_that_begin_with_a_dash_go_behind_two(box):
 def secrets_of_a_url_are_not_told(box):
     result = box.run("stores", "inredfs:/nowhere?redis=redis://:secret@host", code=2)
     assert "secret" not in result.err + result.out, result
+    box.run("create", box.db)
+    url = f"inredfs:{box.db}?cache_bytes=33554432"  # stands for one: what is behind ? is not shown
+    for words in (["info", url], ["create", url], ["scan", url, "nothing"], ["top", url, "-n", 1]):
+        result = box.run(*words, code=None)
+        assert "cache_bytes=" not in result.err + result.out, result
 
 
 main()

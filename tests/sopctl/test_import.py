@@ -37,6 +37,9 @@ def csv_with_a_header(box):
     box.run("create", box.db, "rest")
     box.run("import", box.db, "rest", "-f", "csv", "--key", "id", stdin='id,name,age\n1,ann,30\n2,"",\n')
     equal(items(box, "rest"), [("1", '{"name":"ann","age":"30"}'), ("2", '{"name":"","age":null}')])
+    box.run("create", box.db, "bytes")
+    box.run("import", box.db, "bytes", "-f", "csv", stdin=b"key,value\nnul\0nul,\xff\0\n")
+    equal(items(box, "bytes"), [({"hex": b"nul\0nul".hex()}, {"hex": "ff00"})])
     contains(box.run("import", box.db, "rest", "-f", "csv", stdin="a,b\n1,2\n", code=2).err, "'key'")
     contains(box.run("import", box.db, "rest", "-f", "csv", stdin="", code=2).err, "empty")
 

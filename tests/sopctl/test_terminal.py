@@ -2,9 +2,11 @@
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import subprocess
+import threading
 import time
 
 from cli import RUN_SECONDS_MAX, Skip, case, contains, equal, main
@@ -74,6 +76,20 @@ def what_destroys_asks_and_does_what_is_answered(box):
     equal(box.run("count", box.db, "s").row, {"count": 20})
     equal(on_terminal(box, "drop", box.db, "s", answer="Y\n")[0], 0)
     equal(box.run("stores", box.db).rows, [])
+
+
+@case
+def progress_is_a_line_that_goes(box):
+    lines = "".join('{"key":"%d","value":"%s"}\n' % (i, "x" * 100) for i in range(400000))
+    file = box.path("in.jsonl", lines)
+    box.run("create", box.db, "s")
+    code, screen = on_terminal(box, "import", box.db, "s", file, "--color", "never")
+    equal(code, 0, screen[-500:])
+    assert re.search(r"import  \[[#.]{20}\] +\d+%  [\d,]+ items  [\d.]+ .B of [\d.]+ MB", screen), screen[:500]
+    contains(screen, "/s")
+    last = screen[screen.rindex("\r\033[K"):]  # nothing of it stays
+    assert "import  [" not in last and "items         400000\n" in last, last
+    assert "import" not in on_terminal(box, "import", box.db, "s", file, "--quiet")[1]
 
 
 # ---- tmux: what people see
@@ -150,8 +166,12 @@ def an_interrupt_ends_a_command_and_not_the_shell(box):
     box.run("create", box.db, "s")
     screen = Screen(box, "shell", box.db)
     screen.wait_for("sop>")
-    screen.type("import s", "Enter", '["a","b"]', "Enter")  # from this terminal, until an end that does not come
-    screen.wait_for('["a","b"]')
+    screen.type("import s", "Enter")  # from this terminal, until an end that does not come
+    for _ in range(60):
+        screen.type('["a","b"]', "Enter")  # is echoed once it is import that reads
+        time.sleep(1)
+        if '["a","b"]' in screen.text():
+            break
     screen.type("C-c")
     screen.wait_for("CANCELLED: interrupted")
     screen.type("stores -o raw", "Enter")
@@ -159,6 +179,62 @@ def an_interrupt_ends_a_command_and_not_the_shell(box):
     screen.type("quit", "Enter")
     screen.wait_for("exit 0")
     screen.close()
+
+
+def work(box):
+    """A process that commits all the time, through exec; ends when its input does."""
+    box.run("create", box.db, "s")
+    worker = box.start("exec", box.db)
+
+    def feed():
+        try:
+            for i in range(10**9):
+                worker.stdin.write(json.dumps({"id": i, "ops": [{"op": "put", "store": "s", "key": str(i % 100), "value": "v"}]}).encode() + b"\n")
+                worker.stdin.flush()
+                worker.stdout.readline()
+        except (OSError, ValueError):
+            pass
+
+    threading.Thread(target=feed, daemon=True).start()
+    return worker
+
+
+@case
+def top_watches_another_process(box):
+    worker = work(box)
+    screen = Screen(box, "top", box.db, "--interval-ms", "200")
+    text = screen.wait_for(f"process {worker.pid}")
+    for part in ("commits", "conflicts", "retries", "latency", "cache", "oldest", "dirty", "q quits"):
+        contains(text, part)
+    deadline = time.monotonic() + 60
+    while not re.search(r"^commits +[0-9]*[1-9][0-9.]* +[0-9,]+$", screen.text(), re.M):
+        assert time.monotonic() < deadline, screen.text()
+        time.sleep(0.2)
+    contains(screen.wait_for("half of the commits"), "99%")
+    worker.kill()
+    screen.wait_for("nobody has it open")
+    screen.type("q")
+    screen.wait_for("exit 0")
+    screen.close()
+
+
+@case
+def top_tells_programs_in_rows(box):
+    worker = work(box)
+    deadline = time.monotonic() + 60
+    while box.run("top", box.db, "-n", 1, code=None).code != 0:  # until it has it open
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    rows = box.run("top", box.db, "-n", 30, "-i", 200).rows
+    equal([row["process"] for row in rows], [worker.pid] * 30)
+    assert any(row["commits_per_second"] > 0 for row in rows), rows
+    assert rows[-1]["commits"] > rows[0]["commits"], rows
+    worker.kill()
+    worker.wait()
+    contains(box.run("top", box.db, code=1).err, "NOT_FOUND")
+    contains(box.run("top", box.folder / "nothing", code=1).err, "NOT_FOUND")
+    process = box.start("top", "inredfs:" + box.db + "?x=y")
+    equal(process.wait(RUN_SECONDS_MAX), 1)
 
 
 main()

@@ -1,6 +1,7 @@
 #include "access.h"
 
 #include "field_text.h"
+#include "opening.h"
 #include "status.h"
 #include "terminal.h"
 #include "text.h"
@@ -8,8 +9,6 @@
 
 #include <errno.h>
 #include <string.h>
-
-#define LOG_BYTES_KEPT ((uint64_t)16 << 20)
 
 int access_begin(struct access *access, struct invocation *invocation)
 {
@@ -29,20 +28,7 @@ int access_begin(struct access *access, struct invocation *invocation)
 
 sop_status access_open(struct access *access, bool create)
 {
-	sop_options *options = NULL;
-	sop_error *err = &access->err;
-	sop_status status;
-
-	if (access->invocation->db != NULL) {
-		access->db = access->invocation->db;
-		return SOP_OK;
-	}
-	TRY(sop_options_new(&options, err));
-	status = create ? sop_options_set_bool(options, "create", 1, err) : SOP_OK;
-	if (status == SOP_OK)
-		status = sop_open(access->invocation->url, options, &access->db, err);
-	sop_options_free(options);
-	return status;
+	return opening_open(access->invocation, create, &access->db, &access->err);
 }
 
 sop_status access_transaction(struct access *access, uint32_t mode)
@@ -110,17 +96,6 @@ sop_status access_check_signal(struct access *access)
 	return error_set(&access->err, SOP_CANCELLED, "interrupted");
 }
 
-/* Each opening begins a segment of the log, and they grow; a command that runs a thousand times would fill the disk
- * with them. A checkpoint makes them superfluous. That it fails hurts nothing. */
-static void trim_log(struct access *access)
-{
-	sop_stats stats = SOP_STATS_INIT;
-	sop_error ignored = SOP_ERROR_INIT;
-
-	if (sop_db_stats(access->db, &stats, &ignored) == SOP_OK && stats.log_bytes > LOG_BYTES_KEPT)
-		(void)sop_checkpoint(access->db, &ignored);
-}
-
 int access_end(struct access *access, sop_status status)
 {
 	struct invocation *invocation = access->invocation;
@@ -134,7 +109,6 @@ int access_end(struct access *access, sop_status status)
 	sop_txn_free(access->txn);
 	access_store_end(access);
 	if (access->db != NULL && access->db != invocation->db) {
-		trim_log(access);
 		if (sop_close(access->db, &closing) != SOP_OK && code == EXIT_OK)
 			code = report(invocation->err, invocation->command->name, &closing);
 		sop_db_free(access->db);

@@ -11,11 +11,11 @@ const struct command *const commands[] = {
 	/* change */
 	&command_put, &command_del, &command_create, &command_drop, &command_rename,
 	/* in and out */
-	&command_import, &command_export, &command_dump, &command_load, &command_exec,
+	&command_import, &command_export, &command_load, &command_dump, &command_exec,
 	/* safety */
 	&command_backup, &command_restore, &command_verify, &command_gc, &command_compact,
 	/* run */
-	&command_stats, &command_doctor, &command_shell,
+	&command_stats, &command_top, &command_bench, &command_doctor, &command_shell,
 	/* about itself */
 	&command_help, &command_completion, &command_man, &command_version, NULL
 };

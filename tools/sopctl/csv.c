@@ -53,21 +53,64 @@ static bool quoted_field(sop_bytes input, size_t *at, struct csv_record *record,
 	}
 }
 
-static int malformed(sop_bytes input, size_t at, size_t *used, uint64_t *lines, const char *why,
-		     const char **problem)
+/* A malformed record ends with its line: the next one may be well again. */
+static int skip_line(sop_bytes input, size_t at, size_t *used, uint64_t *lines)
 {
-	const char *end = memchr((const char *)input.data + at, '\n', input.size - at);
+	const char *data = input.data;
+	const char *end = at < input.size ? memchr(data + at, '\n', input.size - at) : NULL;
 
-	*used = end == NULL ? input.size : (size_t)(end + 1 - (const char *)input.data);
+	*used = end == NULL ? input.size : (size_t)(end + 1 - data);
 	*lines += end != NULL;
-	*problem = why;
 	return -1;
+}
+
+/* What stands behind a field. */
+enum behind { BEHIND_COMMA, BEHIND_RECORD, BEHIND_MORE, BEHIND_WRONG };
+
+/* Takes one field at `*at`. */
+static enum behind take_field(sop_bytes input, bool complete, struct csv_record *record, size_t *at,
+			      uint64_t *lines, const char **problem)
+{
+	const char *data = input.data;
+	const size_t begin = record->text.size;
+	const bool quoted = *at < input.size && data[*at] == '"';
+	size_t end = *at;
+
+	if (quoted) {
+		++*at;
+		*problem = "a quote is not closed";
+		if (!quoted_field(input, at, record, lines))
+			return complete ? BEHIND_WRONG : BEHIND_MORE;
+	} else {
+		while (end < input.size && memchr(",\n\r\"", data[end], 4) == NULL)
+			end++;
+		text_add(&record->text, data + *at, end - *at);
+		*at = end;
+	}
+	*problem = "there are more than 4,096 fields";
+	if (!add_field(record, begin, quoted))
+		return BEHIND_WRONG;
+	if (*at < input.size && data[*at] == ',') {
+		++*at;
+		return BEHIND_COMMA;
+	}
+	if (*at < input.size && data[*at] == '\r')
+		++*at;
+	if (*at >= input.size) /* the end of a record may lie in what has not been read yet */
+		return complete ? BEHIND_RECORD : BEHIND_MORE;
+	*problem = quoted ? "something follows the closing quote of a field"
+			  : "a quote within a field that is not quoted";
+	if (data[*at] != '\n')
+		return BEHIND_WRONG;
+	++*at;
+	++*lines;
+	return BEHIND_RECORD;
 }
 
 int csv_next(sop_bytes input, bool complete, struct csv_record *record, size_t *used,
 	     uint64_t *lines, const char **problem)
 {
-	const char *data = input.data;
+	enum behind behind = BEHIND_COMMA;
 	size_t at = 0;
 
 	record->count = 0;
@@ -75,50 +118,12 @@ int csv_next(sop_bytes input, bool complete, struct csv_record *record, size_t *
 	*lines = 0;
 	if (input.size == 0)
 		return 0;
-	for (;;) {
-		const size_t begin = record->text.size;
-		const bool quoted = at < input.size && data[at] == '"';
-
-		if (quoted) {
-			at++;
-			if (!quoted_field(input, &at, record, lines)) {
-				if (!complete)
-					return 0;
-				return malformed(input, input.size, used, lines,
-						 "a quote is not closed", problem);
-			}
-		} else {
-			const size_t from = at;
-
-			while (at < input.size && data[at] != ',' && data[at] != '\n' &&
-			       data[at] != '\r' && data[at] != '"')
-				at++;
-			text_add(&record->text, data + from, at - from);
-		}
-		if (!add_field(record, begin, quoted))
-			return malformed(input, at, used, lines, "there are more than 4,096 fields",
-					 problem);
-		if (at < input.size && data[at] == ',') {
-			at++;
-			continue;
-		}
-		/* The end of a record: it may lie in what has not been read yet. */
-		if (at < input.size && data[at] == '\r')
-			at++;
-		if (at >= input.size) {
-			if (!complete)
-				return 0;
-			break;
-		}
-		if (data[at] != '\n')
-			return malformed(input, at, used, lines,
-					 quoted ? "something follows the closing quote of a field"
-						: "a quote within a field that is not quoted",
-					 problem);
-		at++;
-		(*lines)++;
-		break;
-	}
+	while (behind == BEHIND_COMMA)
+		behind = take_field(input, complete, record, &at, lines, problem);
+	if (behind == BEHIND_MORE)
+		return 0;
+	if (behind == BEHIND_WRONG)
+		return skip_line(input, at, used, lines);
 	*used = at;
 	settle(record);
 	return 1;

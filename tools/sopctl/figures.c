@@ -47,6 +47,7 @@ const struct figure figures[] = {
 	FIGURE(disk_bytes),
 	FIGURE(failed),
 	FIGURE(low_space),
+	FIGURE(durability),
 	{ NULL, 0 },
 };
 

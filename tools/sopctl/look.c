@@ -2,6 +2,7 @@
 #include "access.h"
 #include "commands.h"
 #include "facts.h"
+#include "peek.h"
 #include "status.h"
 #include "text.h"
 #include "try.h"
@@ -26,6 +27,17 @@ static void uuid_text(const uint8_t uuid[16], char text[37])
 	}
 }
 
+/* How far it is, and how large. */
+static void add_levels(struct facts *facts, const sop_stats *stats)
+{
+	fact_number(facts, "position", stats->position);
+	fact_number(facts, "checkpoint_position", stats->checkpoint_position);
+	fact_number(facts, "disk_bytes", stats->disk_bytes);
+	fact_number(facts, "pack_bytes", stats->pack_bytes);
+	fact_number(facts, "pack_bytes_live", stats->pack_bytes_live);
+	fact_number(facts, "log_bytes", stats->log_bytes);
+}
+
 /* How many items all stores have; the names of the stores are in `names`. */
 static sop_status count_items(struct access *access, const sop_buf *names, size_t stores, uint64_t *items)
 {
@@ -48,7 +60,32 @@ static sop_status count_items(struct access *access, const sop_buf *names, size_
 	return SOP_OK;
 }
 
-static sop_status info(struct access *access)
+/* What is known from outside of a database that another process has open. */
+static sop_status info_of_locked(struct access *access, const sop_buf *url)
+{
+	struct facts facts = { .count = 0 };
+	sop_stats stats = SOP_STATS_INIT;
+	sop_peek peek = SOP_PEEK_INIT;
+	char uuid[37];
+
+	TRY(peek_figures(access, &stats, &peek));
+	uuid_text(peek.uuid, uuid);
+	fact(&facts, "url", (struct cell){ CELL_BYTES, text_bytes(url) });
+	fact(&facts, "backend", cell_text("inredfs"));
+	fact(&facts, "uuid", cell_text(uuid));
+	fact_number(&facts, "process", peek.process);
+	fact(&facts, "host", cell_text(peek.host));
+	fact_number(&facts, "running_ms", peek.running_ms);
+	fact_number(&facts, "stores", stats.stores);
+	add_levels(&facts, &stats);
+	fact(&facts, "durability", cell_text(durability_word((uint32_t)stats.durability)));
+	fact_number(&facts, "cache_bytes", stats.cache_bytes);
+	fact_number(&facts, "log_bytes_max", peek.log_bytes_max);
+	fact_number(&facts, "flush_interval_ms", peek.flush_interval_ms);
+	return print_facts(access, &facts);
+}
+
+static sop_status info(struct access *access, const sop_buf *url)
 {
 	struct facts facts = { .count = 0 };
 	sop_info about = SOP_INFO_INIT;
@@ -57,9 +94,11 @@ static sop_status info(struct access *access)
 	size_t stores = 0;
 	uint64_t items = 0;
 	char uuid[37];
-	sop_status status;
+	sop_status status = access_open(access, false);
 
-	TRY(access_open(access, false));
+	if (status == SOP_LOCKED)
+		return info_of_locked(access, url);
+	TRY(status);
 	TRY(sop_db_info(access->db, &about, NULL, &access->err));
 	TRY(sop_db_stats(access->db, &stats, &access->err));
 	TRY(access_transaction(access, SOP_READ));
@@ -69,18 +108,13 @@ static sop_status info(struct access *access)
 	sop_buf_free(&names);
 	TRY(status);
 	uuid_text(about.uuid, uuid);
-	fact(&facts, "url", (struct cell){ CELL_BYTES, bytes_of(access->invocation->url) });
+	fact(&facts, "url", (struct cell){ CELL_BYTES, text_bytes(url) });
 	fact(&facts, "backend", cell_text(about.backend));
 	fact(&facts, "uuid", cell_text(uuid));
 	fact_number(&facts, "format", about.format);
 	fact_number(&facts, "stores", stores);
 	fact_number(&facts, "items", items);
-	fact_number(&facts, "position", stats.position);
-	fact_number(&facts, "checkpoint_position", stats.checkpoint_position);
-	fact_number(&facts, "disk_bytes", stats.disk_bytes);
-	fact_number(&facts, "pack_bytes", stats.pack_bytes);
-	fact_number(&facts, "pack_bytes_live", stats.pack_bytes_live);
-	fact_number(&facts, "log_bytes", stats.log_bytes);
+	add_levels(&facts, &stats);
 	fact(&facts, "durability", cell_text(durability_word(about.durability)));
 	fact_number(&facts, "node_bytes", about.node_bytes);
 	fact_number(&facts, "node_items", about.node_items);
@@ -97,9 +131,14 @@ static sop_status info(struct access *access)
 static int run_info(struct invocation *invocation)
 {
 	struct access access;
+	sop_buf url = SOP_BUF_INIT;
+	int code;
 
 	access_begin(&access, invocation);
-	return access_end(&access, info(&access));
+	url_shown(invocation->url, &url);
+	code = access_end(&access, info(&access, &url));
+	sop_buf_free(&url);
+	return code;
 }
 
 const struct command command_info = {
@@ -231,8 +270,7 @@ static sop_status schema(struct access *access)
 	status = sop_schema_text(access->schema, &text, &access->err);
 	if (status == SOP_OK) {
 		text_putc(&text, '\n');
-		status = access_printed(access, fwrite(text.data, 1, text.size, out) == text.size &&
-							fflush(out) == 0);
+		status = access_printed(access, output_bytes(out, text_bytes(&text)) && fflush(out) == 0);
 	}
 	sop_buf_free(&text);
 	return status;

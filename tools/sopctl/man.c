@@ -89,7 +89,7 @@ static void put_head(FILE *to)
 {
 	fprintf(to, ".TH SOPCTL 1 \"\" \"SOP %d.%d.%d\" \"User Commands\"\n", SOP_VERSION_MAJOR,
 		SOP_VERSION_MINOR, SOP_VERSION_PATCH);
-	fputs(".SH NAME\nsopctl \\- look into SOP databases, change them, copy them, watch over them\n"
+	fputs(".ad l\n.SH NAME\nsopctl \\- look into SOP databases, change them, copy them, watch over them\n"
 	      ".SH SYNOPSIS\n.B sopctl\n.I COMMAND\n[OPTION...] [ARGUMENT...]\n"
 	      ".SH DESCRIPTION\nSOP is an embedded, transactional, ordered store. A database is a folder that holds any "
 	      "number of stores; a store holds items in the order of their keys.\n"

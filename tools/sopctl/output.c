@@ -175,10 +175,14 @@ static void hex_line(sop_buf *buf, const struct cell *cells, size_t count)
 	text_putc(buf, '\n');
 }
 
+bool output_bytes(FILE *to, sop_bytes bytes)
+{
+	return bytes.size == 0 || fwrite(bytes.data, 1, bytes.size, to) == bytes.size;
+}
+
 static bool flush_line(struct output *output)
 {
-	const bool written = fwrite(output->line.data, 1, output->line.size, output->to) ==
-			     output->line.size;
+	const bool written = output_bytes(output->to, text_bytes(&output->line));
 
 	text_clear(&output->line);
 	return written;

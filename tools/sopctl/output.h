@@ -57,6 +57,9 @@ bool output_close(struct output *output);
 bool output_record(FILE *to, const struct output_style *style, const char *const *names,
 		   const struct cell *cells, size_t count);
 
+/* Writes `bytes` as they are, which may be none. Returns false if nobody reads any more. */
+bool output_bytes(FILE *to, sop_bytes bytes);
+
 /* Appends `cell` as JSON, as a field of CSV. */
 void cell_json(sop_buf *buf, const struct cell *cell);
 void cell_csv(sop_buf *buf, const struct cell *cell);

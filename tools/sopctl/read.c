@@ -34,8 +34,8 @@ static sop_status get_one(struct access *access, struct item_rows *rows, const c
 		status = sop_fetch(access->txn, access->store, text_bytes(&key), item, 0, &whole,
 				   &value, &about, &access->err);
 	if (status == SOP_OK && access->style.format == OUTPUT_RAW)
-		status = access_printed(access, fwrite(value.data, 1, value.size,
-						       access->invocation->out) == value.size);
+		status = access_printed(access,
+					output_bytes(access->invocation->out, text_bytes(&value)));
 	else if (status == SOP_OK)
 		status = access_printed(access, item_rows_add(rows, text_bytes(&whole),
 							      text_bytes(&value), &about));

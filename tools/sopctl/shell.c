@@ -93,37 +93,14 @@ static void completions(void *arg, const char *before, const char *text, void (*
 
 /* ---- running */
 
-/* These open the database themselves, in a way of their own: it is closed for them. */
-static bool opens_itself(const struct command *command)
-{
-	static const char *const names[] = { "exec", "dump", "load", "verify", "top" };
-
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		if (strcmp(command->name, names[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int close_database(struct shell *shell)
-{
-	sop_error err = SOP_ERROR_INIT;
-	const sop_status status = sop_close(shell->access.db, &err);
-
-	sop_db_free(shell->access.db);
-	shell->access.db = NULL;
-	return status == SOP_OK ? EXIT_OK : report(stderr, "shell", &err);
-}
-
 /* Runs the command of `words`, which has the url put in where the command takes one. */
 static int run_command(struct shell *shell, const struct words *words, const struct command *command)
 {
 	char **all = memory_of(words->count + 1, sizeof *all);
 	sop_buf url = SOP_BUF_INIT;
 	const bool takes_url = strncmp(command->arguments, "URL", 3) == 0;
-	const bool aside = opens_itself(command);
 	size_t count = 0;
-	int code = EXIT_OK;
+	int code;
 
 	text_puts(&url, shell->access.invocation->url);
 	text_putc(&url, '\0');
@@ -132,14 +109,7 @@ static int run_command(struct shell *shell, const struct words *words, const str
 		all[count++] = url.data;
 	for (size_t i = 1; i < words->count; i++)
 		all[count++] = words->words[i];
-	if (aside)
-		code = close_database(shell);
-	if (code == EXIT_OK)
-		code = run_words(count, all, aside ? NULL : shell->access.db);
-	if (aside && access_open(&shell->access, false) != SOP_OK) {
-		code = report(stderr, "shell", &shell->access.err);
-		shell->ended = true;
-	}
+	code = run_words(count, all, shell->access.db);
 	sop_buf_free(&url);
 	free(all);
 	return code;

@@ -68,8 +68,7 @@ static sop_status create(struct access *access)
 	if (invocation->argument_count == 0) {
 		if (made || if_missing)
 			return SOP_OK;
-		return error_set(&access->err, SOP_EXISTS, "there is a database at %s already",
-				 invocation->url);
+		return error_set(&access->err, SOP_EXISTS, "there is a database already");
 	}
 	TRY(access_transaction(access, SOP_WRITE));
 	status = store_create(access, invocation->arguments[0]);
