@@ -75,7 +75,8 @@ sop_status sopi_item_inside(struct sopi_transaction *txn, const struct sopi_used
 sop_status sopi_item_duplicates(const struct sopi_used *used, sop_bytes key, const char *function,
 				struct sopi_bounds *bounds, sop_error *err)
 {
-	sop_bytes sort, ride;
+	sop_bytes sort = { NULL, 0 };
+	sop_bytes ride;
 	sop_status status;
 
 	SOP_TRY(split(used, key, function, &sort, &ride, err));
@@ -230,7 +231,8 @@ sop_status sopi_item_bound(const struct sopi_used *used, sop_bytes key, bool beh
 static sop_status bound_behind_item(const struct sopi_used *used, sop_bytes key, uint64_t item,
 				    const char *function, sop_buf *bound, sop_error *err)
 {
-	sop_bytes sort, ride;
+	sop_bytes sort = { NULL, 0 };
+	sop_bytes ride;
 
 	SOP_TRY(split(used, key, function, &sort, &ride, err));
 	SOP_TRY(duplicates_prefix(used, sort, bound, err));
