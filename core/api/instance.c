@@ -3,6 +3,7 @@
 
 #include "backend/open.h"
 #include "base/alloc.h"
+#include "base/check.h"
 #include "platform/clock.h"
 #include "platform/file.h"
 #include "platform/fork.h"
@@ -58,8 +59,9 @@ static void remove_locked(struct sopi_instance *instance)
 
 	if (!instance->shared)
 		return;
-	while (*link != instance)
+	while (*link != NULL && *link != instance)
 		link = &(*link)->next;
+	SOPI_CHECK(*link == instance);
 	*link = instance->next;
 	changed_locked();
 }
