@@ -3,19 +3,23 @@
 
 #include "backend/open.h"
 #include "base/alloc.h"
+#include "base/check.h"
 #include "platform/clock.h"
 #include "platform/file.h"
 #include "platform/fork.h"
 #include "platform/thread.h"
 #include "transaction/transaction.h"
 
-enum { NS_PER_MS = 1000000, CLOSING_WAIT_MS = 10000, SNAPSHOT_BYTES_IN_MEMORY = 1 << 30 };
+#define CLOSING_WAIT_NS ((int64_t)10 * 1000000000)
+
+enum { SNAPSHOT_BYTES_IN_MEMORY = 1 << 30 };
 
 /* The instances of folders. */
 static struct {
 	struct sopi_fork_lock lock; /* guards what follows, and in each instance what it says; leaf of the lock order */
 	uint32_t fork_generation; /* of the process whose list it is: a child begins with an empty one */
 	struct sopi_instance *first;
+	uint64_t numbers; /* given to instances */
 	_Atomic uint32_t changes; /* counts what somebody may wait for */
 } all;
 
@@ -55,8 +59,9 @@ static void remove_locked(struct sopi_instance *instance)
 
 	if (!instance->shared)
 		return;
-	while (*link != instance)
+	while (*link != NULL && *link != instance)
 		link = &(*link)->next;
+	SOPI_CHECK(*link == instance);
 	*link = instance->next;
 	changed_locked();
 }
@@ -177,6 +182,7 @@ static sop_status enter_locked(struct sopi_instance *fresh, struct sopi_instance
 	*seen = atomic_load(&all.changes);
 	if (there == NULL) {
 		fresh->shared = true;
+		fresh->number = ++all.numbers;
 		fresh->next = all.first;
 		all.first = fresh;
 		*out = fresh;
@@ -188,32 +194,43 @@ static sop_status enter_locked(struct sopi_instance *fresh, struct sopi_instance
 	return join_locked(there, &fresh->options, difference);
 }
 
+/* Which instance of the folder is being closed; 0: none is. */
+static uint64_t closing_locked(const struct sopi_instance *fresh)
+{
+	const struct sopi_instance *there = find_locked(fresh->platform, fresh->folder);
+
+	return there != NULL && there->state == SOPI_INSTANCE_CLOSING ? there->number : 0;
+}
+
 /* Opening and closing run no code of the program's, so waiting for them ends; but a close waits for calls that do, and
- * this may be in one of them. */
+ * this may be in one of them. So nobody waits for ever for the same close; others may come before us any number of
+ * times. */
 static sop_status enter(struct sopi_instance *fresh, struct sopi_instance **out, sop_error *err)
 {
 	const struct sopi_clock *clock = fresh->platform->clock;
-	const int64_t deadline_ns = sopi_clock_monotonic_ns(clock) + (int64_t)CLOSING_WAIT_MS * NS_PER_MS;
 	char difference[DIFFERENCE_BYTES] = "";
-	uint32_t seen = 0;
+	uint64_t closing = 0;
+	int64_t since_ns = 0;
 
 	for (;;) {
-		const struct sopi_instance *there;
-		bool closing;
+		uint64_t closing_now;
+		uint32_t seen = 0;
 		sop_status status;
 
 		lock();
 		status = enter_locked(fresh, out, difference, &seen);
-		there = find_locked(fresh->platform, fresh->folder);
-		closing = there != NULL && there->state == SOPI_INSTANCE_CLOSING;
+		closing_now = closing_locked(fresh);
 		unlock();
 		if (status != SOP_WOULD_BLOCK)
 			return joined(status, difference, err);
-		if (closing && sopi_clock_monotonic_ns(clock) >= deadline_ns)
+		if (closing_now != closing)
+			since_ns = sopi_clock_monotonic_ns(clock);
+		closing = closing_now;
+		if (closing != 0 && sopi_clock_monotonic_ns(clock) - since_ns >= CLOSING_WAIT_NS)
 			return sopi_fail_file(
 				err, SOP_LOCKED, "LOCK", -1, 0,
 				"this process is closing the database, and a call on it has not ended; open it again when it has");
-		(void)sopi_futex_wait(&all.changes, seen, (int64_t)CLOSING_WAIT_MS * NS_PER_MS);
+		(void)sopi_futex_wait(&all.changes, seen, CLOSING_WAIT_NS);
 	}
 }
 

@@ -16,6 +16,7 @@ struct sopi_instance {
 	struct sopi_instance *next;
 	enum sopi_instance_state state;
 	uint32_t handles; /* that have not been closed */
+	uint64_t number; /* no other of this process has it */
 	/* Fixed. */
 	bool shared; /* it is in the list */
 	const struct sopi_platform *platform;

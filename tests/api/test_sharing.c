@@ -160,6 +160,7 @@ static void closing_one_ends_only_what_is_its_own(void **state)
 		TEST_OK(handle_read(left, "committed later"), left->err);
 		TEST_STATUS(handle_read(left, "never committed"), SOP_NOT_FOUND, left->err);
 		handle_free(closed); /* its transaction is freed while the other works */
+		sop_txn_free(left->txn);
 		handle_write(left, "still works");
 		TEST_OK(sop_verify(left->db, NULL, NULL, NULL, &left->err), left->err);
 		handle_free(left);
