@@ -107,17 +107,6 @@ foreach(source IN LISTS sop_kernel_tests)
 	set_tests_properties(${target} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
 
-# The command line, seen from outside: tests/sopctl/test_x.py is the test sopctl.test_x.
-if(TARGET sopctl)
-	file(GLOB sop_sopctl_tests CONFIGURE_DEPENDS "${sop_test_dir}/sopctl/test_*.py")
-	foreach(source IN LISTS sop_sopctl_tests)
-		cmake_path(GET source STEM name)
-		add_test(NAME sopctl.${name} COMMAND python3 "${source}" WORKING_DIRECTORY "${sop_test_programs}")
-		set_tests_properties(sopctl.${name} PROPERTIES TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS sopctl
-			ENVIRONMENT "${sop_test_environment};SOPCTL=$<TARGET_FILE:sopctl>;PYTHONDONTWRITEBYTECODE=1")
-	endforeach()
-endif()
-
 # Examples are tests too: they check themselves and exit with 0. Each runs in an empty folder of its own.
 foreach(source IN LISTS sop_examples)
 	cmake_path(GET source STEM name)

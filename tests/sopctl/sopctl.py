@@ -1,4 +1,6 @@
-"""What the tests of the command line share: running sopctl, talking to `sopctl exec`, and reporting each case."""
+"""What the tests of exec, dump, load and verify share: talking to `sopctl exec`, and reporting each case.
+
+usage of a test: test_x.py [SOPCTL [PART-OF-A-NAME...]]"""
 import json
 import os
 import pathlib
@@ -11,7 +13,7 @@ import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SOPCTL = os.environ.get("SOPCTL", str(ROOT / "build" / "release" / "bin" / "sopctl"))
+SOPCTL = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build" / "release" / "bin" / "sopctl")
 SEED = int(os.environ.get("SOP_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
 SCALE = float(os.environ.get("SOP_TEST_SCALE", "1"))
 WAIT_SECONDS = 300  # for a process: far more than any takes, even on a busy machine
@@ -140,10 +142,10 @@ def main():
     begun = time.monotonic()
     module = sys.modules["__main__"]
     loader = unittest.defaultTestLoader
-    if len(sys.argv) > 1:
-        loader.testNamePatterns = [f"*{pattern}*" for pattern in sys.argv[1:]]
+    if len(sys.argv) > 2:
+        loader.testNamePatterns = [f"*{pattern}*" for pattern in sys.argv[2:]]
     print(f"seed {SEED}", flush=True)
     suite = loader.loadTestsFromModule(module)
     done = unittest.TextTestRunner(stream=sys.stdout, resultclass=Result, verbosity=0).run(suite)
-    print(f"took {time.monotonic() - begun:.1f} s; again: SOP_TEST_SEED={SEED} SOPCTL={SOPCTL} {sys.argv[0]}")
+    print(f"took {time.monotonic() - begun:.1f} s; again: SOP_TEST_SEED={SEED} {sys.argv[0]} {SOPCTL}")
     sys.exit(0 if done.wasSuccessful() and done.testsRun > 0 else 1)

@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import threading
@@ -164,6 +165,20 @@ class Ends(Case):
         self.assertEqual(done.returncode, 5)
         self.assertIn(b"IO", done.stderr)
 
+    def test_closed_descriptors_do_not_reach_the_database(self):
+        """Without standard output a file of the database must not take its place."""
+        path = self.folder / "db"
+        requests = lines([{"ops": [op("create", "s")]}] + [{"ops": [op("put", "s", f"k{i}", "v")]} for i in range(100)])
+        for closed in ((1,), (1, 2), (2,)):
+            def close_some(numbers=closed):
+                for number in numbers:
+                    os.close(number)
+            done = subprocess.run([SOPCTL, "exec", str(path), "--create"], input=requests, preexec_fn=close_some, stdout=subprocess.DEVNULL,
+                                  timeout=WAIT_SECONDS, check=False)
+            self.assertEqual(done.returncode, 0)
+            sopctl("verify", path, "-o", "jsonl", check=0)
+            self.assertEqual(self.run_lines([{"ops": [op("count", "s")]}], path)[0]["results"], [{"count": 100}])
+
     def test_kill_9_loses_nothing_that_was_answered(self):
         """Every answered commit that was not `buffered` is there after SIGKILL; what is lost of those is a suffix."""
         dice = random.Random(SEED)
@@ -201,6 +216,34 @@ class Ends(Case):
                 self.assertFalse([key for key, position in answered.items() if position > first and key in found],
                                  "what is lost is no suffix")
             answered = {key: position for key, position in answered.items() if key in found}
+
+    def test_a_disk_that_refuses_to_grow(self):
+        """Every file ends at a limit: what was answered OK is there later, what failed is not, UNKNOWN is either."""
+        path = self.folder / "db"
+        self.run_lines([{"ops": [op("create", "s")]}, {"checkpoint": True}], path, "--create")
+
+        def limit_files():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 20, 3 << 20))
+        requests = [{"id": f"k{i:03}", "ops": [op("put", "s", f"k{i:03}", {"hex": "5a" * 30000})]} for i in range(600)]
+        done = subprocess.run([SOPCTL, "exec", str(path)], input=lines(requests + [{"id": "end", "stats": True}]),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=limit_files, timeout=WAIT_SECONDS,
+                              check=False)
+        answers = {answer["id"]: answer for answer in map(json.loads, done.stdout.splitlines())}
+        self.assertEqual(len(answers), 601)  # the process lives on
+        self.assertEqual(answers.pop("end")["status"], "OK")
+        statuses = {answer["status"] for answer in answers.values()}
+        self.assertTrue({"OK"} < statuses <= {"OK", "LIMIT", "UNKNOWN", "FAILED", "NO_SPACE", "IO"}, statuses)
+        scan = self.run_lines([{"ops": [op("scan", "s", keys_only=True)]}, {"verify": True}], path)
+        found = set(scan[0]["results"][0]["items"])
+        for identity, answer in answers.items():
+            if answer["status"] != "UNKNOWN":
+                self.assertEqual(identity in found, answer["status"] == "OK", answer)
+        unknown = [answer for answer in answers.values() if answer["status"] == "UNKNOWN"]
+        told = self.run_lines([{"outcome": answer["txn"]} for answer in unknown], path)
+        for answer, outcome in zip(unknown, told):
+            self.assertEqual(outcome["outcome"] == "COMMITTED", answer["id"] in found, (answer, outcome))
+        self.assertEqual(scan[1]["problems"], [])
 
     def test_sync_makes_what_was_answered_durable(self):
         path = self.folder / "db"

@@ -1,9 +1,10 @@
 """Sessions, modes and isolation of `sopctl exec`: interleavings are exact with one thread, and nothing waits."""
 import random
+import re
 import time
 import uuid
 
-from sopctl import SCALE, SEED, Case, main, op
+from sopctl import ROOT, SCALE, SEED, Case, main, op
 
 NOT_FOUND = {"status": "NOT_FOUND"}
 DURABILITIES = ("flushed", "written", "buffered")
@@ -250,6 +251,9 @@ class Sessions(Case):
         stats = self.db.ask(stats=True)["stats"]
         self.assertEqual((stats["commits"], stats["stores"], stats["failed"]), (1, 1, 0))
         self.assertTrue(all(isinstance(figure, int) for figure in stats.values()))
+        header = (ROOT / "include" / "sop" / "stats.h").read_text(encoding="utf-8")
+        fields = re.findall(r"^\tuint64_t (\w+);", header.split("typedef struct sop_stats {")[1].split("} sop_stats;")[0], re.M)
+        self.assertEqual(list(stats), fields)
         self.assertEqual(self.db.ask(id=1, verify=True), {"id": 1, "status": "OK", "problems": []})
 
     def test_ten_thousand_sessions(self):

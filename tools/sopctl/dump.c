@@ -51,7 +51,6 @@ static sop_status flush(struct dump *dump)
 	if (fwrite(lines->data, 1, size, dump->out) == size)
 		return SOP_OK;
 	error_set(dump->err, SOP_IO, "the dump could not be written: %s", strerror(errno));
-	dump->err->os_errno = errno;
 	return SOP_IO;
 }
 

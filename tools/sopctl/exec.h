@@ -1,5 +1,5 @@
 /* Inside `sopctl exec` (docs/exec.md): requests are read (exec_request), handed to threads and sessions
- * (exec_dispatch), run (exec_step, exec_operation, exec_other) and answered (exec_answer). */
+ * (exec_dispatch), run (exec_step, exec_operation with the exec_run files, exec_other) and answered (exec_answer). */
 #ifndef SOPCTL_EXEC_H
 #define SOPCTL_EXEC_H
 
@@ -17,6 +17,10 @@
 #define EXEC_ID_BYTES_MAX ((size_t)1 << 20)
 #define EXEC_SESSION_NAME_BYTES_MAX 255
 #define EXEC_THREADS_MAX 256
+
+/* A hash of a name, FNV-1a; and whether two byte strings are the same. */
+uint32_t name_hash(sop_bytes name);
+bool bytes_same(sop_bytes a, sop_bytes b);
 
 /* ---- requests */
 
@@ -143,6 +147,9 @@ sop_status operation_check(const struct json *op, sop_error *err);
 /* Runs an operation that was checked, and appends its entry to answer->results. */
 sop_status operation_run(struct exec *exec, struct work *work, const struct json *op,
 			 struct answer *answer, sop_error *err);
+
+/* Makes `answer` tell that `request` is not what it must be. */
+void answer_fault(struct answer *answer, const struct request *request);
 
 /* Makes `answer` empty, for a request with this id; frees what it holds. */
 void answer_begin(struct answer *answer, const struct json *id);

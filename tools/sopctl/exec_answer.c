@@ -44,6 +44,13 @@ void answer_begin(struct answer *answer, const struct json *id)
 	text_clear(&answer->key);
 }
 
+void answer_fault(struct answer *answer, const struct request *request)
+{
+	answer->err = request->fault;
+	answer->status = request->fault.status;
+	answer->op = request->fault_op;
+}
+
 void answer_free(struct answer *answer)
 {
 	sop_buf_free(&answer->results);

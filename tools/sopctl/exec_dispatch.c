@@ -91,12 +91,7 @@ static void write_line(struct server *server, const sop_buf *line)
 
 static struct session **bucket_of(struct server *server, sop_bytes name)
 {
-	const unsigned char *at = name.data;
-	uint32_t hash = 2166136261u;
-
-	for (size_t i = 0; i < name.size; i++)
-		hash = (hash ^ at[i]) * 16777619u;
-	return &server->sessions[hash % SESSION_BUCKETS];
+	return &server->sessions[name_hash(name) % SESSION_BUCKETS];
 }
 
 static struct session *session_locked(struct server *server, sop_bytes name)
@@ -104,8 +99,7 @@ static struct session *session_locked(struct server *server, sop_bytes name)
 	struct session **bucket = bucket_of(server, name);
 	struct session *session = *bucket;
 
-	while (session != NULL && (session->name.size != name.size ||
-				   memcmp(session->name.data, name.data, name.size) != 0))
+	while (session != NULL && !bytes_same(session->name, name))
 		session = session->next;
 	if (session == NULL) {
 		session = memory_of(1, sizeof *session + name.size);
@@ -356,6 +350,5 @@ sop_status exec_serve(struct exec *exec, int in, int out, unsigned threads, sop_
 	if (reason == 0 || reason == EPIPE)
 		return SOP_OK;
 	error_set(err, SOP_IO, "answers could not be written: %s", strerror(reason));
-	err->os_errno = reason;
 	return SOP_IO;
 }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@
 
 /* ---- stopping */
 
-static volatile sig_atomic_t asked;
+static atomic_int asked; /* lock-free: handlers set it, all threads read it */
 static int wake[2] = { -1, -1 }; /* a byte in it ends a wait */
 static struct sigaction former[3];
 static const int caught[3] = { SIGTERM, SIGINT, SIGPIPE };
@@ -25,7 +26,7 @@ void stop_ask(void)
 	const int error = errno; /* this runs in signal handlers */
 	ssize_t ignored;
 
-	asked = 1;
+	atomic_store(&asked, 1);
 	ignored = write(wake[1], "", 1); /* full: it has been told already */
 	(void)ignored;
 	errno = error;
@@ -33,7 +34,7 @@ void stop_ask(void)
 
 bool stop_asked(void)
 {
-	return asked != 0;
+	return atomic_load(&asked) != 0;
 }
 
 static void on_signal(int number)
@@ -46,10 +47,9 @@ sop_status stop_begin(sop_error *err)
 {
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 
-	asked = 0;
+	atomic_store(&asked, 0);
 	if (pipe2(wake, O_CLOEXEC | O_NONBLOCK) != 0) {
 		error_set(err, SOP_IO, "no pipe for signals: %s", strerror(errno));
-		err->os_errno = errno;
 		return SOP_IO;
 	}
 	sigemptyset(&action.sa_mask);

@@ -1,12 +1,11 @@
 /* Requests that are no transactions: outcome, sync, stats, checkpoint, verify, gc. */
 #include "exec.h"
 
+#include "figures.h"
 #include "problem.h"
 #include "status.h"
 #include "text.h"
 #include "try.h"
-
-#include <inttypes.h>
 
 static sop_status tell_outcome(struct exec *exec, const struct request *request, struct answer *answer)
 {
@@ -21,65 +20,15 @@ static sop_status tell_outcome(struct exec *exec, const struct request *request,
 	return SOP_OK;
 }
 
-#define FIGURE(name)                                                                               \
-	{                                                                                          \
-#name, offsetof(sop_stats, name)                                                   \
-	}
-
 static sop_status tell_stats(struct exec *exec, struct answer *answer)
 {
-	static const struct {
-		const char *name;
-		size_t offset;
-	} figures[] = {
-		FIGURE(position),
-		FIGURE(begins),
-		FIGURE(commits),
-		FIGURE(reads_ended),
-		FIGURE(rollbacks),
-		FIGURE(conflicts),
-		FIGURE(retries),
-		FIGURE(operations),
-		FIGURE(splits),
-		FIGURE(merges),
-		FIGURE(transactions_open),
-		FIGURE(oldest_snapshot_age_ms),
-		FIGURE(stores),
-		FIGURE(nodes),
-		FIGURE(memory_bytes),
-		FIGURE(node_bytes_used),
-		FIGURE(old_version_bytes),
-		FIGURE(value_bytes_apart),
-		FIGURE(durable_position),
-		FIGURE(checkpoint_position),
-		FIGURE(checkpoints),
-		FIGURE(checkpoint_failures),
-		FIGURE(flushes),
-		FIGURE(log_bytes_written),
-		FIGURE(log_bytes),
-		FIGURE(dirty_bytes),
-		FIGURE(cache_bytes),
-		FIGURE(cache_bytes_used),
-		FIGURE(cache_reads),
-		FIGURE(evictions),
-		FIGURE(packs),
-		FIGURE(pack_bytes),
-		FIGURE(pack_bytes_live),
-		FIGURE(registry_entries),
-		FIGURE(registry_bytes),
-		FIGURE(disk_bytes),
-		FIGURE(failed),
-		FIGURE(low_space),
-	};
 	sop_stats stats = SOP_STATS_INIT;
 
 	TRY(sop_db_stats(exec->db, &stats, &answer->err));
 	text_puts(&answer->more, ",\"stats\":{");
-	for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
-		const uint64_t *figure = (const void *)((const char *)&stats + figures[i].offset);
-
-		text_printf(&answer->more, "%s\"%s\":", i == 0 ? "" : ",", figures[i].name);
-		item_uint_write(exec->safe_ints, *figure, &answer->more);
+	for (const struct figure *figure = figures; figure->name != NULL; figure++) {
+		text_printf(&answer->more, "%s\"%s\":", figure == figures ? "" : ",", figure->name);
+		item_uint_write(exec->safe_ints, figure_of(&stats, figure), &answer->more);
 	}
 	text_putc(&answer->more, '}');
 	return SOP_OK;
@@ -143,9 +92,7 @@ static sop_status run(struct exec *exec, const struct request *request, struct a
 void other_run(struct exec *exec, const struct request *request, struct answer *answer)
 {
 	if (request->fault.status != SOP_OK) {
-		answer->err = request->fault;
-		answer->status = request->fault.status;
-		answer->op = request->fault_op;
+		answer_fault(answer, request);
 		return;
 	}
 	answer->status = run(exec, request, answer);

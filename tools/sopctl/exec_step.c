@@ -150,9 +150,7 @@ void step_run(struct exec *exec, const struct request *request, struct work *wor
 	if (work->txn != NULL)
 		tell_id(answer, work);
 	if (request->fault.status != SOP_OK) {
-		answer->err = request->fault;
-		answer->status = request->fault.status;
-		answer->op = request->fault_op;
+		answer_fault(answer, request);
 	} else {
 		answer->status = whole ? run_whole(exec, request, work, answer)
 				       : run_step(exec, request, work, answer);

@@ -37,14 +37,24 @@ struct stores {
 	struct store_entry *buckets[BUCKETS];
 };
 
-static struct store_entry **bucket_of(struct stores *stores, sop_bytes name)
+uint32_t name_hash(sop_bytes name)
 {
 	const unsigned char *at = name.data;
 	uint32_t hash = 2166136261u;
 
 	for (size_t i = 0; i < name.size; i++)
 		hash = (hash ^ at[i]) * 16777619u;
-	return &stores->buckets[hash % BUCKETS];
+	return hash;
+}
+
+bool bytes_same(sop_bytes a, sop_bytes b)
+{
+	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+static struct store_entry **bucket_of(struct stores *stores, sop_bytes name)
+{
+	return &stores->buckets[name_hash(name) % BUCKETS];
 }
 
 static void schema_let_go(struct store_schema *schema)
@@ -103,8 +113,7 @@ static struct store_entry *look_up(struct stores *stores, sop_bytes name)
 {
 	struct store_entry *entry = *bucket_of(stores, name);
 
-	while (entry != NULL &&
-	       (entry->name.size != name.size || memcmp(entry->name.data, name.data, name.size) != 0))
+	while (entry != NULL && !bytes_same(entry->name, name))
 		entry = entry->next;
 	return entry;
 }
@@ -143,8 +152,7 @@ static sop_status use_entry(struct stores *stores, sop_bytes name, struct store_
 
 static bool has_text(const struct store_schema *schema, const sop_buf *text)
 {
-	return schema != NULL && schema->text.size == text->size &&
-	       (text->size == 0 || memcmp(schema->text.data, text->data, text->size) == 0);
+	return schema != NULL && bytes_same(text_bytes(&schema->text), text_bytes(text));
 }
 
 /* The schema with this text, with one user more: the one the entry has, or a new one, which it then has. */

@@ -124,8 +124,8 @@ static sop_status use_there(struct load *load, const sop_store_info *info)
 
 	if (load->schema != NULL)
 		status = sop_schema_text(load->schema, &wanted, load->err);
-	same = info->duplicates == (load->duplicates ? 1u : 0u) && wanted.size == load->room.size &&
-	       (wanted.size == 0 || memcmp(wanted.data, load->room.data, wanted.size) == 0);
+	same = info->duplicates == (load->duplicates ? 1u : 0u) &&
+	       bytes_same(text_bytes(&wanted), text_bytes(&load->room));
 	sop_buf_free(&wanted);
 	TRY(status);
 	if (!same)
@@ -287,10 +287,8 @@ static sop_status compare(struct load *load)
 
 	if (status != SOP_OK && status != SOP_NOT_FOUND)
 		return status;
-	if (status == SOP_NOT_FOUND || entry.key.size != load->key.size ||
-	    entry.value.size != load->value.size ||
-	    (entry.key.size > 0 && memcmp(entry.key.data, load->key.data, entry.key.size) != 0) ||
-	    (entry.value.size > 0 && memcmp(entry.value.data, load->value.data, entry.value.size) != 0))
+	if (status == SOP_NOT_FOUND || !bytes_same(entry.key, text_bytes(&load->key)) ||
+	    !bytes_same(entry.value, text_bytes(&load->value)))
 		return error_set(load->err, SOP_EXISTS,
 				 "the store %.100s is there, with other items; drop it, or load elsewhere",
 				 load->name);
@@ -391,7 +389,6 @@ static sop_status read_lines(struct load *load, struct input *input)
 	}
 	if (input->failed != 0) {
 		error_set(load->err, SOP_IO, "the input could not be read: %s", strerror(input->failed));
-		load->err->os_errno = input->failed;
 		return SOP_IO;
 	}
 	TRY(at_line(load, input->line, end_store(load)));
