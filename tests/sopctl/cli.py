@@ -1,7 +1,7 @@
 """What the tests of sopctl share: running it, and running the cases of a file.
 
-A case is a function that takes a Box: a folder of its own and sopctl, which is $SOPCTL.
-usage of a test: test_x.py [CASE...]"""
+A case is a function that takes a Box: a folder of its own and sopctl.
+usage of a test: test_x.py [SOPCTL [CASE...]]"""
 import json
 import os
 import pathlib
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import traceback
 
-SOPCTL = os.environ.get("SOPCTL", pathlib.Path(__file__).resolve().parents[2] / "build" / "release" / "bin" / "sopctl")
+SOPCTL = sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parents[2] / "build/release/bin/sopctl"
 RUN_SECONDS_MAX = 300  # of one command: far more than any needs, on a slow machine too
 CASES = []
 
@@ -97,7 +97,7 @@ def contains(text, part):
 
 def main():
     program = str(pathlib.Path(SOPCTL).resolve())
-    wanted = sys.argv[1:]
+    wanted = sys.argv[2:]
     failed = 0
     for function in CASES:
         name = f"{pathlib.Path(sys.argv[0]).stem}.{function.__name__}"
@@ -112,7 +112,7 @@ def main():
             print(f"SKIPPED {name}: {why}\n[  SKIPPED ] {name}", flush=True)
         except Exception:
             traceback.print_exc(file=sys.stdout)
-            print(f"[  FAILED  ] {name} (again: SOPCTL={program} {sys.argv[0]} {function.__name__})", flush=True)
+            print(f"[  FAILED  ] {name} (again: {sys.argv[0]} {program} {function.__name__})", flush=True)
             failed += 1
         shutil.rmtree(folder, ignore_errors=True)
     sys.exit(1 if failed else 0)
