@@ -57,6 +57,7 @@ class Box:
     def __init__(self, program, folder):
         self.program, self.folder = program, folder
         self.db = str(folder / "db")
+        self.ends = []  # functions that end what a case has started
 
     def run(self, *words, code=0, stdin=b"", env=None):
         """Runs sopctl, which must end with `code` (None: any)."""
@@ -76,8 +77,14 @@ class Box:
 
     def start(self, *words, **how):
         """Starts sopctl and returns the process."""
-        return subprocess.Popen([self.program, *map(str, words)], cwd=self.folder, env=self.environment(),
-                                **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how})
+        process = subprocess.Popen([self.program, *map(str, words)], cwd=self.folder, env=self.environment(),
+                                   **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how})
+        self.ends.append(process.kill)
+        return process
+
+    def end(self):
+        for end in self.ends:
+            end()
 
     def path(self, name, content=None):
         """The path of a file in the folder, which gets `content`."""
@@ -105,8 +112,9 @@ def main():
             continue
         folder = pathlib.Path(tempfile.mkdtemp(prefix="sopctl."))
         print(f"[ RUN      ] {name}", flush=True)
+        box = Box(program, folder)
         try:
-            function(Box(program, folder))
+            function(box)
             print(f"[       OK ] {name}", flush=True)
         except Skip as why:
             print(f"SKIPPED {name}: {why}\n[  SKIPPED ] {name}", flush=True)
@@ -114,5 +122,6 @@ def main():
             traceback.print_exc(file=sys.stdout)
             print(f"[  FAILED  ] {name} (again: {sys.argv[0]} {program} {function.__name__})", flush=True)
             failed += 1
+        box.end()
         shutil.rmtree(folder, ignore_errors=True)
     sys.exit(1 if failed else 0)
