@@ -1,7 +1,7 @@
 """What the tests of sopctl share: running it, and running the cases of a file.
 
-A case is a function that takes a Box: a folder of its own and sopctl, which is $SOPCTL.
-usage of a test: test_x.py [CASE...]"""
+A case is a function that takes a Box: a folder of its own and sopctl.
+usage of a test: test_x.py [SOPCTL [CASE...]]"""
 import json
 import os
 import pathlib
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import traceback
 
-SOPCTL = os.environ.get("SOPCTL", pathlib.Path(__file__).resolve().parents[2] / "build" / "release" / "bin" / "sopctl")
+SOPCTL = sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parents[2] / "build/release/bin/sopctl"
 RUN_SECONDS_MAX = 300  # of one command: far more than any needs, on a slow machine too
 CASES = []
 
@@ -57,6 +57,7 @@ class Box:
     def __init__(self, program, folder):
         self.program, self.folder = program, folder
         self.db = str(folder / "db")
+        self.ends = []  # functions that end what a case has started
 
     def run(self, *words, code=0, stdin=b"", env=None):
         """Runs sopctl, which must end with `code` (None: any)."""
@@ -76,8 +77,14 @@ class Box:
 
     def start(self, *words, **how):
         """Starts sopctl and returns the process."""
-        return subprocess.Popen([self.program, *map(str, words)], cwd=self.folder, env=self.environment(),
-                                **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how})
+        process = subprocess.Popen([self.program, *map(str, words)], cwd=self.folder, env=self.environment(),
+                                   **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how})
+        self.ends.append(process.kill)
+        return process
+
+    def end(self):
+        for end in self.ends:
+            end()
 
     def path(self, name, content=None):
         """The path of a file in the folder, which gets `content`."""
@@ -97,7 +104,7 @@ def contains(text, part):
 
 def main():
     program = str(pathlib.Path(SOPCTL).resolve())
-    wanted = sys.argv[1:]
+    wanted = sys.argv[2:]
     failed = 0
     for function in CASES:
         name = f"{pathlib.Path(sys.argv[0]).stem}.{function.__name__}"
@@ -105,14 +112,16 @@ def main():
             continue
         folder = pathlib.Path(tempfile.mkdtemp(prefix="sopctl."))
         print(f"[ RUN      ] {name}", flush=True)
+        box = Box(program, folder)
         try:
-            function(Box(program, folder))
+            function(box)
             print(f"[       OK ] {name}", flush=True)
         except Skip as why:
             print(f"SKIPPED {name}: {why}\n[  SKIPPED ] {name}", flush=True)
         except Exception:
             traceback.print_exc(file=sys.stdout)
-            print(f"[  FAILED  ] {name} (again: SOPCTL={program} {sys.argv[0]} {function.__name__})", flush=True)
+            print(f"[  FAILED  ] {name} (again: {sys.argv[0]} {program} {function.__name__})", flush=True)
             failed += 1
+        box.end()
         shutil.rmtree(folder, ignore_errors=True)
     sys.exit(1 if failed else 0)

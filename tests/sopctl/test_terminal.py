@@ -101,7 +101,8 @@ class Screen:
     def __init__(self, box, *words, env=""):
         if shutil.which("tmux") is None:
             raise Skip("there is no tmux (ci/setup installs it)")
-        self.socket = box.folder / "tmux"
+        self.socket = box.folder / f"tmux{len(box.ends)}"
+        box.ends.append(self.close)
         line = " ".join(f"'{word}'" for word in (box.program, *map(str, words)))
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS), "-s", "t",
                   f"cd '{box.folder}'; HOME='{box.folder}' LC_ALL=C.UTF-8 {env} {line}; echo \"exit $?\"; exec sleep 1000")
@@ -127,7 +128,7 @@ class Screen:
         raise AssertionError(f"{part!r} did not come\n{self.text()}")
 
     def close(self):
-        self.tmux("kill-server")
+        subprocess.run(["tmux", "-S", str(self.socket), "kill-server"], capture_output=True, check=False, timeout=60)
 
 
 @case
@@ -203,7 +204,8 @@ def work(box):
 def top_watches_another_process(box):
     worker = work(box)
     screen = Screen(box, "top", box.db, "--interval-ms", "200")
-    text = screen.wait_for(f"process {worker.pid}")
+    screen.wait_for(f"process {worker.pid}")
+    text = screen.wait_for("q quits")  # which is drawn last
     for part in ("commits", "conflicts", "retries", "latency", "cache", "oldest", "dirty", "q quits"):
         contains(text, part)
     deadline = time.monotonic() + 60
