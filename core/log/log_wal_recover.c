@@ -317,7 +317,7 @@ static void leave(struct recovery *recovery)
 	wal->end = recovery->end;
 	wal->next_sequence = recovery->found[recovery->count - 1].sequence + 1;
 	/* The next one is no larger than one that was hardly used: segments would else grow with each opening. */
-	wal->made_bytes = last->used >= last->bytes / 2 ? last->bytes : last->bytes / 2;
+	wal->made_bytes = last->used >= last->bytes / 4 ? last->bytes : last->bytes / 2;
 	wal->checkpoint = wal->options.checkpoint;
 }
 

@@ -410,7 +410,7 @@ static void a_nearly_full_disk_is_used_to_the_end(void **state)
 	sop_status status = SOP_OK;
 	uint64_t segments;
 
-	for (size_t used = 0; used < WAL_BOX_SEGMENT_BYTES * 3 / 5; used += PAYLOAD)
+	for (size_t used = 0; used < WAL_BOX_SEGMENT_BYTES * 2 / 5; used += PAYLOAD)
 		must_commit(box, payload, sizeof payload); /* or the next segment would be no larger */
 	box->log->driver->close(box->log);
 	box->options.segment_bytes_max = 1 << 30;
