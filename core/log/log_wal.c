@@ -33,6 +33,8 @@ static const struct sopi_log_driver wal_driver = {
 	.wait_durable = wal_wait_durable,
 	.wait_written = wal_wait_written,
 	.durable = wal_durable,
+	.series_begin = wal_series_begin,
+	.series_end = wal_series_end,
 	.close = wal_close,
 };
 
@@ -146,11 +148,18 @@ void sopi_wal_fail(struct sopi_log *log)
 	atomic_store(&wal_of(log)->failed, true);
 }
 
-/* The index of the first segment with an entry above `position`; the current one if there is none. */
+/* The index of the first segment with an entry above `position`, or a part of what commits above it; the current one if
+ * there is none. */
 static size_t index_behind_locked(const struct sopi_wal *wal, uint64_t position)
 {
+	const uint64_t checkpoint = position;
 	size_t i = 0;
 
+	for (const struct sopi_log_series *series = wal->series; series != NULL; series = series->next) {
+		if (series->position != 0 && series->position <= position &&
+		    (series->last == 0 || series->last > checkpoint))
+			position = series->position - 1;
+	}
 	while (i + 1 < wal->chain.count && wal->chain.items[i].last_position <= position)
 		i++;
 	return i;

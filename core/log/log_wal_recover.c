@@ -1,4 +1,4 @@
-/* The chain at open, read and judged; nothing is written here. Replay.
+/* The chain at open, read and judged; nothing is written here.
  *
  * The chain is followed record by record, segment by segment, to the first record that is not there as it should be.
  * That is a torn end, unless something proves that what should be there was flushed: then it is damage, and CORRUPT. */
@@ -31,12 +31,6 @@ struct recovery {
 	uint64_t covered; /* no position above it can have been made durable in what was read */
 };
 
-static sop_status corrupt(sop_error *err, const char *file, uint64_t place, const char *what)
-{
-	return sopi_fail_file(err, SOP_CORRUPT, file, (int64_t)place, 0, "%s at %llu: %s", file,
-			      (unsigned long long)place, what);
-}
-
 /* ---- which segments there are ---- */
 
 static sop_status note_name(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
@@ -65,8 +59,8 @@ static sop_status check_head(struct recovery *recovery, const struct found *foun
 	const struct sopi_wal_options *options = &recovery->wal->options;
 
 	if (found->sequence >= options->first_segment && found->head.checkpoint > options->checkpoint)
-		return corrupt(err, recovery->scan.name, 0,
-			       "it was opened under a newer manifest; an older MANIFEST was put back");
+		return wal_corrupt(err, recovery->scan.name, 0,
+				   "it was opened under a newer manifest; an older MANIFEST was put back");
 	return SOP_OK;
 }
 
@@ -145,8 +139,8 @@ static sop_status begin(struct recovery *recovery, sop_error *err)
 
 	if (first == recovery->count) {
 		wal_segment_name(options->first_segment, name);
-		return corrupt(err, name, 0,
-			       "the segment that MANIFEST names is missing, or its head is damaged");
+		return wal_corrupt(err, name, 0,
+				   "the segment that MANIFEST names is missing, or its head is damaged");
 	}
 	recovery->end.slot = recovery->found[first].head.first_slot - 1;
 	recovery->end.previous = recovery->found[first].head.previous;
@@ -173,7 +167,7 @@ static sop_status follow(struct recovery *recovery, sop_error *err)
 	    recovery->found[next].head.previous == recovery->end.previous)
 		return enter(recovery, next, err);
 	wal_segment_name(sequence, name);
-	return corrupt(err, name, 0, "the segment that follows is missing, or its head is damaged");
+	return wal_corrupt(err, name, 0, "the segment that follows is missing, or its head is damaged");
 }
 
 static void take_group(struct recovery *recovery, const struct sopi_log_record *record)
@@ -273,8 +267,8 @@ static sop_status judge_end(struct recovery *recovery, sop_error *err)
 	if (!proved)
 		return SOP_OK;
 	wal_segment_name(recovery->end.sequence, name);
-	return corrupt(err, name, recovery->end.place,
-		       "this record is damaged, and something behind it proves that it was flushed");
+	return wal_corrupt(err, name, recovery->end.place,
+			   "this record is damaged, and something behind it proves that it was flushed");
 }
 
 static sop_status check_checkpoint(const struct recovery *recovery, sop_error *err)
@@ -284,7 +278,8 @@ static sop_status check_checkpoint(const struct recovery *recovery, sop_error *e
 	if (recovery->wal->options.checkpoint <= recovery->covered)
 		return SOP_OK;
 	wal_segment_name(recovery->end.sequence, name);
-	return corrupt(err, name, recovery->end.place, "the log ends before the checkpoint of MANIFEST");
+	return wal_corrupt(err, name, recovery->end.place,
+			   "the log ends before the checkpoint of MANIFEST");
 }
 
 /* ---- what becomes of it ---- */
@@ -345,98 +340,5 @@ sop_status wal_recover(struct sopi_wal *wal, sop_error *err)
 	wal_scan_close(&recovery->scan);
 	sopi_free(recovery->found);
 	sopi_free(recovery);
-	return status;
-}
-
-/* ---- replay ---- */
-
-struct replaying {
-	struct wal_scan scan;
-	sop_buf group;
-	uint64_t behind;
-	sopi_wal_replay_fn fn;
-	void *arg;
-};
-
-static sop_status replay_entries(struct replaying *replaying, uint64_t place,
-				 const struct sopi_log_record *record, sop_error *err)
-{
-	sop_bytes rest = { replaying->group.data, (size_t)record->payload_bytes };
-
-	for (uint32_t i = 0; i < record->count; i++) {
-		const uint64_t position = wal_position(record->slot, i);
-		struct sopi_log_entry entry = { .durability = SOPI_FLUSHED };
-
-		if (!sopi_log_entry_next(&rest, &entry.id, &entry.payload))
-			return corrupt(err, replaying->scan.name, place,
-				       "an entry of this group is malformed");
-		if (position > replaying->behind)
-			SOP_TRY(replaying->fn(replaying->arg, position, &entry, err));
-	}
-	if (rest.size != 0)
-		return corrupt(err, replaying->scan.name, place, "this group is longer than its entries");
-	return SOP_OK;
-}
-
-static sop_status replay_record(struct replaying *replaying, uint64_t place,
-				const struct sopi_log_record *record, sop_error *err)
-{
-	if (record->kind != SOPI_LOG_GROUP ||
-	    wal_position(record->slot, record->count - 1) <= replaying->behind)
-		return SOP_OK;
-	SOP_TRY(sop_buf_reserve(&replaying->group, (size_t)record->payload_bytes, err));
-	SOP_TRY(wal_scan_read(&replaying->scan, place + SOPI_LOG_HEAD_BYTES, replaying->group.data,
-			      (size_t)record->payload_bytes, err));
-	return replay_entries(replaying, place, record, err);
-}
-
-/* The records up to `end`, which were good when the chain was read. */
-static sop_status replay_segment(struct replaying *replaying, uint64_t end, sop_error *err)
-{
-	struct sopi_log_segment head;
-	enum sopi_log_form form;
-	uint64_t place = SOPI_LOG_FIRST_PLACE;
-
-	SOP_TRY(wal_scan_segment(&replaying->scan, &form, &head, err));
-	if (form != SOPI_LOG_GOOD)
-		return corrupt(err, replaying->scan.name, 0, "the head of the segment is damaged");
-	while (place < end) {
-		struct sopi_log_record record;
-
-		SOP_TRY(wal_scan_record(&replaying->scan, place, &form, &record, err));
-		if (form != SOPI_LOG_GOOD)
-			return corrupt(err, replaying->scan.name, place, "this record is damaged");
-		SOP_TRY(replay_record(replaying, place, &record, err));
-		place += wal_round(SOPI_LOG_HEAD_BYTES + record.payload_bytes, head.block_bytes);
-	}
-	return SOP_OK;
-}
-
-sop_status sopi_wal_replay(struct sopi_log *log, uint64_t behind, sopi_wal_replay_fn fn, void *arg,
-			   sop_error *err)
-{
-	struct sopi_wal *wal = wal_of(log);
-	struct replaying *replaying;
-	sop_status status = SOP_OK;
-	void *memory = NULL;
-
-	SOP_TRY(sopi_alloc_zeroed(sizeof *replaying, &memory, err));
-	replaying = memory;
-	replaying->behind = behind;
-	replaying->fn = fn;
-	replaying->arg = arg;
-	for (size_t i = 0; i < wal->chain.count; i++) {
-		const struct wal_listed *item = &wal->chain.items[i];
-
-		if (item->used <= SOPI_LOG_FIRST_PLACE || item->last_position <= behind)
-			continue;
-		SOP_TRY_OUT(wal_scan_open(&replaying->scan, wal->options.folder, item->sequence, err));
-		SOP_TRY_OUT(replay_segment(replaying, item->used, err));
-		wal_scan_close(&replaying->scan);
-	}
-out:
-	wal_scan_close(&replaying->scan);
-	sop_buf_free(&replaying->group);
-	sopi_free(replaying);
 	return status;
 }

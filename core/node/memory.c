@@ -9,6 +9,7 @@ enum {
 	LINE = 64,
 	CHUNK_FIRST = 64 << 10, /* an idle database stays small */
 	CHUNK_LATER = 2 << 20,
+	PREPARE_AT_ONCE = 64, /* blocks */
 };
 
 /* Head of a chunk, or of a block that is larger than any class. */
@@ -182,23 +183,32 @@ void sopi_memory_give(struct sopi_memory *memory, void *block, size_t capacity)
 	sopi_mutex_unlock(&memory->mutex);
 }
 
+/* Puts one more block on its free list. False: there are `count`, or no more are to be had. */
+static bool prepare_one_locked(struct sopi_memory *memory, unsigned class, size_t count)
+{
+	char *block = NULL;
+
+	if (memory->free_count[class] + memory->carve_bytes / bytes_of(class) < count)
+		block = carve_locked(memory, bytes_of(class));
+	if (block == NULL)
+		return false;
+	*(void **)block = memory->free[class];
+	memory->free[class] = block;
+	memory->free_count[class]++;
+	return true;
+}
+
 void sopi_memory_prepare(struct sopi_memory *memory, size_t size, size_t count)
 {
 	const unsigned class = class_of(size);
+	bool more = class != SOPI_MEMORY_CLASSES;
 
-	if (class == SOPI_MEMORY_CLASSES)
-		return;
-	sopi_mutex_lock(&memory->mutex);
-	while (memory->free_count[class] + memory->carve_bytes / bytes_of(class) < count) {
-		char *block = carve_locked(memory, bytes_of(class));
-
-		if (block == NULL)
-			break;
-		*(void **)block = memory->free[class];
-		memory->free[class] = block;
-		memory->free_count[class]++;
+	while (more) { /* fresh memory is slow at the first touch: others get their turn in between */
+		sopi_mutex_lock(&memory->mutex);
+		for (size_t i = 0; more && i < PREPARE_AT_ONCE; i++)
+			more = prepare_one_locked(memory, class, count);
+		sopi_mutex_unlock(&memory->mutex);
 	}
-	sopi_mutex_unlock(&memory->mutex);
 }
 
 void sopi_memory_usage(struct sopi_memory *memory, size_t *taken_bytes, size_t *used_bytes)

@@ -4,6 +4,7 @@
 #include "api/handle.h"
 #include "api/options.h"
 #include "base/alloc.h"
+#include "support/large.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -299,6 +300,7 @@ void disk_model_make(const struct disk_scenario *scenario, struct disk_model *mo
 	struct disk_run run;
 
 	memset(model, 0, sizeof *model);
+	test_all_are_large(scenario->large);
 	model->scenario = scenario;
 	run_init(&run, sopi_sim_disk_new());
 	do_all(&run, scenario->before);

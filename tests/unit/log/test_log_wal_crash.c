@@ -569,7 +569,7 @@ static uint64_t submit_in_crowd(struct crowd *crowd)
 	struct sopi_log *log = world->box.log;
 	uint8_t payload[PAYLOAD_MAX];
 	uint64_t position;
-	struct sopi_log_entry entry = { id, { payload, 0 }, SOPI_FLUSHED };
+	struct sopi_log_entry entry = { .id = id, .payload = { payload, 0 }, .durability = SOPI_FLUSHED };
 
 	if (log->driver->reserve(log, PAYLOAD_MAX, false, NULL) != SOP_OK)
 		return 0;
