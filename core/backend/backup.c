@@ -94,6 +94,8 @@ static sop_status copy_held(struct sopi_copy *copy, struct sopi_manifest *manife
 {
 	manifest->epoch++;
 	manifest->first_segment = 1;
+	manifest->log_slot = manifest->checkpoint >> SOPI_POSITION_INDEX_BITS;
+	manifest->log_crc = 0; /* the copy has no group of its own yet */
 	SOP_TRY(sopi_copy_begin(copy, err));
 	for (size_t i = 0; i < manifest->pack_count; i++)
 		SOP_TRY(add_pack(copy, &manifest->packs[i], err));
