@@ -61,7 +61,8 @@ static bool make(struct sopi_sim_disk *disk, const struct making *making, char w
 }
 
 /* Opens what a crash has left, and uses it. */
-static bool is_whole(struct sopi_sim_disk *disk, const struct config *config, int64_t answered, char words[WORDS])
+static bool is_whole(struct sopi_sim_disk *disk, const struct config *config, int64_t answered,
+		     char words[WORDS])
 {
 	static const uint8_t id[TXN_ID_BYTES] = { 2 };
 	static struct dump found;
