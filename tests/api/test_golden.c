@@ -190,11 +190,13 @@ static char *dump(const char *folder)
 	sop_txn *txn = NULL;
 	char *text = NULL;
 	size_t size = 0, count = 0;
+	uint64_t problems = 0;
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
 	TEST_OK(sop_open(folder, NULL, &db, &err), err);
-	TEST_OK(sop_verify(db, NULL, NULL, NULL, &err), err);
+	TEST_OK(sop_verify(db, NULL, NULL, &problems, &err), err);
+	assert_int_equal(problems, 0);
 	TEST_OK(sop_begin(db, NULL, &txn, &err), err);
 	TEST_OK(sop_store_list(txn, &names, &count, &err), err);
 	for (const char *name = names.data; count > 0; count--, name += strlen(name) + 1)

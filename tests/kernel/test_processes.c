@@ -114,10 +114,12 @@ static void make_database(const char *path)
 static void expect_whole(const char *path)
 {
 	struct database d;
+	uint64_t problems = 0;
 
 	TEST_OK(database_open(&d, path, false), d.err);
 	TEST_OK(read_all(&d), d.err);
-	TEST_OK(sop_verify(d.db, NULL, NULL, NULL, &d.err), d.err);
+	TEST_OK(sop_verify(d.db, NULL, NULL, &problems, &d.err), d.err);
+	assert_int_equal(problems, 0);
 	TEST_OK(sop_close(d.db, &d.err), d.err);
 	database_free(&d);
 }
