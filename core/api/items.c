@@ -6,8 +6,17 @@
 
 /* ---- reading ----------------------------------------------------------------------------------- */
 
-/* Long calls look for their deadline every so many items (a power of two, less one). */
-enum { LOOK_MASK = 1023 };
+/* Every so many items (a power of two, less one) a long call looks for its deadline, and lets go of what it has read. */
+enum { LOOK_MASK = 63 };
+
+/* Between two items of a long call, which has copied out what it read. */
+static sop_status between(struct sopi_transaction *txn, uint64_t item, sop_error *err)
+{
+	if (SOPI_LIKELY((item & LOOK_MASK) != LOOK_MASK))
+		return SOP_OK;
+	sopi_slot_refresh(&txn->engine->forest.reclaim, txn->slot);
+	return sopi_transaction_may_go_on(txn, err);
+}
 
 static sop_status no_such_key(sop_error *err)
 {
@@ -272,11 +281,7 @@ static sop_status over_range(struct sopi_transaction *txn, struct sopi_used *use
 	*count = 0;
 	sopi_scan_init(&scan, txn, used, bounds, true);
 	while ((status = sopi_scan_next(&scan, &item, err)) == SOP_OK) {
-		(*count)++;
-		if ((*count & LOOK_MASK) == 0) {
-			SOP_TRY_OUT(sopi_transaction_may_go_on(txn, err));
-			sopi_slot_refresh(&txn->engine->forest.reclaim, txn->slot); /* the scan finds its way */
-		}
+		SOP_TRY_OUT(between(txn, (*count)++, err)); /* the scan finds its way */
 		if (removes)
 			SOP_TRY_OUT(sopi_transaction_add(txn, used, SOPI_OP_REMOVE,
 							 (sop_bytes){ scan.key.data, scan.key.size },
@@ -385,8 +390,7 @@ static sop_status get_rows(struct sopi_transaction *txn, struct sopi_used *used,
 
 		SOP_TRY_OUT(sopi_rows_next(keys, "sop_get_many", &row, err));
 		SOP_TRY_OUT(get_row(txn, used, &row, flags, &whole_key, &value_room, out, err));
-		if ((keys->left & LOOK_MASK) == 0)
-			SOP_TRY_OUT(sopi_transaction_may_go_on(txn, err));
+		SOP_TRY_OUT(between(txn, keys->left, err));
 	}
 	sopi_rows_head(out->data, count, flags);
 	status = SOP_OK;
@@ -453,8 +457,7 @@ sop_status sop_put_many(sop_txn *txn, sop_store *store, sop_bytes rows, sop_put_
 		struct sopi_row row;
 
 		SOP_TRY_OUT(sopi_rows_next(&batch, __func__, &row, err));
-		if ((batch.left & LOOK_MASK) == LOOK_MASK)
-			SOP_TRY_OUT(sopi_transaction_may_go_on(&txn->core, err));
+		SOP_TRY_OUT(between(&txn->core, batch.left, err));
 		SOP_TRY_OUT(put_row(&txn->core, used, &row, how, err));
 		count++;
 	}

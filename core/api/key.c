@@ -2,6 +2,7 @@
 #include "codec/key.h"
 #include "base/buffer.h"
 #include "codec/schema.h"
+#include "codec/value_text.h"
 
 #include <sop/key.h>
 
@@ -152,4 +153,33 @@ sop_status sop_key_next_prefix(sop_bytes prefix, sop_buf *out, sop_error *err)
 	if (out == NULL)
 		return misuse(__func__, "out is NULL", err);
 	return sopi_key_next_prefix(prefix, out, err);
+}
+
+/* Has a value of `type` a text of its own? Null and the two kinds of bytes have none. */
+static bool has_text(uint32_t type)
+{
+	return type == SOP_TYPE_BOOL || type == SOP_TYPE_INT || type == SOP_TYPE_UINT ||
+	       type == SOP_TYPE_FLOAT || type == SOP_TYPE_UUID || type == SOP_TYPE_TS;
+}
+
+sop_status sop_value_parse(uint32_t type, sop_bytes text, sop_value *value, sop_error *err)
+{
+	if (!has_text(type))
+		return misuse(__func__, "type is none that has a text", err);
+	if (!bytes_good(text))
+		return misuse(__func__, "text.data is NULL with a size", err);
+	if (value == NULL)
+		return misuse(__func__, "value is NULL", err);
+	return sopi_value_parse(type, text, value, err);
+}
+
+sop_status sop_value_text(const sop_value *value, sop_buf *text, sop_error *err)
+{
+	if (value == NULL || text == NULL)
+		return misuse(__func__, value == NULL ? "value is NULL" : "text is NULL", err);
+	if (!has_text(value->type))
+		return misuse(__func__, "the value is of a type that has no text", err);
+	if (value->type == SOP_TYPE_FLOAT && value->as.real != value->as.real)
+		return misuse(__func__, "NaN is no value", err);
+	return sopi_value_text(value, text, err);
 }

@@ -443,18 +443,18 @@ static sop_status compact(struct checkpoint *c, sop_error *err)
 	return status;
 }
 
-/* All that the registry is to be told. Values that are born here were counted as living when they were written. */
+/* All that the registry is to be told. Values that are born here were counted as living when they were written. Parks:
+ * from the stores on, nothing looks at a block. */
 static sop_status gather_entries(struct checkpoint *c, sop_error *err)
 {
 	struct sopi_inredfs *fs = c->fs;
 
 	SOP_TRY(note_stores(c, err));
 	SOP_TRY(sopi_values_collect(fs, c->at, &c->values, err));
+	sopi_slot_park(fs->slot);
 	SOP_TRY(add_all(c, fs->extra, fs->extra_count, err));
 	sort_entries(c);
-	sopi_slot_park(fs->slot);
 	SOP_TRY(compact(c, err));
-	sopi_slot_refresh(&fs->engine->forest.reclaim, fs->slot);
 	SOP_TRY(add_all(c, fs->extra + c->extra_before, fs->extra_count - c->extra_before, err));
 	sort_entries(c);
 	SOP_TRY(count_lives(c, err));
@@ -571,7 +571,6 @@ static sop_status write_all(struct checkpoint *c, bool *indefinite, sop_error *e
 	sopi_slot_refresh(reclaim, fs->slot);
 	SOP_TRY(gather_entries(c, err));
 	SOP_TRY(build_manifest(c, err));
-	sopi_slot_park(fs->slot);
 	fs->registry_number = c->at > fs->registry_number ? c->at : fs->registry_number + 1;
 	SOP_TRY(sopi_registry_write(fs->registry, fs->registry_number, c->entries, c->entry_count,
 				    c->how->fold, &c->next.registry, err));

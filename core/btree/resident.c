@@ -7,6 +7,7 @@
 #include "platform/file.h"
 
 enum { EVICT_AT_ONCE = 32, LOOKS_AT_ONCE = 512 };
+enum { ROOM_BYTES_MIN = 2 << 20, ROOM_WAITS = 8, ROOM_WAIT_NS = 125000 };
 
 /* ---- life ------------------------------------------------------------------------------------- */
 
@@ -346,12 +347,30 @@ static void end_loading(struct sopi_resident *resident, struct sopi_vnode *vnode
 	sopi_mutex_unlock(&resident->stripes[stripe].mutex);
 }
 
+/* Evicts. Where much of what went waits for one call that is still running, gives that a moment to end, so that loading
+ * does not outrun it; no longer, since it may be the caller's own. */
+static void make_room(struct sopi_resident *resident)
+{
+	const struct sopi_reclaim *reclaim = &resident->forest->reclaim;
+	const size_t quarter = resident->bytes_max / 4;
+	const size_t room = quarter > ROOM_BYTES_MIN ? quarter : ROOM_BYTES_MIN;
+
+	(void)sopi_resident_evict(resident);
+	for (unsigned waits = 0; waits < ROOM_WAITS; waits++) {
+		if (SOPI_LIKELY(atomic_load_explicit(&reclaim->limbo_bytes, memory_order_relaxed) <= room) ||
+		    atomic_load(&resident->hold) != 0)
+			return;
+		sopi_sleep_ns(ROOM_WAIT_NS);
+		(void)sopi_resident_evict(resident);
+	}
+}
+
 sop_status sopi_resident_bring(struct sopi_resident *resident, const struct sopi_tree *tree,
 			       struct sopi_vnode *vnode, sop_error *err)
 {
 	sop_status status;
 
-	(void)sopi_resident_evict(resident);
+	make_room(resident);
 	if (!begin_loading(resident, vnode))
 		return SOP_OK;
 	status = load(resident, tree, vnode, err);

@@ -392,6 +392,7 @@ static void limbo_enter(struct sopi_reclaim *reclaim, struct sopi_version_list *
 		atomic_store_explicit(&self->state, (epoch + 1) << 1, memory_order_seq_cst);
 	if (freed->first == NULL)
 		return;
+	atomic_fetch_add_explicit(&reclaim->limbo_bytes, freed->bytes, memory_order_relaxed);
 	if (reclaim->limbo_count == SOPI_LIMBO_BATCHES) {
 		list_splice(&reclaim->limbo[SOPI_LIMBO_BATCHES - 1].list, freed);
 		reclaim->limbo[SOPI_LIMBO_BATCHES - 1].epoch = epoch;
@@ -407,8 +408,11 @@ static void limbo_leave(struct sopi_reclaim *reclaim)
 	const uint64_t oldest = oldest_epoch(reclaim);
 	size_t gone = 0;
 
-	while (gone < reclaim->limbo_count && reclaim->limbo[gone].epoch < oldest)
+	while (gone < reclaim->limbo_count && reclaim->limbo[gone].epoch < oldest) {
+		atomic_fetch_sub_explicit(&reclaim->limbo_bytes, reclaim->limbo[gone].list.bytes,
+					  memory_order_relaxed);
 		dispose_all(reclaim, &reclaim->limbo[gone++].list);
+	}
 	reclaim->limbo_count -= gone;
 	memmove(reclaim->limbo, reclaim->limbo + gone, reclaim->limbo_count * sizeof *reclaim->limbo);
 }

@@ -81,6 +81,7 @@ struct sopi_reclaim {
 		struct sopi_version_list list;
 	} limbo[SOPI_LIMBO_BATCHES]; /* unlinked, oldest first */
 	size_t limbo_count;
+	_Atomic size_t limbo_bytes; /* what waits only for calls to end */
 	_Atomic size_t waiting_bytes; /* all of the above, for stats */
 	void (*dispose)(void *owner, struct sopi_version *version); /* frees a version */
 	size_t (*size_of)(const struct sopi_version *version); /* its bytes, for accounting */

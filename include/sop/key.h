@@ -255,6 +255,29 @@ SOP_API sop_status sop_key_unpack(const sop_schema *schema, sop_bytes key, sop_v
  *   MISUSE     `out` is NULL, or `prefix.data` is NULL with a size. */
 SOP_API sop_status sop_key_next_prefix(sop_bytes prefix, sop_buf *out, sop_error *err);
 
+/* Reads one value from its text, for programs that take keys from people: true and false; integers
+ * in decimal (INT or UINT give INT where it fits, else UINT); floats as JSON writes them, and
+ * Infinity and -Infinity; uuid as its usual text; ts as RFC 3339 with up to 6 decimals and any
+ * offset, or as an integer of microseconds.
+ *
+ * type   SOP_TYPE_BOOL, INT, UINT, FLOAT, UUID or TS
+ * text   without a NUL; not kept
+ * value  receives the value; untouched on failure
+ * Returns OK;
+ *   SCHEMA     the text is no value of that type, or beyond its range;
+ *   NO_MEMORY  free some and call again;
+ *   MISUSE     `type` is another one, `value` is NULL, or `text.data` is NULL with a size. */
+SOP_API sop_status sop_value_parse(uint32_t type, sop_bytes text, sop_value *value, sop_error *err);
+
+/* Writes one value as text that sop_value_parse reads back as the same: floats with as few digits
+ * as that takes, always with a point or an exponent; ts in UTC with no more decimals than needed,
+ * as an integer where the year is not 1 to 9999.
+ *
+ * value  a BOOL, INT, UINT, FLOAT, UUID or TS
+ * text   receives the text, without a NUL at its end
+ * Returns OK, NO_MEMORY, or MISUSE (a pointer is NULL, NaN, or another type). */
+SOP_API sop_status sop_value_text(const sop_value *value, sop_buf *text, sop_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -185,7 +185,25 @@ static sop_bytes rows_of(const struct arguments *a)
 	  sop_key_unpack(a->schema, key_of(a), a->values_out, 4, a->count, a->buf, a->err),               \
 	  A(schema), A(key_data), A(values_out), A(count), A(buf))                                        \
 	X(sop_key_next_prefix, OK, OK, MISUSE, sop_key_next_prefix(key_of(a), a->buf, a->err),            \
-	  A(key_data), A(buf))
+	  A(key_data), A(buf))                                                                            \
+	X(sop_value_parse, OK, OK, MISUSE,                                                                \
+	  sop_value_parse(SOP_TYPE_INT, digits_of(a), a->values_out, a->err), A(key_data),                \
+	  A(values_out))                                                                                  \
+	X(sop_value_text, OK, OK, MISUSE, sop_value_text(number_of(a), a->buf, a->err), A(values),        \
+	  A(buf))
+
+/* An integer, as text and as a value; spoiled when the key, or the values, of the arguments are. */
+static sop_bytes digits_of(const struct arguments *a)
+{
+	return a->key_data == NULL ? key_of(a) : (sop_bytes){ "17", 2 };
+}
+
+static const sop_value *number_of(const struct arguments *a)
+{
+	static const sop_value number = { SOP_TYPE_INT, 0, { 0 } };
+
+	return a->values == NULL ? NULL : &number;
+}
 
 /* The key with the integer; spoiled when the key of the arguments is. */
 static sop_bytes number_key(const struct arguments *a)
