@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-	FORMAT = 1, /* of the database as a whole */
+	FORMAT = 2, /* of the database as a whole */
 	LOG_SEGMENT_BYTES = 1 << 20, /* of the first; each new one is twice as large */
 	LOG_SEGMENT_BYTES_MAX = 64 << 20,
 	CACHE_BYTES_MIN = 4 << 20,
@@ -277,6 +277,27 @@ static void get_stats(struct sopi_backend *backend, struct sopi_backend_stats *s
 
 /* ---- closing -------------------------------------------------------------------------------------- */
 
+/* The manifest learns where the log ends, so that a log that another program cuts short is not taken for one that ended
+ * there. Without it nothing is lost, so a failure is told and is none: the next open has less to compare. */
+static void note_end(struct sopi_inredfs *fs)
+{
+	const struct sopi_wal_point end = sopi_wal_durable_point(fs->wal);
+	sop_status status = SOP_OK;
+
+	sopi_mutex_lock(&fs->checkpoint_mutex);
+	if (fs->manifest.log_slot != end.slot) {
+		fs->manifest.log_slot = end.slot;
+		fs->manifest.log_crc = end.crc;
+		status = sopi_manifest_renew(fs->folder, &fs->manifest, NULL);
+	}
+	sopi_mutex_unlock(&fs->checkpoint_mutex);
+	if (status != SOP_OK)
+		sopi_messages_note(&fs->engine->messages, SOP_LOG_WARNING,
+				   sopi_clock_wall_ns(fs->engine->platform->clock),
+				   "MANIFEST could not be told where the log ends: %s; nothing is lost",
+				   sop_status_name(status));
+}
+
 static sop_status stop(struct sopi_backend *backend, sop_error *err)
 {
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
@@ -290,10 +311,11 @@ static sop_status stop(struct sopi_backend *backend, sop_error *err)
 		(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL); /* else replay does its work */
 	sopi_values_seal(fs);
 	status = sopi_wal_flush(fs->wal, true, err);
-	if (status == SOP_OK)
-		sopi_wal_shrink(fs->wal, SHRUNK_POOL_BYTES);
-	return status == SOP_OK ? SOP_OK
-				: sopi_fail(err, SOP_FAILED, "the last commits could not be flushed");
+	if (status != SOP_OK)
+		return sopi_fail(err, SOP_FAILED, "the last commits could not be flushed");
+	note_end(fs);
+	sopi_wal_shrink(fs->wal, SHRUNK_POOL_BYTES);
+	return SOP_OK;
 }
 
 static void free_gone(struct sopi_inredfs *fs)
@@ -519,6 +541,7 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 		.epoch = fs->manifest.epoch,
 		.checkpoint = fs->manifest.checkpoint,
 		.first_segment = fs->manifest.first_segment,
+		.known = { fs->manifest.log_slot, fs->manifest.log_crc },
 		.segment_bytes = first,
 		.segment_bytes_max = most,
 		.pool_bytes_max = most,

@@ -2,6 +2,7 @@
 #include "log/log_wal.h"
 
 #include "base/alloc.h"
+#include "base/plant.h"
 #include "log/log_wal_state.h"
 
 static uint64_t wal_durable(struct sopi_log *log)
@@ -80,6 +81,7 @@ static sop_status begin(struct sopi_wal *wal, sop_error *err)
 	wal->slot = before + 1;
 	wal->written_slot = before;
 	wal->flushed_slot = before;
+	wal->durable_point.slot = before;
 	wal->checkpoint = checkpoint;
 	wal->ends_in_mark = true; /* there is nothing before it */
 	atomic_store(&wal->written, checkpoint);
@@ -186,6 +188,19 @@ uint64_t sopi_wal_bytes_behind(struct sopi_log *log, uint64_t position)
 		bytes += wal->chain.items[i].used - SOPI_LOG_FIRST_PLACE;
 	sopi_mutex_unlock(&wal->state);
 	return bytes;
+}
+
+struct sopi_wal_point sopi_wal_durable_point(struct sopi_log *log)
+{
+	struct sopi_wal *wal = wal_of(log);
+	struct sopi_wal_point point;
+
+	sopi_mutex_lock(&wal->state);
+	point = wal->durable_point;
+	if (SOPI_PLANTED(SOPI_PLANT_LOG_POINT_WRITTEN))
+		point = (struct sopi_wal_point){ wal->written_slot, wal->previous };
+	sopi_mutex_unlock(&wal->state);
+	return point;
 }
 
 static uint64_t bytes_of(const struct wal_list *list)

@@ -131,6 +131,22 @@ static sop_status enter(struct recovery *recovery, size_t index, sop_error *err)
 	return SOP_OK;
 }
 
+/* The manifest knows a group that was durable: here must be that one. It was, so nothing before it can be torn. */
+static sop_status check_point(struct recovery *recovery, uint64_t place, sop_error *err)
+{
+	const struct sopi_wal_point *known = &recovery->wal->options.known;
+	struct wal_end *end = &recovery->end;
+
+	if (end->slot != known->slot)
+		return SOP_OK;
+	if (end->previous != known->crc)
+		return corrupt(err, recovery->scan.name, place,
+			       "this is not the group that MANIFEST knows; another file was put in place of one of the log");
+	if (known->slot > end->flushed)
+		end->flushed = known->slot;
+	return SOP_OK;
+}
+
 static sop_status begin(struct recovery *recovery, sop_error *err)
 {
 	const struct sopi_wal_options *options = &recovery->wal->options;
@@ -147,7 +163,11 @@ static sop_status begin(struct recovery *recovery, sop_error *err)
 	recovery->end.position = options->checkpoint;
 	recovery->end.flushed = options->checkpoint >> SOPI_POSITION_INDEX_BITS;
 	recovery->covered = wal_position(recovery->end.slot + 1, 0) - 1;
-	return enter(recovery, first, err);
+	SOP_TRY(enter(recovery, first, err));
+	if (recovery->end.slot > options->known.slot)
+		return corrupt(err, recovery->scan.name, 0,
+			       "the log begins behind the group that MANIFEST knows; another file was put in its place");
+	return check_point(recovery, 0, err);
 }
 
 /* The next segment, which a good successor record names, was durable before that record. */
@@ -190,20 +210,23 @@ static sop_status read_chain(struct recovery *recovery, sop_error *err)
 {
 	for (;;) {
 		struct wal_end *end = &recovery->end;
+		const uint64_t place = end->place;
 		struct sopi_log_record record;
 		enum sopi_log_form form;
 
-		SOP_TRY(wal_scan_record(&recovery->scan, end->place, &form, &record, err));
+		SOP_TRY(wal_scan_record(&recovery->scan, place, &form, &record, err));
 		if (form == SOPI_LOG_OTHER_FORMAT)
-			return wal_scan_other_format(&recovery->scan, end->place, record.format, err);
+			return wal_scan_other_format(&recovery->scan, place, record.format, err);
 		if (form != SOPI_LOG_GOOD || !wal_record_continues(&record, end->slot + 1, end->previous))
 			return SOP_OK;
 		if (record.flushed > end->flushed)
 			end->flushed = record.flushed;
-		if (record.kind == SOPI_LOG_SUCCESSOR)
+		if (record.kind == SOPI_LOG_SUCCESSOR) {
 			SOP_TRY(follow(recovery, err));
-		else
-			take_group(recovery, &record);
+			continue;
+		}
+		take_group(recovery, &record);
+		SOP_TRY(check_point(recovery, place, err));
 	}
 }
 
@@ -260,6 +283,11 @@ static sop_status judge_end(struct recovery *recovery, sop_error *err)
 
 	if (SOPI_PLANTED(SOPI_PLANT_LOG_NO_LOOK_BEHIND))
 		return SOP_OK;
+	if (recovery->end.slot < recovery->wal->options.known.slot &&
+	    !SOPI_PLANTED(SOPI_PLANT_LOG_NO_POINT))
+		return corrupt(err, recovery->scan.name, recovery->end.place,
+			       "the log ends here, but MANIFEST proves that it went on: the file was damaged, cut, or "
+			       "replaced by an older copy; restore a backup");
 	SOP_TRY(look_behind(recovery, last, recovery->end.place, &proved, err));
 	for (size_t i = recovery->at + 1; i < recovery->count && !proved; i++)
 		if (recovery->found[i].good)

@@ -124,6 +124,7 @@ struct sopi_wal {
 	struct wal_list pool;
 	struct sopi_log_series *series; /* whose parts must stay */
 	struct sopi_wal_stats stats;
+	struct sopi_wal_point durable_point; /* never ahead of what is durable, never behind `durable` */
 
 	sopi_mutex maker; /* guards what follows; held during the making of files */
 	struct wal_segment next; /* ready, its name durable, its head not written; file NULL: there is none */
