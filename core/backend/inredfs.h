@@ -77,6 +77,7 @@ struct sopi_inredfs {
 	bool stop;
 	bool wanted; /* a checkpoint */
 	bool weak; /* something weaker than flushed waits for the disk */
+	_Atomic uint64_t weak_bytes; /* of log, about, since the newest flush of such */
 	bool running; /* the thread has been started */
 	uint64_t rounds; /* checkpoints that have ended */
 	sop_status last; /* of the newest of them */
