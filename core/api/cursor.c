@@ -67,7 +67,7 @@ static sop_status cursor_new(sop_txn *txn, struct sopi_used *used, const sop_ran
 	cursor->used = used;
 	cursor->plain = (flags & SOP_CURSOR_KEYS) == 0 && entries_are_plain(used);
 	cursor->bounds = (struct sopi_bounds){ SOP_BUF_INIT, SOP_BUF_INIT, true };
-	cursor->copies = txn->db->engine.backend != NULL;
+	cursor->copies = txn->db->engine->backend != NULL;
 	cursor->whole_key = (sop_buf)SOP_BUF_INIT;
 	cursor->value_room = (sop_buf)SOP_BUF_INIT;
 	sopi_scan_init(&cursor->scan, &txn->core, used, &cursor->bounds, (flags & SOP_CURSOR_KEYS) != 0);
@@ -520,7 +520,7 @@ static sop_status fetch_rows(sop_cursor *cursor, uint8_t *room, size_t size, siz
 				return SOP_OK;
 		}
 		SOP_TRY(sopi_transaction_may_go_on(&cursor->txn->core, err));
-		sopi_slot_refresh(&cursor->txn->db->engine.forest.reclaim, cursor->txn->core.slot);
+		sopi_slot_refresh(&cursor->txn->db->engine->forest.reclaim, cursor->txn->core.slot);
 		SOP_TRY(stand_note(scan, stand, err));
 		status = forward ? sopi_scan_next(scan, &item, err)
 				 : sopi_scan_previous(scan, &item, err);

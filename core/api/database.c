@@ -2,50 +2,53 @@
 #include "api/handle.h"
 #include "api/item.h"
 #include "api/url.h"
-#include "backend/open.h"
 #include "base/alloc.h"
 #include "platform/platform.h"
 
 /* ---- open and close ---------------------------------------------------------------------------- */
 
-/* Opens the files in the folder `path` into an engine that is open and empty. */
-static sop_status open_folder(struct sopi_engine *engine, const char *path, sop_error *err)
+/* Claims slots for the calls that have no transaction. */
+static sop_status init_readers(sop_db *db, sop_error *err)
 {
-	return sopi_backend_open(engine, path, err);
+	for (size_t i = 0; i < SOPI_READERS; i++) {
+		SOP_TRY(sopi_transaction_init(&db->readers[i], db->engine, err));
+		sopi_slot_join(db->readers[i].slot, db);
+	}
+	return SOP_OK;
 }
 
-static sop_status open_engine(sop_db *db, const struct sopi_url *url, const sop_options *options,
-			      const struct sopi_platform *platform, sop_error *err)
+static sop_status open_instance(sop_db *db, const struct sopi_url *url, const sop_options *options,
+				const struct sopi_platform *platform, sop_error *err)
 {
 	sop_status status;
 
-	SOP_TRY(sopi_engine_open(&db->engine, &options->engine, platform, err));
-	if (url->kind == SOPI_URL_MEMORY) {
-		if (db->engine.options.snapshot_bytes_max == 0)
-			db->engine.options.snapshot_bytes_max = (uint64_t)1 << 30;
+	SOP_TRY(sopi_instance_open(url, options, platform, &db->instance, err));
+	db->engine = &db->instance->engine;
+	status = init_readers(db, err);
+	if (status == SOP_OK)
 		return SOP_OK;
-	}
-	status = open_folder(&db->engine, url->path, err);
-	if (status != SOP_OK) {
-		(void)sopi_engine_close(&db->engine, NULL); /* the first failure is the one to tell */
-		sopi_engine_free(&db->engine);
-	}
+	(void)sopi_instance_close(db->instance, db, NULL); /* the first failure is the one to tell */
+	for (size_t i = 0; i < SOPI_READERS && db->readers[i].slot != NULL; i++)
+		sopi_slot_give(&db->engine->forest.reclaim, db->readers[i].slot);
+	sopi_instance_unreference(db->instance, true);
 	return status;
 }
 
 static sop_status db_new(const struct sopi_url *url, const sop_options *options,
 			 const struct sopi_platform *platform, sop_db **out, sop_error *err)
 {
-	void *memory = NULL, *path = NULL;
+	const size_t readers_bytes = SOPI_READERS * sizeof(struct sopi_transaction);
+	void *memory = NULL, *path = NULL, *readers = NULL;
 	sop_status status;
 	sop_db *db;
 
-	SOP_TRY(sopi_alloc_aligned(64, sizeof *db, &memory, err));
+	SOP_TRY(sopi_alloc_zeroed(sizeof *db, &memory, err));
 	db = memory;
-	memset(db, 0, sizeof *db);
 	SOP_TRY_OUT(sopi_alloc(strlen(url->path) + 1, &path, err));
+	SOP_TRY_OUT(sopi_alloc_aligned(_Alignof(struct sopi_transaction), readers_bytes, &readers, err));
 	db->path = memcpy(path, url->path, strlen(url->path) + 1);
-	SOP_TRY_OUT(open_engine(db, url, options, platform, err));
+	db->readers = memset(readers, 0, readers_bytes);
+	SOP_TRY_OUT(open_instance(db, url, options, platform, err));
 	db->tag = SOPI_TAG_DB;
 	db->fork_generation = sopi_fork_generation();
 	atomic_init(&db->references, 1);
@@ -53,6 +56,7 @@ static sop_status db_new(const struct sopi_url *url, const sop_options *options,
 	*out = db;
 	return SOP_OK;
 out:
+	sopi_free(readers);
 	sopi_free(path);
 	sopi_free(db);
 	return status;
@@ -93,7 +97,7 @@ sop_status sop_close(sop_db *db, sop_error *err)
 	SOP_TRY(sopi_db_check(db, __func__, err));
 	sopi_mutex_lock(&db->close_mutex);
 	if (!atomic_load(&db->closed)) {
-		status = sopi_engine_close(&db->engine, err);
+		status = sopi_instance_close(db->instance, db, err);
 		atomic_store_explicit(&db->closed, true, memory_order_release);
 	}
 	sopi_mutex_unlock(&db->close_mutex);

@@ -53,11 +53,11 @@ sop_status sopi_db_enter(sop_db *db, bool choosing, const char *function,
 	SOP_TRY(sopi_db_check(db, function, err));
 	if (atomic_load_explicit(&db->closed, memory_order_acquire))
 		return sopi_fail(err, SOP_CLOSED, "%s: the database is closed; open it again", function);
-	engine = &db->engine;
+	engine = db->engine;
 	/* Threads have stacks of their own: they begin at different readers. */
 	at = (size_t)(((uintptr_t)&at >> 12) * 0x9E3779B97F4A7C15u >> 60);
 	for (;; at++) {
-		struct sopi_transaction *candidate = &engine->readers[at % SOPI_READERS];
+		struct sopi_transaction *candidate = &db->readers[at % SOPI_READERS];
 		const uint64_t found =
 			sopi_slot_claim(&engine->forest.reclaim, candidate->slot, choosing);
 
@@ -83,7 +83,7 @@ sop_status sopi_db_enter_backend(sop_db *db, const char *function, struct sopi_t
 {
 	SOP_TRY(sopi_db_enter(db, false, function, reader, err));
 	sopi_slot_park((*reader)->slot);
-	*backend = db->engine.backend;
+	*backend = db->engine->backend;
 	return SOP_OK;
 }
 
@@ -94,13 +94,18 @@ void sopi_db_reference(sop_db *db)
 
 void sopi_db_unreference(sop_db *db)
 {
+	const bool alive = db->fork_generation == sopi_fork_generation();
+
 	if (atomic_fetch_sub_explicit(&db->references, 1, memory_order_acq_rel) != 1)
 		return;
 	db->tag = SOPI_TAG_FREED;
-	if (db->fork_generation == sopi_fork_generation()) {
-		sopi_engine_free(&db->engine);
+	if (alive) {
+		for (size_t i = 0; i < SOPI_READERS; i++)
+			sopi_slot_give(&db->engine->forest.reclaim, db->readers[i].slot);
 		sopi_mutex_destroy(&db->close_mutex);
 	}
+	sopi_instance_unreference(db->instance, alive);
+	sopi_free(db->readers); /* until now calls that come late find there that it is closed */
 	sopi_free(db->path);
 	sopi_free(db);
 }
@@ -170,7 +175,7 @@ void sopi_txn_unreference(sop_txn *txn)
 		return;
 	txn->tag = SOPI_TAG_FREED;
 	if (db->fork_generation == sopi_fork_generation())
-		sopi_slot_give(&db->engine.forest.reclaim, txn->core.slot);
+		sopi_slot_give(&db->engine->forest.reclaim, txn->core.slot);
 	sopi_free(txn);
 	sopi_db_unreference(db);
 }

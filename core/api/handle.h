@@ -6,6 +6,7 @@
 #ifndef SOPI_HANDLE_H
 #define SOPI_HANDLE_H
 
+#include "api/instance.h"
 #include "platform/fork.h"
 #include "transaction/scan.h"
 #include "transaction/transaction.h"
@@ -22,6 +23,8 @@ enum sopi_handle_tag {
 	SOPI_TAG_FREED = 0x46524544
 };
 
+enum { SOPI_READERS = 16 };
+
 struct sop_db {
 	uint32_t tag;
 	uint32_t fork_generation; /* of the process that opened it */
@@ -29,7 +32,9 @@ struct sop_db {
 	_Atomic bool closed;
 	char *path; /* of its folder, as it was given; "" in memory */
 	sopi_mutex close_mutex; /* one close at a time; first in the lock order */
-	struct sopi_engine engine;
+	struct sopi_instance *instance; /* shared with other handles of the same folder */
+	struct sopi_engine *engine; /* of the instance */
+	struct sopi_transaction *readers; /* SOPI_READERS of them, for calls without a transaction of their own */
 };
 
 struct sop_store {
@@ -130,7 +135,7 @@ static inline sop_status sopi_txn_enter(sop_txn *txn, bool choosing, const char 
 	if (SOPI_UNLIKELY(txn == NULL || sopi_tag_of(txn) != SOPI_TAG_TXN ||
 			  txn->db->fork_generation != sopi_fork_generation()))
 		return sopi_txn_refuse(txn, SOPI_SLOT_IDLE, function, err);
-	found = sopi_slot_claim(&txn->db->engine.forest.reclaim, txn->core.slot, choosing);
+	found = sopi_slot_claim(&txn->db->engine->forest.reclaim, txn->core.slot, choosing);
 	if (SOPI_UNLIKELY(found != SOPI_SLOT_IDLE))
 		return sopi_txn_refuse(txn, found, function, err);
 	return SOP_OK;

@@ -43,9 +43,9 @@ sop_status sop_db_info(sop_db *db, sop_info *info, sop_buf *path, sop_error *err
 	if (info == NULL || info->struct_size < sizeof(size_t) || info->struct_size > 4096)
 		return sopi_misuse(err, __func__, "info is NULL, or its struct_size is not set");
 	SOP_TRY(sopi_db_enter(db, false, __func__, &reader, err));
-	describe(&db->engine, &all);
-	if (db->engine.backend != NULL)
-		describe_backend(&db->engine, &all);
+	describe(db->engine, &all);
+	if (db->engine->backend != NULL)
+		describe_backend(db->engine, &all);
 	sopi_db_leave(reader);
 	if (path != NULL)
 		SOP_TRY(sopi_buf_set(path, db->path, strlen(db->path), err));

@@ -15,7 +15,7 @@ sop_status sop_log_enable(sop_db *db, sop_log_level level, sop_error *err)
 	if ((unsigned)level > SOP_LOG_DEBUG)
 		return sopi_misuse(err, __func__, "level is no sop_log_level");
 	SOP_TRY(sopi_db_enter(db, false, __func__, &reader, err));
-	status = sopi_messages_enable(&db->engine.messages, (int)level, err);
+	status = sopi_messages_enable(&db->engine->messages, (int)level, err);
 	sopi_db_leave(reader);
 	return status;
 }
@@ -24,14 +24,14 @@ sop_status sop_log_enable(sop_db *db, sop_log_level level, sop_error *err)
  * wait. */
 static sop_status take(sop_db *db, sop_log_message *message, int64_t deadline_ns, sop_error *err)
 {
-	const struct sopi_clock *clock = db->engine.platform->clock;
+	const struct sopi_clock *clock = db->engine->platform->clock;
 	struct sopi_transaction *reader = NULL;
 
 	for (;;) {
 		bool there;
 
 		SOP_TRY(sopi_db_enter(db, false, "sop_log_next", &reader, err));
-		there = sopi_messages_take(&db->engine.messages, message);
+		there = sopi_messages_take(&db->engine->messages, message);
 		sopi_db_leave(reader);
 		if (there)
 			return SOP_OK;
@@ -51,8 +51,8 @@ sop_status sop_log_next(sop_db *db, sop_log_message *message, int64_t timeout_ms
 		return sopi_misuse(err, __func__, "message is NULL, or its struct_size is not set");
 	if (timeout_ms < 0 || timeout_ms > TIMEOUT_MS_MAX)
 		return sopi_misuse(err, __func__, "timeout_ms is negative or beyond ten years");
-	SOP_TRY(take(db, &all,
-		     sopi_clock_monotonic_ns(db->engine.platform->clock) + timeout_ms * NS_PER_MS, err));
+	SOP_TRY(take(db, &all, sopi_clock_monotonic_ns(db->engine->platform->clock) + timeout_ms * NS_PER_MS,
+		     err));
 	size = message->struct_size;
 	all.struct_size = size;
 	memcpy(message, &all, size < sizeof all ? size : sizeof all);

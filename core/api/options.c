@@ -27,27 +27,29 @@ static const struct option {
 	int64_t most;
 	bool zero; /* 0 is allowed, too */
 	const char *const *words; /* of a WORD, which is kept as a uint32_t: NULL ends them */
+	bool at_creation; /* what opening a database that is there does not ask for */
 } table[] = {
-	{ "create", BOOLEAN, offsetof(sop_options, engine.create), 0, 1, false, NULL },
+	{ "create", BOOLEAN, offsetof(sop_options, engine.create), 0, 1, false, NULL, true },
 	{ "node_bytes", UINT32, offsetof(sop_options, engine.node_bytes), SOPI_NODE_BYTES_MIN,
-	  SOPI_NODE_BYTES_MAX, false, NULL },
+	  SOPI_NODE_BYTES_MAX, false, NULL, true },
 	{ "node_items", UINT32, offsetof(sop_options, engine.node_items), SOPI_NODE_ITEMS_MIN,
-	  SOPI_NODE_ITEMS_MAX, true, NULL },
+	  SOPI_NODE_ITEMS_MAX, true, NULL, false },
 	{ "inline_value_bytes", UINT32, offsetof(sop_options, engine.inline_value_bytes), 64, 16384,
-	  false, NULL },
+	  false, NULL, false },
 	{ "transaction_bytes_max", UINT64, offsetof(sop_options, engine.transaction_bytes_max),
-	  4096, TB, false, NULL },
+	  4096, TB, false, NULL, false },
 	{ "deadline_ms", UINT64, offsetof(sop_options, engine.deadline_ms), 0, DEADLINE_MS_MAX,
-	  false, NULL },
+	  false, NULL, false },
 	{ "snapshot_bytes_max", UINT64, offsetof(sop_options, engine.snapshot_bytes_max), MB, TB,
-	  false, NULL },
-	{ "cache_bytes", UINT64, offsetof(sop_options, engine.cache_bytes), 4 * MB, TB, true, NULL },
-	{ "log_bytes_max", UINT64, offsetof(sop_options, engine.log_bytes_max), 4 * MB, TB, true, NULL },
+	  false, NULL, false },
+	{ "cache_bytes", UINT64, offsetof(sop_options, engine.cache_bytes), 4 * MB, TB, true, NULL, false },
+	{ "log_bytes_max", UINT64, offsetof(sop_options, engine.log_bytes_max), 4 * MB, TB, true,
+	  NULL, false },
 	{ "flush_interval_ms", UINT64, offsetof(sop_options, engine.flush_interval_ms), 1, 60000,
-	  false, NULL },
-	{ "durability", WORD, offsetof(sop_options, engine.durability), 0, 0, false, durabilities },
+	  false, NULL, false },
+	{ "durability", WORD, offsetof(sop_options, engine.durability), 0, 0, false, durabilities, false },
 	{ "registry_buckets", UINT32, offsetof(sop_options, engine.registry_buckets), 250, 750000,
-	  false, NULL },
+	  false, NULL, true },
 };
 
 enum { OPTIONS = sizeof table / sizeof *table };
@@ -97,6 +99,41 @@ void sopi_options_overlay(sop_options *options, const sop_options *given)
 			       (const char *)given + table[i].offset, sizes[table[i].kind]);
 	}
 	options->engine.no_background = options->engine.no_background || given->engine.no_background;
+}
+
+static int64_t load(const sop_options *options, const struct option *option)
+{
+	const char *at = (const char *)options + option->offset;
+
+	switch (option->kind) {
+	case BOOLEAN:
+		return *(const bool *)at;
+	case UINT32:
+	case WORD:
+		return *(const uint32_t *)(const void *)at;
+	case UINT64:
+		break;
+	}
+	return (int64_t) * (const uint64_t *)(const void *)at;
+}
+
+bool sopi_options_differ(const sop_options *there, const sop_options *asked, char *text, size_t size)
+{
+	for (size_t i = 0; i < OPTIONS; i++) {
+		const struct option *option = &table[i];
+		const int64_t a = load(there, option), b = load(asked, option);
+
+		if (a == b || option->at_creation)
+			continue;
+		if (option->kind == WORD)
+			snprintf(text, size, "%s %s, not %s", option->name, option->words[a],
+				 option->words[b]);
+		else
+			snprintf(text, size, "%s %lld, not %lld", option->name, (long long)a,
+				 (long long)b);
+		return true;
+	}
+	return false;
 }
 
 static sop_status find(const char *name, size_t size, const char *function, size_t *number, sop_error *err)

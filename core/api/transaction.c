@@ -39,7 +39,7 @@ static sop_status read_options(const sop_txn_options *given, sop_txn_options *op
 /* Sets the deadline of a first attempt. */
 static void set_deadline(sop_txn *txn, int64_t deadline_ms)
 {
-	struct sopi_engine *engine = &txn->db->engine;
+	struct sopi_engine *engine = txn->db->engine;
 
 	if (deadline_ms == 0)
 		deadline_ms = engine->options.deadline_ms;
@@ -60,7 +60,7 @@ static uint8_t durability_of(const sop_txn *txn, uint32_t asked)
 	case SOP_BUFFERED:
 		return SOPI_BUFFERED;
 	default:
-		return (uint8_t)txn->db->engine.options.durability;
+		return (uint8_t)txn->db->engine->options.durability;
 	}
 }
 
@@ -83,7 +83,7 @@ static sop_status txn_new(sop_db *db, const sop_txn_options *options, sop_txn **
 	SOP_TRY(sopi_alloc_aligned(_Alignof(sop_txn), sizeof *txn, &memory, err));
 	txn = memory;
 	memset(txn, 0, sizeof *txn);
-	status = sopi_transaction_init(&txn->core, &db->engine, err);
+	status = sopi_transaction_init(&txn->core, db->engine, err);
 	if (status != SOP_OK) {
 		sopi_free(txn);
 		return status;
@@ -91,6 +91,7 @@ static sop_status txn_new(sop_db *db, const sop_txn_options *options, sop_txn **
 	txn->tag = SOPI_TAG_TXN;
 	atomic_init(&txn->references, 1);
 	txn->db = db;
+	sopi_slot_join(txn->core.slot, db);
 	txn->options = *options;
 	sopi_db_reference(db);
 	*out = txn;
@@ -134,7 +135,7 @@ sop_status sop_txn_renew(sop_txn *txn, sop_error *err)
 		status = sopi_misuse(err, __func__,
 				     "the transaction is still open; commit it or roll it back first");
 	} else {
-		sopi_softlock_release(&txn->db->engine.softlocks, &txn->core);
+		sopi_softlock_release(&txn->db->engine->softlocks, &txn->core);
 		memset(txn->options.id, 0, sizeof txn->options.id);
 		txn->core.has_conflict = false;
 		status = begin_first(txn, err);
@@ -158,7 +159,7 @@ sop_status sop_commit(sop_txn *txn, sop_error *err)
 		return sopi_txn_ended(txn, __func__, err);
 	status = sopi_transaction_commit(&txn->core, err);
 	/* Whoever does not come back must not hold others up: the next attempt takes them again. */
-	sopi_softlock_release(&txn->db->engine.softlocks, &txn->core);
+	sopi_softlock_release(&txn->db->engine->softlocks, &txn->core);
 	sopi_txn_leave(txn);
 	return status;
 }
@@ -171,7 +172,7 @@ static sop_status enter_waiting(sop_txn *txn, const char *function, sop_error *e
 		return sopi_txn_refuse(txn, SOPI_SLOT_IDLE, function, err);
 	for (;;) {
 		const uint64_t found =
-			sopi_slot_claim(&txn->db->engine.forest.reclaim, txn->core.slot, false);
+			sopi_slot_claim(&txn->db->engine->forest.reclaim, txn->core.slot, false);
 
 		if (found == SOPI_SLOT_IDLE)
 			return SOP_OK;
@@ -195,7 +196,7 @@ sop_status sop_rollback(sop_txn *txn, sop_error *err)
 		sopi_transaction_let_go(&txn->core);
 	}
 	if (status == SOP_OK)
-		sopi_softlock_release(&txn->db->engine.softlocks, &txn->core);
+		sopi_softlock_release(&txn->db->engine->softlocks, &txn->core);
 	sopi_txn_leave(txn);
 	return status;
 }
@@ -225,7 +226,7 @@ void sop_txn_free(sop_txn *txn)
 		atomic_store_explicit(&txn->core.slot->state, SOPI_SLOT_CLOSED, memory_order_release);
 	} else if (txn->db->fork_generation == sopi_fork_generation()) {
 		/* The database is being closed, and may not have come to this one yet. */
-		sopi_slot_end(&txn->db->engine.forest.reclaim, txn->core.slot, end_core);
+		sopi_slot_end(&txn->db->engine->forest.reclaim, txn->core.slot, end_core);
 	}
 	sopi_txn_unreference(txn);
 }
@@ -302,7 +303,7 @@ sop_status sop_txn_outcome(sop_db *db, const uint8_t id[16], sop_outcome *outcom
 	if (id == NULL || outcome == NULL)
 		return sopi_misuse(err, __func__, "id or outcome is NULL");
 	SOP_TRY(sopi_db_enter(db, false, __func__, &reader, err));
-	engine = &db->engine;
+	engine = db->engine;
 	sopi_mutex_lock(&engine->ids_mutex);
 	for (other = engine->named; other != NULL && memcmp(other->id, id, 16) != 0;
 	     other = other->next_named) {
@@ -395,7 +396,7 @@ sop_status sop_txn_again(sop_txn *txn, sop_error *err)
 			status = begin_again(txn, err);
 	}
 	if (status != SOP_OK)
-		sopi_softlock_release(&txn->db->engine.softlocks, &txn->core);
+		sopi_softlock_release(&txn->db->engine->softlocks, &txn->core);
 	sopi_txn_leave(txn);
 	return status;
 }
@@ -435,7 +436,7 @@ sop_status sop_run(sop_db *db, const sop_txn_options *options, sop_body body, vo
 	if (body == NULL)
 		return sopi_misuse(err, __func__, "body is NULL");
 	SOP_TRY(read_options(options, &all, __func__, err));
-	if (all.deadline_ms == 0 && db->engine.options.deadline_ms == 0)
+	if (all.deadline_ms == 0 && db->engine->options.deadline_ms == 0)
 		all.deadline_ms = SOPI_RUN_DEADLINE_MS;
 	SOP_TRY(sop_begin(db, &all, &txn, err));
 	status = run_attempts(txn, body, arg, err != NULL ? err : &unused);

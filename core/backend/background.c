@@ -35,12 +35,13 @@ static bool rest(struct sopi_inredfs *fs, int64_t timeout_ms, bool *weak, bool *
 	bool wanted;
 
 	sopi_mutex_lock(&fs->mutex);
-	while (!fs->stop && !fs->wanted && !fs->weak &&
+	while (!fs->stop && !fs->wanted && !fs->weak && !fs->stirred &&
 	       sopi_clock_wait_until(clock_of(fs), &fs->wake, &fs->mutex, deadline_ns)) {
 	}
 	*stop = fs->stop;
 	*weak = fs->weak;
 	fs->weak = false;
+	fs->stirred = false;
 	wanted = fs->wanted;
 	sopi_mutex_unlock(&fs->mutex);
 	return wanted;
@@ -93,6 +94,8 @@ static void background(void *arg)
 		}
 		if (!stop && !atomic_load(&fs->engine->failed))
 			tick(fs, &seen, &idle);
+		if (!stop)
+			sopi_stats_file_update(fs);
 	}
 }
 
@@ -102,6 +105,21 @@ static void start_locked(struct sopi_inredfs *fs)
 	if (fs->running || fs->stop || fs->engine->options.no_background)
 		return;
 	fs->running = sopi_thread_start(&fs->thread, "sop-checkpoint", background, fs, NULL) == SOP_OK;
+}
+
+/* Has the thread look around now, however long it meant to sleep. */
+static void stir(struct sopi_inredfs *fs)
+{
+	sopi_mutex_lock(&fs->mutex);
+	start_locked(fs);
+	fs->stirred = true;
+	sopi_cond_signal(&fs->wake);
+	sopi_mutex_unlock(&fs->mutex);
+}
+
+void sopi_background_has_failed(struct sopi_backend *backend)
+{
+	stir(sopi_inredfs_of(backend));
 }
 
 void sopi_background_halt(struct sopi_backend *backend)
@@ -160,12 +178,8 @@ void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool 
 		    WEAK_BYTES_MAX)
 			flush(fs, false);
 	}
-	if (SOPI_UNLIKELY(before == 0)) { /* the first write since the newest checkpoint */
-		sopi_mutex_lock(&fs->mutex);
-		start_locked(fs);
-		sopi_cond_signal(&fs->wake);
-		sopi_mutex_unlock(&fs->mutex);
-	}
+	if (SOPI_UNLIKELY(before == 0)) /* the first write since the newest checkpoint */
+		stir(fs);
 	if (SOPI_UNLIKELY(sopi_inredfs_is_due(fs)) && !want(fs) && !fs->stop)
 		(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL);
 }

@@ -219,10 +219,11 @@ static bool found(void *arg, const char *file, int64_t offset, sop_bytes store, 
 
 static sop_status check_trees(struct sopi_engine *engine, struct findings *findings, sop_error *err)
 {
-	struct sopi_slot *slot = engine->readers[0].slot;
 	const uint64_t at = atomic_load(&engine->applied);
+	struct sopi_slot *slot = NULL;
 	sop_status status;
 
+	SOP_TRY(sopi_slot_take(&engine->forest.reclaim, NULL, &slot, err));
 	if (sopi_slot_claim(&engine->forest.reclaim, slot, true) != SOPI_SLOT_IDLE)
 		SOPI_UNREACHABLE(); /* nobody else knows the engine */
 	sopi_slot_publish(slot, at, false);

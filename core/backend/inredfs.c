@@ -34,7 +34,7 @@ static const char *const folders[] = { "log", "reg", "blobs", "outcome", "tmp" }
 
 sop_status sopi_inredfs_fail(struct sopi_inredfs *fs, sop_status status)
 {
-	if (!atomic_exchange(&fs->engine->failed, true))
+	if (sopi_engine_fail(fs->engine))
 		sopi_messages_note(&fs->engine->messages, SOP_LOG_ERROR,
 				   sopi_clock_wall_ns(fs->engine->platform->clock),
 				   "the database has failed (%s): close it and open it again",
@@ -302,6 +302,7 @@ static sop_status stop(struct sopi_backend *backend, sop_error *err)
 	sop_status status;
 
 	fs->alone = true;
+	sopi_stats_file_remove(fs);
 	if (atomic_load(&fs->engine->failed))
 		return sopi_fail(err, SOP_FAILED, "the database had failed; opening it again recovers it");
 	if (atomic_load(&fs->logged) > CLOSE_REPLAY_BYTES)
@@ -364,6 +365,7 @@ static const struct sopi_backend_driver driver = {
 	.backup = sopi_backup,
 	.verify = sopi_verify_files,
 	.get_stats = get_stats,
+	.has_failed = sopi_background_has_failed,
 	.halt = sopi_background_halt,
 	.stop = stop,
 	.free = free_all,
@@ -802,5 +804,6 @@ sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_e
 	memcpy(fs->base.uuid, fs->manifest.database, sizeof fs->base.uuid);
 	engine->backend = &fs->base;
 	engine->unfinished = NULL;
+	sopi_stats_file_begin(fs);
 	return SOP_OK;
 }

@@ -10,6 +10,8 @@
 #include "registry/manifest.h"
 #include "transaction/transaction.h"
 
+#include <sop/stats.h>
+
 enum {
 	SOPI_NODE_PACK_BYTES = 64 << 20, /* a checkpoint begins a new pack beyond */
 	SOPI_VALUE_PACK_BYTES = 64 << 20, /* and so do values */
@@ -41,6 +43,18 @@ struct sopi_fresh {
 	bool registering; /* a checkpoint is just writing it */
 	bool passed; /* a checkpoint is just being written that needs it no more */
 	bool dead; /* nobody names it any more but the log */
+};
+
+/* The file `stats`, for other processes. */
+struct sopi_stats_file {
+	bool there; /* it has been written, and not been removed */
+	uint64_t sequence; /* of the last writing */
+	int64_t opened_wall_ns;
+	int64_t opened_ns; /* monotonic, as the next two */
+	int64_t looked_ns; /* for something to write */
+	int64_t taken_ns; /* where the latencies of the next writing begin */
+	struct sopi_histogram_past past;
+	sop_stats last; /* what was written */
 };
 
 struct sopi_inredfs {
@@ -76,6 +90,7 @@ struct sopi_inredfs {
 	sopi_cond done; /* a checkpoint has ended, well or not */
 	bool stop;
 	bool wanted; /* a checkpoint */
+	bool stirred; /* the thread shall look around */
 	bool weak; /* something weaker than flushed waits for the disk */
 	_Atomic uint64_t weak_bytes; /* of log, about, since the newest flush of such */
 	bool running; /* the thread has been started */
@@ -90,6 +105,7 @@ struct sopi_inredfs {
 	_Atomic uint64_t data_bytes; /* that lived in packs then */
 	_Atomic uint64_t checkpoints;
 	_Atomic uint64_t checkpoint_failures;
+	struct sopi_stats_file stats; /* of the opening call, the thread, the closing call: one after the other */
 	_Atomic uint64_t marked; /* position that a mark in the log is behind */
 };
 
@@ -237,8 +253,19 @@ sop_status sopi_background_pace(struct sopi_backend *backend, int64_t deadline_n
 				sop_error *err);
 void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool weak);
 sop_status sopi_background_out_of_space(struct sopi_backend *backend, sop_error *err);
+void sopi_background_has_failed(struct sopi_backend *backend);
 void sopi_background_halt(struct sopi_backend *backend);
 void sopi_background_ended(struct sopi_inredfs *fs, sop_status status);
+
+/* ---- stats_file.c -------------------------------------------------------------------------------- */
+
+/* Writes the file `stats` for the first time. Failing does no harm: then there is none. */
+void sopi_stats_file_begin(struct sopi_inredfs *fs);
+
+/* Writes it again, if a while has passed and something has changed. */
+void sopi_stats_file_update(struct sopi_inredfs *fs);
+
+void sopi_stats_file_remove(struct sopi_inredfs *fs);
 
 /* ---- backup.c ------------------------------------------------------------------------------------ */
 

@@ -69,6 +69,7 @@ void sopi_slot_give(struct sopi_reclaim *reclaim, struct sopi_slot *slot)
 	if (!reclaim->closed)
 		atomic_store_explicit(&slot->state, SOPI_SLOT_IDLE, memory_order_release);
 	slot->owner = NULL;
+	sopi_slot_join(slot, NULL);
 	slot->next_free = reclaim->free_slots;
 	reclaim->free_slots = slot;
 	sopi_mutex_unlock(&reclaim->slots_mutex);
@@ -504,30 +505,57 @@ void sopi_reclaim_free_slots(struct sopi_reclaim *reclaim)
 	sopi_mutex_destroy(&reclaim->slots_mutex);
 }
 
-void sopi_slots_close(struct sopi_reclaim *reclaim, void (*end)(void *owner))
+/* Of `group`, or of anybody? */
+static bool is_of(const struct sopi_slot *slot, const void *group)
+{
+	return group == NULL || atomic_load_explicit(&slot->group, memory_order_acquire) == group;
+}
+
+/* Waits for the calls that run in the slots of `group` (NULL: in all), and lets no more in. */
+static void shut(struct sopi_reclaim *reclaim, const void *group)
 {
 	struct sopi_slot_chunk *chunk = NULL;
 	struct sopi_slot *slot;
 	size_t index = 0;
 
-	sopi_mutex_lock(&reclaim->slots_mutex);
-	reclaim->closed = true; /* from here on there are no new slots */
-	sopi_mutex_unlock(&reclaim->slots_mutex);
 	while ((slot = sopi_slot_next(reclaim, &chunk, &index)) != NULL) {
 		uint64_t found = SOPI_SLOT_IDLE;
 
-		while (!atomic_compare_exchange_weak(&slot->state, &found, SOPI_SLOT_CLOSED) &&
+		while (is_of(slot, group) &&
+		       !atomic_compare_exchange_weak(&slot->state, &found, SOPI_SLOT_CLOSED) &&
 		       found != SOPI_SLOT_CLOSED) {
 			found = SOPI_SLOT_IDLE;
 			sopi_yield(); /* a call is running; it may want the mutex */
 		}
 	}
-	chunk = NULL;
-	index = 0;
+}
+
+static void end_owners(struct sopi_reclaim *reclaim, const void *group, void (*end)(void *owner))
+{
+	struct sopi_slot_chunk *chunk = NULL;
+	struct sopi_slot *slot;
+	size_t index = 0;
+
 	sopi_mutex_lock(&reclaim->slots_mutex); /* owners stay meanwhile */
 	while ((slot = sopi_slot_next(reclaim, &chunk, &index)) != NULL) {
-		if (slot->owner != NULL)
+		if (slot->owner != NULL && is_of(slot, group))
 			end(slot->owner);
 	}
 	sopi_mutex_unlock(&reclaim->slots_mutex);
+}
+
+void sopi_slots_close(struct sopi_reclaim *reclaim, void (*end)(void *owner))
+{
+	sopi_mutex_lock(&reclaim->slots_mutex);
+	reclaim->closed = true; /* from here on there are no new slots */
+	sopi_mutex_unlock(&reclaim->slots_mutex);
+	shut(reclaim, NULL);
+	end_owners(reclaim, NULL, end);
+}
+
+void sopi_slots_close_group(struct sopi_reclaim *reclaim, const void *group, void (*end)(void *owner))
+{
+	shut(reclaim, group);
+	shut(reclaim, group); /* a call that ended only now may have taken one behind us */
+	end_owners(reclaim, group, end);
 }

@@ -39,6 +39,7 @@ struct sopi_slot {
 	_Atomic int64_t seen_ns; /* monotonic time when stats first met this snapshot; 0: not yet */
 	_Atomic uint64_t counters[SOPI_COUNTERS]; /* sopi_counter; written by the holder only */
 	void *owner; /* the transaction, for closing; guarded by the slots' mutex */
+	_Atomic(const void *) group; /* of slots that are closed together; NULL: none */
 	struct sopi_slot *next_free;
 };
 
@@ -97,6 +98,10 @@ sop_status sopi_reclaim_init(struct sopi_reclaim *reclaim,
  * them closed. */
 void sopi_slots_close(struct sopi_reclaim *reclaim, void (*end)(void *owner));
 
+/* The same for the slots of one group; others go on, and new ones are given. A call on the group that takes slots must
+ * have claimed one of the group meanwhile. */
+void sopi_slots_close_group(struct sopi_reclaim *reclaim, const void *group, void (*end)(void *owner));
+
 /* Frees everything that waits, whoever may need it; the slots stay. REQUIRES: no call is running.
  * */
 void sopi_reclaim_destroy(struct sopi_reclaim *reclaim);
@@ -107,6 +112,12 @@ void sopi_reclaim_free_slots(struct sopi_reclaim *reclaim);
 /* A slot of `owner`'s own; CLOSED, NO_MEMORY. */
 sop_status sopi_slot_take(struct sopi_reclaim *reclaim, void *owner, struct sopi_slot **out,
 			  sop_error *err);
+
+/* Makes the slot one of `group` until it is given back. */
+static inline void sopi_slot_join(struct sopi_slot *slot, const void *group)
+{
+	atomic_store_explicit(&slot->group, group, memory_order_release);
+}
 
 /* Calls `end` for the owner of a slot that the closing of all slots has found, unless that has been
  * done already; it may be done twice. */

@@ -224,6 +224,18 @@ static bool is_aligned(const struct sopi_file *file, uint64_t offset, const void
 	return unit == 0 || (offset % unit == 0 && size % unit == 0 && (uintptr_t)memory % unit == 0);
 }
 
+bool sopi_files_identify(const struct sopi_files *files)
+{
+	return files->driver->identify != NULL;
+}
+
+sop_status sopi_folder_identify(struct sopi_folder *folder, uint64_t id[2], sop_error *err)
+{
+	if (folder->driver->identify == NULL)
+		return sopi_fail(err, SOP_UNSUPPORTED, "folders cannot be told from each other here");
+	return folder->driver->identify(folder, id, err);
+}
+
 sop_status sopi_file_read(struct sopi_file *file, uint64_t offset, void *to, size_t size,
 			  size_t *got, sop_error *err)
 {
@@ -266,6 +278,11 @@ sop_status sopi_file_size(struct sopi_file *file, uint64_t *size, sop_error *err
 sop_status sopi_file_lock(struct sopi_file *file, enum sopi_lock kind, sop_error *err)
 {
 	return file->driver->lock(file, kind, err);
+}
+
+sop_status sopi_file_is_locked(struct sopi_file *file, bool *locked, sop_error *err)
+{
+	return file->driver->is_locked(file, locked, err);
 }
 
 void sopi_file_unlock(struct sopi_file *file)
@@ -335,4 +352,23 @@ sop_status sopi_folder_lock(struct sopi_folder *folder, const char *path, enum s
 		write_holder(file, holder);
 	*out = file;
 	return SOP_OK;
+}
+
+sop_status sopi_folder_lock_holder(struct sopi_folder *folder, const char *path,
+				   char holder[SOPI_HOLDER_BYTES_MAX + 1], sop_error *err)
+{
+	struct sopi_file *file = NULL;
+	bool locked = false;
+	sop_status status;
+
+	holder[0] = '\0';
+	SOP_TRY(sopi_folder_open_file(folder, path, SOPI_FILE_READ, &file, err));
+	status = sopi_file_is_locked(file, &locked, err);
+	if (status == SOP_OK && !locked)
+		status = sopi_fail_file(err, SOP_NOT_FOUND, path, -1, 0,
+					"nobody holds the lock of the file");
+	if (status == SOP_OK)
+		read_holder(file, holder);
+	sopi_file_close(file);
+	return status;
 }

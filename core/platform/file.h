@@ -134,6 +134,10 @@ struct sopi_files_driver {
 	sop_status (*file_system)(struct sopi_folder *folder, struct sopi_file_system *out,
 				  sop_error *err);
 
+	/* Which folder it is, however it was reached: no two folders of this port that are open or exist have the same
+	 * `id`. May be NULL: then nobody can tell. */
+	sop_status (*identify)(struct sopi_folder *folder, uint64_t id[2], sop_error *err);
+
 	/* Reads `size` bytes at `offset`; `*got` is less only where the file ends. REQUIRES: opened to READ. */
 	sop_status (*read)(struct sopi_file *file, uint64_t offset, void *to, size_t size,
 			   size_t *got, sop_error *err);
@@ -165,6 +169,10 @@ struct sopi_files_driver {
 	 * kind. REQUIRES: opened to READ and WRITE. */
 	sop_status (*lock)(struct sopi_file *file, enum sopi_lock kind, sop_error *err);
 
+	/* Does another handle, in this process or another, hold a lock on the file? Takes none. REQUIRES: opened to
+	 * READ. */
+	sop_status (*is_locked)(struct sopi_file *file, bool *locked, sop_error *err);
+
 	/* Gives the lock back, if there is one. Must not fail. */
 	void (*unlock)(struct sopi_file *file);
 
@@ -190,6 +198,7 @@ struct sopi_file {
 /* The same for callers, one name for each slot. All check `path` first. */
 sop_status sopi_files_open_folder(struct sopi_files *files, const char *path, unsigned flags,
 				  struct sopi_folder **out, sop_error *err);
+bool sopi_files_identify(const struct sopi_files *files); /* can it tell which folder is which? */
 void sopi_folder_close(struct sopi_folder *folder); /* takes NULL */
 sop_status sopi_folder_open_file(struct sopi_folder *folder, const char *path, unsigned flags,
 				 struct sopi_file **out, sop_error *err);
@@ -206,6 +215,7 @@ sop_status sopi_folder_remove_folder(struct sopi_folder *folder, const char *pat
 sop_status sopi_folder_sync(struct sopi_folder *folder, const char *path, sop_error *err);
 sop_status sopi_folder_file_system(struct sopi_folder *folder, struct sopi_file_system *out,
 				   sop_error *err);
+sop_status sopi_folder_identify(struct sopi_folder *folder, uint64_t id[2], sop_error *err);
 sop_status sopi_file_read(struct sopi_file *file, uint64_t offset, void *to, size_t size,
 			  size_t *got, sop_error *err);
 sop_status sopi_file_write(struct sopi_file *file, uint64_t offset, const void *from, size_t size,
@@ -216,6 +226,7 @@ sop_status sopi_file_sync_data(struct sopi_file *file, sop_error *err);
 sop_status sopi_file_sync(struct sopi_file *file, sop_error *err);
 sop_status sopi_file_size(struct sopi_file *file, uint64_t *size, sop_error *err);
 sop_status sopi_file_lock(struct sopi_file *file, enum sopi_lock kind, sop_error *err);
+sop_status sopi_file_is_locked(struct sopi_file *file, bool *locked, sop_error *err);
 void sopi_file_unlock(struct sopi_file *file);
 void sopi_file_close(struct sopi_file *file); /* takes NULL */
 
@@ -226,6 +237,11 @@ enum { SOPI_HOLDER_BYTES_MAX = 128 };
  * there. Closing `*out` gives the lock back. */
 sop_status sopi_folder_lock(struct sopi_folder *folder, const char *path, enum sopi_lock kind,
 			    const char *holder, struct sopi_file **out, sop_error *err);
+
+/* Who holds the lock of the file `path`, taking none and making nothing: `holder` receives the line that sopi_folder_lock
+ * left, "" if there is none. NOT_FOUND: nobody holds it. */
+sop_status sopi_folder_lock_holder(struct sopi_folder *folder, const char *path,
+				   char holder[SOPI_HOLDER_BYTES_MAX + 1], sop_error *err);
 
 /* For drivers: the status of `os_errno`, as the list above has it, with a message of what could not be done.
  * `action` completes "cannot ..."; `changing` tells whether the call would have changed something. */

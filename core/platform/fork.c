@@ -6,6 +6,7 @@
 #include "platform/fork.h"
 
 #include "base/check.h"
+#include "platform/thread.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -73,4 +74,24 @@ void sopi_fork_forget(int fd)
 	SOPI_CHECK(fd >= 0);
 	if (fd < SOPI_FORK_DESCRIPTORS)
 		atomic_fetch_and(&to_close[fd / WORD_BITS], ~bit_of(fd));
+}
+
+void sopi_fork_lock_take(struct sopi_fork_lock *lock)
+{
+	const uint32_t mine = sopi_fork_generation() + 1;
+
+	for (;;) {
+		uint32_t found = atomic_load_explicit(&lock->holder, memory_order_relaxed);
+
+		if (found != mine &&
+		    atomic_compare_exchange_weak_explicit(&lock->holder, &found, mine,
+							  memory_order_acquire, memory_order_relaxed))
+			return;
+		sopi_yield();
+	}
+}
+
+void sopi_fork_lock_give(struct sopi_fork_lock *lock)
+{
+	atomic_store_explicit(&lock->holder, 0, memory_order_release);
 }

@@ -25,6 +25,16 @@ bool sopi_fork_close_in_child(int fd);
 /* Takes that back. Call it before `fd` is closed: its number may be somebody else's right after. */
 void sopi_fork_forget(int fd);
 
+/* A lock that a fork leaves free in the child, whoever held it in the parent; what it guards may have been changed half
+ * then, so the child must begin it anew. All zero is free. Spins, so for a few instructions only. REQUIRES:
+ * sopi_fork_watch was called. */
+struct sopi_fork_lock {
+	_Atomic uint32_t holder; /* 1 + the generation of the process that holds it; another one's means nothing */
+};
+
+void sopi_fork_lock_take(struct sopi_fork_lock *lock);
+void sopi_fork_lock_give(struct sopi_fork_lock *lock);
+
 enum { SOPI_FORK_DESCRIPTORS = 1 << 20 };
 
 #endif

@@ -16,6 +16,7 @@ static const struct sopi_files_driver files_driver = {
 	.remove_folder = sopi_posix_remove_folder,
 	.sync_folder = sopi_posix_sync_folder,
 	.file_system = sopi_posix_file_system,
+	.identify = sopi_posix_identify,
 	.read = sopi_posix_read,
 	.write = sopi_posix_write,
 	.allocate = sopi_posix_allocate,
@@ -24,6 +25,7 @@ static const struct sopi_files_driver files_driver = {
 	.sync = sopi_posix_sync,
 	.size = sopi_posix_size,
 	.lock = sopi_posix_lock,
+	.is_locked = sopi_posix_is_locked,
 	.unlock = sopi_posix_unlock,
 	.close = sopi_posix_close,
 };

@@ -19,6 +19,14 @@ struct sopi_platform {
 
 enum { SOPI_PROCESS_NAME_BYTES = 96 };
 
+enum { SOPI_HOST_BYTES = 48 }; /* of a host's name, cut if need be, with the NUL */
+
+/* The number of this process, and the name of its host; "" if it has none. */
+void sopi_process_who(uint64_t *process, char host[SOPI_HOST_BYTES]);
+
+/* Reads a name that sopi_process_name made; 0 and "" if it is none. */
+void sopi_process_name_read(const char *name, uint64_t *process, char host[SOPI_HOST_BYTES]);
+
 /* Who this process is, for people: "process 4711 on host7". */
 void sopi_process_name(char name[SOPI_PROCESS_NAME_BYTES]);
 

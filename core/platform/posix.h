@@ -30,6 +30,7 @@ sop_status sopi_posix_remove(struct sopi_folder *base, const char *path, sop_err
 sop_status sopi_posix_remove_folder(struct sopi_folder *base, const char *path, sop_error *err);
 sop_status sopi_posix_sync_folder(struct sopi_folder *base, const char *path, sop_error *err);
 sop_status sopi_posix_file_system(struct sopi_folder *base, struct sopi_file_system *out, sop_error *err);
+sop_status sopi_posix_identify(struct sopi_folder *base, uint64_t id[2], sop_error *err);
 
 sop_status sopi_posix_read(struct sopi_file *base, uint64_t offset, void *to, size_t size,
 			   size_t *got, sop_error *err);
@@ -41,6 +42,7 @@ sop_status sopi_posix_sync_data(struct sopi_file *base, sop_error *err);
 sop_status sopi_posix_sync(struct sopi_file *base, sop_error *err);
 sop_status sopi_posix_size(struct sopi_file *base, uint64_t *size, sop_error *err);
 sop_status sopi_posix_lock(struct sopi_file *base, enum sopi_lock kind, sop_error *err);
+sop_status sopi_posix_is_locked(struct sopi_file *base, bool *locked, sop_error *err);
 void sopi_posix_unlock(struct sopi_file *base);
 void sopi_posix_close(struct sopi_file *base);
 

@@ -267,6 +267,17 @@ sop_status sopi_posix_lock(struct sopi_file *base, enum sopi_lock kind, sop_erro
 	return sopi_file_fail(err, os_errno, false, "lock the file", file->path, -1);
 }
 
+sop_status sopi_posix_is_locked(struct sopi_file *base, bool *locked, sop_error *err)
+{
+	const struct posix_file *file = file_of(base);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(file->fd, F_OFD_GETLK, &lock) != 0)
+		return sopi_file_fail(err, errno, false, "ask for the lock of the file", file->path, -1);
+	*locked = lock.l_type != F_UNLCK;
+	return SOP_OK;
+}
+
 /* First the lock, for it is shared with every copy of the descriptor that a child may have; then the mark, for the
  * number may be somebody else's once it is closed. */
 void sopi_posix_unlock(struct sopi_file *base)

@@ -428,3 +428,14 @@ sop_status sopi_posix_file_system(struct sopi_folder *base, struct sopi_file_sys
 	out->total_bytes = (uint64_t)statfs.f_blocks * (uint64_t)statfs.f_frsize;
 	return SOP_OK;
 }
+
+sop_status sopi_posix_identify(struct sopi_folder *base, uint64_t id[2], sop_error *err)
+{
+	struct stat stat;
+
+	if (fstat(folder_of(base)->fd, &stat) != 0)
+		return sopi_file_fail(err, errno, false, "look at the folder", "", -1);
+	id[0] = (uint64_t)stat.st_dev;
+	id[1] = (uint64_t)stat.st_ino;
+	return SOP_OK;
+}

@@ -6,18 +6,44 @@
 #include "platform/platform.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+void sopi_process_who(uint64_t *process, char host[SOPI_HOST_BYTES])
+{
+	memset(host, 0, SOPI_HOST_BYTES);
+	*process = (uint64_t)getpid();
+	if (gethostname(host, SOPI_HOST_BYTES - 1) != 0)
+		host[0] = '\0';
+}
 
 void sopi_process_name(char name[SOPI_PROCESS_NAME_BYTES])
 {
-	char host[48] = "";
+	char host[SOPI_HOST_BYTES];
+	uint64_t process;
 
-	if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
-		snprintf(name, SOPI_PROCESS_NAME_BYTES, "process %ld", (long)getpid());
-	else
-		snprintf(name, SOPI_PROCESS_NAME_BYTES, "process %ld on %s", (long)getpid(), host);
+	sopi_process_who(&process, host);
+	snprintf(name, SOPI_PROCESS_NAME_BYTES, "process %" PRIu64 "%s%s", process,
+		 host[0] == '\0' ? "" : " on ", host);
+}
+
+void sopi_process_name_read(const char *name, uint64_t *process, char host[SOPI_HOST_BYTES])
+{
+	static const char before[] = "process ", between[] = " on ";
+	char *end = NULL;
+
+	memset(host, 0, SOPI_HOST_BYTES);
+	*process = 0;
+	if (strncmp(name, before, sizeof before - 1) != 0 || name[sizeof before - 1] < '0' ||
+	    name[sizeof before - 1] > '9')
+		return;
+	*process = strtoull(name + sizeof before - 1, &end, 10);
+	if (strncmp(end, between, sizeof between - 1) == 0)
+		memcpy(host, end + sizeof between - 1,
+		       strnlen(end + sizeof between - 1, SOPI_HOST_BYTES - 1));
 }
 
 /* The limit of the control group, or UINT64_MAX. */

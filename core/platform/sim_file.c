@@ -250,6 +250,17 @@ sop_status sopi_sim_lock(struct sopi_file *base, enum sopi_lock kind, sop_error 
 	return SOP_OK;
 }
 
+sop_status sopi_sim_is_locked(struct sopi_file *base, bool *locked, sop_error *err)
+{
+	struct sopi_sim_file *file = file_of(base);
+
+	(void)err;
+	sopi_mutex_lock(&file->process->disk->mutex);
+	*locked = is_taken(file, SOPI_LOCK_EXCLUSIVE);
+	sopi_mutex_unlock(&file->process->disk->mutex);
+	return SOP_OK;
+}
+
 void sopi_sim_unlock(struct sopi_file *base)
 {
 	struct sopi_sim_file *file = file_of(base);

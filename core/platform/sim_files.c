@@ -508,6 +508,7 @@ const struct sopi_files_driver sopi_sim_files_driver = {
 	.sync = sopi_sim_sync,
 	.size = sopi_sim_size,
 	.lock = sopi_sim_lock,
+	.is_locked = sopi_sim_is_locked,
 	.unlock = sopi_sim_unlock,
 	.close = sopi_sim_close,
 };

@@ -98,6 +98,9 @@ struct sopi_backend_driver {
 
 	void (*get_stats)(struct sopi_backend *backend, struct sopi_backend_stats *stats);
 
+	/* The database has failed, for whatever reason. Never blocks. */
+	void (*has_failed)(struct sopi_backend *backend);
+
 	/* Ends the background: nothing is done by itself any more, and nobody waits for it. Before running calls are
 	 * waited for. */
 	void (*halt)(struct sopi_backend *backend);

@@ -594,22 +594,48 @@ static void end_committed(struct sopi_transaction *txn, bool committed)
 	txn->position = position;
 }
 
+enum { TIMED_ONE_IN = 16 };
+
+/* The time, if this commit is to be timed; else 0. Next to a flush two looks at the clock are nothing; of commits that
+ * wait for less some are enough. */
+static int64_t begin_timing(const struct sopi_transaction *txn)
+{
+	const struct sopi_engine *engine = txn->engine;
+	const uint64_t number =
+		atomic_load_explicit(&txn->slot->counters[SOPI_COMMITS], memory_order_relaxed);
+
+	if (engine->backend == NULL || (txn->durability != SOPI_FLUSHED && number % TIMED_ONE_IN != 0))
+		return 0;
+	return sopi_clock_monotonic_ns(engine->platform->clock);
+}
+
+static void end_timing(struct sopi_engine *engine, int64_t begun_ns)
+{
+	if (begun_ns != 0)
+		sopi_histogram_note(
+			&engine->commit_ns,
+			(uint64_t)(sopi_clock_monotonic_ns(engine->platform->clock) - begun_ns));
+}
+
 sop_status sopi_transaction_commit(struct sopi_transaction *txn, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
 	struct plan plan = { 0 };
+	int64_t begun_ns;
 	sop_status status;
 
 	SOP_TRY(sopi_transaction_may_go_on(txn, err));
 	if (txn->operation_count == 0)
 		return end_reading(txn, err);
+	begun_ns = begin_timing(txn);
 	SOP_TRY(commit(txn, &plan, err));
 	status = wait_for(txn, txn->position, (enum sopi_durability)txn->durability, err);
 	if (SOPI_UNLIKELY(status != SOP_OK)) {
-		atomic_store(&engine->failed, true);
+		(void)sopi_engine_fail(engine);
 		end_committed(txn, false);
 		return status;
 	}
+	end_timing(engine, begun_ns);
 	sopi_engine_answer(engine, txn->position);
 	if (SOPI_UNLIKELY(txn->catalog_changes != 0))
 		note_stores(txn);

@@ -1,7 +1,6 @@
 /* Opening and closing a database's engine. */
 #include "transaction/engine.h"
 
-#include "base/alloc.h"
 #include "platform/clock.h"
 #include "transaction/backend.h"
 #include "transaction/transaction.h"
@@ -31,7 +30,6 @@ sop_status sopi_engine_open(struct sopi_engine *engine, const struct sopi_engine
 			    const struct sopi_platform *platform, sop_error *err)
 {
 	sop_status status;
-	void *memory = NULL;
 
 	memset(engine, 0, sizeof *engine);
 	engine->options = *options;
@@ -43,22 +41,12 @@ sop_status sopi_engine_open(struct sopi_engine *engine, const struct sopi_engine
 	status = sopi_log_memory_open(&engine->log, err);
 	if (status != SOP_OK)
 		goto no_log;
-	status = sopi_alloc_aligned(_Alignof(struct sopi_transaction),
-				    SOPI_READERS * sizeof *engine->readers, &memory, err);
-	engine->readers = memory;
-	for (size_t i = 0; i < SOPI_READERS && status == SOP_OK; i++)
-		status = sopi_transaction_init(&engine->readers[i], engine, err);
-	if (status != SOP_OK)
-		goto no_readers;
 	sopi_messages_init(&engine->messages);
 	sopi_mutex_init(&engine->commit_mutex);
 	sopi_mutex_init(&engine->ids_mutex);
 	sopi_outcomes_init(&engine->outcomes);
 	sopi_softlocks_init(&engine->softlocks);
 	return SOP_OK;
-no_readers:
-	sopi_free(engine->readers);
-	engine->log->driver->close(engine->log);
 no_log:
 	sopi_catalog_destroy(&engine->catalog);
 no_catalog:
@@ -100,13 +88,20 @@ sop_status sopi_engine_close(struct sopi_engine *engine, sop_error *err)
 
 void sopi_engine_free(struct sopi_engine *engine)
 {
-	sopi_free(engine->readers); /* until now calls that come late find there that it is closed */
-	engine->readers = NULL;
 	sopi_reclaim_free_slots(&engine->forest.reclaim);
 	sopi_messages_destroy(&engine->messages);
 	sopi_softlocks_destroy(&engine->softlocks);
 	sopi_mutex_destroy(&engine->commit_mutex);
 	sopi_mutex_destroy(&engine->ids_mutex);
+}
+
+bool sopi_engine_fail(struct sopi_engine *engine)
+{
+	if (atomic_exchange(&engine->failed, true))
+		return false;
+	if (engine->backend != NULL)
+		engine->backend->driver->has_failed(engine->backend);
+	return true;
 }
 
 sop_status sopi_engine_has_failed(sop_error *err)
@@ -122,7 +117,7 @@ sop_status sopi_engine_wait_durable(struct sopi_engine *engine, uint64_t positio
 	if (log->driver->durable(log) >= position ||
 	    log->driver->wait_durable(log, position, NULL) == SOP_OK)
 		return SOP_OK;
-	atomic_store(&engine->failed, true);
+	(void)sopi_engine_fail(engine);
 	return sopi_engine_has_failed(err);
 }
 

@@ -3,6 +3,7 @@
 #ifndef SOPI_ENGINE_H
 #define SOPI_ENGINE_H
 
+#include "base/histogram.h"
 #include "base/messages.h"
 #include "btree/tree.h"
 #include "log/log.h"
@@ -32,7 +33,7 @@ struct sopi_engine_options {
 	bool no_background; /* tests: checkpoints and flushes happen in the calls that find them due */
 };
 
-enum { SOPI_READERS = 16, SOPI_OLD_VERSIONS_WARN_BYTES = 64 << 20 };
+enum { SOPI_OLD_VERSIONS_WARN_BYTES = 64 << 20 };
 
 struct sopi_backend; /* backend.h */
 struct sopi_transaction;
@@ -55,10 +56,10 @@ struct sopi_engine {
 	struct sopi_softlocks softlocks;
 	sopi_mutex ids_mutex; /* guards `named`; leaf of the lock order */
 	struct sopi_transaction *named; /* open transactions whose id the caller gave */
-	struct sopi_transaction *readers; /* SOPI_READERS of them, for calls without a transaction of their own */
 	struct sopi_messages messages;
 	struct sopi_backend *unfinished; /* that is being opened, or could not be: freed at close */
 	_Atomic bool failed; /* the log, or a sync: nothing more is promised until it is opened again */
+	_Alignas(64) struct sopi_histogram commit_ns; /* how long commits take in a folder; of the fast ones a part */
 };
 
 /* An empty database in memory. */
@@ -70,7 +71,7 @@ sop_status sopi_engine_open(struct sopi_engine *engine, const struct sopi_engine
  * Returns the first failure of the backend; it is closed in any case. */
 sop_status sopi_engine_close(struct sopi_engine *engine, sop_error *err);
 
-/* Frees the slots and the readers. REQUIRES: closed, and no handle is left. */
+/* Frees the slots. REQUIRES: closed, and no handle is left. */
 void sopi_engine_free(struct sopi_engine *engine);
 
 /* Raises `answered` to `position`: whoever tells somebody of a position calls this first. */
@@ -90,6 +91,9 @@ sop_status sopi_engine_wait_durable(struct sopi_engine *engine, uint64_t positio
 /* What is read at `position` may rest on commits that are not on stable storage yet: waits for those that promise it.
  * What its author made weaker is weaker for its readers too. */
 sop_status sopi_engine_wait_flushed(struct sopi_engine *engine, uint64_t position, sop_error *err);
+
+/* Nothing is promised from here on. Returns whether that is new. */
+bool sopi_engine_fail(struct sopi_engine *engine);
 
 /* FAILED, with its message. */
 sop_status sopi_engine_has_failed(sop_error *err);

@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* An open database. Thread-safe and long-lived: open it once, share it between all threads.
- * Databases are independent of each other. After `fork` the child gets FORKED from every call on
+ * Databases are independent of each other; handles of the same folder are of the same database. After `fork` the child gets FORKED from every call on
  * it. */
 typedef struct sop_db sop_db;
 
@@ -25,13 +25,20 @@ typedef struct sop_store sop_store;
  *      `inredcfs:`   a database in Cassandra, which this build does not have.
  *      Options may follow a url as `?name=value&...`, such as `inredfs:/srv/db?create=true` (a bare path
  *      takes none); what `options` sets wins over them. Nothing in a url is percent-decoded.
+ * A folder that this process has open already, by whatever path, is not opened anew: the new handle shares it, if all
+ *      options are the same, those that nobody set included; `create`, `node_bytes` and `registry_buckets` do not count.
+ *      Each handle has stores, transactions and cursors of its own and is closed for itself, in any order; figures and
+ *      messages (log.h) are those of the database. Opening waits while another thread opens or closes the folder.
  * options: settings, may be NULL for the defaults; not kept. With `create` a missing database is made,
  *      in a folder that is missing or empty and whose parent exists; without it nothing is ever made.
  * out: the open database, owned by the caller: sop_close, then sop_db_free.
  * err: filled on failure; may be NULL.
  * Returns OK; and, nothing having been opened,
  *   NOT_FOUND    there is no database, and `create` was not set
- *   LOCKED       it is open already, here or in another process; `err` says who, if it is known
+ *   LOCKED       it is open already, in another process (`err` says which, if it is known) or in this one with other
+ *                options (`err` names the first that differs); or this process is closing it, and 10 seconds were not
+ *                enough for the calls on it to end
+ *   FAILED       this process has it open, and it has failed: close every handle of it, then open it again
  *   CORRUPT      something that had been acknowledged is damaged or missing: `err` names file and place;
  *                restore a backup, or repair it
  *   READ_ONLY    the folder cannot be written to
@@ -47,7 +54,8 @@ SOP_API sop_status sop_open(const char *url, const sop_options *options, sop_db 
 
 /* Closes `db`: waits until no call on it is running, rolls back open transactions, puts all that has
  * committed on stable storage, and frees what they and the database hold. Later calls on `db` or on
- * anything opened from it return CLOSED. Closing again does nothing and answers OK.
+ * anything opened from it return CLOSED. Closing again does nothing and answers OK. Other handles of the same folder go on;
+ * the last one to be closed gives the folder back.
  * err: filled on failure; may be NULL.
  * Returns OK; MISUSE if `db` is NULL or no database; FORKED in a child process; IO, NO_SPACE, FAILED
  * or NO_MEMORY: it is closed all the same and what was answered as SOP_FLUSHED is there, but commits

@@ -35,8 +35,8 @@ typedef struct sop_log_message {
 	}
 
 /* Records messages of `db` up to `level` (a sop_log_level) from now on, the newest 256 of them.
- * err: filled on failure; may be NULL. Returns OK; MISUSE; CLOSED; FORKED; NO_MEMORY. Any thread.
- * */
+ * Handles of the same folder share them: what one takes another does not see.
+ * err: filled on failure; may be NULL. Returns OK; MISUSE; CLOSED; FORKED; NO_MEMORY. Any thread. */
 SOP_API sop_status sop_log_enable(sop_db *db, sop_log_level level, sop_error *err);
 
 /* Takes the oldest recorded message of `db`.

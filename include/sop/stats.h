@@ -51,12 +51,13 @@ typedef struct sop_stats {
 	uint64_t disk_bytes; /* in all files now */
 	uint64_t failed; /* 1: it has stopped after an I/O error; close it and open it again */
 	uint64_t low_space; /* 1: commits that add get NO_SPACE now, removing goes on */
+	uint64_t durability; /* a sop_durability: of transactions that do not say */
 } sop_stats;
 
 #define SOP_STATS_INIT                                                                             \
 	{                                                                                          \
 		sizeof(sop_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-			0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                          \
+			0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                       \
 	}
 
 /* Reads the figures of `db`.
@@ -68,6 +69,49 @@ SOP_API sop_status sop_db_stats(sop_db *db, sop_stats *stats, sop_error *err);
  * text: receives it. err: may be NULL. Returns OK; MISUSE; CLOSED; FORKED; NO_MEMORY. Any thread.
  * */
 SOP_API sop_status sop_db_metrics(sop_db *db, sop_buf *text, sop_error *err);
+
+/* What can be seen of a database that some process has open. New fields are added at the end. Initialise with
+ * SOP_PEEK_INIT. */
+typedef struct sop_peek {
+	size_t struct_size; /* sizeof(sop_peek) */
+	uint64_t is_open; /* 1: some process has it open */
+	uint64_t process; /* which one, as its own host counts them; 0: not known */
+	char host[64]; /* where that runs, with a NUL; empty: not known */
+	uint64_t has_figures; /* 1: it has left figures; what follows is 0 without */
+	uint64_t age_ms; /* of the figures, in milliseconds, by the clock of whoever asks */
+	int64_t written_ms; /* when they were written: milliseconds since 1970-01-01 UTC */
+	int64_t opened_ms; /* when the database was opened, the same */
+	uint64_t running_ms; /* from then to the writing, milliseconds that no change of the clock disturbs */
+	uint64_t interval_ms; /* before the writing, of which the next four are */
+	uint64_t commits_timed; /* all that wait for a flush, one in 16 of the others */
+	uint64_t commit_p50_ns; /* half of them took no longer; to a quarter */
+	uint64_t commit_p99_ns; /* the same of 99 of 100 */
+	uint64_t commit_longest_ns;
+	uint64_t log_bytes_max; /* option of the database; 0: chosen by the size of the data */
+	uint64_t flush_interval_ms; /* option of the database */
+	uint8_t uuid[16]; /* of the database */
+} sop_peek;
+
+#define SOP_PEEK_INIT                                                                              \
+	{                                                                                          \
+		sizeof(sop_peek), 0, 0, { 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,                 \
+		{                                                                                  \
+			0                                                                          \
+		}                                                                                  \
+	}
+
+/* Looks at the database in a folder from outside, whoever has it open: takes no lock, makes nothing, and waits for
+ * nobody. The figures are what its process has left in the file `stats`: when it opened the database and then about once
+ * a second while something changes; reads alone do not count as a change.
+ * path: of the folder.
+ * peek: receives what is known, also with NOT_FOUND, CORRUPT and UNSUPPORTED; struct_size must be set, and only so much
+ * is written.
+ * stats: receives the figures, as sop_db_stats does; may be NULL. All 0 unless OK.
+ * err: filled on failure; may be NULL.
+ * Returns OK; NOT_FOUND: there is no database, nobody has it open, or who has it open has left no figures: `peek` tells
+ * the last from the others, and `err` who that is; CORRUPT: the file is damaged (the database need not be); UNSUPPORTED:
+ * it is of a newer version; MISUSE; LIMIT: the path is too long; IO, NO_MEMORY. Any thread; reads two small files. */
+SOP_API sop_status sop_stats_peek(const char *path, sop_peek *peek, sop_stats *stats, sop_error *err);
 
 /* What sop_verify found wrong. The views live during the call of the function only. */
 typedef struct sop_problem {

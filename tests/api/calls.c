@@ -160,6 +160,8 @@ static sop_bytes rows_of(const struct arguments *a)
 	  A(room), A(count))                                                                              \
 	X(sop_cursor_free, OK, OK, OK, RUNS((sop_cursor_free(NULL), 0)), 0)                               \
 	X(sop_db_stats, OK, CLOSED, MISUSE, sop_db_stats(a->db, a->stats, a->err), A(db), A(stats))       \
+	X(sop_stats_peek, NOT_FOUND, NOT_FOUND, MISUSE,                                                   \
+	  sop_stats_peek(a->path, a->peek, NULL, a->err), A(path), A(peek))                               \
 	X(sop_db_metrics, OK, CLOSED, MISUSE, sop_db_metrics(a->db, a->buf, a->err), A(db), A(buf))       \
 	X(sop_verify, OK, CLOSED, MISUSE,                                                                 \
 	  sop_verify(a->db, a->found, NULL, a->maybe_number, a->err), A(db))                              \
@@ -267,12 +269,14 @@ void arguments_good(struct arguments *a, struct fixture *fixture, struct outputs
 	static const sop_stats stats = SOP_STATS_INIT;
 	static const sop_store_info info = SOP_STORE_INFO_INIT;
 	static const sop_info db_info = SOP_INFO_INIT;
+	static const sop_peek peek = SOP_PEEK_INIT;
 	static const sop_log_message message = SOP_LOG_MESSAGE_INIT;
 	static sop_value value;
 
 	memset(a, 0, sizeof *a);
 	memset(outputs, 0, sizeof *outputs);
 	outputs->stats = stats;
+	outputs->peek = peek;
 	outputs->info = info;
 	outputs->db_info = db_info;
 	outputs->message = message;
@@ -320,6 +324,7 @@ void arguments_good(struct arguments *a, struct fixture *fixture, struct outputs
 		.info = &outputs->info,
 		.db_info = &outputs->db_info,
 		.stats = &outputs->stats,
+		.peek = &outputs->peek,
 		.message = &outputs->message,
 		.outcome = &outputs->outcome,
 		.entry = &outputs->entry,

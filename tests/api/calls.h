@@ -48,6 +48,7 @@ struct arguments {
 	sop_store_info *info;
 	sop_info *db_info;
 	sop_stats *stats;
+	sop_peek *peek;
 	sop_log_message *message;
 	sop_outcome *outcome;
 	sop_entry *entry;
@@ -103,6 +104,7 @@ struct outputs {
 	sop_store_info info;
 	sop_info db_info;
 	sop_stats stats;
+	sop_peek peek;
 	sop_log_message message;
 	sop_outcome outcome;
 	sop_entry entry;

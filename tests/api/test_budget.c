@@ -188,7 +188,8 @@ static void check_memory(const struct box *box, const struct budget *budget, con
 {
 	print_message("  %s: %.1f MB resident at most\n", what, (double)box->resident_max / (double)MB);
 	if (MEMORY_IS_OURS)
-		assert_true(box->resident_max <= (budget->cache_mb + budget->cache_mb / 4 + SLACK_MB) * MB);
+		assert_true(box->resident_max <=
+			    (budget->cache_mb + budget->cache_mb / 4 + SLACK_MB) * MB);
 }
 
 /* ---- the tests ------------------------------------------------------------------------------- */

@@ -136,8 +136,9 @@ static void figures_of_files_are_zero_in_memory(void **state)
 	memset((char *)&stats + sizeof stats.struct_size, 0xA5, sizeof stats - sizeof stats.struct_size);
 	TEST_OK(sop_db_stats(f.db, &stats, &f.err), f.err);
 	assert_true(stats.position > 0);
-	for (size_t at = offsetof(sop_stats, durable_position); at < sizeof stats; at++)
+	for (size_t at = offsetof(sop_stats, durable_position); at < offsetof(sop_stats, durability); at++)
 		assert_int_equal(((const char *)&stats)[at], 0);
+	assert_int_equal(stats.durability, SOP_FLUSHED);
 	fixture_close(&f);
 }
 

@@ -448,7 +448,7 @@ enum { ROOM_BYTES = 6 << 10 }; /* of log, for a transaction */
 /* Is a commit far from making a checkpoint itself? It would wait for the one that runs, on its own thread. */
 static bool has_room(const struct world *world)
 {
-	return atomic_load(&sopi_inredfs_of(world->base.db->engine.backend)->logged) + ROOM_BYTES <
+	return atomic_load(&sopi_inredfs_of(world->base.db->engine->backend)->logged) + ROOM_BYTES <
 	       world->config.log_bytes / 2;
 }
 

@@ -67,7 +67,7 @@ static void open_database(struct world *world)
 	must(sop_open(world->on_disk ? world->folder : "inmemory:", options, &world->db, &err),
 	     "open", &err);
 	if (world->on_disk)
-		make_tight(&world->db->engine);
+		make_tight(world->db->engine);
 	sop_options_free(options);
 }
 
@@ -159,7 +159,7 @@ static void close_database(struct world *world, bool killed)
 	if (killed) {
 		if (sop_sync(world->db, &err) != SOP_OK)
 			test_note_failure("sync: %s", err.message);
-		atomic_store(&world->db->engine.failed, true);
+		atomic_store(&world->db->engine->failed, true);
 	}
 	status = sop_close(world->db, &err);
 	if (status != (killed ? SOP_FAILED : SOP_OK))

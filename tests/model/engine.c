@@ -34,10 +34,10 @@ static void open_all(struct engine *engine)
 
 	TEST_OK(sop_open(engine->url, NULL, &engine->db, &engine->err), engine->err);
 	if (engine->on_disk) {
-		engine->db->engine.forest.resident->bytes_max = 0; /* whatever may be evicted is */
-		engine->db->engine.forest.resident->dirty_bytes_max = DIRTY_BYTES;
-		engine->db->engine.options.log_bytes_max = LOG_BYTES;
-		engine->db->engine.options.no_background = true; /* so that a case is the same each time */
+		engine->db->engine->forest.resident->bytes_max = 0; /* whatever may be evicted is */
+		engine->db->engine->forest.resident->dirty_bytes_max = DIRTY_BYTES;
+		engine->db->engine->options.log_bytes_max = LOG_BYTES;
+		engine->db->engine->options.no_background = true; /* so that a case is the same each time */
 	}
 	options.schema = engine->universe->schema;
 	options.duplicates = engine->mix->duplicates;
@@ -77,7 +77,7 @@ static void close_all(struct engine *engine, bool killed)
 		sop_store_free(engine->stores[i]);
 	if (killed) {
 		TEST_OK(sop_sync(engine->db, &engine->err), engine->err);
-		atomic_store(&engine->db->engine.failed, true);
+		atomic_store(&engine->db->engine->failed, true);
 	}
 	TEST_STATUS(sop_close(engine->db, &engine->err), killed ? SOP_FAILED : SOP_OK, engine->err);
 	sop_db_free(engine->db);

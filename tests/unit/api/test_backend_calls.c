@@ -84,6 +84,11 @@ static sop_status fake_verify(struct sopi_backend *backend, sopi_problem_fn foun
 	return answer(fake, err);
 }
 
+static void fake_has_failed(struct sopi_backend *backend)
+{
+	(void)backend;
+}
+
 static void fake_get_stats(struct sopi_backend *backend, struct sopi_backend_stats *stats)
 {
 	(void)backend;
@@ -177,8 +182,8 @@ static sop_status fake_stop(struct sopi_backend *backend, sop_error *err)
 
 	fake->stops++;
 	fake->was_open_at_stop =
-		!fake->db->engine.forest.closing &&
-		sopi_tree_count(&fake->db->engine.catalog.names.tree, SOPI_POSITION_HEAD) == 0;
+		!fake->db->engine->forest.closing &&
+		sopi_tree_count(&fake->db->engine->catalog.names.tree, SOPI_POSITION_HEAD) == 0;
 	return answer(fake, err);
 }
 
@@ -187,8 +192,8 @@ static void fake_free(struct sopi_backend *backend)
 	struct fake *fake = (struct fake *)backend;
 
 	assert_int_equal(fake->stops, 1);
-	assert_true(fake->db->engine.forest.closing); /* the trees have gone, */
-	assert_null(fake->db->engine.backend); /* and nobody can come here any more */
+	assert_true(fake->db->engine->forest.closing); /* the trees have gone, */
+	assert_null(fake->db->engine->backend); /* and nobody can come here any more */
 	fake->frees++;
 }
 
@@ -207,6 +212,7 @@ static const struct sopi_backend_driver driver = {
 	.backup = fake_backup,
 	.verify = fake_verify,
 	.get_stats = fake_get_stats,
+	.has_failed = fake_has_failed,
 	.halt = fake_halt,
 	.stop = fake_stop,
 	.free = fake_free,
@@ -227,7 +233,7 @@ static void scene_open(struct scene *s, const char *url)
 	TEST_OK(sop_open(url, NULL, &s->db, &s->err), s->err);
 	s->fake.head = (struct sopi_backend){ &driver, "inredfs", 7, { 1, 2, 3 } };
 	s->fake.db = s->db;
-	s->db->engine.backend = &s->fake.head;
+	s->db->engine->backend = &s->fake.head;
 }
 
 static void scene_close(struct scene *s)

@@ -24,7 +24,7 @@ sop_status database_box_open_at(struct database_box *box, const char *path, sop_
 	if (status == SOP_OK)
 		status = sopi_db_open_on(path, options, sopi_sim_platform(box->process), out, err);
 	if (status == SOP_OK)
-		(*out)->engine.options.no_background = true;
+		(*out)->engine->options.no_background = true;
 	sop_options_free(options);
 	return status;
 }
@@ -63,7 +63,7 @@ void database_box_free(struct database_box *box)
 
 struct sopi_inredfs *database_box_fs(struct database_box *box)
 {
-	return sopi_inredfs_of(box->db->engine.backend);
+	return sopi_inredfs_of(box->db->engine->backend);
 }
 
 /* ---- work ----------------------------------------------------------------------------------------- */

@@ -57,7 +57,7 @@ static void a_copy_holds_what_the_database_held(void **state)
 	filled(&box, 150);
 	database_dump(box.db, &before);
 	TEST_OK(sop_backup(box.db, "/copy", NULL, NULL, &position, &box.err), box.err);
-	assert_int_equal(position, atomic_load(&box.db->engine.applied));
+	assert_int_equal(position, atomic_load(&box.db->engine->applied));
 	test_rng_init(&rng, test_seed(), 8);
 	database_box_work(&box, &rng, 50); /* the copy has nothing of this */
 	database_dump(box.db, &after);

@@ -79,7 +79,7 @@ static void loading_does_not_outrun_a_long_call(void **state)
 	(void)state;
 	database_box_start(&box);
 	store = fill(&box);
-	reclaim = &box.db->engine.forest.reclaim;
+	reclaim = &box.db->engine->forest.reclaim;
 	(void)read_for(&box, store, READ_MS);
 	TEST_OK(sopi_slot_take(reclaim, NULL, &slot, &box.err), box.err);
 	assert_int_equal(sopi_slot_claim(reclaim, slot, false), SOPI_SLOT_IDLE);

@@ -251,7 +251,7 @@ static void entries_of_nobody_are_found(void **state)
 	(void)state;
 	fill_all(&box);
 	fs = database_box_fs(&box);
-	root = box.db->engine.catalog.names.tree.root->vid;
+	root = box.db->engine->catalog.names.tree.root->vid;
 	TEST_OK(sopi_registry_find(fs->registry, root, &entry, &box.err), box.err);
 	entry.words[2] = 0; /* so that the pack does not have more than it holds */
 	entry.key = sopi_registry_key(SOPI_KEY_NODE, 12345);

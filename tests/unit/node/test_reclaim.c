@@ -220,6 +220,36 @@ static void closing_ends_every_owner_and_lets_nobody_in(void **state)
 	assert_int_equal(sopi_slot_claim(&world->reclaim, idle, false), SOPI_SLOT_CLOSED);
 }
 
+static void closing_a_group_leaves_the_others(void **state)
+{
+	struct world *world = *state;
+	struct sopi_slot *one = slot_of(world, world);
+	struct sopi_slot *two = slot_of(world, world);
+	struct sopi_slot *other = slot_of(world, world);
+	struct sopi_slot *none = slot_of(world, world);
+	struct sopi_slot *again;
+
+	sopi_slot_join(one, &one);
+	sopi_slot_join(two, &one);
+	sopi_slot_join(other, &other);
+	ended = 0;
+	sopi_slots_close_group(&world->reclaim, &one, count_end);
+	assert_int_equal(ended, 2);
+	assert_int_equal(sopi_slot_claim(&world->reclaim, one, false), SOPI_SLOT_CLOSED);
+	assert_int_equal(sopi_slot_claim(&world->reclaim, two, false), SOPI_SLOT_CLOSED);
+	assert_int_equal(sopi_slot_claim(&world->reclaim, other, false), SOPI_SLOT_IDLE);
+	assert_int_equal(sopi_slot_claim(&world->reclaim, none, false), SOPI_SLOT_IDLE);
+	sopi_slot_release(other);
+	sopi_slot_release(none);
+	sopi_slot_give(&world->reclaim, one); /* which somebody else may have now */
+	again = slot_of(world, world);
+	assert_ptr_equal(again, one);
+	sopi_slots_close_group(&world->reclaim, &one, count_end);
+	assert_int_equal(ended, 3); /* two's owner once more, and not the new one of the slot */
+	assert_int_equal(sopi_slot_claim(&world->reclaim, again, false), SOPI_SLOT_IDLE);
+	sopi_slot_release(again);
+}
+
 struct closing {
 	struct world *world;
 	struct sopi_slot *slot;
@@ -639,6 +669,7 @@ int main(int argc, char **argv)
 		WORLD_TEST(no_memory_for_a_slot_is_said),
 		cmocka_unit_test(no_memory_at_the_start_leaves_nothing),
 		WORLD_TEST(closing_ends_every_owner_and_lets_nobody_in),
+		WORLD_TEST(closing_a_group_leaves_the_others),
 		WORLD_TEST(closing_waits_for_the_running_call),
 		WORLD_TEST(each_slot_counts_for_itself),
 		WORLD_TEST(without_readers_a_superseded_version_goes_at_once),

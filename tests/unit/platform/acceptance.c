@@ -747,6 +747,42 @@ static void closing_another_handle_keeps_the_lock(void **state)
 	sopi_file_close(one);
 }
 
+static bool is_locked(struct sopi_file *file)
+{
+	sop_error err = SOP_ERROR_INIT;
+	bool locked = false;
+
+	TEST_OK(sopi_file_is_locked(file, &locked, &err), err);
+	return locked;
+}
+
+static void anybody_may_ask_for_a_lock_without_taking_it(void **state)
+{
+	struct sopi_folder *folder = folder_of(state);
+	struct sopi_file *one = acceptance_open(folder, "LOCK", ACCEPTANCE_NEW);
+	struct sopi_file *other = acceptance_open(folder, "LOCK", SOPI_FILE_READ);
+	char holder[SOPI_HOLDER_BYTES_MAX + 1];
+	sop_error err = SOP_ERROR_INIT;
+
+	assert_false(is_locked(other));
+	for (enum sopi_lock kind = SOPI_LOCK_SHARED; kind <= SOPI_LOCK_EXCLUSIVE; kind++) {
+		assert_int_equal(lock_as(one, kind), SOP_OK);
+		assert_true(is_locked(other));
+		assert_false(is_locked(one)); /* its own does not count */
+	}
+	sopi_file_unlock(one);
+	assert_false(is_locked(other));
+	assert_int_equal(lock_as(one, SOPI_LOCK_EXCLUSIVE), SOP_OK); /* who asked has taken nothing */
+	sopi_file_close(one);
+	sopi_file_close(other);
+	TEST_STATUS(sopi_folder_lock_holder(folder, "LOCK", holder, &err), SOP_NOT_FOUND, err);
+	TEST_STATUS(sopi_folder_lock_holder(folder, "other", holder, &err), SOP_NOT_FOUND, err);
+	TEST_OK(sopi_folder_lock(folder, "LOCK", SOPI_LOCK_EXCLUSIVE, "process 12", &one, &err), err);
+	TEST_OK(sopi_folder_lock_holder(folder, "LOCK", holder, &err), err);
+	assert_string_equal(holder, "process 12");
+	sopi_file_close(one);
+}
+
 static void whoever_is_locked_out_learns_by_whom(void **state)
 {
 	struct sopi_folder *folder = folder_of(state);
@@ -1078,6 +1114,7 @@ int acceptance_run(const char *name, CMFixtureFunction setup, CMFixtureFunction 
 		ACCEPTANCE(an_exclusive_lock_keeps_all_others_out),
 		ACCEPTANCE(shared_locks_go_together),
 		ACCEPTANCE(closing_another_handle_keeps_the_lock),
+		ACCEPTANCE(anybody_may_ask_for_a_lock_without_taking_it),
 		ACCEPTANCE(whoever_is_locked_out_learns_by_whom),
 		ACCEPTANCE(a_hostile_lock_file_says_nothing_harmful),
 		ACCEPTANCE(of_many_creators_one_wins),
