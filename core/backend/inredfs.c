@@ -85,9 +85,28 @@ static uint64_t live_bytes(const struct sopi_inredfs *fs)
 	return bytes;
 }
 
+/* How much of the budget nodes may use: the rest, an eighth at least, is for the registry, the log's buffers and what is
+ * in flight. */
+static size_t node_budget(const struct sopi_inredfs *fs)
+{
+	const uint64_t cache = fs->engine->options.cache_bytes;
+	struct sopi_registry_stats registry;
+	uint64_t others;
+
+	sopi_registry_get_stats(fs->registry, &registry);
+	others = registry.memory_bytes > cache / 8 ? registry.memory_bytes : cache / 8;
+	others = others < cache / 2 ? others : cache / 2;
+	return (size_t)(cache - others > (uint64_t)CACHE_BYTES_MIN / 2 ? cache - others
+								       : CACHE_BYTES_MIN / 2);
+}
+
 void sopi_inredfs_note_data(struct sopi_inredfs *fs)
 {
+	struct sopi_resident *resident = fs->engine->forest.resident;
+
 	atomic_store_explicit(&fs->data_bytes, live_bytes(fs), memory_order_relaxed);
+	if (resident != NULL)
+		atomic_store_explicit(&resident->bytes_max, node_budget(fs), memory_order_relaxed);
 }
 
 void sopi_inredfs_make_ballast(struct sopi_inredfs *fs)
@@ -548,15 +567,6 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 	};
 
 	return options;
-}
-
-/* How much of the budget nodes may use: the rest is for the registry, the log's buffers and what is in flight. */
-static size_t node_budget(const struct sopi_inredfs *fs)
-{
-	const uint64_t cache = fs->engine->options.cache_bytes;
-
-	return (size_t)(cache - cache / 8 > (uint64_t)CACHE_BYTES_MIN / 2 ? cache - cache / 8
-									  : CACHE_BYTES_MIN / 2);
 }
 
 /* Opens registry and packs as the manifest has them, and makes the trees pageable. */
