@@ -67,6 +67,7 @@ static void reopen(struct wal_box *box, uint64_t checkpoint, uint64_t first_segm
 {
 	sop_error err = SOP_ERROR_INIT;
 
+	box->options.known = sopi_wal_durable_point(box->log);
 	box->log->driver->close(box->log);
 	box->log = NULL;
 	box->options.checkpoint = checkpoint;
