@@ -168,15 +168,17 @@ static inline bool step_plain(sop_cursor *cursor, sop_entry *entry)
 	struct sopi_scan *scan = &cursor->scan;
 	const struct sopi_item *item;
 	struct sopi_item_view view;
+	uint64_t version;
 
 	if (!cursor->plain || !sopi_scan_is_plain(scan) || (item = sopi_scan_plain_item(scan)) == NULL)
 		return false;
 	if (SOPI_UNLIKELY(cursor->copies) && !copy_plain(cursor, item, entry))
 		return false;
+	version = sopi_item_version(scan->plain, item);
 	sopi_scan_plain_step(scan, item);
 	if (entry == NULL)
 		return true;
-	entry->version = item->version;
+	entry->version = version;
 	entry->item = 0;
 	entry->key = (sop_bytes){ scan->key.data, scan->key.size };
 	if (cursor->copies) {
@@ -467,7 +469,7 @@ static void fetch_plain(struct sopi_scan *scan, uint8_t *room, size_t size, size
 			break;
 		sopi_row_write_parts(room + *at, bytes, flags, prefix,
 				     (sop_bytes){ sopi_item_key(item), key_size + item->value_size },
-				     item->value_size, item->version);
+				     item->value_size, sopi_item_version(scan->plain, item));
 		*at += bytes;
 	}
 	if (index > first) { /* the scan stands on the last of them */

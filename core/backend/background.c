@@ -7,6 +7,9 @@
 #include "platform/clock.h"
 
 enum { NS_PER_MS = 1000000, TICK_MS = 100, IDLE_TICKS = 10 };
+enum {
+	WEAK_BYTES_MAX = 8 << 20
+}; /* of log that waits for the timer; beyond, whoever commits flushes */
 
 static const struct sopi_clock *clock_of(const struct sopi_inredfs *fs)
 {
@@ -46,6 +49,7 @@ static bool rest(struct sopi_inredfs *fs, int64_t timeout_ms, bool *weak, bool *
 
 static void flush(struct sopi_inredfs *fs, bool mark)
 {
+	atomic_store_explicit(&fs->weak_bytes, 0, memory_order_relaxed);
 	if (sopi_wal_flush(fs->wal, mark, NULL) != SOP_OK)
 		(void)sopi_inredfs_fail(fs, SOP_IO);
 	else if (mark)
@@ -170,6 +174,9 @@ void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool 
 			sopi_cond_signal(&fs->wake);
 		}
 		sopi_mutex_unlock(&fs->mutex);
+		if (atomic_fetch_add_explicit(&fs->weak_bytes, bytes, memory_order_relaxed) + bytes >
+		    WEAK_BYTES_MAX)
+			flush(fs, false);
 	}
 	if (SOPI_UNLIKELY(before == 0)) /* the first write since the newest checkpoint */
 		stir(fs);

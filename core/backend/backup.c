@@ -94,6 +94,8 @@ static sop_status copy_held(struct sopi_copy *copy, struct sopi_manifest *manife
 {
 	manifest->epoch++;
 	manifest->first_segment = 1;
+	manifest->log_slot = manifest->checkpoint >> SOPI_POSITION_INDEX_BITS;
+	manifest->log_crc = 0; /* the copy has no group of its own yet */
 	SOP_TRY(sopi_copy_begin(copy, err));
 	for (size_t i = 0; i < manifest->pack_count; i++)
 		SOP_TRY(add_pack(copy, &manifest->packs[i], err));
@@ -145,11 +147,23 @@ static sop_status no_copy(const char *path, sop_error *err)
 			 path);
 }
 
-/* Opens the copy, which nobody may have open. On media that cannot be written to, nobody can. */
+/* Nobody may have the copy open, or write to it before it is restored. Where this process may only read, the file of the
+ * lock may be missing, or the file system may know no locks: then nobody can be kept out, which sop_restore tells. */
+static sop_status lock_source(struct source *source, sop_error *err)
+{
+	char name[SOPI_PROCESS_NAME_BYTES];
+	sop_status status;
+
+	sopi_process_name(name);
+	status = sopi_folder_lock(source->folder, "LOCK", SOPI_LOCK_SHARED, name, &source->lock, err);
+	return status == SOP_READ_ONLY || status == SOP_NOT_FOUND || status == SOP_UNSUPPORTED
+		       ? SOP_OK
+		       : status;
+}
+
 static sop_status open_source(struct source *source, const char *path,
 			      const struct sopi_platform *platform, sop_error *err)
 {
-	char name[SOPI_PROCESS_NAME_BYTES];
 	struct sopi_entry entry;
 	sop_status status = sopi_files_open_folder(platform->files, path, 0, &source->folder, err);
 
@@ -160,10 +174,7 @@ static sop_status open_source(struct source *source, const char *path,
 	if (status == SOP_NOT_FOUND)
 		return no_copy(path, err);
 	SOP_TRY(status);
-	sopi_process_name(name);
-	status = sopi_folder_lock(source->folder, "LOCK", SOPI_LOCK_EXCLUSIVE, name, &source->lock, err);
-	if (status != SOP_READ_ONLY)
-		SOP_TRY(status);
+	SOP_TRY(lock_source(source, err));
 	return sopi_manifest_read(source->folder, "MANIFEST", &source->manifest, err);
 }
 

@@ -496,6 +496,7 @@ static sop_status build_manifest(struct checkpoint *c, sop_error *err)
 	struct sopi_inredfs *fs = c->fs;
 	struct sopi_engine *engine = fs->engine;
 	struct sopi_manifest *next = &c->next;
+	struct sopi_wal_point point;
 	void *memory;
 
 	*next = fs->manifest;
@@ -506,6 +507,9 @@ static sop_status build_manifest(struct checkpoint *c, sop_error *err)
 	next->pack_count = next->outcome_count = next->dead_value_count = next->dropped_count = 0;
 	next->checkpoint = c->at;
 	next->first_segment = sopi_wal_segment_of(fs->wal, c->at);
+	point = sopi_wal_durable_point(fs->wal); /* not before the first segment, which is known by now */
+	next->log_slot = point.slot;
+	next->log_crc = point.crc;
 	next->next_vid = atomic_load(&engine->forest.next_vid);
 	next->next_value = atomic_load(&fs->next_value);
 	next->next_store = atomic_load(&engine->catalog.next_id);

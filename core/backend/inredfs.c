@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-	FORMAT = 1, /* of the database as a whole */
+	FORMAT = 2, /* of the database as a whole */
 	LOG_SEGMENT_BYTES = 1 << 20, /* of the first; each new one is twice as large */
 	LOG_SEGMENT_BYTES_MAX = 64 << 20,
 	CACHE_BYTES_MIN = 4 << 20,
@@ -86,9 +86,28 @@ static uint64_t live_bytes(const struct sopi_inredfs *fs)
 	return bytes;
 }
 
+/* How much of the budget nodes may use: the rest, an eighth at least, is for the registry, the log's buffers and what is
+ * in flight. */
+static size_t node_budget(const struct sopi_inredfs *fs)
+{
+	const uint64_t cache = fs->engine->options.cache_bytes;
+	struct sopi_registry_stats registry;
+	uint64_t others;
+
+	sopi_registry_get_stats(fs->registry, &registry);
+	others = registry.memory_bytes > cache / 8 ? registry.memory_bytes : cache / 8;
+	others = others < cache / 2 ? others : cache / 2;
+	return (size_t)(cache - others > (uint64_t)CACHE_BYTES_MIN / 2 ? cache - others
+								       : CACHE_BYTES_MIN / 2);
+}
+
 void sopi_inredfs_note_data(struct sopi_inredfs *fs)
 {
+	struct sopi_resident *resident = fs->engine->forest.resident;
+
 	atomic_store_explicit(&fs->data_bytes, live_bytes(fs), memory_order_relaxed);
+	if (resident != NULL)
+		atomic_store_explicit(&resident->bytes_max, node_budget(fs), memory_order_relaxed);
 }
 
 void sopi_inredfs_make_ballast(struct sopi_inredfs *fs)
@@ -288,6 +307,27 @@ static bool wants_checkpoint_at_close(struct sopi_inredfs *fs)
 	return atomic_load(&fs->logged) > CLOSE_REPLAY_BYTES || wal.segment_bytes > CLOSE_LOG_BYTES;
 }
 
+/* The manifest learns where the log ends, so that a log that another program cuts short is not taken for one that ended
+ * there. Without it nothing is lost, so a failure is told and is none: the next open has less to compare. */
+static void note_end(struct sopi_inredfs *fs)
+{
+	const struct sopi_wal_point end = sopi_wal_durable_point(fs->wal);
+	sop_status status = SOP_OK;
+
+	sopi_mutex_lock(&fs->checkpoint_mutex);
+	if (fs->manifest.log_slot != end.slot) {
+		fs->manifest.log_slot = end.slot;
+		fs->manifest.log_crc = end.crc;
+		status = sopi_manifest_renew(fs->folder, &fs->manifest, NULL);
+	}
+	sopi_mutex_unlock(&fs->checkpoint_mutex);
+	if (status != SOP_OK)
+		sopi_messages_note(&fs->engine->messages, SOP_LOG_WARNING,
+				   sopi_clock_wall_ns(fs->engine->platform->clock),
+				   "MANIFEST could not be told where the log ends: %s; nothing is lost",
+				   sop_status_name(status));
+}
+
 static sop_status stop(struct sopi_backend *backend, sop_error *err)
 {
 	static const struct sopi_checkpoint_how how = { .always = true };
@@ -302,10 +342,11 @@ static sop_status stop(struct sopi_backend *backend, sop_error *err)
 		(void)sopi_checkpoint_run(fs, &how, NULL); /* else replay does its work */
 	sopi_values_seal(fs);
 	status = sopi_wal_flush(fs->wal, true, err);
-	if (status == SOP_OK)
-		sopi_wal_shrink(fs->wal, SHRUNK_POOL_BYTES);
-	return status == SOP_OK ? SOP_OK
-				: sopi_fail(err, SOP_FAILED, "the last commits could not be flushed");
+	if (status != SOP_OK)
+		return sopi_fail(err, SOP_FAILED, "the last commits could not be flushed");
+	note_end(fs);
+	sopi_wal_shrink(fs->wal, SHRUNK_POOL_BYTES);
+	return SOP_OK;
 }
 
 static void free_gone(struct sopi_inredfs *fs)
@@ -531,21 +572,13 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 		.epoch = fs->manifest.epoch,
 		.checkpoint = fs->manifest.checkpoint,
 		.first_segment = fs->manifest.first_segment,
+		.known = { fs->manifest.log_slot, fs->manifest.log_crc },
 		.segment_bytes = first,
 		.segment_bytes_max = most,
 		.pool_bytes_max = most,
 	};
 
 	return options;
-}
-
-/* How much of the budget nodes may use: the rest is for the registry, the log's buffers and what is in flight. */
-static size_t node_budget(const struct sopi_inredfs *fs)
-{
-	const uint64_t cache = fs->engine->options.cache_bytes;
-
-	return (size_t)(cache - cache / 8 > (uint64_t)CACHE_BYTES_MIN / 2 ? cache - cache / 8
-									  : CACHE_BYTES_MIN / 2);
 }
 
 /* Opens registry and packs as the manifest has them, and makes the trees pageable. */

@@ -92,6 +92,7 @@ struct sopi_inredfs {
 	bool wanted; /* a checkpoint */
 	bool stirred; /* the thread shall look around */
 	bool weak; /* something weaker than flushed waits for the disk */
+	_Atomic uint64_t weak_bytes; /* of log, about, since the newest flush of such */
 	bool running; /* the thread has been started */
 	uint64_t rounds; /* checkpoints that have ended */
 	sop_status last; /* of the newest of them */

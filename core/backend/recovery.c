@@ -330,8 +330,8 @@ static sop_status apply_locked(struct replaying *r, sop_error *err)
 		end = run_end(r, at);
 		status = sopi_apply_changes(&apply, &r->stores[at]->tree, r->changes + at, end - at, err);
 	}
-	if (engine->forest.arena.newest != NULL)
-		sopi_arena_reset(&engine->forest.arena);
+	if (engine->forest.scratch.arena.newest != NULL)
+		sopi_arena_reset(&engine->forest.scratch.arena);
 	if (status != SOP_OK) {
 		sopi_apply_undo(&apply);
 		for (struct sopi_value *value = r->values; value != NULL; value = value->next_in_transaction)

@@ -28,6 +28,8 @@ enum sopi_plant {
 	SOPI_PLANT_LOG_NO_TAIL_REWRITE, /* recovery syncs the tail without writing it again */
 	SOPI_PLANT_LOG_NO_SUCCESSOR_REWRITE, /* it leaves the successor records in it out */
 	SOPI_PLANT_LOG_NO_LOOK_BEHIND, /* recovery cuts at any bad record */
+	SOPI_PLANT_LOG_NO_POINT, /* nor does it ask what the manifest knows of the log */
+	SOPI_PLANT_LOG_POINT_WRITTEN, /* the manifest is told of groups that are written and not flushed */
 	SOPI_PLANT_LOG_NO_SEED, /* records are not tied to their segment and to the record before them */
 	SOPI_PLANT_CHECKPOINT_NEWEST, /* images and counts of a checkpoint are not cut at its position */
 	SOPI_PLANT_CHECKPOINT_NO_WAIT, /* it does not wait until its position is durable */

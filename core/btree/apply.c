@@ -2,10 +2,9 @@
  * it all back. */
 #include "btree/apply.h"
 
+#include "btree/ahead.h"
 #include "btree/resident.h"
 #include "codec/change_record.h"
-
-enum { DELTAS_AT_ONCE = 4 }; /* more changes of one leaf build its new base at once */
 
 /* ---- versions of this commit ------------------------------------------------------------------- */
 
@@ -14,6 +13,7 @@ void sopi_apply_begin(struct sopi_apply *apply, struct sopi_forest *forest, uint
 {
 	memset(apply, 0, sizeof *apply);
 	apply->forest = forest;
+	apply->scratch = &forest->scratch;
 	apply->position = position;
 	apply->hints_at = hints_at;
 	apply->dirty_mark = sopi_dirty_mark(forest);
@@ -198,9 +198,8 @@ void sopi_apply_undo(struct sopi_apply *apply)
 	memset(&apply->superseded, 0, sizeof apply->superseded);
 }
 
-/* Adds a version of the count. */
-static sop_status count_push(struct sopi_apply *apply, struct sopi_tree *tree, int64_t effect,
-			     sop_error *err)
+sop_status sopi_apply_count(struct sopi_apply *apply, struct sopi_tree *tree, int64_t effect,
+			    sop_error *err)
 {
 	struct sopi_count *old = atomic_load_explicit(&tree->count, memory_order_relaxed);
 	struct sopi_count *count;
@@ -239,7 +238,7 @@ static sop_status resolve(struct sopi_apply *apply, const struct sopi_tree *tree
 {
 	SOP_TRY(sopi_operations_fold(change->newest, resolved->before ? &resolved->old : NULL,
 				     atomic_load_explicit(&tree->schema, memory_order_relaxed),
-				     &apply->forest->arena, &resolved->after, &resolved->item, err));
+				     &apply->scratch->arena, &resolved->after, &resolved->item, err));
 	resolved->item.version = apply->position;
 	return SOP_OK;
 }
@@ -253,7 +252,7 @@ static sop_status record(struct sopi_apply *apply, const struct sopi_change *cha
 
 	said.key = (sop_bytes){ sopi_operation_key(change->newest), change->newest->key_size };
 	if (!resolved->after)
-		return sopi_change_record_append(&said, &apply->forest->record, err);
+		return sopi_change_record_append(&said, &apply->scratch->record, err);
 	said.ride = (sop_bytes){ item->ride, item->ride_size };
 	said.apart = item->apart != NULL;
 	if (!said.apart) {
@@ -265,7 +264,17 @@ static sop_status record(struct sopi_apply *apply, const struct sopi_change *cha
 		said.offset = item->apart->offset;
 		said.length = item->apart->length;
 	}
-	return sopi_change_record_append(&said, &apply->forest->record, err);
+	return sopi_change_record_append(&said, &apply->scratch->record, err);
+}
+
+void sopi_apply_value(struct sopi_apply *apply, struct sopi_value *old, struct sopi_value *new)
+{
+	if (new != NULL) {
+		new->version.since = apply->position;
+		new->committed = true;
+	}
+	if (old != NULL)
+		sopi_apply_supersede(apply, &old->version);
 }
 
 /* Books what a resolved change means besides the bytes in the leaf. */
@@ -281,12 +290,9 @@ static sop_status account(struct sopi_apply *apply, const struct sopi_change *ch
 	apply->operations++;
 	if (old == new)
 		return SOP_OK;
-	if (new != NULL) {
-		new->version.since = apply->position;
-		new->committed = true;
-	}
-	if (old != NULL)
-		sopi_apply_supersede(apply, &old->version);
+	if (apply->ahead != NULL)
+		return sopi_ahead_value(apply->ahead, old, new, err);
+	sopi_apply_value(apply, old, new);
 	return SOP_OK;
 }
 
@@ -331,51 +337,60 @@ static sop_status apply_delta(struct sopi_apply *apply, struct sopi_tree *tree,
 	return account(apply, change, &resolved, effect, err);
 }
 
+sop_status sopi_merge_change(struct sopi_apply *apply, const struct sopi_tree *tree,
+			     const struct sopi_change *change, struct sopi_merging *merging,
+			     sop_error *err)
+{
+	struct sopi_item_view *items = apply->scratch->items;
+	const uint8_t *key = sopi_operation_key(change->newest);
+	const size_t key_size = change->newest->key_size;
+	struct resolved resolved = { .before = false };
+
+	while (merging->old_at < merging->old_count) {
+		const struct sopi_item_view *old = &items[merging->old_from + merging->old_at];
+		const int order = sopi_item_compare_key(old, key, key_size);
+
+		if (order > 0)
+			break;
+		merging->old_at++;
+		if (order == 0) {
+			resolved.before = true;
+			resolved.old = *old;
+			break;
+		}
+		items[merging->count++] = *old;
+	}
+	merging->append = merging->append && merging->old_at == merging->old_count && !resolved.before;
+	SOP_TRY(resolve(apply, tree, change, &resolved, err));
+	if (!resolved.before && !resolved.after)
+		return SOP_OK;
+	SOP_TRY(account(apply, change, &resolved, &merging->effect, err));
+	if (resolved.after)
+		items[merging->count++] = resolved.item;
+	return SOP_OK;
+}
+
+void sopi_merge_rest(struct sopi_scratch *scratch, struct sopi_merging *merging)
+{
+	while (merging->old_at < merging->old_count)
+		scratch->items[merging->count++] = scratch->items[merging->old_from + merging->old_at++];
+}
+
 /* Gathers a leaf's items and merges the changes into them. The result is at the start of
- * forest->items.
- * append: whether the changes only add items behind the old ones. */
+ * scratch->items. */
 static sop_status merge_changes(struct sopi_apply *apply, const struct sopi_tree *tree,
 				const struct sopi_block *block, const struct sopi_change *changes,
-				size_t change_count, size_t *count, bool *append, int64_t *effect,
-				sop_error *err)
+				size_t change_count, struct sopi_merging *merging, sop_error *err)
 {
-	struct sopi_forest *forest = apply->forest;
+	struct sopi_scratch *scratch = apply->scratch;
 	const size_t most = (size_t)block->count + SOPI_DELTAS_MAX;
-	const size_t from = most + change_count;
-	size_t old = 0, old_count, c;
 
-	SOP_TRY(sopi_forest_reserve(forest, from + most, 0, err));
-	old_count = sopi_leaf_gather(forest, block, from);
-	*append = true;
-	*count = 0;
-	for (c = 0; c < change_count; c++) {
-		const uint8_t *key = sopi_operation_key(changes[c].newest);
-		const size_t key_size = changes[c].newest->key_size;
-		struct resolved resolved = { .before = false };
-
-		while (old < old_count) {
-			const int order =
-				sopi_item_compare_key(&forest->items[from + old], key, key_size);
-
-			if (order > 0)
-				break;
-			if (order == 0) {
-				resolved.before = true;
-				resolved.old = forest->items[from + old++];
-				break;
-			}
-			forest->items[(*count)++] = forest->items[from + old++];
-		}
-		*append = *append && old == old_count && !resolved.before;
-		SOP_TRY(resolve(apply, tree, &changes[c], &resolved, err));
-		if (!resolved.before && !resolved.after)
-			continue;
-		SOP_TRY(account(apply, &changes[c], &resolved, effect, err));
-		if (resolved.after)
-			forest->items[(*count)++] = resolved.item;
-	}
-	while (old < old_count)
-		forest->items[(*count)++] = forest->items[from + old++];
+	*merging = (struct sopi_merging){ .old_from = most + change_count, .append = true };
+	SOP_TRY(sopi_scratch_reserve(scratch, merging->old_from + most, 0, err));
+	merging->old_count = sopi_leaf_gather(scratch, block, merging->old_from);
+	for (size_t c = 0; c < change_count; c++)
+		SOP_TRY(sopi_merge_change(apply, tree, &changes[c], merging, err));
+	sopi_merge_rest(scratch, merging);
 	return SOP_OK;
 }
 
@@ -386,14 +401,16 @@ static sop_status apply_rebuild(struct sopi_apply *apply, struct sopi_tree *tree
 {
 	const struct sopi_block *block = atomic_load_explicit(&leaf->head, memory_order_acquire);
 	const size_t before = block->version.items;
+	struct sopi_merging merging;
 	size_t count, bytes;
-	bool append;
 
-	SOP_TRY(merge_changes(apply, tree, block, changes, change_count, &count, &append, effect, err));
-	SOP_TRY(sopi_leaf_replace(apply, tree, leaf, count, append, key, key_size, err));
+	SOP_TRY(merge_changes(apply, tree, block, changes, change_count, &merging, err));
+	*effect += merging.effect;
+	count = merging.count;
+	SOP_TRY(sopi_leaf_replace(apply, tree, leaf, count, merging.append, key, key_size, err));
 	if (leaf == tree->root || count > tree->items_max / 4 || (count > 0 && count >= before))
 		return SOP_OK;
-	bytes = sopi_leaf_bytes(apply->forest->items, count, 0);
+	bytes = sopi_leaf_bytes(apply->scratch->items, count, 0);
 	if (count > 0 && bytes > tree->leaf_bytes / 4)
 		return SOP_OK;
 	return sopi_leaf_merge(apply, tree, key, key_size, err);
@@ -420,7 +437,7 @@ static sop_status apply_to_leaf(struct sopi_apply *apply, struct sopi_tree *tree
 
 	SOP_TRY(sopi_dirty_reserve(apply->forest, err));
 	SOP_TRY(sopi_apply_head(apply, leaf, &head, err));
-	while (count <= DELTAS_AT_ONCE && done < count) {
+	while (count <= SOPI_DELTAS_AT_ONCE && done < count) {
 		bool fitted;
 
 		SOP_TRY(apply_delta(apply, tree, leaf, &changes[done], effect, &fitted, err));
@@ -464,10 +481,10 @@ static sop_status group(const struct sopi_apply *apply, const struct sopi_tree *
 	return SOP_OK;
 }
 
-sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree,
-			      const struct sopi_change *changes, size_t count, sop_error *err)
+sop_status sopi_apply_run(struct sopi_apply *apply, struct sopi_tree *tree,
+			  const struct sopi_change *changes, size_t count, int64_t *effect,
+			  sop_error *err)
 {
-	int64_t effect = 0;
 	size_t at = 0;
 
 	apply->tree = tree;
@@ -476,13 +493,22 @@ sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree,
 		size_t size;
 
 		SOP_TRY(group(apply, tree, changes + at, count - at, &leaf, &size, err));
-		SOP_TRY(apply_to_leaf(apply, tree, leaf, changes + at, size, &effect, err));
+		SOP_TRY(apply_to_leaf(apply, tree, leaf, changes + at, size, effect, err));
 #ifdef SOP_TEST_HOOKS
 		sopi_plant_image_path(tree, changes[at].newest, apply->position);
 #endif
 		at += size;
 	}
-	return count_push(apply, tree, effect, err);
+	return SOP_OK;
+}
+
+sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree,
+			      const struct sopi_change *changes, size_t count, sop_error *err)
+{
+	int64_t effect = 0;
+
+	SOP_TRY(sopi_apply_run(apply, tree, changes, count, &effect, err));
+	return sopi_apply_count(apply, tree, effect, err);
 }
 
 sop_status sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *changes,

@@ -9,7 +9,7 @@ static sop_status parent_remove(struct sopi_apply *apply, struct sopi_tree *tree
 static sop_status root_pull_up(struct sopi_apply *apply, struct sopi_tree *tree,
 			       struct sopi_vnode *child, sop_error *err)
 {
-	struct sopi_forest *forest = apply->forest;
+	struct sopi_scratch *scratch = apply->scratch;
 	struct sopi_path path = { .depth = 0 };
 	const struct sopi_block *block;
 
@@ -17,12 +17,12 @@ static sop_status root_pull_up(struct sopi_apply *apply, struct sopi_tree *tree,
 	if (block->version.kind == SOPI_LEAF) {
 		size_t count;
 
-		SOP_TRY(sopi_forest_reserve(forest, (size_t)block->count + SOPI_DELTAS_MAX, 0, err));
-		count = sopi_leaf_gather(forest, block, 0);
+		SOP_TRY(sopi_scratch_reserve(scratch, (size_t)block->count + SOPI_DELTAS_MAX, 0, err));
+		count = sopi_leaf_gather(scratch, block, 0);
 		SOP_TRY(sopi_leaf_replace(apply, tree, tree->root, count, false, NULL, 0, err));
 	} else {
-		SOP_TRY(sopi_forest_reserve(forest, 0, block->count, err));
-		sopi_inner_gather(forest, block, 0);
+		SOP_TRY(sopi_scratch_reserve(scratch, 0, block->count, err));
+		sopi_inner_gather(scratch, block, 0);
 		path.level[0].vnode = tree->root;
 		SOP_TRY(sopi_inner_replace(apply, tree, &path, 0, sopi_inner_children(block)[0],
 					   block->count, false, err));
@@ -31,11 +31,11 @@ static sop_status root_pull_up(struct sopi_apply *apply, struct sopi_tree *tree,
 	return sopi_apply_kill(apply, child, err);
 }
 
-/* A page of the separators [from, to) of forest->separators above `first` for `vnode`. */
+/* A page of the separators [from, to) of scratch->separators above `first` for `vnode`. */
 static sop_status inner_push(struct sopi_apply *apply, struct sopi_vnode *vnode,
 			     struct sopi_vnode *first, size_t from, size_t to, sop_error *err)
 {
-	const struct sopi_separator *separators = apply->forest->separators + from;
+	const struct sopi_separator *separators = apply->scratch->separators + from;
 	const size_t prefix_size = sopi_separators_common_prefix(separators, to - from);
 	struct sopi_block *page = NULL;
 
@@ -50,24 +50,24 @@ static sop_status inner_push(struct sopi_apply *apply, struct sopi_vnode *vnode,
 
 /* Shares the separators of two neighbours out evenly, where one has none and the other is full: so
  * no inner node but the root is left with a single child, which could not be merged away. They are at the
- * start of forest->separators, `count` of them; `slot` is the neighbours' separator in the parent at `level`. */
+ * start of scratch->separators, `count` of them; `slot` is the neighbours' separator in the parent at `level`. */
 static sop_status inner_share(struct sopi_apply *apply, struct sopi_tree *tree,
 			      const struct sopi_path *path, size_t level, size_t slot, size_t count,
 			      sop_error *err)
 {
-	struct sopi_forest *forest = apply->forest;
+	struct sopi_scratch *scratch = apply->scratch;
 	const struct sopi_block *parent = path->level[level].block;
 	struct sopi_vnode *left = sopi_inner_children(parent)[slot];
 	struct sopi_vnode *right = sopi_inner_children(parent)[slot + 1];
 	const struct sopi_block *left_block = atomic_load_explicit(&left->head, memory_order_acquire);
-	struct sopi_separator middle = forest->separators[count / 2];
+	struct sopi_separator middle = scratch->separators[count / 2];
 
 	SOP_TRY(inner_push(apply, left, sopi_inner_children(left_block)[0], 0, count / 2, err));
 	SOP_TRY(inner_push(apply, right, middle.child, count / 2 + 1, count, err));
 	middle.child = right;
-	SOP_TRY(sopi_forest_reserve(forest, 0, parent->count, err));
-	sopi_inner_gather(forest, parent, 0);
-	forest->separators[slot] = middle;
+	SOP_TRY(sopi_scratch_reserve(scratch, 0, parent->count, err));
+	sopi_inner_gather(scratch, parent, 0);
+	scratch->separators[slot] = middle;
 	return sopi_inner_replace(apply, tree, path, level, sopi_inner_children(parent)[0],
 				  parent->count, false, err);
 }
@@ -77,7 +77,7 @@ static sop_status inner_share(struct sopi_apply *apply, struct sopi_tree *tree,
 static sop_status inner_merge(struct sopi_apply *apply, struct sopi_tree *tree,
 			      const struct sopi_path *path, size_t level, sop_error *err)
 {
-	struct sopi_forest *forest = apply->forest;
+	struct sopi_scratch *scratch = apply->scratch;
 	const struct sopi_block *parent = path->level[level - 1].block;
 	const size_t child = path->level[level - 1].child;
 	const size_t slot = child < parent->count ? child : child - 1;
@@ -92,48 +92,56 @@ static sop_status inner_merge(struct sopi_apply *apply, struct sopi_tree *tree,
 	SOP_TRY(sopi_apply_head(apply, left, &a, err));
 	SOP_TRY(sopi_apply_head(apply, right, &b, err));
 	count = (size_t)a->count + 1 + b->count;
-	SOP_TRY(sopi_forest_reserve(forest, 0, count, err));
-	sopi_inner_gather(forest, a, 0);
-	sopi_inner_describe(parent, slot, &forest->separators[a->count]);
-	forest->separators[a->count].child = sopi_inner_children(b)[0];
-	sopi_inner_gather(forest, b, (size_t)a->count + 1);
-	if (!sopi_inner_fits(tree, forest->separators, count, a->count == 0 || b->count == 0 ? 1 : 2))
+	SOP_TRY(sopi_scratch_reserve(scratch, 0, count, err));
+	sopi_inner_gather(scratch, a, 0);
+	sopi_inner_describe(parent, slot, &scratch->separators[a->count]);
+	scratch->separators[a->count].child = sopi_inner_children(b)[0];
+	sopi_inner_gather(scratch, b, (size_t)a->count + 1);
+	if (!sopi_inner_fits(tree, scratch->separators, count, a->count == 0 || b->count == 0 ? 1 : 2))
 		return a->count == 0 || b->count == 0
 			       ? inner_share(apply, tree, path, level - 1, slot, count, err)
 			       : SOP_OK;
 	SOP_TRY(inner_push(apply, left, sopi_inner_children(a)[0], 0, count, err));
 	SOP_TRY(sopi_apply_kill(apply, right, err));
-	atomic_fetch_add_explicit(&forest->merge_count, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&apply->forest->merge_count, 1, memory_order_relaxed);
 	return parent_remove(apply, tree, path, level - 1, slot, err);
+}
+
+sop_status sopi_inner_shrink(struct sopi_apply *apply, struct sopi_tree *tree,
+			     const struct sopi_path *path, size_t level, struct sopi_vnode *first,
+			     size_t count, sop_error *err)
+{
+	const struct sopi_separator *separators = apply->scratch->separators;
+	struct sopi_vnode *vnode = path->level[level].vnode;
+	bool small;
+
+	if (count == 0 && vnode == tree->root)
+		return root_pull_up(apply, tree, first, err);
+	small = vnode != tree->root && count <= tree->items_max / 4 &&
+		sopi_inner_bytes(separators, count, 0) <= tree->inner_bytes / 4;
+	SOP_TRY(sopi_inner_replace(apply, tree, path, level, first, count, false, err));
+	return small ? inner_merge(apply, tree, path, level, err) : SOP_OK;
 }
 
 /* Removes the separator `slot`, and the child behind it, from the inner node at `level`. */
 static sop_status parent_remove(struct sopi_apply *apply, struct sopi_tree *tree,
 				const struct sopi_path *path, size_t level, size_t slot, sop_error *err)
 {
-	struct sopi_forest *forest = apply->forest;
+	struct sopi_scratch *scratch = apply->scratch;
 	const struct sopi_block *parent = path->level[level].block;
-	struct sopi_vnode *vnode = path->level[level].vnode;
-	struct sopi_vnode *first = sopi_inner_children(parent)[0];
 	const size_t count = (size_t)parent->count - 1;
-	bool small;
 
-	if (count == 0 && vnode == tree->root)
-		return root_pull_up(apply, tree, first, err);
-	SOP_TRY(sopi_forest_reserve(forest, 0, parent->count, err));
-	sopi_inner_gather(forest, parent, 0);
-	memmove(&forest->separators[slot], &forest->separators[slot + 1],
-		(count - slot) * sizeof *forest->separators);
-	small = vnode != tree->root && count <= tree->items_max / 4 &&
-		sopi_inner_bytes(forest->separators, count, 0) <= tree->inner_bytes / 4;
-	SOP_TRY(sopi_inner_replace(apply, tree, path, level, first, count, false, err));
-	return small ? inner_merge(apply, tree, path, level, err) : SOP_OK;
+	SOP_TRY(sopi_scratch_reserve(scratch, 0, parent->count, err));
+	sopi_inner_gather(scratch, parent, 0);
+	memmove(&scratch->separators[slot], &scratch->separators[slot + 1],
+		(count - slot) * sizeof *scratch->separators);
+	return sopi_inner_shrink(apply, tree, path, level, sopi_inner_children(parent)[0], count, err);
 }
 
 sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, const uint8_t *key,
 			   size_t size, sop_error *err)
 {
-	struct sopi_forest *forest = apply->forest;
+	struct sopi_scratch *scratch = apply->scratch;
 	const struct sopi_block *parent, *block, *a, *b;
 	struct sopi_vnode *left, *right;
 	size_t count, slot, bytes, share;
@@ -158,12 +166,12 @@ sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, con
 		return SOP_OK;
 	SOP_TRY(sopi_apply_head(apply, left, &a, err));
 	SOP_TRY(sopi_apply_head(apply, right, &b, err));
-	SOP_TRY(sopi_forest_reserve(forest, (size_t)a->count + b->count + 2 * SOPI_DELTAS_MAX, 0, err));
-	count = sopi_leaf_gather(forest, a, 0);
+	SOP_TRY(sopi_scratch_reserve(scratch, (size_t)a->count + b->count + 2 * SOPI_DELTAS_MAX, 0, err));
+	count = sopi_leaf_gather(scratch, a, 0);
 	share = count == 0 ? 1 : 2;
-	count += sopi_leaf_gather(forest, b, count);
+	count += sopi_leaf_gather(scratch, b, count);
 	share = b->version.items == 0 ? 1 : share;
-	bytes = sopi_leaf_bytes(forest->items, count, 0);
+	bytes = sopi_leaf_bytes(scratch->items, count, 0);
 	if (share == 2 &&
 	    (bytes > sopi_leaf_limit(tree, bytes, count) / 2 || count > tree->items_max / 2))
 		return SOP_OK;
@@ -171,6 +179,6 @@ sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, con
 	sopi_apply_push(apply, left, page);
 	sopi_apply_ranged(apply, left);
 	SOP_TRY(sopi_apply_kill(apply, right, err));
-	atomic_fetch_add_explicit(&forest->merge_count, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&apply->forest->merge_count, 1, memory_order_relaxed);
 	return parent_remove(apply, tree, &path, path.depth - 1, slot, err);
 }

@@ -25,7 +25,7 @@ sop_status sopi_resident_open(struct sopi_forest *forest, const struct sopi_page
 	resident->source = *source;
 	resident->commit_mutex = commit_mutex;
 	resident->answered = answered;
-	resident->bytes_max = bytes_max;
+	atomic_init(&resident->bytes_max, bytes_max);
 	resident->dirty_bytes_max = bytes_max / 2;
 	sopi_mutex_init(&resident->mutex);
 	for (size_t i = 0; i < SOPI_LOAD_STRIPES; i++) {
@@ -160,19 +160,32 @@ static void evict_locked(struct sopi_resident *resident, uint64_t least, struct 
 	atomic_fetch_add_explicit(&resident->evicted, evicted, memory_order_relaxed);
 }
 
+/* How many bytes too many are in use. What was taken from the system and lies in blocks of sizes that nobody asks for
+ * counts too, or memory would grow each time that leaves change in size; but never more than half of the budget. */
+static size_t beyond_budget(struct sopi_resident *resident)
+{
+	const size_t bytes_max = atomic_load_explicit(&resident->bytes_max, memory_order_relaxed);
+	const size_t taken_max = bytes_max + bytes_max / 16;
+	size_t taken, used, unused;
+
+	sopi_memory_usage(&resident->forest->memory, &taken, &used);
+	unused = taken > taken_max ? taken - taken_max : 0;
+	unused = unused < bytes_max / 2 ? unused : bytes_max / 2;
+	return used > bytes_max - unused ? used - (bytes_max - unused) : 0;
+}
+
 bool sopi_resident_evict(struct sopi_resident *resident)
 {
 	struct sopi_reclaim *reclaim = &resident->forest->reclaim;
 	struct sopi_version_list list = { NULL, NULL, 0 };
-	size_t taken, used;
+	const size_t beyond = beyond_budget(resident);
 	uint64_t least;
 	bool evicted;
 
-	sopi_memory_usage(&resident->forest->memory, &taken, &used);
-	if (SOPI_LIKELY(used <= resident->bytes_max) || atomic_load(&resident->hold) != 0)
+	if (SOPI_LIKELY(beyond == 0) || atomic_load(&resident->hold) != 0)
 		return false;
 	/* What was evicted before may only wait for calls to end. */
-	if (used - resident->bytes_max > atomic_load(&reclaim->waiting_bytes)) {
+	if (beyond > atomic_load(&reclaim->waiting_bytes)) {
 		sopi_mutex_lock(resident->commit_mutex);
 		if (sopi_reclaim_least(reclaim, resident->answered, &least)) {
 			sopi_mutex_lock(&resident->mutex);
@@ -352,7 +365,7 @@ static void end_loading(struct sopi_resident *resident, struct sopi_vnode *vnode
 static void make_room(struct sopi_resident *resident)
 {
 	const struct sopi_reclaim *reclaim = &resident->forest->reclaim;
-	const size_t quarter = resident->bytes_max / 4;
+	const size_t quarter = atomic_load_explicit(&resident->bytes_max, memory_order_relaxed) / 4;
 	const size_t room = quarter > ROOM_BYTES_MIN ? quarter : ROOM_BYTES_MIN;
 
 	(void)sopi_resident_evict(resident);

@@ -47,7 +47,7 @@ struct sopi_resident {
 	struct sopi_page_source source;
 	sopi_mutex *commit_mutex;
 	const _Atomic uint64_t *answered;
-	size_t bytes_max; /* of the forest's memory in use; beyond, leaves are evicted */
+	_Atomic size_t bytes_max; /* of the forest's memory in use; beyond, leaves are evicted */
 	size_t dirty_bytes_max; /* of nodes that wait for a checkpoint; half of it: one is due */
 	_Atomic uint32_t hold; /* commits that must not lose leaves now */
 	_Atomic uint64_t loads;

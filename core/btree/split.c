@@ -35,10 +35,16 @@ static bool ends_before(const struct cutting *cutting, size_t pages, size_t byte
 
 /* ---- leaves ------------------------------------------------------------------------------------ */
 
-size_t sopi_leaf_gather(struct sopi_forest *forest, const struct sopi_block *leaf, size_t at)
+size_t sopi_leaf_gather(struct sopi_scratch *scratch, const struct sopi_block *leaf, size_t at)
 {
-	const size_t deltas = atomic_load_explicit(&leaf->delta_count, memory_order_relaxed);
-	struct sopi_item_view *items = forest->items + at;
+	return sopi_leaf_gather_first(
+		scratch, leaf, atomic_load_explicit(&leaf->delta_count, memory_order_relaxed), at);
+}
+
+size_t sopi_leaf_gather_first(struct sopi_scratch *scratch, const struct sopi_block *leaf,
+			      size_t deltas, size_t at)
+{
+	struct sopi_item_view *items = scratch->items + at;
 	size_t count = leaf->count;
 
 	for (size_t i = 0; i < count; i++)
@@ -82,31 +88,73 @@ static size_t item_slot_bytes(const struct sopi_item_view *item, size_t prefix_s
 				   item->value_size, item->apart != NULL);
 }
 
-/* Cuts forest->items; returns the number of pieces, whose bounds are in forest->cuts. */
-static size_t cut_items(struct sopi_forest *forest, const struct cutting *cutting, size_t prefix_size)
+/* Cuts scratch->items; returns the number of pieces, whose bounds are in scratch->cuts. */
+static size_t cut_items(struct sopi_scratch *scratch, const struct cutting *cutting, size_t prefix_size)
 {
 	const size_t pages = pages_of(cutting);
 	size_t pieces = 1, bytes = 0, entries = 0;
 
-	forest->cuts[0] = 0;
+	scratch->cuts[0] = 0;
 	for (size_t i = 0; i < cutting->count; i++) {
-		const size_t next = item_slot_bytes(&forest->items[i], prefix_size);
+		const size_t next = item_slot_bytes(&scratch->items[i], prefix_size);
 
 		if (ends_before(cutting, pages, bytes, entries, next)) {
-			forest->cuts[pieces++] = (uint32_t)i;
+			scratch->cuts[pieces++] = (uint32_t)i;
 			bytes = entries = 0;
 		}
 		bytes += next;
 		entries++;
 	}
-	forest->cuts[pieces] = (uint32_t)cutting->count;
+	scratch->cuts[pieces] = (uint32_t)cutting->count;
 	return pieces;
+}
+
+/* What a page of the first items would be. */
+struct extent {
+	size_t prefix_size;
+	size_t bytes;
+	size_t limit; /* of bytes */
+};
+
+static struct extent extent_of(const struct sopi_scratch *scratch, const struct sopi_tree *tree,
+			       size_t count)
+{
+	const struct sopi_item_view *items = scratch->items;
+	struct extent extent;
+
+	extent.prefix_size = count > 1 ? sopi_item_common_prefix(&items[0], &items[count - 1]) : 0;
+	extent.bytes = sopi_leaf_bytes(items, count, extent.prefix_size);
+	extent.limit = sopi_leaf_limit(tree, extent.bytes, count);
+	return extent;
+}
+
+bool sopi_leaf_fits(const struct sopi_scratch *scratch, const struct sopi_tree *tree, size_t count)
+{
+	const struct extent extent = extent_of(scratch, tree, count);
+
+	/* A shared prefix is stored once, however large it is: it does not count. */
+	return (extent.bytes - extent.prefix_size <= extent.limit || count < 2) &&
+	       count <= tree->items_max;
+}
+
+size_t sopi_leaf_cut(struct sopi_scratch *scratch, const struct sopi_tree *tree, size_t count, bool full)
+{
+	const struct extent extent = extent_of(scratch, tree, count);
+	const struct cutting cutting = {
+		.room = extent.limit - sopi_leaf_fixed_bytes(0, 0) - 16,
+		.most = tree->items_max,
+		.total = extent.bytes - sopi_leaf_fixed_bytes(0, extent.prefix_size),
+		.count = count,
+		.full = full,
+	};
+
+	return cut_items(scratch, &cutting, extent.prefix_size);
 }
 
 sop_status sopi_leaf_page(struct sopi_apply *apply, const struct sopi_tree *tree, size_t from,
 			  size_t to, struct sopi_block **out, sop_error *err)
 {
-	const struct sopi_item_view *items = apply->forest->items + from;
+	const struct sopi_item_view *items = apply->scratch->items + from;
 	const size_t count = to - from;
 	const size_t prefix_size = count > 1 ? sopi_item_common_prefix(&items[0], &items[count - 1]) : 0;
 	const size_t bytes = sopi_leaf_bytes(items, count, prefix_size);
@@ -117,10 +165,8 @@ sop_status sopi_leaf_page(struct sopi_apply *apply, const struct sopi_tree *tree
 	return SOP_OK;
 }
 
-/* The shortest separator between two neighbouring items: the second one's key, cut behind the
- * first difference. */
-static struct sopi_separator separator_between(const struct sopi_item_view *left,
-					       const struct sopi_item_view *right)
+struct sopi_separator sopi_separator_between(const struct sopi_item_view *left,
+					     const struct sopi_item_view *right)
 {
 	const size_t size = sopi_item_common_prefix(left, right) + 1;
 	struct sopi_separator separator = { .prefix = right->prefix, .key = right->key };
@@ -130,25 +176,26 @@ static struct sopi_separator separator_between(const struct sopi_item_view *left
 	return separator;
 }
 
-/* Makes new leaves of the pieces from `first` on; their separators are in forest->separators. */
+/* Makes new leaves of the pieces from `first` on; their separators are in scratch->separators. */
 static sop_status new_leaves(struct sopi_apply *apply, const struct sopi_tree *tree, size_t first,
 			     size_t pieces, sop_error *err)
 {
-	struct sopi_forest *forest = apply->forest;
+	struct sopi_scratch *scratch = apply->scratch;
 
-	SOP_TRY(sopi_forest_reserve(forest, 0, pieces, err));
+	SOP_TRY(sopi_scratch_reserve(scratch, 0, pieces, err));
 	for (size_t i = first; i < pieces; i++) {
-		const size_t from = forest->cuts[i];
+		const size_t from = scratch->cuts[i];
 		struct sopi_separator separator = { .child = NULL };
 		struct sopi_block *page;
 
 		if (i > 0)
-			separator = separator_between(&forest->items[from - 1], &forest->items[from]);
-		SOP_TRY(sopi_leaf_page(apply, tree, from, forest->cuts[i + 1], &page, err));
+			separator = sopi_separator_between(&scratch->items[from - 1],
+							   &scratch->items[from]);
+		SOP_TRY(sopi_leaf_page(apply, tree, from, scratch->cuts[i + 1], &page, err));
 		SOP_TRY(sopi_apply_new_vnode(apply, page, &separator.child, err));
-		forest->separators[i - first] = separator;
+		scratch->separators[i - first] = separator;
 	}
-	atomic_fetch_add_explicit(&forest->split_count, pieces - 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&apply->forest->split_count, pieces - 1, memory_order_relaxed);
 	return SOP_OK;
 }
 
@@ -156,13 +203,13 @@ static sop_status new_leaves(struct sopi_apply *apply, const struct sopi_tree *t
 static sop_status root_leaf_split(struct sopi_apply *apply, struct sopi_tree *tree, size_t pieces,
 				  sop_error *err)
 {
-	struct sopi_forest *forest = apply->forest;
+	struct sopi_scratch *scratch = apply->scratch;
 	struct sopi_path path = { .depth = 0 };
 	struct sopi_vnode *first;
 
 	SOP_TRY(new_leaves(apply, tree, 0, pieces, err));
-	first = forest->separators[0].child;
-	memmove(forest->separators, forest->separators + 1, (pieces - 1) * sizeof *forest->separators);
+	first = scratch->separators[0].child;
+	memmove(scratch->separators, scratch->separators + 1, (pieces - 1) * sizeof *scratch->separators);
 	path.level[0].vnode = tree->root;
 	sopi_apply_ranged(apply, tree->root);
 	return sopi_inner_replace(apply, tree, &path, 0, first, pieces - 1, true, err);
@@ -172,18 +219,18 @@ static sop_status root_leaf_split(struct sopi_apply *apply, struct sopi_tree *tr
 static sop_status parent_add(struct sopi_apply *apply, struct sopi_tree *tree,
 			     const struct sopi_path *path, size_t count, sop_error *err)
 {
-	struct sopi_forest *forest = apply->forest;
+	struct sopi_scratch *scratch = apply->scratch;
 	const size_t level = path->depth - 1;
 	const struct sopi_block *parent = path->level[level].block;
 	const size_t child = path->level[level].child;
 	const size_t all = count + parent->count;
 
-	SOP_TRY(sopi_forest_reserve(forest, 0, all, err));
-	memmove(forest->separators + child, forest->separators, count * sizeof *forest->separators);
+	SOP_TRY(sopi_scratch_reserve(scratch, 0, all, err));
+	memmove(scratch->separators + child, scratch->separators, count * sizeof *scratch->separators);
 	for (size_t i = 0; i < child; i++)
-		sopi_inner_describe(parent, i, &forest->separators[i]);
+		sopi_inner_describe(parent, i, &scratch->separators[i]);
 	for (size_t i = child; i < parent->count; i++)
-		sopi_inner_describe(parent, i, &forest->separators[i + count]);
+		sopi_inner_describe(parent, i, &scratch->separators[i + count]);
 	return sopi_inner_replace(apply, tree, path, level, sopi_inner_children(parent)[0], all,
 				  child == parent->count, err);
 }
@@ -192,34 +239,25 @@ sop_status sopi_leaf_replace(struct sopi_apply *apply, struct sopi_tree *tree,
 			     struct sopi_vnode *leaf, size_t count, bool append, const uint8_t *key,
 			     size_t key_size, sop_error *err)
 {
-	struct sopi_forest *forest = apply->forest;
-	const struct sopi_item_view *items = forest->items;
-	const size_t prefix_size = count > 1 ? sopi_item_common_prefix(&items[0], &items[count - 1]) : 0;
-	const size_t bytes = sopi_leaf_bytes(items, count, prefix_size);
-	const size_t limit = sopi_leaf_limit(tree, bytes, count);
-	struct cutting cutting;
+	struct sopi_scratch *scratch = apply->scratch;
 	struct sopi_separator upper;
 	struct sopi_block *page;
 	struct sopi_path path;
 	size_t pieces;
+	bool full;
 
-	/* A shared prefix is stored once, however large it is: it does not count. */
-	if ((bytes - prefix_size <= limit || count < 2) && count <= tree->items_max) {
+	if (sopi_leaf_fits(scratch, tree, count)) {
 		SOP_TRY(sopi_leaf_page(apply, tree, 0, count, &page, err));
 		sopi_apply_push(apply, leaf, page);
 		return SOP_OK;
 	}
 	SOP_TRY(sopi_tree_path(tree, key, key_size, SOPI_POSITION_HEAD, &path, err));
-	cutting = (struct cutting){ .room = limit - sopi_leaf_fixed_bytes(0, 0) - 16,
-				    .most = tree->items_max,
-				    .total = bytes - sopi_leaf_fixed_bytes(0, prefix_size),
-				    .count = count,
-				    .full = append && !sopi_path_upper(&path, &upper) };
-	pieces = cut_items(forest, &cutting, prefix_size);
+	full = append && !sopi_path_upper(&path, &upper);
+	pieces = sopi_leaf_cut(scratch, tree, count, full);
 	if (leaf == tree->root)
 		return root_leaf_split(apply, tree, pieces, err);
-	if (!(SOPI_PLANTED(SOPI_PLANT_APPEND_SPLIT_NO_VERSION) && cutting.full)) {
-		SOP_TRY(sopi_leaf_page(apply, tree, 0, forest->cuts[1], &page, err));
+	if (!(SOPI_PLANTED(SOPI_PLANT_APPEND_SPLIT_NO_VERSION) && full)) {
+		SOP_TRY(sopi_leaf_page(apply, tree, 0, scratch->cuts[1], &page, err));
 		sopi_apply_push(apply, leaf, page);
 		sopi_apply_ranged(apply, leaf);
 	}
@@ -231,10 +269,10 @@ sop_status sopi_leaf_replace(struct sopi_apply *apply, struct sopi_tree *tree,
 
 /* ---- inner nodes ------------------------------------------------------------------------------- */
 
-void sopi_inner_gather(struct sopi_forest *forest, const struct sopi_block *inner, size_t at)
+void sopi_inner_gather(struct sopi_scratch *scratch, const struct sopi_block *inner, size_t at)
 {
 	for (size_t i = 0; i < inner->count; i++)
-		sopi_inner_describe(inner, i, &forest->separators[at + i]);
+		sopi_inner_describe(inner, i, &scratch->separators[at + i]);
 }
 
 static size_t inner_limit(const struct sopi_tree *tree, size_t bytes, size_t count)
@@ -259,7 +297,7 @@ bool sopi_inner_fits(const struct sopi_tree *tree, const struct sopi_separator *
 static sop_status inner_page(struct sopi_apply *apply, struct sopi_vnode *first, size_t from,
 			     size_t to, struct sopi_block **out, sop_error *err)
 {
-	const struct sopi_separator *separators = apply->forest->separators + from;
+	const struct sopi_separator *separators = apply->scratch->separators + from;
 	const size_t count = to - from;
 	const size_t prefix_size = sopi_separators_common_prefix(separators, count);
 
@@ -272,60 +310,60 @@ static sop_status inner_page(struct sopi_apply *apply, struct sopi_vnode *first,
 }
 
 /* Cuts `count` separators; the one at each cut moves up. Returns the number of pieces. */
-static size_t cut_separators(struct sopi_forest *forest, const struct cutting *cutting)
+static size_t cut_separators(struct sopi_scratch *scratch, const struct cutting *cutting)
 {
 	const size_t pages = pages_of(cutting);
 	size_t pieces = 1, bytes = 0, entries = 0;
 
-	forest->cuts[0] = 0;
+	scratch->cuts[0] = 0;
 	for (size_t i = 0; i < cutting->count; i++) {
-		const struct sopi_separator *separator = &forest->separators[i];
+		const struct sopi_separator *separator = &scratch->separators[i];
 		const size_t next = 14 + sopi_separator_bytes((size_t)separator->prefix_size +
 							      separator->key_size);
 
 		if (ends_before(cutting, pages, bytes, entries, next)) {
 			if (i + 1 < cutting->count) {
-				forest->cuts[pieces++] = (uint32_t)i;
+				scratch->cuts[pieces++] = (uint32_t)i;
 				bytes = entries = 0;
 				continue; /* this one moves up */
 			}
 			if (entries > 1) { /* the one before it moves up, so that the last page is not empty */
-				forest->cuts[pieces++] = (uint32_t)i - 1;
+				scratch->cuts[pieces++] = (uint32_t)i - 1;
 				bytes = entries = 0;
 			}
 		}
 		bytes += next;
 		entries++;
 	}
-	forest->cuts[pieces] = (uint32_t)cutting->count;
+	scratch->cuts[pieces] = (uint32_t)cutting->count;
 	return pieces;
 }
 
 /* Cuts the first `count` separators into new inner nodes, the first of them around `first` or, if
  * `keep` is not NULL,
- * put into `keep`. What moves up is then at the start of forest->separators, `*up` of them,
+ * put into `keep`. What moves up is then at the start of scratch->separators, `*up` of them,
  * `*lowest` below. */
 static sop_status inner_split(struct sopi_apply *apply, const struct sopi_tree *tree,
 			      struct sopi_vnode *keep, struct sopi_vnode *first, size_t count,
 			      bool append, struct sopi_vnode **lowest, size_t *up, sop_error *err)
 {
-	struct sopi_forest *forest = apply->forest;
-	const size_t bytes = sopi_inner_bytes(forest->separators, count, 0) - SOPI_INNER_HEAD_BYTES;
+	struct sopi_scratch *scratch = apply->scratch;
+	const size_t bytes = sopi_inner_bytes(scratch->separators, count, 0) - SOPI_INNER_HEAD_BYTES;
 	const struct cutting cutting = { .room = inner_limit(tree, bytes, count) -
 						 SOPI_INNER_HEAD_BYTES - 32,
 					 .most = tree->items_max - 1,
 					 .total = bytes,
 					 .count = count,
 					 .full = append };
-	const size_t pieces = cut_separators(forest, &cutting);
+	const size_t pieces = cut_separators(scratch, &cutting);
 
 	for (size_t i = 0; i < pieces; i++) {
-		const size_t from = forest->cuts[i] + (i > 0 ? 1 : 0);
-		struct sopi_vnode *below = i == 0 ? first : forest->separators[forest->cuts[i]].child;
-		struct sopi_separator moved = forest->separators[forest->cuts[i]];
+		const size_t from = scratch->cuts[i] + (i > 0 ? 1 : 0);
+		struct sopi_vnode *below = i == 0 ? first : scratch->separators[scratch->cuts[i]].child;
+		struct sopi_separator moved = scratch->separators[scratch->cuts[i]];
 		struct sopi_block *page;
 
-		SOP_TRY(inner_page(apply, below, from, forest->cuts[i + 1], &page, err));
+		SOP_TRY(inner_page(apply, below, from, scratch->cuts[i + 1], &page, err));
 		if (i == 0 && keep != NULL) {
 			sopi_apply_push(apply, keep, page);
 			*lowest = keep;
@@ -333,11 +371,11 @@ static sop_status inner_split(struct sopi_apply *apply, const struct sopi_tree *
 		}
 		SOP_TRY(sopi_apply_new_vnode(apply, page, i == 0 ? lowest : &moved.child, err));
 		if (i > 0)
-			forest->separators[i - 1] =
+			scratch->separators[i - 1] =
 				moved; /* below what is still needed: pieces hold at least one */
 	}
 	*up = pieces - 1;
-	atomic_fetch_add_explicit(&forest->split_count, pieces - 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&apply->forest->split_count, pieces - 1, memory_order_relaxed);
 	return SOP_OK;
 }
 
@@ -347,7 +385,7 @@ static sop_status root_inner_replace(struct sopi_apply *apply, struct sopi_tree 
 {
 	struct sopi_block *page;
 
-	while (!sopi_inner_fits(tree, apply->forest->separators, count, 1))
+	while (!sopi_inner_fits(tree, apply->scratch->separators, count, 1))
 		SOP_TRY(inner_split(apply, tree, NULL, first, count, append, &first, &count, err));
 	SOP_TRY(inner_page(apply, first, 0, count, &page, err));
 	sopi_apply_push(apply, tree->root, page);
@@ -358,7 +396,7 @@ sop_status sopi_inner_replace(struct sopi_apply *apply, struct sopi_tree *tree,
 			      const struct sopi_path *path, size_t level, struct sopi_vnode *first,
 			      size_t count, bool append, sop_error *err)
 {
-	struct sopi_forest *forest = apply->forest;
+	struct sopi_scratch *scratch = apply->scratch;
 	struct sopi_vnode *vnode = path->level[level].vnode;
 	const struct sopi_block *parent;
 	struct sopi_vnode *lowest;
@@ -367,7 +405,7 @@ sop_status sopi_inner_replace(struct sopi_apply *apply, struct sopi_tree *tree,
 
 	if (vnode == tree->root)
 		return root_inner_replace(apply, tree, first, count, append, err);
-	if (sopi_inner_fits(tree, forest->separators, count, 1)) {
+	if (sopi_inner_fits(tree, scratch->separators, count, 1)) {
 		SOP_TRY(inner_page(apply, first, 0, count, &page, err));
 		sopi_apply_push(apply, vnode, page);
 		return SOP_OK;
@@ -375,12 +413,12 @@ sop_status sopi_inner_replace(struct sopi_apply *apply, struct sopi_tree *tree,
 	SOP_TRY(inner_split(apply, tree, vnode, first, count, append, &lowest, &up, err));
 	parent = path->level[level - 1].block;
 	child = path->level[level - 1].child;
-	SOP_TRY(sopi_forest_reserve(forest, 0, up + parent->count, err));
-	memmove(forest->separators + child, forest->separators, up * sizeof *forest->separators);
+	SOP_TRY(sopi_scratch_reserve(scratch, 0, up + parent->count, err));
+	memmove(scratch->separators + child, scratch->separators, up * sizeof *scratch->separators);
 	for (size_t i = 0; i < child; i++)
-		sopi_inner_describe(parent, i, &forest->separators[i]);
+		sopi_inner_describe(parent, i, &scratch->separators[i]);
 	for (size_t i = child; i < parent->count; i++)
-		sopi_inner_describe(parent, i, &forest->separators[i + up]);
+		sopi_inner_describe(parent, i, &scratch->separators[i + up]);
 	return sopi_inner_replace(apply, tree, path, level - 1, sopi_inner_children(parent)[0],
 				  up + parent->count, append && child == parent->count, err);
 }

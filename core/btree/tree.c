@@ -42,12 +42,18 @@ sop_status sopi_forest_init(struct sopi_forest *forest,
 void sopi_forest_destroy(struct sopi_forest *forest)
 {
 	sopi_memory_destroy(&forest->memory);
-	sopi_free(forest->items);
-	sopi_free(forest->separators);
-	sopi_free(forest->cuts);
-	sopi_arena_free(&forest->arena);
-	sop_buf_free(&forest->record);
+	sopi_scratch_free(&forest->scratch);
 	sopi_resident_close(forest);
+}
+
+void sopi_scratch_free(struct sopi_scratch *scratch)
+{
+	sopi_free(scratch->items);
+	sopi_free(scratch->separators);
+	sopi_free(scratch->cuts);
+	sopi_arena_free(&scratch->arena);
+	sop_buf_free(&scratch->record);
+	memset(scratch, 0, sizeof *scratch);
 }
 
 /* Frees a node and, if it is not NULL, its last version; or leaves both to the checkpoint that lists it. */
@@ -165,28 +171,29 @@ void sopi_forest_dispose(struct sopi_forest *forest, struct sopi_version *versio
 	}
 }
 
-sop_status sopi_forest_reserve(struct sopi_forest *forest, size_t items, size_t separators, sop_error *err)
+sop_status sopi_scratch_reserve(struct sopi_scratch *scratch, size_t items, size_t separators,
+				sop_error *err)
 {
 	const size_t cuts = (items > separators ? items : separators) + 2;
 	void *memory;
 
-	if (items > forest->item_capacity) {
-		memory = forest->items;
-		SOP_TRY(sopi_realloc(&memory, items * sizeof *forest->items, err));
-		forest->items = memory;
-		forest->item_capacity = items;
+	if (items > scratch->item_capacity) {
+		memory = scratch->items;
+		SOP_TRY(sopi_realloc(&memory, items * sizeof *scratch->items, err));
+		scratch->items = memory;
+		scratch->item_capacity = items;
 	}
-	if (separators > forest->separator_capacity) {
-		memory = forest->separators;
-		SOP_TRY(sopi_realloc(&memory, separators * sizeof *forest->separators, err));
-		forest->separators = memory;
-		forest->separator_capacity = separators;
+	if (separators > scratch->separator_capacity) {
+		memory = scratch->separators;
+		SOP_TRY(sopi_realloc(&memory, separators * sizeof *scratch->separators, err));
+		scratch->separators = memory;
+		scratch->separator_capacity = separators;
 	}
-	if (cuts > forest->cut_capacity) {
-		memory = forest->cuts;
-		SOP_TRY(sopi_realloc(&memory, cuts * sizeof *forest->cuts, err));
-		forest->cuts = memory;
-		forest->cut_capacity = cuts;
+	if (cuts > scratch->cut_capacity) {
+		memory = scratch->cuts;
+		SOP_TRY(sopi_realloc(&memory, cuts * sizeof *scratch->cuts, err));
+		scratch->cuts = memory;
+		scratch->cut_capacity = cuts;
 	}
 	return SOP_OK;
 }

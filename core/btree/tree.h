@@ -9,6 +9,7 @@
 #include "node/reclaim.h"
 #include "node/vnode.h"
 
+struct sopi_ahead; /* btree/ahead.h */
 struct sopi_resident; /* btree/resident.h */
 
 enum {
@@ -20,6 +21,19 @@ enum {
 	SOPI_INNER_FACTOR = 4, /* an inner page may be so many times larger than a leaf */
 	SOPI_TREE_DEPTH_MAX = 64,
 	SOPI_CHANGES_AT_ONCE = 1024, /* changes that one rebuild of a leaf takes in */
+	SOPI_DELTAS_AT_ONCE = 4, /* more changes of one leaf build its new base at once */
+};
+
+/* Where new versions are put together. */
+struct sopi_scratch {
+	struct sopi_item_view *items;
+	size_t item_capacity;
+	struct sopi_separator *separators;
+	size_t separator_capacity;
+	uint32_t *cuts; /* where a split cuts */
+	size_t cut_capacity;
+	struct sopi_arena arena; /* what folding computes */
+	sop_buf record; /* what the commit does, for its log record */
 };
 
 /* All trees of one database share this. */
@@ -35,15 +49,7 @@ struct sopi_forest {
 	void (*value_gone)(void *owner, struct sopi_value *value); /* takes a value that no item names; NULL: it is freed */
 	void *owner;
 	bool closing; /* what is freed now is gone from memory only */
-	/* Scratch of the commit that is being applied; guarded by the commit mutex. */
-	struct sopi_item_view *items;
-	size_t item_capacity;
-	struct sopi_separator *separators;
-	size_t separator_capacity;
-	uint32_t *cuts; /* where a split cuts */
-	size_t cut_capacity;
-	struct sopi_arena arena; /* what folding computes */
-	sop_buf record; /* what the commit does, for its log record */
+	struct sopi_scratch scratch; /* of the commit that is being applied; guarded by the commit mutex */
 };
 
 struct sopi_tree {
@@ -67,6 +73,8 @@ sop_status sopi_forest_init(struct sopi_forest *forest,
 
 /* Frees the nodes' memory. REQUIRES: reclamation and all trees are destroyed. */
 void sopi_forest_destroy(struct sopi_forest *forest);
+
+void sopi_scratch_free(struct sopi_scratch *scratch);
 
 /* Frees a value that no item names, or only in memory. */
 void sopi_value_free(struct sopi_forest *forest, struct sopi_value *value);
@@ -185,13 +193,15 @@ struct sopi_change {
  * sopi_apply_undo. */
 struct sopi_apply {
 	struct sopi_forest *forest;
+	struct sopi_scratch *scratch;
 	uint64_t position;
 	uint64_t hints_at; /* position at which the leaves of changes were looked up */
 	struct sopi_vnode *touched;
 	struct sopi_tree *counted; /* trees whose count has a new version */
 	const struct sopi_tree *tree; /* whose nodes are being changed */
 	size_t dirty_mark; /* nodes that were dirty before */
-	bool records; /* what it does goes into forest->record */
+	struct sopi_ahead *ahead; /* built ahead of its commit: what it does to values is noted there; or NULL */
+	bool records; /* what it does goes into scratch->record */
 	struct sopi_version_list superseded; /* wait for the commit to be kept */
 	struct sopi_version_list replaced; /* versions of this commit that it replaced itself */
 	uint64_t operations; /* resolved */

@@ -1,6 +1,7 @@
 /* Heads of log segments and records, entries: bytes and nothing else. */
 #include "codec/log_record.h"
 
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/plant.h"
@@ -10,6 +11,8 @@ enum {
 	RECORD_MAGIC = 0x6C504F53, /* "SOPl" */
 	SEGMENT_MAGIC = 0x73504F53, /* "SOPs" */
 };
+
+enum { ENTRY_KIND_SHIFT = 32 }; /* above the size, which never has so many bits */
 
 enum { RECORD_AT_CRC = SOPI_LOG_HEAD_BYTES - 4, SEGMENT_AT_CRC = SOPI_LOG_SEGMENT_HEAD_BYTES - 4 };
 
@@ -139,37 +142,110 @@ enum sopi_log_form sopi_log_segment_decode(const uint8_t in[SOPI_LOG_SEGMENT_HEA
 		       : SOPI_LOG_BAD;
 }
 
-uint64_t sopi_log_entry_bytes(size_t payload_bytes)
+/* Kind and size are one number: those of whole transactions are what they were before there were others. */
+static uint64_t kind_and_size(enum sopi_log_entry_kind kind, size_t payload_bytes)
 {
-	return SOPI_LOG_ID_BYTES + sopi_varint_size(payload_bytes) + (uint64_t)payload_bytes;
+	return (uint64_t)kind << ENTRY_KIND_SHIFT | payload_bytes;
 }
 
-size_t sopi_log_entry_head(const uint8_t id[SOPI_LOG_ID_BYTES], size_t payload_bytes,
-			   uint8_t out[SOPI_LOG_ENTRY_HEAD_BYTES_MAX])
+uint64_t sopi_log_entry_bytes(enum sopi_log_entry_kind kind, size_t payload_bytes)
+{
+	return SOPI_LOG_ID_BYTES + sopi_varint_size(kind_and_size(kind, payload_bytes)) +
+	       (uint64_t)payload_bytes;
+}
+
+size_t sopi_log_entry_head(const uint8_t id[SOPI_LOG_ID_BYTES], enum sopi_log_entry_kind kind,
+			   size_t payload_bytes, uint8_t out[SOPI_LOG_ENTRY_HEAD_BYTES_MAX])
 {
 	memcpy(out, id, SOPI_LOG_ID_BYTES);
-	return SOPI_LOG_ID_BYTES +
-	       sopi_varint_encode(payload_bytes, out + SOPI_LOG_ID_BYTES, SOPI_VARINT_BYTES_MAX);
+	return SOPI_LOG_ID_BYTES + sopi_varint_encode(kind_and_size(kind, payload_bytes),
+						      out + SOPI_LOG_ID_BYTES, SOPI_VARINT_BYTES_MAX);
 }
 
-bool sopi_log_entry_next(sop_bytes *rest, const uint8_t **id, sop_bytes *payload)
+/* Takes a number off the front. */
+static bool take_number(sop_bytes *rest, uint64_t *number)
 {
-	const uint8_t *at = rest->data;
-	size_t left = rest->size;
-	uint64_t bytes = 0;
-	size_t taken;
+	const size_t taken = sopi_varint_decode(rest->data, rest->size, number);
 
-	if (left < SOPI_LOG_ID_BYTES)
-		return false;
-	*id = at;
-	taken = sopi_varint_decode(at + SOPI_LOG_ID_BYTES, left - SOPI_LOG_ID_BYTES, &bytes);
 	if (taken == 0)
 		return false;
-	at += SOPI_LOG_ID_BYTES + taken;
-	left -= SOPI_LOG_ID_BYTES + taken;
-	if (bytes > left)
-		return false;
-	*payload = (sop_bytes){ at, (size_t)bytes };
-	*rest = (sop_bytes){ at + bytes, left - (size_t)bytes };
+	*rest = (sop_bytes){ (const uint8_t *)rest->data + taken, rest->size - taken };
 	return true;
+}
+
+/* Takes so many bytes off the front. */
+static bool take_bytes(sop_bytes *rest, uint64_t size, const uint8_t **bytes)
+{
+	if (size > rest->size)
+		return false;
+	*bytes = rest->data;
+	*rest = (sop_bytes){ *bytes + size, rest->size - (size_t)size };
+	return true;
+}
+
+bool sopi_log_entry_next(sop_bytes *rest, const uint8_t **id, enum sopi_log_entry_kind *kind,
+			 sop_bytes *payload)
+{
+	const uint8_t *at;
+	uint64_t number;
+
+	if (!take_bytes(rest, SOPI_LOG_ID_BYTES, id) || !take_number(rest, &number) ||
+	    number >> ENTRY_KIND_SHIFT > SOPI_LOG_LAST)
+		return false;
+	*kind = (enum sopi_log_entry_kind)(number >> ENTRY_KIND_SHIFT);
+	number &= ((uint64_t)1 << ENTRY_KIND_SHIFT) - 1;
+	if (!take_bytes(rest, number, &at))
+		return false;
+	*payload = (sop_bytes){ at, (size_t)number };
+	return true;
+}
+
+/* ---- large transactions ------------------------------------------------------------------------- */
+
+size_t sopi_log_part_head(uint64_t offset, uint8_t out[10])
+{
+	return sopi_varint_encode(offset, out, SOPI_VARINT_BYTES_MAX);
+}
+
+bool sopi_log_part_take(sop_bytes *payload, uint64_t *offset)
+{
+	return take_number(payload, offset);
+}
+
+static sop_status add_number(sop_buf *out, uint64_t number, sop_error *err)
+{
+	uint8_t bytes[SOPI_VARINT_BYTES_MAX];
+
+	return sopi_buf_append(out, bytes, sopi_varint_encode(number, bytes, sizeof bytes), err);
+}
+
+sop_status sopi_log_last_begin(sop_buf *out, uint64_t stream_bytes, sop_error *err)
+{
+	out->size = 0;
+	return add_number(out, stream_bytes, err);
+}
+
+sop_status sopi_log_last_add(sop_buf *out, const struct sopi_log_piece *piece, sop_error *err)
+{
+	SOP_TRY(add_number(out, piece->size << 1 | (piece->apart ? 1u : 0u), err));
+	return piece->apart ? add_number(out, piece->offset, err)
+			    : sopi_buf_append(out, piece->bytes, (size_t)piece->size, err);
+}
+
+bool sopi_log_last_open(sop_bytes *payload, uint64_t *stream_bytes)
+{
+	return take_number(payload, stream_bytes);
+}
+
+bool sopi_log_last_next(sop_bytes *rest, struct sopi_log_piece *piece)
+{
+	uint64_t number;
+
+	*piece = (struct sopi_log_piece){ .apart = false };
+	if (rest->size == 0 || !take_number(rest, &number))
+		return false;
+	piece->apart = (number & 1) != 0;
+	piece->size = number >> 1;
+	return piece->apart ? take_number(rest, &piece->offset)
+			    : take_bytes(rest, piece->size, &piece->bytes);
 }

@@ -3,6 +3,8 @@
 #ifndef SOPI_LOG_RECORD_H
 #define SOPI_LOG_RECORD_H
 
+#include "base/error.h"
+
 #include <sop/buffer.h>
 
 #include <stdbool.h>
@@ -78,16 +80,46 @@ void sopi_log_segment_encode(const struct sopi_log_segment *segment,
 enum sopi_log_form sopi_log_segment_decode(const uint8_t in[SOPI_LOG_SEGMENT_HEAD_BYTES],
 					   uint64_t sequence, struct sopi_log_segment *segment);
 
+/* What an entry of a group is. */
+enum sopi_log_entry_kind {
+	SOPI_LOG_WHOLE = 0, /* a transaction */
+	SOPI_LOG_PART = 1, /* bytes of the stream of a large one, which nobody has committed yet */
+	SOPI_LOG_LAST = 2, /* a large one: its payload is in pieces of that stream and of its own */
+};
+
 /* Bytes of an entry with so much payload. */
-uint64_t sopi_log_entry_bytes(size_t payload_bytes);
+uint64_t sopi_log_entry_bytes(enum sopi_log_entry_kind kind, size_t payload_bytes);
 
 enum { SOPI_LOG_ENTRY_HEAD_BYTES_MAX = SOPI_LOG_ID_BYTES + 10 };
 
 /* Writes what stands before the payload of an entry; returns its size. */
-size_t sopi_log_entry_head(const uint8_t id[SOPI_LOG_ID_BYTES], size_t payload_bytes,
-			   uint8_t out[SOPI_LOG_ENTRY_HEAD_BYTES_MAX]);
+size_t sopi_log_entry_head(const uint8_t id[SOPI_LOG_ID_BYTES], enum sopi_log_entry_kind kind,
+			   size_t payload_bytes, uint8_t out[SOPI_LOG_ENTRY_HEAD_BYTES_MAX]);
 
 /* Takes the next entry off `rest`, as views into it; false if it is malformed. */
-bool sopi_log_entry_next(sop_bytes *rest, const uint8_t **id, sop_bytes *payload);
+bool sopi_log_entry_next(sop_bytes *rest, const uint8_t **id, enum sopi_log_entry_kind *kind,
+			 sop_bytes *payload);
+
+/* A piece of the payload of a LAST entry. */
+struct sopi_log_piece {
+	bool apart; /* it is in the stream, at `offset` */
+	uint64_t offset;
+	uint64_t size; /* bytes */
+	const uint8_t *bytes; /* if it is here */
+};
+
+/* What stands before the bytes of a part: where in the stream they belong. Returns its size. */
+size_t sopi_log_part_head(uint64_t offset, uint8_t out[10]);
+
+/* Takes that off the front of a PART's payload; false if it is malformed. */
+bool sopi_log_part_take(sop_bytes *payload, uint64_t *offset);
+
+/* Begins the payload of a LAST entry whose stream has so many bytes, and adds pieces. NO_MEMORY. */
+sop_status sopi_log_last_begin(sop_buf *out, uint64_t stream_bytes, sop_error *err);
+sop_status sopi_log_last_add(sop_buf *out, const struct sopi_log_piece *piece, sop_error *err);
+
+/* Reads it: the bytes of the stream, then the pieces. False if it is malformed, or (last_next) at the end. */
+bool sopi_log_last_open(sop_bytes *payload, uint64_t *stream_bytes);
+bool sopi_log_last_next(sop_bytes *rest, struct sopi_log_piece *piece);
 
 #endif

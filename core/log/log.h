@@ -27,11 +27,18 @@ enum sopi_durability {
 	SOPI_BUFFERED = 2 /* in memory */
 };
 
+/* The parts of one large transaction. Its bytes go into the log as they come, in entries of kind PART that mean nothing by
+ * themselves, so that others need not wait until all of them are written; the entry of kind LAST, which commits it, names
+ * them. What a part begins with, and what is in the last one, is in codec/log_record.h. */
+struct sopi_log_series;
+
 /* One transaction on its way into the log. */
 struct sopi_log_entry {
 	const uint8_t *id; /* 16 bytes: the transaction's */
 	sop_bytes payload; /* opaque to the log */
 	enum sopi_durability durability;
+	uint8_t kind; /* sopi_log_entry_kind; in replay all are whole */
+	struct sopi_log_series *series; /* of a PART or LAST */
 };
 
 struct sopi_log_driver {
@@ -61,6 +68,13 @@ struct sopi_log_driver {
 
 	/* Everything up to here is on stable storage. Never blocks. */
 	uint64_t (*durable)(struct sopi_log *log);
+
+	/* Room for a series of parts, which keeps what it needs of the log until its last entry has been checkpointed. NULL
+	 * in logs that keep nothing, as is the next. NO_MEMORY. */
+	sop_status (*series_begin)(struct sopi_log *log, struct sopi_log_series **out, sop_error *err);
+
+	/* The series will not get its last entry. */
+	void (*series_end)(struct sopi_log *log, struct sopi_log_series *series);
 
 	/* Frees everything; flushes nothing. No call may be running or follow. */
 	void (*close)(struct sopi_log *log);

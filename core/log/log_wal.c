@@ -2,6 +2,7 @@
 #include "log/log_wal.h"
 
 #include "base/alloc.h"
+#include "base/plant.h"
 #include "log/log_wal_state.h"
 
 static uint64_t wal_durable(struct sopi_log *log)
@@ -33,6 +34,8 @@ static const struct sopi_log_driver wal_driver = {
 	.wait_durable = wal_wait_durable,
 	.wait_written = wal_wait_written,
 	.durable = wal_durable,
+	.series_begin = wal_series_begin,
+	.series_end = wal_series_end,
 	.close = wal_close,
 };
 
@@ -78,6 +81,7 @@ static sop_status begin(struct sopi_wal *wal, sop_error *err)
 	wal->slot = before + 1;
 	wal->written_slot = before;
 	wal->flushed_slot = before;
+	wal->durable_point.slot = before;
 	wal->checkpoint = checkpoint;
 	wal->ends_in_mark = true; /* there is nothing before it */
 	atomic_store(&wal->written, checkpoint);
@@ -146,11 +150,18 @@ void sopi_wal_fail(struct sopi_log *log)
 	atomic_store(&wal_of(log)->failed, true);
 }
 
-/* The index of the first segment with an entry above `position`; the current one if there is none. */
+/* The index of the first segment with an entry above `position`, or a part of what commits above it; the current one if
+ * there is none. */
 static size_t index_behind_locked(const struct sopi_wal *wal, uint64_t position)
 {
+	const uint64_t checkpoint = position;
 	size_t i = 0;
 
+	for (const struct sopi_log_series *series = wal->series; series != NULL; series = series->next) {
+		if (series->position != 0 && series->position <= position &&
+		    (series->last == 0 || series->last > checkpoint))
+			position = series->position - 1;
+	}
 	while (i + 1 < wal->chain.count && wal->chain.items[i].last_position <= position)
 		i++;
 	return i;
@@ -177,6 +188,19 @@ uint64_t sopi_wal_bytes_behind(struct sopi_log *log, uint64_t position)
 		bytes += wal->chain.items[i].used - SOPI_LOG_FIRST_PLACE;
 	sopi_mutex_unlock(&wal->state);
 	return bytes;
+}
+
+struct sopi_wal_point sopi_wal_durable_point(struct sopi_log *log)
+{
+	struct sopi_wal *wal = wal_of(log);
+	struct sopi_wal_point point;
+
+	sopi_mutex_lock(&wal->state);
+	point = wal->durable_point;
+	if (SOPI_PLANTED(SOPI_PLANT_LOG_POINT_WRITTEN))
+		point = (struct sopi_wal_point){ wal->written_slot, wal->previous };
+	sopi_mutex_unlock(&wal->state);
+	return point;
 }
 
 static uint64_t bytes_of(const struct wal_list *list)

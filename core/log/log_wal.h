@@ -12,6 +12,13 @@
 #include "platform/platform.h"
 #include "platform/thread.h"
 
+/* A group or mark of the chain, by its slot and the checksum of its head, which is one over all groups before it. Slot 0:
+ * the place before the first. */
+struct sopi_wal_point {
+	uint64_t slot;
+	uint32_t crc;
+};
+
 struct sopi_wal_options {
 	const struct sopi_platform *platform;
 	struct sopi_folder *folder; /* of the database; outlives the log */
@@ -19,6 +26,7 @@ struct sopi_wal_options {
 	uint64_t epoch; /* of this opening, above that of every one before */
 	uint64_t checkpoint; /* C of the manifest, a position */
 	uint64_t first_segment; /* sequence of the segment that the manifest names; create: ignored, it is 1 */
+	struct sopi_wal_point known; /* that the manifest names: the log was durable up to there; create: ignored */
 	uint64_t segment_bytes; /* of the first segment; each new one is twice as large, up to segment_bytes_max */
 	uint64_t segment_bytes_max;
 	uint64_t pool_bytes_max; /* recycled segments kept; more are removed */
@@ -41,8 +49,9 @@ struct sopi_wal_stats {
 sop_status sopi_wal_create(const struct sopi_wal_options *options, struct sopi_log **out, sop_error *err);
 
 /* Reads headers and the chain from the manifest's segment on. CORRUPT, naming file and offset: a missing segment, a
- * chain that ends before the checkpoint, a segment opened under a newer manifest, a damaged record that something
- * behind it proves to have been flushed. IO, NO_MEMORY. Writes nothing. */
+ * chain that ends before the checkpoint or before the point that the manifest knows, or passes that with another
+ * checksum, a segment opened under a newer manifest, a damaged record that something behind it proves to have been
+ * flushed. IO, NO_MEMORY. Writes nothing. */
 sop_status sopi_wal_open(const struct sopi_wal_options *options, struct sopi_log **out, sop_error *err);
 
 /* The highest epoch that any segment header carries, 0 if there is none. REQUIRES: opened. */
@@ -68,6 +77,10 @@ sop_status sopi_wal_replay(struct sopi_log *log, uint64_t behind, sopi_wal_repla
 /* The sequence of the segment that a manifest of checkpoint `position` must name: replay behind that position needs
  * it and those after it. */
 uint64_t sopi_wal_segment_of(struct sopi_log *log, uint64_t position);
+
+/* What a manifest that is written now may know: all up to there is durable. At or behind the end of every segment before
+ * the current one. */
+struct sopi_wal_point sopi_wal_durable_point(struct sopi_log *log);
 
 /* After the manifest of checkpoint `position` that names `first_segment` is durable, folder included: recycles or
  * removes older segments; later headers carry `position`. Failures to remove are no failures. */

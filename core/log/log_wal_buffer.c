@@ -306,6 +306,68 @@ static void group_end(struct sopi_wal *wal)
 	wal->count = 0;
 }
 
+/* ---- series ---- */
+
+sop_status wal_series_begin(struct sopi_log *log, struct sopi_log_series **out, sop_error *err)
+{
+	struct sopi_wal *wal = wal_of(log);
+	struct sopi_log_series *series;
+	void *memory = NULL;
+
+	SOP_TRY(sopi_alloc_zeroed(sizeof *series, &memory, err));
+	series = memory;
+	sopi_mutex_lock(&wal->state);
+	series->next = wal->series;
+	wal->series = series;
+	sopi_mutex_unlock(&wal->state);
+	*out = series;
+	return SOP_OK;
+}
+
+static void series_note(struct sopi_wal *wal, struct sopi_log_series *series,
+			enum sopi_log_entry_kind kind, uint64_t position)
+{
+	sopi_mutex_lock(&wal->state);
+	if (series->position == 0)
+		series->position = position;
+	if (kind == SOPI_LOG_LAST)
+		series->last = position;
+	sopi_mutex_unlock(&wal->state);
+}
+
+/* Takes one out of the list: the given one, or the first that ends at or below `position`. */
+static struct sopi_log_series *series_take(struct sopi_wal *wal,
+					   const struct sopi_log_series *given, uint64_t position)
+{
+	struct sopi_log_series **at, *series;
+
+	sopi_mutex_lock(&wal->state);
+	for (at = &wal->series; *at != NULL; at = &(*at)->next) {
+		if (*at == given || (given == NULL && (*at)->last != 0 && (*at)->last <= position))
+			break;
+	}
+	series = *at;
+	if (series != NULL)
+		*at = series->next;
+	sopi_mutex_unlock(&wal->state);
+	return series;
+}
+
+void wal_series_end(struct sopi_log *log, struct sopi_log_series *series)
+{
+	sopi_free(series_take(wal_of(log), series, 0));
+}
+
+void wal_series_trim(struct sopi_wal *wal, uint64_t position)
+{
+	struct sopi_log_series *series;
+
+	while ((series = series_take(wal, NULL, position)) != NULL)
+		sopi_free(series);
+}
+
+/* ---- submitting ---- */
+
 uint64_t wal_next(struct sopi_log *log)
 {
 	const struct sopi_wal *wal = wal_of(log);
@@ -316,6 +378,7 @@ uint64_t wal_next(struct sopi_log *log)
 void wal_submit(struct sopi_log *log, uint64_t position, const struct sopi_log_entry *entry, size_t reserved)
 {
 	struct sopi_wal *wal = wal_of(log);
+	const enum sopi_log_entry_kind kind = (enum sopi_log_entry_kind)entry->kind;
 	const size_t size = entry->payload.size;
 	const bool begins = wal->count == 0;
 	uint8_t head[SOPI_LOG_ENTRY_HEAD_BYTES_MAX];
@@ -323,12 +386,14 @@ void wal_submit(struct sopi_log *log, uint64_t position, const struct sopi_log_e
 
 	SOPI_CHECK(position == wal_next(log) && size <= reserved);
 	take_room(wal,
-		  sopi_log_entry_bytes(size) +
+		  sopi_log_entry_bytes(kind, size) +
 			  (begins ? padding_of(wal, wal->open) + SOPI_LOG_HEAD_BYTES : 0),
 		  reserved, size);
 	if (begins)
 		group_begin(wal);
-	head_size = sopi_log_entry_head(entry->id, size, head);
+	if (SOPI_UNLIKELY(entry->series != NULL))
+		series_note(wal, entry->series, kind, position);
+	head_size = sopi_log_entry_head(entry->id, kind, size, head);
 	append(wal->open, head, head_size);
 	append(wal->open, entry->payload.data, size);
 	wal->open->last_position = position;
@@ -395,4 +460,5 @@ void wal_buffer_free(struct sopi_wal *wal)
 	free_chunks(wal->free);
 	free_chunks(wal->batches[0].first);
 	free_chunks(wal->batches[1].first);
+	wal_series_trim(wal, UINT64_MAX);
 }

@@ -1,4 +1,4 @@
-/* The chain at open, read and judged; nothing is written here. Replay.
+/* The chain at open, read and judged; nothing is written here.
  *
  * The chain is followed record by record, segment by segment, to the first record that is not there as it should be.
  * That is a torn end, unless something proves that what should be there was flushed: then it is damage, and CORRUPT. */
@@ -31,12 +31,6 @@ struct recovery {
 	uint64_t covered; /* no position above it can have been made durable in what was read */
 };
 
-static sop_status corrupt(sop_error *err, const char *file, uint64_t place, const char *what)
-{
-	return sopi_fail_file(err, SOP_CORRUPT, file, (int64_t)place, 0, "%s at %llu: %s", file,
-			      (unsigned long long)place, what);
-}
-
 /* ---- which segments there are ---- */
 
 static sop_status note_name(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
@@ -65,8 +59,8 @@ static sop_status check_head(struct recovery *recovery, const struct found *foun
 	const struct sopi_wal_options *options = &recovery->wal->options;
 
 	if (found->sequence >= options->first_segment && found->head.checkpoint > options->checkpoint)
-		return corrupt(err, recovery->scan.name, 0,
-			       "it was opened under a newer manifest; an older MANIFEST was put back");
+		return wal_corrupt(err, recovery->scan.name, 0,
+				   "it was opened under a newer manifest; an older MANIFEST was put back");
 	return SOP_OK;
 }
 
@@ -137,6 +131,23 @@ static sop_status enter(struct recovery *recovery, size_t index, sop_error *err)
 	return SOP_OK;
 }
 
+/* The manifest knows a group that was durable: here must be that one. It was, so nothing before it can be torn. */
+static sop_status check_point(struct recovery *recovery, uint64_t place, sop_error *err)
+{
+	const struct sopi_wal_point *known = &recovery->wal->options.known;
+	struct wal_end *end = &recovery->end;
+
+	if (end->slot != known->slot)
+		return SOP_OK;
+	if (end->previous != known->crc)
+		return wal_corrupt(
+			err, recovery->scan.name, place,
+			"this is not the group that MANIFEST knows; another file was put in place of one of the log");
+	if (known->slot > end->flushed)
+		end->flushed = known->slot;
+	return SOP_OK;
+}
+
 static sop_status begin(struct recovery *recovery, sop_error *err)
 {
 	const struct sopi_wal_options *options = &recovery->wal->options;
@@ -145,15 +156,20 @@ static sop_status begin(struct recovery *recovery, sop_error *err)
 
 	if (first == recovery->count) {
 		wal_segment_name(options->first_segment, name);
-		return corrupt(err, name, 0,
-			       "the segment that MANIFEST names is missing, or its head is damaged");
+		return wal_corrupt(err, name, 0,
+				   "the segment that MANIFEST names is missing, or its head is damaged");
 	}
 	recovery->end.slot = recovery->found[first].head.first_slot - 1;
 	recovery->end.previous = recovery->found[first].head.previous;
 	recovery->end.position = options->checkpoint;
 	recovery->end.flushed = options->checkpoint >> SOPI_POSITION_INDEX_BITS;
 	recovery->covered = wal_position(recovery->end.slot + 1, 0) - 1;
-	return enter(recovery, first, err);
+	SOP_TRY(enter(recovery, first, err));
+	if (recovery->end.slot > options->known.slot)
+		return wal_corrupt(
+			err, recovery->scan.name, 0,
+			"the log begins behind the group that MANIFEST knows; another file was put in its place");
+	return check_point(recovery, 0, err);
 }
 
 /* The next segment, which a good successor record names, was durable before that record. */
@@ -173,7 +189,7 @@ static sop_status follow(struct recovery *recovery, sop_error *err)
 	    recovery->found[next].head.previous == recovery->end.previous)
 		return enter(recovery, next, err);
 	wal_segment_name(sequence, name);
-	return corrupt(err, name, 0, "the segment that follows is missing, or its head is damaged");
+	return wal_corrupt(err, name, 0, "the segment that follows is missing, or its head is damaged");
 }
 
 static void take_group(struct recovery *recovery, const struct sopi_log_record *record)
@@ -196,20 +212,23 @@ static sop_status read_chain(struct recovery *recovery, sop_error *err)
 {
 	for (;;) {
 		struct wal_end *end = &recovery->end;
+		const uint64_t place = end->place;
 		struct sopi_log_record record;
 		enum sopi_log_form form;
 
-		SOP_TRY(wal_scan_record(&recovery->scan, end->place, &form, &record, err));
+		SOP_TRY(wal_scan_record(&recovery->scan, place, &form, &record, err));
 		if (form == SOPI_LOG_OTHER_FORMAT)
-			return wal_scan_other_format(&recovery->scan, end->place, record.format, err);
+			return wal_scan_other_format(&recovery->scan, place, record.format, err);
 		if (form != SOPI_LOG_GOOD || !wal_record_continues(&record, end->slot + 1, end->previous))
 			return SOP_OK;
 		if (record.flushed > end->flushed)
 			end->flushed = record.flushed;
-		if (record.kind == SOPI_LOG_SUCCESSOR)
+		if (record.kind == SOPI_LOG_SUCCESSOR) {
 			SOP_TRY(follow(recovery, err));
-		else
-			take_group(recovery, &record);
+			continue;
+		}
+		take_group(recovery, &record);
+		SOP_TRY(check_point(recovery, place, err));
 	}
 }
 
@@ -266,6 +285,11 @@ static sop_status judge_end(struct recovery *recovery, sop_error *err)
 
 	if (SOPI_PLANTED(SOPI_PLANT_LOG_NO_LOOK_BEHIND))
 		return SOP_OK;
+	if (recovery->end.slot < recovery->wal->options.known.slot &&
+	    !SOPI_PLANTED(SOPI_PLANT_LOG_NO_POINT))
+		return wal_corrupt(err, recovery->scan.name, recovery->end.place,
+				   "the log ends here, but MANIFEST proves that it went on: the file was damaged, cut, or "
+				   "replaced by an older copy; restore a backup");
 	SOP_TRY(look_behind(recovery, last, recovery->end.place, &proved, err));
 	for (size_t i = recovery->at + 1; i < recovery->count && !proved; i++)
 		if (recovery->found[i].good)
@@ -273,8 +297,8 @@ static sop_status judge_end(struct recovery *recovery, sop_error *err)
 	if (!proved)
 		return SOP_OK;
 	wal_segment_name(recovery->end.sequence, name);
-	return corrupt(err, name, recovery->end.place,
-		       "this record is damaged, and something behind it proves that it was flushed");
+	return wal_corrupt(err, name, recovery->end.place,
+			   "this record is damaged, and something behind it proves that it was flushed");
 }
 
 static sop_status check_checkpoint(const struct recovery *recovery, sop_error *err)
@@ -284,7 +308,8 @@ static sop_status check_checkpoint(const struct recovery *recovery, sop_error *e
 	if (recovery->wal->options.checkpoint <= recovery->covered)
 		return SOP_OK;
 	wal_segment_name(recovery->end.sequence, name);
-	return corrupt(err, name, recovery->end.place, "the log ends before the checkpoint of MANIFEST");
+	return wal_corrupt(err, name, recovery->end.place,
+			   "the log ends before the checkpoint of MANIFEST");
 }
 
 /* ---- what becomes of it ---- */
@@ -317,7 +342,7 @@ static void leave(struct recovery *recovery)
 	wal->end = recovery->end;
 	wal->next_sequence = recovery->found[recovery->count - 1].sequence + 1;
 	/* The next one is no larger than one that was hardly used: segments would else grow with each opening. */
-	wal->made_bytes = last->used >= last->bytes / 2 ? last->bytes : last->bytes / 2;
+	wal->made_bytes = last->used >= last->bytes / 4 ? last->bytes : last->bytes / 2;
 	wal->checkpoint = wal->options.checkpoint;
 }
 
@@ -346,98 +371,5 @@ sop_status wal_recover(struct sopi_wal *wal, sop_error *err)
 	wal_scan_close(&recovery->scan);
 	sopi_free(recovery->found);
 	sopi_free(recovery);
-	return status;
-}
-
-/* ---- replay ---- */
-
-struct replaying {
-	struct wal_scan scan;
-	sop_buf group;
-	uint64_t behind;
-	sopi_wal_replay_fn fn;
-	void *arg;
-};
-
-static sop_status replay_entries(struct replaying *replaying, uint64_t place,
-				 const struct sopi_log_record *record, sop_error *err)
-{
-	sop_bytes rest = { replaying->group.data, (size_t)record->payload_bytes };
-
-	for (uint32_t i = 0; i < record->count; i++) {
-		const uint64_t position = wal_position(record->slot, i);
-		struct sopi_log_entry entry = { .durability = SOPI_FLUSHED };
-
-		if (!sopi_log_entry_next(&rest, &entry.id, &entry.payload))
-			return corrupt(err, replaying->scan.name, place,
-				       "an entry of this group is malformed");
-		if (position > replaying->behind)
-			SOP_TRY(replaying->fn(replaying->arg, position, &entry, err));
-	}
-	if (rest.size != 0)
-		return corrupt(err, replaying->scan.name, place, "this group is longer than its entries");
-	return SOP_OK;
-}
-
-static sop_status replay_record(struct replaying *replaying, uint64_t place,
-				const struct sopi_log_record *record, sop_error *err)
-{
-	if (record->kind != SOPI_LOG_GROUP ||
-	    wal_position(record->slot, record->count - 1) <= replaying->behind)
-		return SOP_OK;
-	SOP_TRY(sop_buf_reserve(&replaying->group, (size_t)record->payload_bytes, err));
-	SOP_TRY(wal_scan_read(&replaying->scan, place + SOPI_LOG_HEAD_BYTES, replaying->group.data,
-			      (size_t)record->payload_bytes, err));
-	return replay_entries(replaying, place, record, err);
-}
-
-/* The records up to `end`, which were good when the chain was read. */
-static sop_status replay_segment(struct replaying *replaying, uint64_t end, sop_error *err)
-{
-	struct sopi_log_segment head;
-	enum sopi_log_form form;
-	uint64_t place = SOPI_LOG_FIRST_PLACE;
-
-	SOP_TRY(wal_scan_segment(&replaying->scan, &form, &head, err));
-	if (form != SOPI_LOG_GOOD)
-		return corrupt(err, replaying->scan.name, 0, "the head of the segment is damaged");
-	while (place < end) {
-		struct sopi_log_record record;
-
-		SOP_TRY(wal_scan_record(&replaying->scan, place, &form, &record, err));
-		if (form != SOPI_LOG_GOOD)
-			return corrupt(err, replaying->scan.name, place, "this record is damaged");
-		SOP_TRY(replay_record(replaying, place, &record, err));
-		place += wal_round(SOPI_LOG_HEAD_BYTES + record.payload_bytes, head.block_bytes);
-	}
-	return SOP_OK;
-}
-
-sop_status sopi_wal_replay(struct sopi_log *log, uint64_t behind, sopi_wal_replay_fn fn, void *arg,
-			   sop_error *err)
-{
-	struct sopi_wal *wal = wal_of(log);
-	struct replaying *replaying;
-	sop_status status = SOP_OK;
-	void *memory = NULL;
-
-	SOP_TRY(sopi_alloc_zeroed(sizeof *replaying, &memory, err));
-	replaying = memory;
-	replaying->behind = behind;
-	replaying->fn = fn;
-	replaying->arg = arg;
-	for (size_t i = 0; i < wal->chain.count; i++) {
-		const struct wal_listed *item = &wal->chain.items[i];
-
-		if (item->used <= SOPI_LOG_FIRST_PLACE || item->last_position <= behind)
-			continue;
-		SOP_TRY_OUT(wal_scan_open(&replaying->scan, wal->options.folder, item->sequence, err));
-		SOP_TRY_OUT(replay_segment(replaying, item->used, err));
-		wal_scan_close(&replaying->scan);
-	}
-out:
-	wal_scan_close(&replaying->scan);
-	sop_buf_free(&replaying->group);
-	sopi_free(replaying);
 	return status;
 }

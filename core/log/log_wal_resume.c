@@ -164,6 +164,7 @@ static void go_on(struct sopi_wal *wal)
 	wal->previous = wal->end.previous;
 	wal->written_slot = wal->end.slot;
 	wal->flushed_slot = wal->end.slot;
+	wal->durable_point = (struct sopi_wal_point){ wal->end.slot, wal->end.previous };
 	wal->ends_in_mark = true; /* the head of the new segment says as much */
 	atomic_store(&wal->written, wal->end.position);
 	atomic_store(&wal->durable, wal->end.position);

@@ -119,6 +119,12 @@ sop_status wal_scan_read(struct wal_scan *scan, uint64_t place, void *to, size_t
 	return SOP_OK;
 }
 
+sop_status wal_corrupt(sop_error *err, const char *file, uint64_t place, const char *what)
+{
+	return sopi_fail_file(err, SOP_CORRUPT, file, (int64_t)place, 0, "%s at %llu: %s", file,
+			      (unsigned long long)place, what);
+}
+
 sop_status wal_scan_other_format(const struct wal_scan *scan, uint64_t place, unsigned format,
 				 sop_error *err)
 {

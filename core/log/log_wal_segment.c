@@ -463,6 +463,7 @@ void sopi_wal_trim(struct sopi_log *log, uint64_t position, uint64_t first_segme
 	sopi_mutex_lock(&wal->state);
 	retire_locked(wal, first_segment);
 	sopi_mutex_unlock(&wal->state);
+	wal_series_trim(wal, position);
 	shrink(wal, wal->options.pool_bytes_max);
 	sopi_mutex_unlock(&wal->maker);
 }

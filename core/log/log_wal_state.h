@@ -6,7 +6,8 @@
  * log_wal_write.c    what the leader writes: groups, successors, marks
  * log_wal_segment.c  making, recycling and removing segments
  * log_wal_scan.c     reading segments, record by record
- * log_wal_recover.c  the chain at open, replay
+ * log_wal_recover.c  the chain at open
+ * log_wal_replay.c   handing its transactions over
  * log_wal_resume.c   the chain made durable, and the new segment
  * log_wal_verify.c   checking while others append
  *
@@ -94,6 +95,12 @@ struct wal_waiter {
 	_Atomic uint32_t state;
 };
 
+struct sopi_log_series {
+	struct sopi_log_series *next;
+	uint64_t position; /* of its first part; 0: it has none */
+	uint64_t last; /* position of its last entry; 0: it has none */
+};
+
 struct sopi_wal {
 	struct sopi_log base;
 	struct sopi_wal_options options;
@@ -115,7 +122,9 @@ struct sopi_wal {
 	uint64_t segment_bytes; /* size of the current segment */
 	struct wal_list chain; /* oldest first; the last one is the current */
 	struct wal_list pool;
+	struct sopi_log_series *series; /* whose parts must stay */
 	struct sopi_wal_stats stats;
+	struct sopi_wal_point durable_point; /* never ahead of what is durable, never behind `durable` */
 
 	sopi_mutex maker; /* guards what follows; held during the making of files */
 	struct wal_segment next; /* ready, its name durable, its head not written; file NULL: there is none */
@@ -174,6 +183,12 @@ void wal_unreserve(struct sopi_log *log, size_t bytes);
 uint64_t wal_next(struct sopi_log *log);
 void wal_submit(struct sopi_log *log, uint64_t position, const struct sopi_log_entry *entry,
 		size_t reserved);
+
+sop_status wal_series_begin(struct sopi_log *log, struct sopi_log_series **out, sop_error *err);
+void wal_series_end(struct sopi_log *log, struct sopi_log_series *series);
+
+/* Forgets the series that `position` and what lies before it have in whole. */
+void wal_series_trim(struct sopi_wal *wal, uint64_t position);
 
 /* Takes everything submitted as the leader's batch and opens the next group; with `mark`, a slot is left free before it
  * and put into *mark_slot, unless the log ends in a mark already. REQUIRES: leader; takes the commit mutex. */
@@ -257,6 +272,9 @@ sop_status wal_scan_record(struct wal_scan *scan, uint64_t place, enum sopi_log_
 
 /* Reads exactly `size` bytes; CORRUPT where the file ends before. */
 sop_status wal_scan_read(struct wal_scan *scan, uint64_t place, void *to, size_t size, sop_error *err);
+
+/* CORRUPT, naming file and place. */
+sop_status wal_corrupt(sop_error *err, const char *file, uint64_t place, const char *what);
 
 sop_status wal_scan_other_format(const struct wal_scan *scan, uint64_t place, unsigned format,
 				 sop_error *err);

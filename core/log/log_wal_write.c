@@ -141,6 +141,7 @@ static sop_status go_on_in(struct sopi_wal *wal, struct wal_segment *next,
 	return write_block(wal, &record, payload, !SOPI_PLANTED(SOPI_PLANT_LOG_NO_SUCCESSOR_FLUSH), err);
 }
 
+/* REQUIRES: the last group that was written is the one of `slot`. */
 static void publish(struct sopi_wal *wal, uint64_t slot, uint64_t position, bool durable)
 {
 	if (wal_failed(wal)) /* elsewhere, meanwhile: nothing may be acknowledged */
@@ -151,6 +152,9 @@ static void publish(struct sopi_wal *wal, uint64_t slot, uint64_t position, bool
 	if (!durable)
 		return;
 	wal->flushed_slot = slot;
+	sopi_mutex_lock(&wal->state);
+	wal->durable_point = (struct sopi_wal_point){ slot, wal->previous };
+	sopi_mutex_unlock(&wal->state);
 	if (position > atomic_load(&wal->durable))
 		atomic_store(&wal->durable, position);
 }

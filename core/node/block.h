@@ -56,7 +56,7 @@ enum {
  * that the base lacks,
  * absent in one for a key that it has), the ride-along fields, the value. */
 struct sopi_item {
-	uint64_t version; /* position that wrote it */
+	uint64_t version; /* position that wrote it; 0 (in a base only): the one that wrote the base */
 	uint32_t key_size; /* bytes of the key that stand here; flags in the top byte */
 	uint32_t value_size; /* bytes of the value, wherever it is */
 };
@@ -308,6 +308,12 @@ static inline size_t sopi_inner_search(const struct sopi_block *inner, const uin
 	return sopi_inner_search_equal_heads(inner, slot, head, key, size);
 }
 
+/* The position that wrote an item of a leaf's base. Pages that are built before their commit has a position leave 0. */
+static inline uint64_t sopi_item_version(const struct sopi_block *leaf, const struct sopi_item *item)
+{
+	return SOPI_LIKELY(item->version != 0) ? item->version : leaf->version.since;
+}
+
 /* Describes an item that lies in `leaf` with the given prefix before its key. */
 static inline void sopi_item_describe(const struct sopi_item *item, const uint8_t *prefix,
 				      uint32_t prefix_size, struct sopi_item_view *view)
@@ -350,6 +356,8 @@ static inline void sopi_leaf_describe(const struct sopi_block *leaf, size_t slot
 {
 	sopi_item_describe(sopi_item_at(leaf, sopi_leaf_places(leaf)[slot]),
 			   sopi_block_prefix(leaf), leaf->prefix_size, view);
+	if (SOPI_UNLIKELY(view->version == 0))
+		view->version = leaf->version.since;
 }
 
 /* Describes delta `number`; for a key of the base, its key is the base item's. */

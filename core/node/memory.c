@@ -9,6 +9,9 @@ enum {
 	LINE = 64,
 	CHUNK_FIRST = 64 << 10, /* an idle database stays small */
 	CHUNK_LATER = 2 << 20,
+	PREPARE_AT_ONCE = 64, /* blocks */
+	SORT_RUNS = 40,
+	MERGE_BYTES_MIN = 512 << 10,
 };
 
 /* Head of a chunk, or of a block that is larger than any class. */
@@ -90,11 +93,122 @@ static void carve_rest_locked(struct sopi_memory *memory)
 	}
 }
 
+/* Takes the smallest free block of class `least` or above as what is carved next: what one size no longer needs serves
+ * others before the system is asked. */
+static bool carve_free_block_locked(struct sopi_memory *memory, unsigned least)
+{
+	for (unsigned class = least; class < SOPI_MEMORY_CLASSES; class ++) {
+		char *block = memory->free[class];
+
+		if (block == NULL)
+			continue;
+		memory->free[class] = *(void **)block;
+		memory->free_count[class]--;
+		carve_rest_locked(memory);
+		memory->carve = block;
+		memory->carve_bytes = bytes_of(class);
+		return true;
+	}
+	return false;
+}
+
+/* ---- merging --------------------------------------------------------------------------------------- */
+
+static void *next_free(const void *block)
+{
+	return *(void *const *)block;
+}
+
+/* Merges two lists that are sorted by address. */
+static void *merge_sorted(void *a, void *b)
+{
+	void *first = NULL;
+	void **end = &first;
+
+	while (a != NULL && b != NULL) {
+		void **least = (uintptr_t)a < (uintptr_t)b ? &a : &b;
+
+		*end = *least;
+		end = *least;
+		*least = next_free(*least);
+	}
+	*end = a != NULL ? a : b;
+	return first;
+}
+
+/* Sorts a list of free blocks by address: runs of 2^n blocks in `runs[n]`. */
+static void *sort_free(void *list)
+{
+	void *runs[SORT_RUNS] = { NULL };
+	void *sorted = NULL;
+
+	while (list != NULL) {
+		void *run = list;
+		unsigned n = 0;
+
+		list = next_free(list);
+		*(void **)run = NULL;
+		for (; n < SORT_RUNS - 1 && runs[n] != NULL; n++) {
+			run = merge_sorted(runs[n], run);
+			runs[n] = NULL;
+		}
+		runs[n] = runs[n] != NULL ? merge_sorted(runs[n], run) : run;
+	}
+	for (unsigned n = 0; n < SORT_RUNS; n++)
+		sorted = merge_sorted(runs[n], sorted);
+	return sorted;
+}
+
+/* Makes one free block of the next class of every two that lie side by side, which never are of two chunks: a chunk has a
+ * head. Returns the bytes of those. */
+static size_t merge_class_locked(struct sopi_memory *memory, unsigned class)
+{
+	char *block = sort_free(memory->free[class]);
+	size_t merged = 0;
+
+	memory->free[class] = NULL;
+	while (block != NULL) {
+		char *next = next_free(block);
+		char *after = next;
+		unsigned to = class;
+
+		if (next == block + bytes_of(class)) {
+			after = next_free(next);
+			memory->free_count[class] -= 2;
+			memory->free_count[++to]++;
+			merged += bytes_of(to);
+		}
+		*(void **)block = memory->free[to];
+		memory->free[to] = block;
+		block = after;
+	}
+	return merged;
+}
+
+/* Before the system is asked for a chunk, for a block of class `least`: where a good part of the memory is free, but in blocks
+ * that are too small. Without it the memory of a cache whose leaves change in size would be the sum of what each size
+ * needed at its height. False: little was gained, and a chunk is due, so that this is not done for every block. */
+static bool merge_free_locked(struct sopi_memory *memory, unsigned least)
+{
+	const size_t free_bytes = memory->taken_bytes - memory->used_bytes;
+	size_t merged = 0;
+
+	if (free_bytes < MERGE_BYTES_MIN || free_bytes < memory->taken_bytes / 8)
+		return false;
+	for (unsigned class = 0; class < least; class ++)
+		merged = merge_class_locked(memory, class);
+	return merged >= MERGE_BYTES_MIN;
+}
+
+/* ---- taking and giving ----------------------------------------------------------------------------- */
+
 static char *carve_locked(struct sopi_memory *memory, size_t bytes)
 {
+	const unsigned class = class_of(bytes);
 	char *block;
 
-	if (memory->carve_bytes < bytes) {
+	if (memory->carve_bytes < bytes && !carve_free_block_locked(memory, class + 1) &&
+	    !(merge_free_locked(memory, class) && carve_free_block_locked(memory, class))) {
 		const size_t size = memory->taken_bytes < CHUNK_LATER / 2 && bytes < CHUNK_FIRST / 2
 					    ? CHUNK_FIRST
 					    : CHUNK_LATER;
@@ -182,23 +296,32 @@ void sopi_memory_give(struct sopi_memory *memory, void *block, size_t capacity)
 	sopi_mutex_unlock(&memory->mutex);
 }
 
+/* Puts one more block on its free list. False: there are `count`, or no more are to be had. */
+static bool prepare_one_locked(struct sopi_memory *memory, unsigned class, size_t count)
+{
+	char *block = NULL;
+
+	if (memory->free_count[class] + memory->carve_bytes / bytes_of(class) < count)
+		block = carve_locked(memory, bytes_of(class));
+	if (block == NULL)
+		return false;
+	*(void **)block = memory->free[class];
+	memory->free[class] = block;
+	memory->free_count[class]++;
+	return true;
+}
+
 void sopi_memory_prepare(struct sopi_memory *memory, size_t size, size_t count)
 {
 	const unsigned class = class_of(size);
+	bool more = class != SOPI_MEMORY_CLASSES;
 
-	if (class == SOPI_MEMORY_CLASSES)
-		return;
-	sopi_mutex_lock(&memory->mutex);
-	while (memory->free_count[class] + memory->carve_bytes / bytes_of(class) < count) {
-		char *block = carve_locked(memory, bytes_of(class));
-
-		if (block == NULL)
-			break;
-		*(void **)block = memory->free[class];
-		memory->free[class] = block;
-		memory->free_count[class]++;
+	while (more) { /* fresh memory is slow at the first touch: others get their turn in between */
+		sopi_mutex_lock(&memory->mutex);
+		for (size_t i = 0; more && i < PREPARE_AT_ONCE; i++)
+			more = prepare_one_locked(memory, class, count);
+		sopi_mutex_unlock(&memory->mutex);
 	}
-	sopi_mutex_unlock(&memory->mutex);
 }
 
 void sopi_memory_usage(struct sopi_memory *memory, size_t *taken_bytes, size_t *used_bytes)

@@ -339,8 +339,11 @@ sop_status sopi_folder_lock(struct sopi_folder *folder, const char *path, enum s
 	struct sopi_file *file = NULL;
 	sop_status status;
 
-	SOP_TRY(sopi_folder_open_file(folder, path, SOPI_FILE_READ | SOPI_FILE_WRITE | SOPI_FILE_CREATE,
-				      &file, err));
+	status = sopi_folder_open_file(folder, path,
+				       SOPI_FILE_READ | SOPI_FILE_WRITE | SOPI_FILE_CREATE, &file, err);
+	if (status == SOP_READ_ONLY && kind == SOPI_LOCK_SHARED)
+		status = sopi_folder_open_file(folder, path, SOPI_FILE_READ, &file, err);
+	SOP_TRY(status);
 	status = sopi_file_lock(file, kind, err);
 	if (status == SOP_LOCKED)
 		status = fail_locked(file, path, err);

@@ -234,7 +234,8 @@ enum { SOPI_HOLDER_BYTES_MAX = 128 };
 
 /* Opens the file `path`, made if it is missing, locks it and leaves `holder` in it (one line such as "process 4711 on
  * host7", cut to SOPI_HOLDER_BYTES_MAX; "" leaves what is there), for the message only: LOCKED says what it finds
- * there. Closing `*out` gives the lock back. */
+ * there. Closing `*out` gives the lock back. SHARED also does with a file that may only be read; NOT_FOUND: where nothing
+ * may be made, there is none. */
 sop_status sopi_folder_lock(struct sopi_folder *folder, const char *path, enum sopi_lock kind,
 			    const char *holder, struct sopi_file **out, sop_error *err);
 

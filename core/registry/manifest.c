@@ -96,6 +96,8 @@ static const char *manifest_problem(const struct sopi_manifest *manifest)
 		problem = pack_problem(manifest);
 	if (problem != NULL)
 		return problem;
+	if (manifest->log_slot >> 48 != 0)
+		return "the log has no such slot";
 	if (manifest->buckets < SOPI_BUCKETS_MIN || manifest->buckets > SOPI_BUCKETS_MAX)
 		return "the number of buckets is beyond its limits";
 	if (manifest->node_bytes < SOPI_NODE_BYTES_MIN || manifest->node_bytes > SOPI_NODE_BYTES_MAX)
@@ -150,12 +152,14 @@ static void put_fields(struct pen *pen, const struct sopi_manifest *manifest)
 	put_u64(pen, manifest->epoch);
 	put_u64(pen, manifest->checkpoint);
 	put_u64(pen, manifest->first_segment);
+	put_u64(pen, manifest->log_slot);
 	put_u64(pen, manifest->next_vid);
 	put_u64(pen, manifest->next_value);
 	put_u64(pen, manifest->next_store);
 	put_u64(pen, manifest->next_pack);
 	put_u32(pen, manifest->buckets);
 	put_u32(pen, manifest->node_bytes);
+	put_u32(pen, manifest->log_crc);
 	put_u64(pen, view->generation);
 	put_u64(pen, view->segment_count);
 	put_u64(pen, view->entry_count);
@@ -195,7 +199,7 @@ static uint32_t crc_of(const uint8_t *bytes, size_t size)
 	return sopi_crc32c(sopi_crc32c(0, bytes, AT_CRC), bytes + AT_CRC + 4, size - AT_CRC - 4);
 }
 
-enum { FIELD_BYTES = 16 + 7 * 8 + 2 * 4 + 4 * 8, COUNT_BYTES = 4 * 8 };
+enum { FIELD_BYTES = 16 + 8 * 8 + 3 * 4 + 4 * 8, COUNT_BYTES = 4 * 8 };
 
 /* Bytes of the manifest; no count may be so large that they do not fit: LIMIT. */
 static sop_status size_of(const struct sopi_manifest *manifest, size_t *size, sop_error *err)
@@ -311,12 +315,14 @@ static sop_status take_fields(struct source *source, struct sopi_manifest *manif
 	SOP_TRY(take_u64(source, &manifest->epoch, err));
 	SOP_TRY(take_u64(source, &manifest->checkpoint, err));
 	SOP_TRY(take_u64(source, &manifest->first_segment, err));
+	SOP_TRY(take_u64(source, &manifest->log_slot, err));
 	SOP_TRY(take_u64(source, &manifest->next_vid, err));
 	SOP_TRY(take_u64(source, &manifest->next_value, err));
 	SOP_TRY(take_u64(source, &manifest->next_store, err));
 	SOP_TRY(take_u64(source, &manifest->next_pack, err));
 	SOP_TRY(take_u32(source, &manifest->buckets, err));
 	SOP_TRY(take_u32(source, &manifest->node_bytes, err));
+	SOP_TRY(take_u32(source, &manifest->log_crc, err));
 	return take_view(source, &manifest->registry, err);
 }
 
@@ -498,7 +504,8 @@ static sop_status sync_names(struct sopi_folder *folder, sop_error *err)
 	return sopi_folder_sync(folder, "tmp", err);
 }
 
-sop_status sopi_manifest_write(struct sopi_folder *folder, const struct sopi_manifest *manifest,
+/* Its bytes are durable before its name is. */
+static sop_status put_in_place(struct sopi_folder *folder, const struct sopi_manifest *manifest,
 			       bool *indefinite, sop_error *err)
 {
 	sop_buf bytes = SOP_BUF_INIT;
@@ -508,15 +515,30 @@ sop_status sopi_manifest_write(struct sopi_folder *folder, const struct sopi_man
 	SOP_TRY_OUT(sopi_manifest_encode(manifest, &bytes, err));
 	SOP_TRY_OUT(write_temporary(folder, &bytes, err));
 	status = sopi_folder_rename(folder, TEMPORARY, PATH, err);
-	if (status == SOP_OK) {
-		status = sync_names(folder, err);
-		*indefinite = status != SOP_OK;
-	} else if (status == SOP_IO) {
+	if (status == SOP_IO)
 		*indefinite = true; /* whether it happened before the device failed nobody can tell */
-	} else {
+	else if (status != SOP_OK)
 		(void)sopi_folder_remove(folder, TEMPORARY, NULL);
-	}
 out:
 	sop_buf_free(&bytes);
 	return status;
+}
+
+sop_status sopi_manifest_write(struct sopi_folder *folder, const struct sopi_manifest *manifest,
+			       bool *indefinite, sop_error *err)
+{
+	sop_status status;
+
+	SOP_TRY(put_in_place(folder, manifest, indefinite, err));
+	status = sync_names(folder, err);
+	*indefinite = status != SOP_OK;
+	return status;
+}
+
+sop_status sopi_manifest_renew(struct sopi_folder *folder, const struct sopi_manifest *manifest,
+			       sop_error *err)
+{
+	bool indefinite;
+
+	return put_in_place(folder, manifest, &indefinite, err);
 }

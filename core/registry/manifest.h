@@ -9,7 +9,7 @@
 #include "platform/file.h"
 #include "registry/registry.h"
 
-enum { SOPI_MANIFEST_FORMAT = 1, SOPI_MANIFEST_BYTES_MAX = 1 << 30 };
+enum { SOPI_MANIFEST_FORMAT = 2, SOPI_MANIFEST_BYTES_MAX = 1 << 30 };
 
 /* A store that was dropped, whose nodes are on disk still. */
 struct sopi_dropped {
@@ -28,6 +28,8 @@ struct sopi_manifest {
 	uint64_t epoch; /* of the opening that wrote it */
 	uint64_t checkpoint; /* C: a position */
 	uint64_t first_segment; /* of the log */
+	uint64_t log_slot; /* the log was durable up to here when this was written, at least */
+	uint32_t log_crc; /* of the head of that group */
 	uint64_t next_vid;
 	uint64_t next_value;
 	uint64_t next_store;
@@ -64,5 +66,10 @@ sop_status sopi_manifest_read(struct sopi_folder *folder, const char *path,
  * file of either may be removed. */
 sop_status sopi_manifest_write(struct sopi_folder *folder, const struct sopi_manifest *manifest,
 			       bool *indefinite, sop_error *err);
+
+/* Puts one in its place that names the same checkpoint, so that it does not matter which of them is found after a loss of
+ * power: one flush, after which the new one is whole, but its name need not be durable. */
+sop_status sopi_manifest_renew(struct sopi_folder *folder, const struct sopi_manifest *manifest,
+			       sop_error *err);
 
 #endif

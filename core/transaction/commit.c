@@ -1,10 +1,11 @@
 /* The commit: validate outside the mutex, validate what changed since inside, give the position,
  * apply, publish. */
-#include "transaction/transaction.h"
+#include "transaction/large.h"
 
 #include "base/alloc.h"
 #include "base/plant.h"
 #include "btree/resident.h"
+#include "codec/log_record.h"
 #include "platform/clock.h"
 
 #include <sop/log.h>
@@ -12,7 +13,9 @@
 enum {
 	NS_PER_MS = 1000000,
 	LEAVES_PREPARED_MAX = 4096,
+	LARGE_LEAVES_PREPARED = 512,
 	SMALL_BYTES = 64,
+	INNER_CHILDREN_MIN = 64, /* of an inner node, about */
 	CHANGE_BYTES = 64, /* what a change needs in the log besides its bytes, about */
 	RECORD_BYTES_KEPT = 4 << 20,
 	ROUNDS_MAX = 1 << 20, /* of a commit that finds nodes missing: each brings one in */
@@ -94,6 +97,9 @@ struct plan {
 	bool removes_only; /* it may use what is kept back for a full disk */
 	bool outcome_reserved; /* room for the transaction's id */
 	bool held; /* leaves are not evicted meanwhile */
+	struct sopi_large large; /* what a large commit has besides */
+	sop_bytes record; /* what it says in the log */
+	size_t record_least; /* bytes of it in an attempt that found too little room for them */
 	uint64_t committed_at; /* a commit of the same id, to be durable before that is said; 0: none */
 };
 
@@ -149,11 +155,21 @@ static sop_status plan_changes(struct sopi_transaction *txn, struct plan *plan, 
 static void prepare_memory(struct sopi_engine *engine, const struct plan *plan)
 {
 	const size_t leaf = engine->options.node_bytes;
-	size_t leaves = 2 + plan->bytes / (leaf / 2);
+	size_t filled = plan->bytes / (leaf / 2);
+	size_t touched = plan->change_count < LEAVES_PREPARED_MAX ? plan->change_count
+								  : LEAVES_PREPARED_MAX;
 
-	leaves += plan->change_count < LEAVES_PREPARED_MAX ? plan->change_count : LEAVES_PREPARED_MAX;
-	sopi_memory_prepare(&engine->forest.memory, leaf, leaves);
-	sopi_memory_prepare(&engine->forest.memory, SMALL_BYTES, 4 + plan->bytes / (leaf / 2));
+	if (SOPI_UNLIKELY(plan->large.on)) { /* most leaves are there; not the inner nodes, nor what stands for those that go */
+		const struct sopi_ahead *ahead = &plan->large.ahead;
+
+		filled = 0;
+		touched = LARGE_LEAVES_PREPARED;
+		sopi_memory_prepare(&engine->forest.memory, 2 * SMALL_BYTES, ahead->source_count);
+		sopi_memory_prepare(&engine->forest.memory, SOPI_INNER_FACTOR * leaf,
+				    2 + ahead->piece_count / INNER_CHILDREN_MIN);
+	}
+	sopi_memory_prepare(&engine->forest.memory, leaf, 2 + filled + touched);
+	sopi_memory_prepare(&engine->forest.memory, SMALL_BYTES, 4 + filled);
 }
 
 /* Waits, if others softly hold what this transaction is about to change. */
@@ -216,18 +232,15 @@ static void unextend_schemas(struct sopi_transaction *txn)
 }
 
 static sop_status apply_all(struct sopi_transaction *txn, struct sopi_apply *apply,
-			    const struct plan *plan, sop_error *err)
+			    struct plan *plan, sop_error *err)
 {
-	size_t at = 0;
+	if (SOPI_UNLIKELY(plan->large.on))
+		return sopi_large_apply(txn, &plan->large, apply, err);
+	for (size_t at = 0, end; at < plan->change_count; at = end) {
+		const struct sopi_used *used = txn->changes[at].newest->index;
 
-	while (at < plan->change_count) {
-		struct sopi_used *used = txn->changes[at].newest->index;
-		size_t end = at;
-
-		while (end < plan->change_count && txn->changes[end].newest->index == used)
-			end++;
+		end = sopi_changes_end(txn, at, plan->change_count);
 		SOP_TRY(sopi_apply_changes(apply, &used->store->tree, txn->changes + at, end - at, err));
-		at = end;
 	}
 	return SOP_OK;
 }
@@ -300,14 +313,18 @@ static sop_status list_created(struct sopi_transaction *txn, sop_error *err)
 static void publish(struct sopi_transaction *txn, struct sopi_apply *apply, struct plan *plan)
 {
 	struct sopi_engine *engine = txn->engine;
-	const struct sopi_log_entry entry = { txn->id,
-					      { engine->forest.record.data, engine->forest.record.size },
-					      (enum sopi_durability)txn->durability };
+	struct sopi_log_series *series = plan->large.series;
+	const struct sopi_log_entry entry = { .id = txn->id,
+					      .payload = plan->record,
+					      .durability = (enum sopi_durability)txn->durability,
+					      .kind = series != NULL ? SOPI_LOG_LAST : SOPI_LOG_WHOLE,
+					      .series = series };
 
 	engine->log->driver->submit(engine->log, apply->position, &entry, plan->log_reserved);
 	plan->log_reserved = 0; /* used up */
-	if (engine->forest.record.capacity > RECORD_BYTES_KEPT) /* one huge commit does not cost for ever */
-		sop_buf_free(&engine->forest.record);
+	plan->large.series = NULL; /* the log's */
+	if (engine->forest.scratch.record.capacity > RECORD_BYTES_KEPT) /* one huge commit does not cost for ever */
+		sop_buf_free(&engine->forest.scratch.record);
 	for (const struct sopi_value *value = txn->values; value != NULL && engine->backend != NULL;
 	     value = value->next_in_transaction) {
 		if (value->committed)
@@ -333,6 +350,26 @@ static void disown_values(struct sopi_transaction *txn)
 		value->committed = false;
 }
 
+/* What the log is to be told. WOULD_BLOCK: that is more than was foreseen. */
+static sop_status note_record(struct sopi_engine *engine, struct plan *plan,
+			      const struct sopi_apply *apply, sop_error *err)
+{
+	const sop_buf *record = &apply->scratch->record;
+
+	if (!apply->records)
+		return SOP_OK;
+	if (SOPI_UNLIKELY(plan->large.on)) {
+		SOP_TRY(sopi_large_record(&plan->large, apply, err));
+		record = &plan->large.last;
+	}
+	plan->record = (sop_bytes){ record->data, record->size };
+	if (SOPI_LIKELY(record->size <= plan->log_reserved))
+		return SOP_OK;
+	plan->record_least = record->size; /* come back with more room */
+	engine->forest.resident->absent = NULL;
+	return SOP_WOULD_BLOCK;
+}
+
 /* Applies the changes at the position that is next. WOULD_BLOCK: something that it needs is missing. */
 static sop_status apply_changes(struct sopi_transaction *txn, struct plan *plan,
 				struct sopi_apply *apply, sop_error *err)
@@ -340,21 +377,17 @@ static sop_status apply_changes(struct sopi_transaction *txn, struct plan *plan,
 	struct sopi_engine *engine = txn->engine;
 	sop_status status;
 
-	engine->forest.record.size = 0;
+	engine->forest.scratch.record.size = 0;
 	sopi_apply_begin(apply, &engine->forest, engine->log->driver->next(engine->log), plan->checked_at);
 	apply->records = engine->forest.resident != NULL; /* it has a log that is replayed */
 	extend_schemas(txn);
 	status = apply_all(txn, apply, plan, err);
 	if (status == SOP_OK && txn->created != NULL)
 		status = list_created(txn, err);
-	if (engine->forest.arena.newest != NULL)
-		sopi_arena_reset(&engine->forest.arena);
-	if (status == SOP_OK && SOPI_UNLIKELY(engine->forest.record.size > plan->log_reserved) &&
-	    apply->records) {
-		plan->bytes = engine->forest.record.size; /* more than was foreseen: come back with more room */
-		engine->forest.resident->absent = NULL;
-		status = SOP_WOULD_BLOCK;
-	}
+	if (engine->forest.scratch.arena.newest != NULL)
+		sopi_arena_reset(&engine->forest.scratch.arena);
+	if (status == SOP_OK)
+		status = note_record(engine, plan, apply, err);
 	if (status != SOP_OK) {
 		sopi_apply_undo(apply);
 		unextend_schemas(txn);
@@ -430,33 +463,49 @@ static sop_status end_reading(struct sopi_transaction *txn, sop_error *err)
 	return SOP_OK;
 }
 
-/* What a commit on disk needs before it has a position: room in memory and in the log, its large values written. */
-static sop_status prepare_backend(struct sopi_transaction *txn, struct plan *plan, sop_error *err)
+/* Room in memory, and the large values written, before a commit on disk has a position. */
+static sop_status prepare_values(struct sopi_transaction *txn, const struct plan *plan, sop_error *err)
 {
 	struct sopi_backend *backend = txn->engine->backend;
-	struct sopi_log *log = txn->engine->log;
-	sop_status status;
 
 	if (backend == NULL)
 		return SOP_OK;
 	SOP_TRY(backend->driver->pace(backend, txn->deadline_ns, plan->removes_only, err));
-	if (txn->values != NULL)
-		SOP_TRY(backend->driver->write_values(backend, txn->values, err));
-	status = log->driver->reserve(log, plan->bytes, plan->removes_only, err);
-	if (SOPI_UNLIKELY(status == SOP_NO_SPACE) && backend->driver->out_of_space(backend, NULL) == SOP_OK)
-		status = log->driver->reserve(log, plan->bytes, plan->removes_only, err);
-	if (status == SOP_OK)
-		plan->log_reserved = plan->bytes;
-	else if (status == SOP_FAILED) /* the log, which nobody waits for: whoever asks is to be told */
-		(void)sopi_engine_fail(txn->engine);
-	return status;
+	return txn->values != NULL ? backend->driver->write_values(backend, txn->values, err) : SOP_OK;
+}
+
+/* Room in the log; of what is large, all but a little is written there. */
+static sop_status prepare_log(struct sopi_transaction *txn, struct plan *plan, sop_error *err)
+{
+	struct sopi_large *large = &plan->large;
+	size_t bytes = plan->bytes;
+
+	if (txn->engine->backend == NULL)
+		return SOP_OK;
+	SOP_TRY(sopi_large_write(txn, large, plan->removes_only, err));
+	if (large->series != NULL)
+		bytes = sopi_large_last_bytes(large);
+	bytes = bytes < plan->record_least ? plan->record_least : bytes;
+	SOP_TRY(sopi_log_room(txn->engine, bytes, plan->removes_only, err));
+	plan->log_reserved = bytes;
+	return SOP_OK;
+}
+
+/* From now on nothing is evicted, so that an attempt finds what the one before it, or its own start, brought in. */
+static void hold(struct sopi_transaction *txn, struct plan *plan)
+{
+	struct sopi_resident *resident = txn->engine->forest.resident;
+
+	if (plan->held || resident == NULL)
+		return;
+	plan->held = true;
+	atomic_fetch_add(&resident->hold, 1);
 }
 
 static sop_status prepare(struct sopi_transaction *txn, struct plan *plan,
 			  struct sopi_conflict *conflict, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
-	const size_t foreseen = plan->bytes;
 	size_t created = 0;
 
 	sopi_transaction_judge_stores(txn);
@@ -466,13 +515,17 @@ static sop_status prepare(struct sopi_transaction *txn, struct plan *plan,
 	if (plan->checked_at != txn->snapshot)
 		SOP_TRY(validate(txn, txn->snapshot, plan->checked_at, conflict, err));
 	SOP_TRY(plan_changes(txn, plan, err));
-	plan->bytes = plan->bytes < foreseen ? foreseen : plan->bytes;
 	for (const struct sopi_store *store = txn->created; store != NULL; store = store->next)
 		created++;
 	SOP_TRY(sopi_catalog_reserve(&engine->catalog, created, err));
 	SOP_TRY(sopi_outcomes_reserve(&engine->outcomes, err));
 	plan->outcome_reserved = true;
-	SOP_TRY(prepare_backend(txn, plan, err));
+	SOP_TRY(prepare_values(txn, plan, err));
+	if (plan->change_count >= sopi_ahead_changes_min)
+		hold(txn, plan);
+	SOP_TRY(sopi_large_build(txn, &plan->large, plan->change_count, plan->bytes,
+				 plan->checked_at, err));
+	SOP_TRY(prepare_log(txn, plan, err));
 	prepare_memory(engine, plan);
 	respect_softlocks(txn, plan);
 	return SOP_OK;
@@ -522,6 +575,7 @@ static void unprepare(struct sopi_transaction *txn, struct plan *plan)
 		engine->log->driver->unreserve(engine->log, plan->log_reserved);
 	plan->outcome_reserved = false;
 	plan->log_reserved = 0;
+	sopi_large_clear(txn, &plan->large);
 }
 
 /* Brings in the node that was missing, or nothing if it was room in the log. */
@@ -530,10 +584,7 @@ static sop_status bring_missing(struct sopi_transaction *txn, struct plan *plan,
 {
 	struct sopi_resident *resident = txn->engine->forest.resident;
 
-	if (!plan->held) { /* from now on nothing goes, so that this ends */
-		plan->held = true;
-		atomic_fetch_add(&resident->hold, 1);
-	}
+	hold(txn, plan);
 	return missing != NULL ? sopi_resident_bring(resident, tree, missing, err) : SOP_OK;
 }
 

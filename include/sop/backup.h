@@ -30,7 +30,9 @@ SOP_API sop_status sop_backup(sop_db *db, const char *path, sop_progress_fn prog
 			      uint64_t *position, sop_error *err);
 
 /* Makes a database in the folder `path` from the copy that sop_backup made in `backup_path`, and checks
- * it. The copy stays as it is; it must not be open meanwhile. Open the new database with sop_open.
+ * it. The copy stays as it is; it must not be open meanwhile, and it is locked, so that sop_open answers
+ * LOCKED. Only where this process may not write to the copy and no file LOCK is in it, or its file
+ * system has no locks, must the caller see to it. Open the new database with sop_open.
  * backup_path: NUL-terminated path of the folder that sop_backup filled; no url.
  * path: NUL-terminated path of a folder that is missing (its parent exists) or empty; no url.
  * progress: told how far it is; may be NULL. arg: handed to it.

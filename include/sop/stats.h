@@ -119,7 +119,7 @@ typedef struct sop_problem {
 	sop_bytes store; /* name of the store, or empty */
 	sop_bytes file; /* path relative to the database, or empty */
 	int64_t offset; /* in bytes, or -1 */
-	const char *kind; /* one word, such as "order" or "count" */
+	const char *kind; /* one word, such as "order" or "count"; "leak" and "unknown": see sop_verify */
 	const char *message; /* one sentence */
 } sop_problem;
 
@@ -132,8 +132,12 @@ typedef int (*sop_problem_fn)(void *arg, const sop_problem *problem);
  * reachability.
  * found: called for each problem on the calling thread; may be NULL; it may not close `db`. arg: handed
  * to it.
- * problems: receives how many there are; may be NULL. err: may be NULL.
- * Returns OK (clean); CORRUPT (there are problems: restore a backup, or copy out what can be read);
+ * A file that nothing names is told of, but is no damage: of the kind `leak` where an interrupted
+ * checkpoint may have left it (the next opening removes it), `unknown` where its name means nothing to
+ * the database (it is left alone).
+ * problems: receives how many `found` was told of; may be NULL. err: may be NULL.
+ * Returns OK (nothing is damaged); CORRUPT (something is: restore a backup, or copy out what can be
+ * read);
  * CANCELLED (`found` stopped it); MISUSE; CLOSED; FORKED; IO, FAILED, NO_MEMORY: it could not be
  * checked. Any thread; reads every file. */
 SOP_API sop_status sop_verify(sop_db *db, sop_problem_fn found, void *arg, uint64_t *problems,

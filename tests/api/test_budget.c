@@ -20,15 +20,23 @@
 #endif
 
 enum {
-	CACHE_MB = 16,
-	SLACK_MB = 32, /* resident beyond the cache */
+	SLACK_MB = 32, /* resident beyond the cache, and a quarter of that: blocks of sizes that are not asked for now */
 	LOG_MB = 4, /* log_bytes_max where the disk is looked at */
 	FIXED_MB = 3, /* on disk beside data and log: a segment of the registry, the ballast, smaller files */
 	BATCH = 200, /* items in a transaction */
 	VALUE_BYTES = 200,
 	OPENINGS = 100,
+	LARGE_AT_SCALE = 10, /* from here on the large database is tested, which takes minutes */
 	IDLE_DATABASES = 1000,
 	IDLE_DESCRIPTORS = 8,
+};
+
+/* What a database is given, and how much it must manage with that. */
+struct budget {
+	unsigned cache_mb;
+	unsigned log_mb;
+	uint64_t items; /* of 8 + VALUE_BYTES bytes */
+	uint64_t updates;
 };
 
 struct box {
@@ -177,60 +185,100 @@ static void check_disk(struct box *box, const char *what)
 	assert_true(disk - log <= live + live * 3 / 10 + FIXED_MB * MB);
 }
 
-static void check_memory(struct box *box, const char *what)
+static void check_memory(const struct box *box, const struct budget *budget, const char *what)
 {
 	print_message("  %s: %.1f MB resident at most\n", what, (double)box->resident_max / (double)MB);
 	if (MEMORY_IS_OURS)
-		assert_true(box->resident_max <= (CACHE_MB + SLACK_MB) * MB);
+		assert_true(box->resident_max <=
+			    (budget->cache_mb + budget->cache_mb / 4 + SLACK_MB) * MB);
 }
 
 /* ---- the tests ------------------------------------------------------------------------------- */
 
-static void memory_and_log_stay_within_their_budgets(void **state)
+/* Puts in ten steps, and looks at the log in between. */
+static void load_in_order(struct box *box, uint64_t items, uint64_t *log)
 {
-	const uint64_t items = test_scaled(600000); /* about 140 MB, nine times the cache */
-	struct box box;
-	uint8_t room[8];
+	for (uint64_t tenth = 0; tenth < 10; tenth++) {
+		put_all(box, items * tenth / 10, items * (tenth + 1) / 10, VALUE_BYTES, VALUE_BYTES,
+			false);
+		*log = log_disk_bytes(box) > *log ? log_disk_bytes(box) : *log;
+	}
+}
+
+static void update_at_random(struct box *box, uint64_t updates, uint64_t items, uint64_t *log)
+{
+	for (uint64_t tenth = 0; tenth < 10; tenth++) {
+		put_all(box, items - updates / 10, items, VALUE_BYTES, VALUE_BYTES, true);
+		*log = log_disk_bytes(box) > *log ? log_disk_bytes(box) : *log;
+	}
+}
+
+static void read_at_random(struct box *box, uint64_t reads, uint64_t items)
+{
 	sop_buf value = SOP_BUF_INIT;
+	uint8_t room[8];
+
+	for (uint64_t i = 0; i < reads; i++) {
+		const sop_status status = sop_read(box->db, box->store,
+						   test_key_u64(room, test_rng_below(&box->rng, items)),
+						   &value, &box->err);
+
+		TEST_OK(status, box->err);
+		if (i % 1000 == 0)
+			look_at_memory(box);
+	}
+	sop_buf_free(&value);
+}
+
+static void keep_to(const struct budget *budget)
+{
+	char options[100];
+	struct box box;
 	uint64_t problems = 0;
 	uint64_t log = 0;
 
-	(void)state;
-	box_open(&box, "cache_bytes=16MB&log_bytes_max=16MB");
-	for (uint64_t tenth = 0; tenth < 10; tenth++) {
-		put_all(&box, items * tenth / 10, items * (tenth + 1) / 10, VALUE_BYTES,
-			VALUE_BYTES, false);
-		log = log_disk_bytes(&box) > log ? log_disk_bytes(&box) : log;
-	}
-	check_memory(&box, "load");
-	for (uint64_t i = 0; i < items / 4; i++) {
-		const sop_status status = sop_read(box.db, box.store,
-						   test_key_u64(room, test_rng_below(&box.rng, items)),
-						   &value, &box.err);
-
-		TEST_OK(status, box.err);
-		if (i % 1000 == 0)
-			look_at_memory(&box);
-	}
-	sop_buf_free(&value);
-	check_memory(&box, "random reads");
-	(void)live_bytes(&box, true);
-	check_memory(&box, "a scan by one reader");
-	for (uint64_t tenth = 0; tenth < 10; tenth++) {
-		put_all(&box, items - items / 20, items, VALUE_BYTES, VALUE_BYTES, true);
-		log = log_disk_bytes(&box) > log ? log_disk_bytes(&box) : log;
-	}
-	check_memory(&box, "random updates");
+	(void)snprintf(options, sizeof options, "cache_bytes=%uMB&log_bytes_max=%uMB",
+		       budget->cache_mb, budget->log_mb);
+	box_open(&box, options);
+	load_in_order(&box, budget->items, &log);
+	check_memory(&box, budget, "load");
+	read_at_random(&box, budget->updates / 2, budget->items);
+	check_memory(&box, budget, "random reads");
+	print_message("  %.1f MB of keys and values\n", (double)live_bytes(&box, true) / (double)MB);
+	check_memory(&box, budget, "a scan by one reader");
+	update_at_random(&box, budget->updates, budget->items, &log);
+	check_memory(&box, budget, "random updates");
 	TEST_OK(sop_verify(box.db, NULL, NULL, &problems, &box.err), box.err);
 	assert_int_equal(problems, 0);
 	look_at_memory(&box);
-	check_memory(&box, "verify");
+	check_memory(&box, budget, "verify");
 	gc(&box);
-	check_memory(&box, "gc");
+	check_memory(&box, budget, "gc");
 	print_message("  log: %.1f MB on disk at most\n", (double)log / (double)MB);
 	/* log_bytes_max, a segment that is filled ahead, and those that are kept to be used once more */
-	assert_true(log <= 16 * MB + 16 * MB / 2);
+	assert_true(log <= budget->log_mb * MB + budget->log_mb * MB / 2);
 	box_close(&box);
+}
+
+static void memory_and_log_stay_within_their_budgets(void **state)
+{
+	const uint64_t most = 1200000;
+	const uint64_t scaled = test_scaled(600000); /* about 140 MB, nine times the cache */
+	const uint64_t items = scaled < most ? scaled : most; /* more is for the next one */
+	const struct budget budget = { 16, 16, items, items / 2 };
+
+	(void)state;
+	keep_to(&budget);
+}
+
+static void a_gigabyte_is_managed_in_64_megabytes(void **state)
+{
+	const struct budget budget = { 64, 64, 5200000, 500000 };
+
+	(void)state;
+	if (test_scaled(1) < LARGE_AT_SCALE)
+		skip();
+	keep_to(&budget);
 }
 
 static void disk_follows_the_live_data(void **state)
@@ -399,6 +447,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_and_log_stay_within_their_budgets),
+		cmocka_unit_test(a_gigabyte_is_managed_in_64_megabytes),
 		cmocka_unit_test(disk_follows_the_live_data),
 		cmocka_unit_test(values_apart_give_their_space_back),
 		cmocka_unit_test(idle_databases_are_small_and_still),

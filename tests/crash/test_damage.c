@@ -157,6 +157,114 @@ static void recovery_that_does_not_look_behind_is_caught(void **state)
 	assert_int_not_equal(status, SOP_CORRUPT);
 }
 
+/* ---- a log that another program makes shorter --------------------------------------------------------- */
+
+static const char first_segment[] = "log/0000000000000001.log";
+
+/* The end of record number `number`, each of which is one block, and all behind it nothing. */
+static void cut(struct sopi_sim_disk *disk, const char *path, uint64_t number)
+{
+	struct bytes *zeros = test_alloc(sizeof *zeros);
+
+	memset(zeros->at, 0, sizeof zeros->at);
+	zeros->size = sizeof zeros->at;
+	with_file(disk, path, zeros, LOG_FIRST_PLACE + number * RECORD_BYTES, true);
+	free(zeros);
+}
+
+/* Opens a database that was closed after five commits, whose log was cut behind the first `kept`. */
+static sop_status open_cut(uint64_t kept, sop_error *err)
+{
+	struct sopi_sim_disk *disk;
+	struct base base;
+	sop_status status;
+
+	disk = new_database(&base);
+	for (uint64_t i = 0; i < 5; i++)
+		commit(&base, i);
+	close_well(&base);
+	cut(disk, first_segment, kept);
+	status = base_open(&base, disk, &config, false, err);
+	if (status == SOP_OK)
+		close_well(&base);
+	sopi_sim_disk_free(disk);
+	return status;
+}
+
+static void a_closed_log_that_was_cut_is_refused(void **state)
+{
+	(void)state;
+	for (uint64_t kept = 0; kept < 6; kept++) { /* commits, and the mark behind them */
+		sop_error err = SOP_ERROR_INIT;
+
+		TEST_STATUS(open_cut(kept, &err), SOP_CORRUPT, err);
+		assert_string_equal(err.file, first_segment);
+		assert_non_null(strstr(err.message, "MANIFEST"));
+	}
+}
+
+static void recovery_that_does_not_know_the_end_is_caught(void **state)
+{
+	sop_error err = SOP_ERROR_INIT;
+	sop_status status;
+
+	(void)state;
+	atomic_store(&sopi_planted, SOPI_PLANT_LOG_NO_POINT);
+	status = open_cut(3, &err);
+	atomic_store(&sopi_planted, SOPI_PLANT_NONE);
+	assert_int_equal(status, SOP_OK);
+}
+
+static void a_segment_of_another_time_is_refused(void **state)
+{
+	static struct bytes older;
+	sop_error err = SOP_ERROR_INIT;
+	struct sopi_sim_disk *disk;
+	struct base base;
+
+	(void)state;
+	disk = new_database(&base);
+	commit(&base, 1);
+	older.size = sizeof older.at;
+	with_file(disk, first_segment, &older, 0, false);
+	commit(&base, 2);
+	commit(&base, 3);
+	close_well(&base);
+	with_file(disk, first_segment, &older, 0, true);
+	TEST_STATUS(base_open(&base, disk, &config, false, &err), SOP_CORRUPT, err);
+	assert_string_equal(err.file, first_segment);
+	sopi_sim_disk_free(disk);
+}
+
+/* Closed, opened again, killed behind two more commits: those may be gone for ever, but not what was closed with. */
+static void what_a_closing_knew_holds_after_a_kill(void **state)
+{
+	(void)state;
+	for (int which = 0; which < 3; which++) {
+		const char *path = which < 2 ? first_segment : "log/0000000000000002.log";
+		sop_error err = SOP_ERROR_INIT;
+		struct sopi_sim_disk *disk;
+		struct base base;
+		sop_status status;
+
+		disk = new_database(&base);
+		commit(&base, 1);
+		close_well(&base);
+		open_well(&base, disk, &config, false);
+		commit(&base, 2);
+		commit(&base, 3);
+		sopi_sim_kill(base.process);
+		(void)base_close(&base, NULL);
+		if (which > 0)
+			cut(disk, path, 1);
+		status = base_open(&base, disk, &config, false, &err);
+		assert_int_equal(status, which == 1 ? SOP_CORRUPT : SOP_OK);
+		if (status == SOP_OK)
+			close_well(&base);
+		sopi_sim_disk_free(disk);
+	}
+}
+
 /* Two futures of one disk: the newest segment of both has the same number, and the first record in it the same place,
  * position and predecessor. The one of the first future lies where the other has written nothing yet, as the old
  * content of a recycled segment may. Is it replayed? */
@@ -218,6 +326,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_older_manifest_is_refused),
 		cmocka_unit_test(a_damaged_record_in_the_middle_is_refused),
 		cmocka_unit_test(recovery_that_does_not_look_behind_is_caught),
+		cmocka_unit_test(a_closed_log_that_was_cut_is_refused),
+		cmocka_unit_test(recovery_that_does_not_know_the_end_is_caught),
+		cmocka_unit_test(a_segment_of_another_time_is_refused),
+		cmocka_unit_test(what_a_closing_knew_holds_after_a_kill),
 		cmocka_unit_test(old_content_of_a_segment_is_not_replayed),
 		cmocka_unit_test(records_that_are_not_tied_to_their_segment_are_caught),
 	};

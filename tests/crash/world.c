@@ -3,6 +3,7 @@
 
 #include "base/plant.h"
 #include "crash/work.h"
+#include "support/large.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -183,6 +184,7 @@ void world_start(struct world *world, const struct config *config, uint64_t seed
 	sop_error err = SOP_ERROR_INIT;
 
 	memset(world, 0, sizeof *world);
+	test_all_are_large(seed % 2 == 1);
 	world->config = *config;
 	world->id_space = 1;
 	test_rng_init(&world->rng, test_seed(), seed);

@@ -4,6 +4,7 @@
 #include "api/handle.h"
 #include "api/options.h"
 #include "base/alloc.h"
+#include "support/large.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -299,6 +300,7 @@ void disk_model_make(const struct disk_scenario *scenario, struct disk_model *mo
 	struct disk_run run;
 
 	memset(model, 0, sizeof *model);
+	test_all_are_large(scenario->large);
 	model->scenario = scenario;
 	run_init(&run, sopi_sim_disk_new());
 	do_all(&run, scenario->before);
@@ -411,6 +413,8 @@ static void go_on(struct disk_run *run, bool evict)
 
 void disk_run_end(struct disk_run *run, bool evict)
 {
+	uint64_t problems = 0;
+
 	sop_txn_free(run->txn);
 	run->txn = NULL;
 	go_on(run, evict);
@@ -421,7 +425,8 @@ void disk_run_end(struct disk_run *run, bool evict)
 	check_content(run, "at the end");
 	TEST_OK(sop_close(run->db, &run->err), run->err);
 	open_again(run, evict, "opened once more"); /* which removes files that could not be removed before */
-	TEST_OK(sop_verify(run->db, print_problem, NULL, NULL, &run->err), run->err);
+	TEST_OK(sop_verify(run->db, print_problem, NULL, &problems, &run->err), run->err);
+	assert_int_equal(problems, 0);
 	run_free(run);
 }
 

@@ -21,6 +21,7 @@ struct disk_scenario {
 	bool killed;
 	disk_step first[DISK_STEPS_MAX]; /* on a copy of it, without faults */
 	disk_step steps[DISK_STEPS_MAX]; /* under faults */
+	bool large; /* every commit is treated as a large one */
 	bool verifies; /* one of the steps is sop_verify, and no other writes */
 	int64_t calls_floor; /* file calls of the steps, at least */
 	int64_t allocations_floor;

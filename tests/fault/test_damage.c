@@ -1,7 +1,6 @@
 /* Damage to every byte and block of every file of a database: it is opened and read, and the answer is right, or an error
  * that says what is damaged; never wrong, never a crash, never memory without bound. What may be lost without notice is
- * the suffix of the log that nothing behind it proves to have been flushed; of a database that was closed, none, unless
- * all of the log behind some place goes: the file is cut, or replaced by what it was before. */
+ * the suffix of the log that nothing proves to have been flushed; of a database that was closed, none. */
 #include "fault/disk.h"
 
 #include "api/handle.h"
@@ -211,10 +210,9 @@ static bool is_honest(struct victim *victim, sop_status status, const sop_error 
 }
 
 /* Is it the whole, or, where that is allowed, what was there a few commits before? */
-static void judge_content(struct victim *victim, const struct used_file *file, bool rolled_back,
-			  uint64_t content)
+static void judge_content(struct victim *victim, const struct used_file *file, uint64_t content)
 {
-	const bool may_lose = strncmp(file->path, "log/", 4) == 0 && (!victim->closed || rolled_back);
+	const bool may_lose = strncmp(file->path, "log/", 4) == 0 && !victim->closed;
 
 	if (content == victim->content[COMMITS])
 		return;
@@ -237,8 +235,7 @@ static void use(struct disk_run *run)
 	(void)sop_verify(run->db, NULL, NULL, NULL, &run->err);
 }
 
-static void open_and_read(struct victim *victim, const struct used_file *file, bool rolled_back,
-			  struct disk_run *run)
+static void open_and_read(struct victim *victim, const struct used_file *file, struct disk_run *run)
 {
 	uint64_t content = 0;
 	sop_status status = disk_open(run);
@@ -246,7 +243,7 @@ static void open_and_read(struct victim *victim, const struct used_file *file, b
 	if (status == SOP_OK)
 		status = disk_content(run->db, true, &content, &run->err);
 	if (status == SOP_OK)
-		judge_content(victim, file, rolled_back, content);
+		judge_content(victim, file, content);
 	else
 		(void)is_honest(victim, status, &run->err);
 	if (run->db == NULL)
@@ -284,7 +281,6 @@ static void try_case(struct victim *victim, const struct used_file *file, const 
 		     size_t size, const char *what, uint64_t place)
 {
 	const int64_t live = sopi_alloc_live_count();
-	const bool rolled_back = bytes == file->older || (bytes != NULL && size < file->used);
 	const sop_error fresh = SOP_ERROR_INIT;
 	struct disk_run run = { .disk = sopi_sim_disk_copy(victim->disk), .err = fresh };
 
@@ -293,7 +289,7 @@ static void try_case(struct victim *victim, const struct used_file *file, const 
 	(void)alarm(CASE_SECONDS_MAX);
 	run.process = sopi_sim_process_new(run.disk, NULL, test_seed() + 1000 + victim->cases);
 	replace(run.process, file->path, bytes, size);
-	open_and_read(victim, file, rolled_back, &run);
+	open_and_read(victim, file, &run);
 	disk_drop(&run);
 	sopi_sim_process_free(run.process);
 	sopi_sim_disk_free(run.disk);

@@ -285,6 +285,7 @@ static void open_again(struct place *place)
 static bool try_size(struct place *place, bool reopen)
 {
 	sop_status status = open_place(place);
+	uint64_t problems = 0;
 	bool is_full;
 
 	if (status == SOP_NO_SPACE) /* not even an empty one fits */
@@ -302,7 +303,8 @@ static bool try_size(struct place *place, bool reopen)
 	shrink(place);
 	grow_again(place);
 	open_again(place);
-	TEST_OK(sop_verify(place->db, NULL, NULL, NULL, &place->err), place->err);
+	TEST_OK(sop_verify(place->db, NULL, NULL, &problems, &place->err), place->err);
+	assert_int_equal(problems, 0);
 	close_place(place);
 	return is_full;
 }

@@ -138,10 +138,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct files files;
 	sop_bytes rest = { data, size };
+	enum sopi_log_entry_kind kind;
+	struct sopi_log_piece piece;
 	sop_bytes payload;
 	const uint8_t *id;
+	uint64_t number;
 
-	while (sopi_log_entry_next(&rest, &id, &payload))
+	if (sopi_log_last_open(&rest, &number))
+		while (sopi_log_last_next(&rest, &piece))
+			SOPI_CHECK(piece.apart || piece.bytes + piece.size <= data + size);
+	rest = (sop_bytes){ data, size };
+	while (sopi_log_entry_next(&rest, &id, &kind, &payload))
 		SOPI_CHECK((const uint8_t *)payload.data + payload.size <= data + size);
 	if (size < 4)
 		return 0;

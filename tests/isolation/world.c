@@ -6,6 +6,7 @@
 
 #include "api/handle.h"
 #include "btree/resident.h"
+#include "support/large.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,9 +58,11 @@ static void set_disk_options(sop_options *options, sop_error *err)
 
 static void open_database(struct world *world)
 {
+	static unsigned worlds;
 	sop_options *options = NULL;
 	sop_error err = SOP_ERROR_INIT;
 
+	test_all_are_large(worlds++ % 2 == 1);
 	must(sop_options_new(&options, &err), "options", &err);
 	must(sop_options_set_int(options, "node_bytes", NODE_BYTES, &err), "node_bytes", &err);
 	if (world->on_disk)

@@ -114,10 +114,12 @@ static void make_database(const char *path)
 static void expect_whole(const char *path)
 {
 	struct database d;
+	uint64_t problems = 0;
 
 	TEST_OK(database_open(&d, path, false), d.err);
 	TEST_OK(read_all(&d), d.err);
-	TEST_OK(sop_verify(d.db, NULL, NULL, NULL, &d.err), d.err);
+	TEST_OK(sop_verify(d.db, NULL, NULL, &problems, &d.err), d.err);
+	assert_int_equal(problems, 0);
 	TEST_OK(sop_close(d.db, &d.err), d.err);
 	database_free(&d);
 }
@@ -361,21 +363,29 @@ static void a_folder_may_be_moved(void **state)
 	folder_remove(moved);
 }
 
-/* Makes the folder read-only for this process and shows what opening answers by its exit status: 0 is right. */
-static void open_read_only(const char *path, int tell)
-{
-	struct database d;
-	sop_status status;
+enum { EXIT_SKIPPED = 77 };
 
+/* Makes the folder read-only for this process. */
+static void make_read_only(const char *path, int tell)
+{
 	if (geteuid() == 0 &&
 	    (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
 	     mount(path, path, NULL, MS_BIND, NULL) != 0 ||
 	     mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) != 0)) {
 		say(tell);
-		_exit(77);
+		_exit(EXIT_SKIPPED);
 	}
 	if (geteuid() != 0 && chmod(path, 0500) != 0)
 		_exit(9);
+}
+
+/* Shows what opening such a folder answers by its exit status: 0 is right. */
+static void open_read_only(const char *path, int tell)
+{
+	struct database d;
+	sop_status status;
+
+	make_read_only(path, tell);
 	status = database_open(&d, path, true);
 	say(tell);
 	if (status != SOP_READ_ONLY)
@@ -383,26 +393,70 @@ static void open_read_only(const char *path, int tell)
 	_exit(status == SOP_READ_ONLY && d.err.message[0] != '\0' ? 0 : 1);
 }
 
-static void a_read_only_folder_is_refused(void **state)
+/* Lets a child see the folder read-only; it must end with 0. */
+static void see_read_only(const char *path, void (*run)(const char *path, int tell))
 {
-	char path[256];
 	struct child child;
 	int status;
 
-	(void)state;
-	folder_make(path, "read-only");
-	make_database(path);
-	child_start(&child, open_read_only, path);
+	child_start(&child, run, path);
 	status = child_end(&child, 0);
 	(void)chmod(path, 0700);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED) {
 		fprintf(stderr,
 			"SKIPPED: root cannot make a folder read-only here: mounts are not allowed\n");
 		folder_remove(path);
 		skip();
 	}
 	assert_int_equal(status, 0);
+}
+
+static void a_read_only_folder_is_refused(void **state)
+{
+	char path[256];
+
+	(void)state;
+	folder_make(path, "read-only");
+	make_database(path);
+	see_read_only(path, open_read_only);
 	expect_whole(path);
+	folder_remove(path);
+}
+
+static sop_status restoring_answers; /* what it must */
+
+static void restore_read_only(const char *path, int tell)
+{
+	sop_error err = SOP_ERROR_INIT;
+	sop_status status;
+	char to[300];
+
+	(void)snprintf(to, sizeof to, "%s-restored", path);
+	make_read_only(path, tell);
+	status = sop_restore(path, to, NULL, NULL, &err);
+	say(tell);
+	if (status != restoring_answers)
+		fprintf(stderr, "%s: %s\n", sop_status_name(status), err.message);
+	_exit(status == restoring_answers ? 0 : 1);
+}
+
+static void a_read_only_folder_is_restored_unless_it_is_open(void **state)
+{
+	char path[256], to[300];
+	struct database d;
+
+	(void)state;
+	folder_make(path, "read-only-copy");
+	make_database(path);
+	TEST_OK(database_open(&d, path, false), d.err);
+	restoring_answers = SOP_LOCKED;
+	see_read_only(path, restore_read_only);
+	database_free(&d);
+	restoring_answers = SOP_OK;
+	see_read_only(path, restore_read_only);
+	(void)snprintf(to, sizeof to, "%s-restored", path);
+	expect_whole(to);
+	folder_remove(to);
 	folder_remove(path);
 }
 
@@ -597,6 +651,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_child_that_lives_longer_keeps_no_lock),
 		cmocka_unit_test(a_folder_may_be_moved),
 		cmocka_unit_test(a_read_only_folder_is_refused),
+		cmocka_unit_test(a_read_only_folder_is_restored_unless_it_is_open),
 		cmocka_unit_test(few_descriptors_are_enough),
 		cmocka_unit_test(only_files_are_opened),
 	};

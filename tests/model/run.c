@@ -2,6 +2,7 @@
 #include "model/run.h"
 
 #include "model/case.h"
+#include "support/large.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -61,6 +62,7 @@ static void configure(struct case_config *config, const struct plan *plan, unsig
 	const unsigned profile = (number / 3 + number / 8) % 5;
 
 	memset(config, 0, sizeof *config);
+	test_all_are_large(number % 3 == 1);
 	config->seed = test_seed() * 1000003 + number;
 	config->number = number;
 	config->ops = plan->case_ops;

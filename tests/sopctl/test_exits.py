@@ -34,7 +34,7 @@ def usage_is_2(box):
                         (["put", box.db, "n", "[1,", "v"], "JSON"), (["put", box.db, "n", '[1,"a","b"]', "v"], "SCHEMA"),
                         (["scan", box.db, "n", "--prefix", "text"], "SCHEMA"), (["put", box.db, "s", "k" * 70000, "v"], "LIMIT"),
                         (["create", box.db, "t", "--schema", "{}"], "SCHEMA"), (["stores", "inmemory:?x=y"], "MISUSE"),
-                        (["import", box.db, "s", "--key", "a,b"], "--key")):
+                        (["import", box.db, "s", "--key", "a,b"], "--key"), (["import", box.db, "s", "--duplicates"], "--create")):
         result = box.run(*words, code=2)
         contains(result.err, part)
         equal(result.raw, b"", words)

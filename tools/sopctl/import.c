@@ -68,6 +68,10 @@ static sop_status open_store(struct import *import)
 	struct access *access = &import->access;
 	const char *name = access->invocation->arguments[0];
 
+	if (!wants(import, "create") &&
+	    (wants(import, "schema") || wants(import, "duplicates") || wants(import, "node-items")))
+		return error_set(&access->err, SOP_MISUSE,
+				 "--schema, --duplicates and --node-items say how to make the store: they need --create");
 	TRY(access_open(access, wants(import, "create")));
 	TRY(access_transaction(access, SOP_WRITE));
 	if (wants(import, "create")) {

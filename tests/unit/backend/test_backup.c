@@ -93,6 +93,80 @@ static void a_closed_database_can_be_restored(void **state)
 	database_box_free(&box);
 }
 
+/* What opening a folder answers while it is restored. */
+struct opening {
+	struct database_box *box;
+	sop_status status;
+};
+
+static bool open_meanwhile(void *arg, uint64_t done, uint64_t total)
+{
+	struct opening *opening = arg;
+	sop_error err = SOP_ERROR_INIT;
+	sop_db *db = NULL;
+
+	(void)done;
+	(void)total;
+	opening->status = database_box_open_at(opening->box, "/copy", &db, &err);
+	sop_db_free(db);
+	return true;
+}
+
+/* The next time that LOCK is to be opened for writing, it cannot. */
+static void make_read_only(struct database_box *box)
+{
+	const struct sopi_sim_fault fault = { .calls = SOPI_SIM_OPEN_FILE, .path = "LOCK", .os_errno = EROFS };
+
+	sopi_sim_fail(box->process, &fault);
+}
+
+static void a_copy_is_locked_while_it_is_restored(void **state)
+{
+	struct database_box box;
+	struct opening opening = { .box = &box };
+	sop_db *db = NULL;
+
+	(void)state;
+	filled(&box, 50);
+	TEST_OK(sop_backup(box.db, "/copy", NULL, NULL, NULL, &box.err), box.err);
+	for (int read_only = 0; read_only < 2; read_only++) {
+		TEST_OK(database_box_open_at(&box, "/copy", &db, &box.err), box.err);
+		if (read_only)
+			make_read_only(&box);
+		TEST_STATUS(restore(&box, "/copy", "/new"), SOP_LOCKED, box.err);
+		sop_db_free(db);
+		if (read_only)
+			make_read_only(&box);
+		opening.status = SOP_OK;
+		TEST_OK(sopi_backend_restore("/copy", read_only ? "/new" : "/other",
+					     sopi_sim_platform(box.process), open_meanwhile,
+					     &opening, &box.err),
+			box.err);
+		assert_int_equal(opening.status, SOP_LOCKED);
+	}
+	database_box_free(&box);
+}
+
+static void a_copy_on_media_without_a_lock_is_restored(void **state)
+{
+	struct sopi_folder *folder = NULL;
+	struct database_box box;
+
+	(void)state;
+	filled(&box, 50);
+	TEST_OK(sop_backup(box.db, "/copy", NULL, NULL, NULL, &box.err), box.err);
+	TEST_OK(sopi_files_open_folder(sopi_sim_platform(box.process)->files, "/copy", 0, &folder,
+				       &box.err),
+		box.err);
+	TEST_OK(sopi_folder_remove(folder, "LOCK", &box.err), box.err);
+	sopi_folder_close(folder);
+	make_read_only(&box);
+	TEST_OK(restore(&box, "/copy", "/new"), box.err);
+	assert_false(database_box_has(&box, "/copy", "LOCK"));
+	assert_true(database_box_has(&box, "/new", "MANIFEST"));
+	database_box_free(&box);
+}
+
 static void a_copy_can_be_written_to(void **state)
 {
 	struct database_box box, copy;
@@ -500,6 +574,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_copy_holds_what_the_database_held),
 		cmocka_unit_test(a_closed_database_can_be_restored),
+		cmocka_unit_test(a_copy_is_locked_while_it_is_restored),
+		cmocka_unit_test(a_copy_on_media_without_a_lock_is_restored),
 		cmocka_unit_test(a_copy_can_be_written_to),
 		cmocka_unit_test(copies_are_of_one_position_while_others_commit),
 		cmocka_unit_test(a_folder_with_something_in_it_is_refused),

@@ -2,9 +2,12 @@
  * wrong is. */
 #include "unit/backend/database_box.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { CALLS_MAX = 1000 }; /* of a checkpoint that may fail */
 
 static void a_healthy_database_is_clean(void **state)
 {
@@ -228,6 +231,10 @@ static void files_of_nobody_are_found(void **state)
 		database_box_remove(&box, rows[i].path);
 	}
 	assert_true(database_box_find(&box, "blobs", ".pack", path, sizeof path));
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (rows[i].kind != NULL && strcmp(rows[i].kind, "leak") == 0)
+			database_box_write(&box, rows[i].path, "something");
+	}
 	memcpy(path + strlen("blobs/xx/"), "7fffffff", 8); /* in the folder of another */
 	database_box_write(&box, path, "something");
 	assert_int_equal(database_problems(box.db, "leak", path), 1);
@@ -237,6 +244,47 @@ static void files_of_nobody_are_found(void **state)
 	assert_false(database_box_has(&box, "/db", path));
 	TEST_NO_FAILURES();
 	database_box_free(&box);
+}
+
+/* Fills the disk behind so many writes and removals of a checkpoint; returns how many files of nobody are found. */
+static uint64_t interrupt_checkpoint(int64_t after, bool *interrupted)
+{
+	const struct sopi_sim_fault full = { .calls = SOPI_SIM_WRITE | SOPI_SIM_REMOVE,
+					     .after = after,
+					     .for_ever = true,
+					     .os_errno = ENOSPC };
+	struct database_box box;
+	uint64_t leaked;
+	sop_status status;
+
+	fill_all(&box);
+	fill(&box, "more", 0, 40, 700);
+	sopi_sim_fail(box.process, &full);
+	status = sop_checkpoint(box.db, &box.err);
+	sopi_sim_fail(box.process, NULL);
+	if (status != SOP_OK)
+		TEST_STATUS(status, SOP_NO_SPACE, box.err);
+	*interrupted = status != SOP_OK;
+	leaked = database_problems(box.db, "leak", NULL); /* and nothing is damaged */
+	assert_int_equal(database_problems(box.db, NULL, NULL), leaked);
+	database_box_close(&box);
+	database_box_open(&box);
+	assert_int_equal(database_verify(box.db, "opened again"), 0);
+	database_box_free(&box);
+	return leaked;
+}
+
+static void what_an_interrupted_checkpoint_left_is_no_damage(void **state)
+{
+	uint64_t leaked = 0;
+	bool interrupted = true;
+
+	(void)state;
+	for (int64_t after = 0; interrupted && after < CALLS_MAX; after++)
+		leaked += interrupt_checkpoint(after, &interrupted);
+	assert_false(interrupted);
+	assert_true(leaked > 0);
+	TEST_NO_FAILURES();
 }
 
 /* What registry and manifest say is compared with what is there. */
@@ -366,6 +414,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(flipped_bytes_are_found),
 		cmocka_unit_test(missing_files_are_found),
 		cmocka_unit_test(files_of_nobody_are_found),
+		cmocka_unit_test(what_an_interrupted_checkpoint_left_is_no_damage),
 		cmocka_unit_test(entries_of_nobody_are_found),
 		cmocka_unit_test(wrong_counts_are_found),
 		cmocka_unit_test(it_stops_when_it_is_told_to),

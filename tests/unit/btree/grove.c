@@ -173,7 +173,7 @@ sop_status grove_apply(struct grove *grove, size_t count, struct sopi_apply *app
 void grove_undo(struct grove *grove, struct sopi_apply *apply)
 {
 	sopi_apply_undo(apply);
-	sopi_arena_reset(&grove->forest.arena);
+	sopi_arena_reset(&grove->forest.scratch.arena);
 }
 
 /* ---- the model ------------------------------------------------------------------------------- */
@@ -227,7 +227,7 @@ void grove_keep(struct grove *grove, struct sopi_apply *apply)
 	grove->position++;
 	model_commit(grove);
 	sopi_apply_keep(apply);
-	sopi_arena_reset(&grove->forest.arena);
+	sopi_arena_reset(&grove->forest.scratch.arena);
 	atomic_store(&grove->answered, grove->position);
 	sopi_reclaim_run(&grove->forest.reclaim, &grove->answered, NULL);
 }

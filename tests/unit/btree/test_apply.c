@@ -151,7 +151,7 @@ static void out_of_blocks_anywhere_leaves_no_trace(void **state)
 		const struct grove_style style = style_random(&rng);
 
 		grove_init(grove, &style, test_rng_next(&rng));
-		assert_int_equal(sopi_forest_reserve(&grove->forest, 20000, 20000, NULL), SOP_OK);
+		assert_int_equal(sopi_scratch_reserve(&grove->forest.scratch, 20000, 20000, NULL), SOP_OK);
 		for (size_t commits = 0; commits < 60; commits++) {
 			size_t most = 0;
 

@@ -153,21 +153,23 @@ static void entries_are_read_one_by_one_and_cut_ones_refused(void **state)
 {
 	static const uint8_t id[SOPI_LOG_ID_BYTES] = { 1, 2, 3 };
 	uint8_t head[SOPI_LOG_ENTRY_HEAD_BYTES_MAX];
-	const size_t head_size = sopi_log_entry_head(id, 200, head);
+	const size_t head_size = sopi_log_entry_head(id, SOPI_LOG_WHOLE, 200, head);
 
 	(void)state;
-	assert_int_equal(sopi_log_entry_bytes(200), head_size + 200);
+	assert_int_equal(sopi_log_entry_bytes(SOPI_LOG_WHOLE, 200), head_size + 200);
 	for (size_t size = 0; size <= head_size + 201; size++) {
 		uint8_t *bytes = memset(test_alloc(size + 1), 0, size + 1);
 		sop_bytes rest = { bytes + 1, size };
 		sop_bytes payload;
+		enum sopi_log_entry_kind kind;
 		const uint8_t *read = NULL;
 		const bool whole = size >= head_size + 200;
 
 		memcpy(bytes + 1, head, size < head_size ? size : head_size);
-		assert_int_equal(sopi_log_entry_next(&rest, &read, &payload), whole);
+		assert_int_equal(sopi_log_entry_next(&rest, &read, &kind, &payload), whole);
 		if (whole) {
 			assert_memory_equal(read, id, sizeof id);
+			assert_int_equal(kind, SOPI_LOG_WHOLE);
 			assert_int_equal(payload.size, 200);
 			assert_int_equal(rest.size, size - head_size - 200);
 		}

@@ -31,7 +31,9 @@ static int teardown(void **state)
 static uint64_t submit_after(struct sopi_log *log, uint64_t *before)
 {
 	static const uint8_t id[16];
-	const struct sopi_log_entry entry = { id, { "payload", 7 }, SOPI_FLUSHED };
+	const struct sopi_log_entry entry = { .id = id,
+					      .payload = { "payload", 7 },
+					      .durability = SOPI_FLUSHED };
 	sop_error err = SOP_ERROR_INIT;
 	uint64_t position;
 

@@ -5,7 +5,7 @@ static void positions_count_up_from_one(void **state)
 {
 	sop_error err = SOP_ERROR_INIT;
 	static const uint8_t id[16];
-	const struct sopi_log_entry entry = { id, { NULL, 0 }, SOPI_FLUSHED };
+	const struct sopi_log_entry entry = { .id = id, .durability = SOPI_FLUSHED };
 	struct sopi_log *log = NULL;
 
 	(void)state;

@@ -369,6 +369,7 @@ static uint64_t end_over_old_records(void)
 	(void)written(&box, 1300); /* slot 3 fills segment 2 */
 	position = written(&box, 1700); /* slot 4: blocks 0 to 3 of segment 3 */
 	TEST_OK(box.log->driver->wait_durable(box.log, position, &err), err);
+	box.options.known = sopi_wal_durable_point(box.log);
 	box.log->driver->close(box.log);
 	box.log = NULL;
 	box.options.checkpoint = 2 << 16;

@@ -71,7 +71,9 @@ size_t wal_box_payload(uint64_t number, size_t size_max, uint8_t *out)
 uint64_t wal_box_submit(struct wal_box *box, const void *payload, size_t size, sop_status *status)
 {
 	static const uint8_t id[16] = { 1, 2, 3 };
-	const struct sopi_log_entry entry = { id, { payload, size }, SOPI_FLUSHED };
+	const struct sopi_log_entry entry = { .id = id,
+					      .payload = { payload, size },
+					      .durability = SOPI_FLUSHED };
 	uint64_t position;
 
 	*status = box->log->driver->reserve(box->log, size, false, NULL);

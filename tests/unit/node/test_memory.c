@@ -109,6 +109,40 @@ static void given_blocks_are_used_again(void **state)
 	assert_int_equal(taken(*state), most);
 }
 
+/* As the leaves of a tree that change in size. */
+static void what_one_size_no_longer_needs_serves_others(void **state)
+{
+	enum { SMALL = 4096 };
+	static const size_t sizes[] = { 16384, 64, 8192, 1024, 32768, 4096 };
+	static void *blocks[SMALL];
+	size_t capacity, most;
+
+	for (size_t i = 0; i < SMALL; i++)
+		blocks[i] = sopi_memory_take(*state, 4096, &capacity);
+	for (size_t i = 0; i < SMALL; i++) /* in an order that is none of theirs */
+		sopi_memory_give(*state, blocks[i * 1021 % SMALL], 4096);
+	most = taken(*state);
+	for (size_t size = 0; size < sizeof sizes / sizeof *sizes; size++) {
+		const size_t count = SMALL * (size_t)4096 / sizes[size] * 3 / 4;
+		void *first = NULL;
+
+		for (size_t i = 0; i < count; i++) {
+			void **block = sopi_memory_take(*state, sizes[size], &capacity);
+
+			assert_non_null(block);
+			*block = first;
+			first = block;
+		}
+		while (first != NULL) {
+			void *next = *(void **)first;
+
+			sopi_memory_give(*state, first, sizes[size]);
+			first = next;
+		}
+	}
+	assert_true(taken(*state) <= most + most / 4);
+}
+
 struct piece {
 	uint8_t *bytes;
 	size_t capacity;
@@ -243,6 +277,7 @@ int main(int argc, char **argv)
 		MEMORY_TEST(a_block_is_the_next_power_of_two),
 		MEMORY_TEST(beyond_all_classes_a_block_is_returned_to_the_system),
 		MEMORY_TEST(given_blocks_are_used_again),
+		MEMORY_TEST(what_one_size_no_longer_needs_serves_others),
 		MEMORY_TEST(blocks_never_overlap),
 		MEMORY_TEST(a_small_database_takes_little),
 		MEMORY_TEST(what_is_prepared_needs_nothing_from_the_system),

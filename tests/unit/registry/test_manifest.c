@@ -14,7 +14,7 @@ enum {
 	AT_LENGTH = 8,
 	AT_CRC = 16,
 	AT_FIELDS = 24,
-	AT_RUN_COUNT = AT_FIELDS + 16 + 56 + 8 + 24
+	AT_RUN_COUNT = AT_FIELDS + 16 + 64 + 12 + 24
 };
 
 static void random_runs(struct test_rng *rng, struct sopi_manifest *manifest)
@@ -64,6 +64,8 @@ static void random_manifest(struct test_rng *rng, uint64_t most, struct sopi_man
 		out->database[i] = (uint8_t)test_rng_next(rng);
 	out->epoch = test_rng_next(rng);
 	out->first_segment = test_rng_next(rng);
+	out->log_slot = test_rng_next(rng) >> 16;
+	out->log_crc = (uint32_t)test_rng_next(rng);
 	out->next_vid = out->next_value = out->next_store = out->next_pack = 1u << 30;
 	out->buckets = SOPI_BUCKETS_MIN + (uint32_t)test_rng_below(rng, 1000);
 	out->node_bytes = 8192;
@@ -96,6 +98,7 @@ static void assert_same(const struct sopi_manifest *a, const struct sopi_manifes
 	assert_true(a->next_value == b->next_value && a->next_store == b->next_store);
 	assert_true(a->next_pack == b->next_pack && a->buckets == b->buckets);
 	assert_true(a->node_bytes == b->node_bytes);
+	assert_true(a->log_slot == b->log_slot && a->log_crc == b->log_crc);
 	assert_memory_equal(&a->registry, &b->registry, sizeof a->registry);
 	assert_true(a->pack_count == b->pack_count && a->outcome_count == b->outcome_count);
 	assert_true(a->dead_value_count == b->dead_value_count && a->dropped_count == b->dropped_count);

@@ -1,0 +1,245 @@
+/* Large commits: building ahead, and the record in parts. */
+#include "transaction/large.h"
+
+#include "base/alloc.h"
+#include "btree/resident.h"
+#include "codec/log_record.h"
+
+enum {
+	REFRESHES_MAX = 8, /* of what was built, while others change it */
+	REFRESHED_MIN = 64, /* fewer are left to the mutex */
+	AHEAD_BYTES_MAX = 1 << 30, /* of leaves that are built, in a database without a budget */
+	PART_HEAD_BYTES_MAX = 10,
+	LAST_BYTES_MIN = 4 << 10, /* of the entry that names the parts: references, and what is changed at last */
+	LAST_SHARE = 16, /* and this part of the stream */
+};
+
+#ifdef SOP_TEST_HOOKS
+_Atomic size_t sopi_large_part_bytes = SOPI_LARGE_PART_BYTES;
+#endif
+
+size_t sopi_changes_end(const struct sopi_transaction *txn, size_t from, size_t count)
+{
+	size_t end = from;
+
+	while (end < count && txn->changes[end].newest->index == txn->changes[from].newest->index)
+		end++;
+	return end;
+}
+
+/* ---- building ---------------------------------------------------------------------------------- */
+
+/* Position `applied`, published as what the transaction reads at besides its snapshot. */
+static uint64_t publish_head(struct sopi_transaction *txn)
+{
+	uint64_t head;
+
+	sopi_slot_choose(txn->slot);
+	head = atomic_load_explicit(&txn->engine->applied, memory_order_seq_cst);
+	sopi_slot_publish(txn->slot, head, true);
+	return head;
+}
+
+/* Others go on while it is built: brings it up to date until little is left to be done under the mutex. */
+static sop_status refresh(struct sopi_transaction *txn, struct sopi_large *large, sop_error *err)
+{
+	size_t count = REFRESHED_MIN;
+
+	for (size_t round = 0; round < REFRESHES_MAX && count >= REFRESHED_MIN; round++) {
+		const uint64_t head = publish_head(txn);
+		size_t unit = 0;
+
+		count = 0;
+		for (size_t at = 0, end; at < large->change_count; at = end) {
+			const struct sopi_used *used = txn->changes[at].newest->index;
+
+			end = sopi_changes_end(txn, at, large->change_count);
+			SOP_TRY(sopi_ahead_refresh(&large->ahead, &used->store->tree, txn->changes,
+						   &unit, end, head, large->records, &count, err));
+		}
+	}
+	return SOP_OK;
+}
+
+/* A store whose schema grows with the commit is left to the mutex: its changes mean something else then. */
+static sop_status build_store(struct sopi_transaction *txn, struct sopi_large *large, size_t first,
+			      size_t end, uint64_t at, sop_error *err)
+{
+	const struct sopi_used *used = txn->changes[first].newest->index;
+
+	if (used->extension != NULL || used->extended)
+		return sopi_ahead_skip(&large->ahead, first, end, err);
+	return sopi_ahead_build(&large->ahead, &used->store->tree, txn->changes, first, end,
+				used->created ? SOPI_POSITION_HEAD : at, large->records, err);
+}
+
+sop_status sopi_large_build(struct sopi_transaction *txn, struct sopi_large *large, size_t count,
+			    size_t bytes, uint64_t at, sop_error *err)
+{
+	const struct sopi_resident *resident = txn->engine->forest.resident;
+
+	if (SOPI_LIKELY(count < sopi_ahead_changes_min))
+		return SOP_OK;
+	large->on = true;
+	large->records = resident != NULL;
+	large->change_count = count;
+	large->ahead.bytes_max = resident != NULL ? resident->bytes_max / 4 : AHEAD_BYTES_MAX;
+	if (large->records) /* so that it does not move while it grows */
+		SOP_TRY(sop_buf_reserve(&large->ahead.scratch.record, bytes, err));
+	for (size_t from = 0, end; from < count; from = end) {
+		end = sopi_changes_end(txn, from, count);
+		SOP_TRY(build_store(txn, large, from, end, at, err));
+	}
+	return refresh(txn, large, err);
+}
+
+/* ---- the record -------------------------------------------------------------------------------- */
+
+sop_status sopi_log_room(struct sopi_engine *engine, size_t bytes, bool urgent, sop_error *err)
+{
+	struct sopi_backend *backend = engine->backend;
+	struct sopi_log *log = engine->log;
+	sop_status status = log->driver->reserve(log, bytes, urgent, err);
+
+	if (SOPI_UNLIKELY(status == SOP_NO_SPACE) && backend->driver->out_of_space(backend, NULL) == SOP_OK)
+		status = log->driver->reserve(log, bytes, urgent, err);
+	if (SOPI_UNLIKELY(status == SOP_FAILED))
+		(void)sopi_engine_fail(engine); /* nobody waits for the log: whoever asks is to be told */
+	return status;
+}
+
+/* Waits until a part has left the memory: so there is never more than one of them in it, and what others commit behind it
+ * waits for no more than that. */
+static sop_status wait_for_part(struct sopi_transaction *txn, uint64_t position, sop_error *err)
+{
+	struct sopi_log *log = txn->engine->log;
+	const sop_status status = txn->durability == SOPI_FLUSHED
+					  ? log->driver->wait_durable(log, position, NULL)
+					  : log->driver->wait_written(log, position, NULL);
+
+	if (SOPI_LIKELY(status == SOP_OK))
+		return SOP_OK;
+	atomic_store(&txn->engine->failed, true);
+	return sopi_engine_has_failed(err); /* nothing was committed */
+}
+
+/* Writes `size` bytes of the stream from `offset` on. */
+static sop_status write_part(struct sopi_transaction *txn, struct sopi_large *large, bool urgent,
+			     size_t offset, size_t size, sop_error *err)
+{
+	const uint8_t *stream = large->ahead.scratch.record.data;
+	struct sopi_engine *engine = txn->engine;
+	uint8_t head[PART_HEAD_BYTES_MAX];
+	struct sopi_log_entry entry = { .id = txn->id,
+					.durability = (enum sopi_durability)txn->durability,
+					.kind = SOPI_LOG_PART,
+					.series = large->series };
+	uint64_t position;
+
+	SOP_TRY(sopi_transaction_may_go_on(txn, err));
+	SOP_TRY(sopi_buf_set(&large->last, head, sopi_log_part_head(offset, head), err));
+	SOP_TRY(sopi_buf_append(&large->last, stream + offset, size, err));
+	SOP_TRY(sopi_log_room(engine, large->last.size, urgent, err));
+	entry.payload = (sop_bytes){ large->last.data, large->last.size };
+	sopi_mutex_lock(&engine->commit_mutex);
+	position = engine->log->driver->next(engine->log);
+	engine->log->driver->submit(engine->log, position, &entry, large->last.size);
+	/* Nothing changes at this position. A checkpoint may pass it, so that parts which are given up go. */
+	atomic_store_explicit(&engine->applied, position, memory_order_seq_cst);
+	sopi_mutex_unlock(&engine->commit_mutex);
+	return wait_for_part(txn, position, err);
+}
+
+sop_status sopi_large_write(struct sopi_transaction *txn, struct sopi_large *large, bool urgent,
+			    sop_error *err)
+{
+	struct sopi_log *log = txn->engine->log;
+	const size_t bytes = large->ahead.scratch.record.size;
+	const size_t most = sopi_large_part_bytes;
+
+	if (!large->on || bytes < most)
+		return SOP_OK;
+	SOP_TRY(log->driver->series_begin(log, &large->series, err));
+	for (size_t at = 0; at < bytes; at += most)
+		SOP_TRY(write_part(txn, large, urgent, at, bytes - at < most ? bytes - at : most, err));
+	large->stream_bytes = bytes;
+	return refresh(txn, large, err);
+}
+
+size_t sopi_large_last_bytes(const struct sopi_large *large)
+{
+	return LAST_BYTES_MIN + large->stream_bytes / LAST_SHARE;
+}
+
+/* Names bytes that are in the stream, or adds them where they are not. */
+static sop_status add_bytes(struct sopi_large *large, sop_bytes bytes, sop_error *err)
+{
+	const uintptr_t stream = (uintptr_t)large->ahead.scratch.record.data;
+	const uintptr_t at = (uintptr_t)bytes.data;
+	struct sopi_log_piece piece = { .size = bytes.size, .bytes = bytes.data };
+
+	if (at >= stream && at - stream < large->stream_bytes) {
+		piece.apart = true;
+		piece.offset = at - stream;
+		if (piece.size > large->stream_bytes - piece.offset)
+			piece.size = large->stream_bytes - piece.offset;
+		SOP_TRY(sopi_log_last_add(&large->last, &piece, err));
+		bytes = (sop_bytes){ (const uint8_t *)bytes.data + piece.size,
+				     bytes.size - (size_t)piece.size };
+		piece = (struct sopi_log_piece){ .size = bytes.size, .bytes = bytes.data };
+	}
+	return piece.size != 0 ? sopi_log_last_add(&large->last, &piece, err) : SOP_OK;
+}
+
+sop_status sopi_large_record(struct sopi_large *large, const struct sopi_apply *apply, sop_error *err)
+{
+	size_t count, bytes;
+
+	SOP_TRY(sopi_ahead_record(&large->ahead, apply, &count, &bytes, err));
+	large->last.size = 0;
+	if (large->stream_bytes != 0)
+		SOP_TRY(sopi_log_last_begin(&large->last, large->stream_bytes, err));
+	else
+		SOP_TRY(sop_buf_reserve(&large->last, bytes, err));
+	for (size_t i = 0; i < count; i++) {
+		const sop_bytes part = large->ahead.parts[i];
+
+		if (large->stream_bytes != 0)
+			SOP_TRY(add_bytes(large, part, err));
+		else
+			SOP_TRY(sopi_buf_append(&large->last, part.data, part.size, err));
+	}
+	return SOP_OK;
+}
+
+/* ---- applying, and the end ---------------------------------------------------------------------- */
+
+sop_status sopi_large_apply(struct sopi_transaction *txn, struct sopi_large *large,
+			    struct sopi_apply *apply, sop_error *err)
+{
+	size_t unit = 0;
+
+	for (size_t at = 0, end; at < large->change_count; at = end) {
+		const struct sopi_used *used = txn->changes[at].newest->index;
+
+		end = sopi_changes_end(txn, at, large->change_count);
+		SOP_TRY(sopi_ahead_apply(&large->ahead, apply, &used->store->tree, txn->changes,
+					 &unit, end, err));
+	}
+	return SOP_OK;
+}
+
+void sopi_large_clear(struct sopi_transaction *txn, struct sopi_large *large)
+{
+	struct sopi_log *log = txn->engine->log;
+
+	if (SOPI_LIKELY(!large->on))
+		return;
+	if (large->series != NULL)
+		log->driver->series_end(log, large->series);
+	large->series = NULL;
+	sopi_ahead_free(&large->ahead, &txn->engine->forest);
+	sop_buf_free(&large->last);
+	large->stream_bytes = 0;
+	large->on = false;
+}

@@ -1,0 +1,58 @@
+/* Within transaction: a commit of very many changes, which must not hold others up. What it puts in place is built before
+ * the commit mutex (btree/ahead.h), and what it says in the log is written there in parts before it has a position.
+ * docs/decisions/0009-large-commits.md */
+#ifndef SOPI_LARGE_H
+#define SOPI_LARGE_H
+
+#include "btree/ahead.h"
+#include "transaction/transaction.h"
+
+struct sopi_large {
+	bool on; /* the commit is large; what follows is used then only */
+	bool records; /* it has a log that is replayed */
+	struct sopi_ahead ahead;
+	size_t change_count;
+	struct sopi_log_series *series; /* of the parts in the log, or NULL; once it is committed, the log's */
+	size_t stream_bytes; /* of the record, in these parts */
+	sop_buf last; /* the entry that commits */
+};
+
+/* Pieces of the record of a large transaction in the log. */
+enum { SOPI_LARGE_PART_BYTES = 960 << 10 }; /* with all heads one write */
+
+#ifdef SOP_TEST_HOOKS
+extern _Atomic size_t sopi_large_part_bytes;
+#else
+enum { sopi_large_part_bytes = SOPI_LARGE_PART_BYTES };
+#endif
+
+/* Builds for the first `count` of txn->changes, whose leaves were looked up at `at`, if they are many. bytes: about what
+ * they say. REQUIRES: `at` is published. As sopi_ahead_build. */
+sop_status sopi_large_build(struct sopi_transaction *txn, struct sopi_large *large, size_t count,
+			    size_t bytes, uint64_t at, sop_error *err);
+
+/* Writes what it says into the log, if that is much. urgent: as the log's reserve. NO_SPACE, NO_MEMORY, FAILED, TIMEOUT, CANCELLED. */
+sop_status sopi_large_write(struct sopi_transaction *txn, struct sopi_large *large, bool urgent,
+			    sop_error *err);
+
+/* Bytes that the entry needs which commits it, about. */
+size_t sopi_large_last_bytes(const struct sopi_large *large);
+
+/* Applies it. REQUIRES: the commit mutex. As sopi_apply_changes. */
+sop_status sopi_large_apply(struct sopi_transaction *txn, struct sopi_large *large,
+			    struct sopi_apply *apply, sop_error *err);
+
+/* Puts the entry together that commits it; afterwards, in large->last. NO_MEMORY. */
+sop_status sopi_large_record(struct sopi_large *large, const struct sopi_apply *apply, sop_error *err);
+
+/* Frees what was built, and gives up the parts, unless they were committed. */
+void sopi_large_clear(struct sopi_transaction *txn, struct sopi_large *large);
+
+/* The end of the run of changes of one store that begins at `from`. */
+size_t sopi_changes_end(const struct sopi_transaction *txn, size_t from, size_t count);
+
+/* Reserves room in the log; where there is none, what is kept back is given up first if that helps. As the log's
+ * reserve. */
+sop_status sopi_log_room(struct sopi_engine *engine, size_t bytes, bool urgent, sop_error *err);
+
+#endif
