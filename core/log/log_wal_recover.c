@@ -140,8 +140,9 @@ static sop_status check_point(struct recovery *recovery, uint64_t place, sop_err
 	if (end->slot != known->slot)
 		return SOP_OK;
 	if (end->previous != known->crc)
-		return corrupt(err, recovery->scan.name, place,
-			       "this is not the group that MANIFEST knows; another file was put in place of one of the log");
+		return wal_corrupt(
+			err, recovery->scan.name, place,
+			"this is not the group that MANIFEST knows; another file was put in place of one of the log");
 	if (known->slot > end->flushed)
 		end->flushed = known->slot;
 	return SOP_OK;
@@ -165,8 +166,9 @@ static sop_status begin(struct recovery *recovery, sop_error *err)
 	recovery->covered = wal_position(recovery->end.slot + 1, 0) - 1;
 	SOP_TRY(enter(recovery, first, err));
 	if (recovery->end.slot > options->known.slot)
-		return corrupt(err, recovery->scan.name, 0,
-			       "the log begins behind the group that MANIFEST knows; another file was put in its place");
+		return wal_corrupt(
+			err, recovery->scan.name, 0,
+			"the log begins behind the group that MANIFEST knows; another file was put in its place");
 	return check_point(recovery, 0, err);
 }
 
@@ -285,9 +287,9 @@ static sop_status judge_end(struct recovery *recovery, sop_error *err)
 		return SOP_OK;
 	if (recovery->end.slot < recovery->wal->options.known.slot &&
 	    !SOPI_PLANTED(SOPI_PLANT_LOG_NO_POINT))
-		return corrupt(err, recovery->scan.name, recovery->end.place,
-			       "the log ends here, but MANIFEST proves that it went on: the file was damaged, cut, or "
-			       "replaced by an older copy; restore a backup");
+		return wal_corrupt(err, recovery->scan.name, recovery->end.place,
+				   "the log ends here, but MANIFEST proves that it went on: the file was damaged, cut, or "
+				   "replaced by an older copy; restore a backup");
 	SOP_TRY(look_behind(recovery, last, recovery->end.place, &proved, err));
 	for (size_t i = recovery->at + 1; i < recovery->count && !proved; i++)
 		if (recovery->found[i].good)

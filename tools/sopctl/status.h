@@ -20,15 +20,15 @@ enum exit_code {
 };
 
 /* X(code, "meaning"): the same, for help and man page. */
-#define EXIT_CODE_TABLE(X)                                                                         \
-	X(EXIT_OK, "success")                                                                      \
+#define EXIT_CODE_TABLE(X)                                                                             \
+	X(EXIT_OK, "success")                                                                          \
 	X(EXIT_NO, "a negative answer: there is no such key, store or database; or it exists already") \
-	X(EXIT_USAGE, "the command is wrong: arguments, keys, sizes beyond a limit")               \
-	X(EXIT_AGAIN, "try again: a conflict, a deadline, an unknown outcome")                     \
-	X(EXIT_CORRUPT, "damage was found: run sopctl verify, restore a backup")                   \
-	X(EXIT_BROKEN, "the system failed: input or output, no space, no memory, a check of doctor") \
-	X(EXIT_LOCKED, "another process has the database open")                                    \
-	X(EXIT_REFUSED, "refused: read-only, not supported, not confirmed")                        \
+	X(EXIT_USAGE, "the command is wrong: arguments, keys, sizes beyond a limit")                   \
+	X(EXIT_AGAIN, "try again: a conflict, a deadline, an unknown outcome")                         \
+	X(EXIT_CORRUPT, "damage was found: run sopctl verify, restore a backup")                       \
+	X(EXIT_BROKEN, "the system failed: input or output, no space, no memory, a check of doctor")   \
+	X(EXIT_LOCKED, "another process has the database open")                                        \
+	X(EXIT_REFUSED, "refused: read-only, not supported, not confirmed")                            \
 	X(EXIT_INTERRUPTED, "interrupted by a signal")
 
 /* The exit code that stands for `status`. */

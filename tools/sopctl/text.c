@@ -184,7 +184,10 @@ static size_t visible_piece(sop_bytes bytes, char shown[12], size_t *columns)
 	const size_t size = utf8_next(bytes, &code);
 
 	if (size == 0 || code < 0x20 || (code >= 0x7F && code < 0xA0)) {
-		const char *escape = first == '\n' ? "\\n" : first == '\t' ? "\\t" : first == '\r' ? "\\r" : NULL;
+		const char *escape = first == '\n'   ? "\\n"
+				     : first == '\t' ? "\\t"
+				     : first == '\r' ? "\\r"
+						     : NULL;
 
 		if (escape != NULL)
 			*columns = (size_t)snprintf(shown, 12, "%s", escape);
@@ -194,7 +197,9 @@ static size_t visible_piece(sop_bytes bytes, char shown[12], size_t *columns)
 	}
 	memcpy(shown, bytes.data, size);
 	shown[size] = '\0';
-	*columns = code < 0x300 ? 1 : wcwidth((wchar_t)code) < 0 ? 1 : (size_t)wcwidth((wchar_t)code);
+	*columns = code < 0x300			? 1
+		   : wcwidth((wchar_t)code) < 0 ? 1
+						: (size_t)wcwidth((wchar_t)code);
 	return size;
 }
 
