@@ -107,6 +107,18 @@ foreach(source IN LISTS sop_kernel_tests)
 	set_tests_properties(${target} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
 
+# The command line, from outside: tests/sopctl/test_x.py is the test sopctl.x.
+if(TARGET sopctl)
+	file(GLOB sop_sopctl_tests CONFIGURE_DEPENDS "${sop_test_dir}/sopctl/test_*.py")
+	foreach(source IN LISTS sop_sopctl_tests)
+		cmake_path(GET source STEM stem)
+		string(REGEX REPLACE "^test_" "sopctl." name "${stem}")
+		add_test(NAME ${name} COMMAND python3 -B "${source}" $<TARGET_FILE:sopctl> WORKING_DIRECTORY "${sop_test_programs}")
+		set_tests_properties(${name} PROPERTIES
+			TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS sopctl ENVIRONMENT "${sop_test_environment}")
+	endforeach()
+endif()
+
 # Examples are tests too: they check themselves and exit with 0. Each runs in an empty folder of its own.
 foreach(source IN LISTS sop_examples)
 	cmake_path(GET source STEM name)

@@ -21,6 +21,7 @@ static sop_status split(const struct sopi_used *used, sop_bytes key, const char 
 {
 	size_t sort_size = key.size;
 
+	*sort = *ride = (sop_bytes){ NULL, 0 };
 	if (SOPI_UNLIKELY(!sopi_bytes_good(key)))
 		return sopi_misuse(err, function, "the key's data is NULL, but its size is not 0");
 	if (used->schema != NULL)
@@ -132,7 +133,7 @@ sop_status sopi_item_find(struct sopi_transaction *txn, struct sopi_used *used, 
 			  uint64_t item, bool existence, const char *function,
 			  struct sopi_found *found, sop_error *err)
 {
-	struct sopi_item_key inside;
+	struct sopi_item_key inside = { 0 };
 
 	if (SOPI_UNLIKELY(keeps_duplicates(used) && item == 0))
 		return find_oldest(txn, used, key, existence, function, found, err);
@@ -260,14 +261,42 @@ static sop_status check_range(const struct sopi_used *used, const sop_range *ran
 				   "the range has flags that are not known; use SOP_RANGE_...");
 	if (range->reserved != 0)
 		return sopi_misuse(err, function, "reserved must be 0; start from SOP_RANGE_INIT");
-	if ((range->flags & SOP_RANGE_PREFIX) != 0 && (range->flags & ~SOP_RANGE_PREFIX) != 0)
-		return sopi_misuse(err, function, "a prefix excludes from, to and after; give either");
+	if ((range->flags & SOP_RANGE_PREFIX) != 0 &&
+	    ((range->flags & SOP_RANGE_TO) != 0 ||
+	     (range->flags & (SOP_RANGE_FROM | SOP_RANGE_AFTER)) == SOP_RANGE_FROM))
+		return sopi_misuse(err, function, "a prefix excludes from and to; give either");
 	if ((range->flags & SOP_RANGE_AFTER) != 0 && (range->flags & SOP_RANGE_FROM) == 0)
 		return sopi_misuse(err, function, "SOP_RANGE_AFTER needs SOP_RANGE_FROM");
 	if (range->after_item != 0 && ((range->flags & SOP_RANGE_AFTER) == 0 || !keeps_duplicates(used)))
 		return sopi_misuse(err, function,
 				   "after_item needs SOP_RANGE_AFTER and a store with duplicates");
 	return SOP_OK;
+}
+
+/* Where `range` begins, into `low`: behind one item, behind a key, or at it. Without any of them `low` stays. */
+static sop_status low_bound(const struct sopi_used *used, const sop_range *range,
+			    const char *function, sop_buf *low, sop_error *err)
+{
+	if ((range->flags & SOP_RANGE_AFTER) != 0 && range->after_item != 0)
+		return bound_behind_item(used, range->from, range->after_item, function, low, err);
+	if ((range->flags & SOP_RANGE_FROM) != 0)
+		return sopi_item_bound(used, range->from, (range->flags & SOP_RANGE_AFTER) != 0,
+				       function, low, err);
+	return SOP_OK;
+}
+
+/* Goes on behind a key within a prefix: raises the low bound, unless the prefix begins behind it. */
+static sop_status raise_low_bound(const struct sopi_used *used, const sop_range *range,
+				  const char *function, struct sopi_bounds *bounds, sop_error *err)
+{
+	sop_buf low = SOP_BUF_INIT;
+	sop_status status = low_bound(used, range, function, &low, err);
+
+	if (status == SOP_OK &&
+	    sopi_bytes_compare(low.data, low.size, bounds->low.data, bounds->low.size) > 0)
+		status = sopi_buf_set(&bounds->low, low.data, low.size, err);
+	sop_buf_free(&low);
+	return status;
 }
 
 sop_status sopi_item_bounds(const struct sopi_used *used, const sop_range *range,
@@ -280,13 +309,11 @@ sop_status sopi_item_bounds(const struct sopi_used *used, const sop_range *range
 		return SOP_OK;
 	SOP_TRY(sopi_struct_read(&all, sizeof all, sizeof(size_t) + 8, range, function, err));
 	SOP_TRY(check_range(used, &all, function, err));
-	if ((all.flags & SOP_RANGE_PREFIX) != 0)
-		return prefix_bounds(used, all.prefix, function, bounds, err);
-	if ((all.flags & SOP_RANGE_AFTER) != 0 && all.after_item != 0)
-		SOP_TRY(bound_behind_item(used, all.from, all.after_item, function, &bounds->low, err));
-	else if ((all.flags & SOP_RANGE_FROM) != 0)
-		SOP_TRY(sopi_item_bound(used, all.from, (all.flags & SOP_RANGE_AFTER) != 0,
-					function, &bounds->low, err));
+	if ((all.flags & SOP_RANGE_PREFIX) != 0) {
+		SOP_TRY(prefix_bounds(used, all.prefix, function, bounds, err));
+		return raise_low_bound(used, &all, function, bounds, err);
+	}
+	SOP_TRY(low_bound(used, &all, function, &bounds->low, err));
 	bounds->unbounded = (all.flags & SOP_RANGE_TO) == 0;
 	if (bounds->unbounded)
 		return SOP_OK;

@@ -21,6 +21,7 @@ enum {
 	BALLAST_BYTES_MAX = 16 << 20,
 	NODE_READ_LOOKS_MAX = 16, /* for a node that compaction moves again and again */
 	CLOSE_REPLAY_BYTES = 16 << 20, /* of log, beyond which closing makes a checkpoint */
+	CLOSE_LOG_BYTES = 32 << 20, /* of segments, beyond which it does too, however little is in them */
 	SHRUNK_POOL_BYTES = 1 << 20,
 	NS_PER_MS = 1000000,
 };
@@ -296,6 +297,16 @@ static void get_stats(struct sopi_backend *backend, struct sopi_backend_stats *s
 
 /* ---- closing -------------------------------------------------------------------------------------- */
 
+/* Closing makes a checkpoint where the next opening would have much log to read, and where segments have piled up: each
+ * opening begins one. */
+static bool wants_checkpoint_at_close(struct sopi_inredfs *fs)
+{
+	struct sopi_wal_stats wal;
+
+	sopi_wal_get_stats(fs->wal, &wal);
+	return atomic_load(&fs->logged) > CLOSE_REPLAY_BYTES || wal.segment_bytes > CLOSE_LOG_BYTES;
+}
+
 /* The manifest learns where the log ends, so that a log that another program cuts short is not taken for one that ended
  * there. Without it nothing is lost, so a failure is told and is none: the next open has less to compare. */
 static void note_end(struct sopi_inredfs *fs)
@@ -319,6 +330,7 @@ static void note_end(struct sopi_inredfs *fs)
 
 static sop_status stop(struct sopi_backend *backend, sop_error *err)
 {
+	static const struct sopi_checkpoint_how how = { .always = true };
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
 	sop_status status;
 
@@ -326,8 +338,8 @@ static sop_status stop(struct sopi_backend *backend, sop_error *err)
 	sopi_stats_file_remove(fs);
 	if (atomic_load(&fs->engine->failed))
 		return sopi_fail(err, SOP_FAILED, "the database had failed; opening it again recovers it");
-	if (atomic_load(&fs->logged) > CLOSE_REPLAY_BYTES)
-		(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL); /* else replay does its work */
+	if (wants_checkpoint_at_close(fs))
+		(void)sopi_checkpoint_run(fs, &how, NULL); /* else replay does its work */
 	sopi_values_seal(fs);
 	status = sopi_wal_flush(fs->wal, true, err);
 	if (status != SOP_OK)

@@ -341,7 +341,8 @@ static void leave(struct recovery *recovery)
 	last->last_position = recovery->end.position;
 	wal->end = recovery->end;
 	wal->next_sequence = recovery->found[recovery->count - 1].sequence + 1;
-	wal->made_bytes = last->bytes;
+	/* The next one is no larger than one that was hardly used: segments would else grow with each opening. */
+	wal->made_bytes = last->used >= last->bytes / 4 ? last->bytes : last->bytes / 2;
 	wal->checkpoint = wal->options.checkpoint;
 }
 

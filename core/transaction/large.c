@@ -104,7 +104,7 @@ sop_status sopi_log_room(struct sopi_engine *engine, size_t bytes, bool urgent, 
 	if (SOPI_UNLIKELY(status == SOP_NO_SPACE) && backend->driver->out_of_space(backend, NULL) == SOP_OK)
 		status = log->driver->reserve(log, bytes, urgent, err);
 	if (SOPI_UNLIKELY(status == SOP_FAILED))
-		atomic_store(&engine->failed, true);
+		(void)sopi_engine_fail(engine); /* nobody waits for the log: whoever asks is to be told */
 	return status;
 }
 

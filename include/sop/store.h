@@ -189,7 +189,7 @@ typedef struct sop_range {
 	uint32_t reserved; /* 0 */
 	sop_bytes from; /* first key (with SOP_RANGE_FROM) */
 	sop_bytes to; /* end, itself outside (with SOP_RANGE_TO) */
-	sop_bytes prefix; /* all keys with these leading fields or bytes (with SOP_RANGE_PREFIX; excludes from and to) */
+	sop_bytes prefix; /* all keys with these leading fields or bytes (with SOP_RANGE_PREFIX; excludes to, and from but with SOP_RANGE_AFTER: then what is behind that) */
 	uint64_t after_item; /* with SOP_RANGE_AFTER in a store with duplicates: behind this item of the key `from`; 0: behind all of them */
 } sop_range;
 

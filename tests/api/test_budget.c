@@ -25,6 +25,7 @@ enum {
 	FIXED_MB = 3, /* on disk beside data and log: a segment of the registry, the ballast, smaller files */
 	BATCH = 200, /* items in a transaction */
 	VALUE_BYTES = 200,
+	OPENINGS = 100,
 	LARGE_AT_SCALE = 10, /* from here on the large database is tested, which takes minutes */
 	IDLE_DATABASES = 1000,
 	IDLE_DESCRIPTORS = 8,
@@ -400,6 +401,48 @@ static void idle_databases_are_small_and_still(void **state)
 	test_folder_remove(folder);
 }
 
+static sop_status make_store(sop_txn *txn, void *arg, sop_error *err)
+{
+	return sop_store_create(txn, arg, err);
+}
+
+static sop_status put_one(sop_txn *txn, void *arg, sop_error *err)
+{
+	return sop_put(txn, arg, test_text("k"), test_text("v"), err);
+}
+
+/* A program that is run a thousand times, such as a command line, must not leave a segment of the log each time. */
+static void opening_again_and_again_takes_no_space(void **state)
+{
+	char folder[TEST_PATH_BYTES];
+	char path[TEST_PATH_BYTES + 8];
+	sop_error err = SOP_ERROR_INIT;
+	uint64_t most = 0;
+
+	(void)state;
+	test_folder_make_fast(folder);
+	(void)snprintf(path, sizeof path, "%s/db", folder);
+	for (unsigned i = 0; i < OPENINGS; i++) {
+		sop_db *db = open_with(path, "cache_bytes=16MB", &err);
+		sop_store *store = NULL;
+		uint64_t bytes;
+
+		if (i < OPENINGS / 2) { /* then it is only looked at */
+			TEST_OK(sop_store_open(db, test_text("s"), NULL, &store, &err), err);
+			TEST_OK(sop_run(db, NULL, i == 0 ? make_store : put_one, store, &err), err);
+		}
+		sop_store_free(store);
+		TEST_OK(sop_close(db, &err), err);
+		sop_db_free(db);
+		bytes = test_folder_disk_bytes(path);
+		most = bytes > most ? bytes : most;
+	}
+	print_message("  opened %u times: %.1f MB on disk at most\n", OPENINGS,
+		      (double)most / (double)MB);
+	assert_true(most <= 64 * MB);
+	test_folder_remove(folder);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +451,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(disk_follows_the_live_data),
 		cmocka_unit_test(values_apart_give_their_space_back),
 		cmocka_unit_test(idle_databases_are_small_and_still),
+		cmocka_unit_test(opening_again_and_again_takes_no_space),
 	};
 
 	test_begin(argc, argv);

@@ -572,6 +572,9 @@ static sop_status change_people(struct stage *s)
 	TRY(s, sop_key_pack_prefix(s->schema, values, 1, &s->buf, &s->err));
 	TRY(s, sop_put(s->txn, s->people, test_bytes(s->buf.data, s->buf.size), test_text("v"), &s->err));
 	TRY(s, sop_key_next_prefix(test_bytes(s->buf.data, s->buf.size), &s->buf2, &s->err));
+	TRY(s, sop_value_parse(SOP_TYPE_FLOAT, test_text("1.5"), &values[0], &s->err));
+	sop_buf_free(&s->buf2);
+	TRY(s, sop_value_text(&values[0], &s->buf2, &s->err));
 	TRY(s, sop_buf_reserve(&s->buf2, 100000, &s->err));
 	return SOP_OK;
 }

@@ -57,7 +57,7 @@ struct option_value {
 struct invocation {
 	const struct command *command;
 	const char *url; /* NULL where the arguments of the command do not begin with it */
-	const char *const *arguments; /* behind the URL */
+	const char **arguments; /* behind the URL */
 	size_t argument_count;
 	struct option_value *values; /* in the order of command->options */
 	struct option_value *shared; /* in the order of shared_options */

@@ -246,6 +246,19 @@ size_t text_columns(sop_bytes bytes)
 	return used;
 }
 
+bool utf8_valid(sop_bytes bytes)
+{
+	while (bytes.size > 0) {
+		unsigned code;
+		const size_t size = utf8_next(bytes, &code);
+
+		if (size == 0)
+			return false;
+		bytes = rest_of(bytes, size);
+	}
+	return true;
+}
+
 long long now_ns(void)
 {
 	struct timespec now;

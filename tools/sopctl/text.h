@@ -49,6 +49,9 @@ size_t text_columns(sop_bytes bytes);
 /* Bytes of the UTF-8 character at the start of `bytes`; 0 if there is none or it is malformed. `code` receives it. */
 size_t utf8_next(sop_bytes bytes, unsigned *code);
 
+/* Whether `bytes` are UTF-8. */
+bool utf8_valid(sop_bytes bytes);
+
 /* Nanoseconds of a clock that never goes back. */
 long long now_ns(void);
 

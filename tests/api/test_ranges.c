@@ -1,0 +1,90 @@
+/* What a range takes together: a prefix, gone through in pages. */
+#include "fixture.h"
+
+#include <string.h>
+
+/* Items in the range behind `after` (NULL: from its beginning) of the keys with the prefix. */
+static uint64_t count(struct fixture *f, sop_store *store, sop_bytes prefix, const sop_bytes *after,
+		      uint64_t item)
+{
+	sop_range range = SOP_RANGE_INIT;
+	uint64_t counted = 0;
+
+	range.flags = SOP_RANGE_PREFIX;
+	range.prefix = prefix;
+	range.after_item = item;
+	if (after != NULL) {
+		range.flags |= SOP_RANGE_FROM | SOP_RANGE_AFTER;
+		range.from = *after;
+	}
+	TEST_OK(sop_count(f->txn, store, &range, &counted, &f->err), f->err);
+	return counted;
+}
+
+static void put_raw(struct fixture *f, const char *const *keys, size_t many)
+{
+	for (size_t i = 0; i < many; i++)
+		TEST_OK(sop_put(f->txn, f->raw, test_text(keys[i]), test_text("v"), &f->err), f->err);
+}
+
+static void a_prefix_is_gone_through_in_pages(void **state)
+{
+	static const char *const keys[] = { "x", "x1", "x2", "x3", "y" };
+	struct fixture f;
+	const sop_bytes prefix = test_text("x");
+	sop_bytes after;
+
+	(void)state;
+	fixture_open(&f);
+	put_raw(&f, keys, 5);
+	assert_int_equal(count(&f, f.raw, prefix, NULL, 0), 4);
+	for (size_t i = 0; i < 4; i++) {
+		after = test_text(keys[i]);
+		assert_int_equal(count(&f, f.raw, prefix, &after, 0), 3 - i);
+	}
+	after = test_text("y"); /* behind all of them */
+	assert_int_equal(count(&f, f.raw, prefix, &after, 0), 0);
+	after = test_text("a"); /* before all of them */
+	assert_int_equal(count(&f, f.raw, prefix, &after, 0), 4);
+	fixture_close(&f);
+}
+
+static void it_goes_on_behind_one_of_several_items(void **state)
+{
+	struct fixture f;
+	const sop_bytes a = test_text("a");
+
+	(void)state;
+	fixture_open(&f);
+	assert_int_equal(count(&f, f.twice, a, NULL, 0), 2);
+	assert_int_equal(count(&f, f.twice, a, &a, f.items[0]), 1);
+	assert_int_equal(count(&f, f.twice, a, &a, f.items[1]), 0);
+	assert_int_equal(count(&f, f.twice, a, &a, 0), 0);
+	fixture_close(&f);
+}
+
+static void with_a_schema_too(void **state)
+{
+	struct fixture f;
+	const sop_bytes a = fixture_key('a');
+	const sop_bytes all = { NULL, 0 };
+
+	(void)state;
+	fixture_open(&f);
+	assert_int_equal(count(&f, f.store, a, NULL, 0), 1);
+	assert_int_equal(count(&f, f.store, a, &a, 0), 0);
+	assert_int_equal(count(&f, f.store, all, &a, 0), count(&f, f.store, all, NULL, 0) - 1);
+	fixture_close(&f);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_prefix_is_gone_through_in_pages),
+		cmocka_unit_test(it_goes_on_behind_one_of_several_items),
+		cmocka_unit_test(with_a_schema_too),
+	};
+
+	test_begin(argc, argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

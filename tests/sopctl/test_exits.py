@@ -1,0 +1,145 @@
+"""Every exit code, what bad input is told, and that data and talk do not mix."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from cli import RUN_SECONDS_MAX, case, contains, equal, main
+
+
+def hold(box):
+    """A process that has the database open, until its standard input ends."""
+    holder = box.start("shell", box.db)
+    holder.stdin.write(b"stores -o raw\n")
+    holder.stdin.flush()
+    holder.stdout.readline()
+    return holder
+
+
+def fill(box, items=50000):
+    lines = "".join(json.dumps({"key": f"{i:08}", "value": "x" * 50}) + "\n" for i in range(items))
+    box.run("import", box.db, "s", "--create", stdin=lines)
+
+
+@case
+def usage_is_2(box):
+    box.run("create", box.db, "s")
+    box.run("create", box.db, "n", "--schema", '{"v":1,"sort":[{"n":"i","t":"int"},{"n":"s","t":"str"}]}')
+    for words, part in ((["scan"], "too few"), (["scan", box.db], "too few"), (["scan", box.db, "s", "x"], "too many"),
+                        (["scan", box.db, "s", "--limit"], "needs a value"), (["scan", box.db, "s", "--limit", "x"], "integer"),
+                        (["scan", box.db, "s", "--limit", "-1"], "integer"), (["scan", box.db, "s", "-o", "xml"], "one of"),
+                        (["scan", box.db, "s", "--keys=yes"], "no value"), (["scan", box.db, "s", "--lim", "1"], "no option"),
+                        (["put", box.db, "n", "5", "v"], "SCHEMA"), (["put", box.db, "n", '["x","y"]', "v"], "SCHEMA"),
+                        (["put", box.db, "n", "[1,", "v"], "JSON"), (["put", box.db, "n", '[1,"a","b"]', "v"], "SCHEMA"),
+                        (["scan", box.db, "n", "--prefix", "text"], "SCHEMA"), (["put", box.db, "s", "k" * 70000, "v"], "LIMIT"),
+                        (["create", box.db, "t", "--schema", "{}"], "SCHEMA"), (["stores", "inmemory:?x=y"], "MISUSE"),
+                        (["import", box.db, "s", "--key", "a,b"], "--key"), (["import", box.db, "s", "--duplicates"], "--create")):
+        result = box.run(*words, code=2)
+        contains(result.err, part)
+        equal(result.raw, b"", words)
+        assert result.err.startswith("sopctl "), result.err
+
+
+@case
+def corrupt_is_4_and_names_the_file(box):
+    fill(box, 2000)
+    box.run("gc", box.db)
+    manifest = box.folder / "db" / "MANIFEST"
+    content = bytearray(manifest.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    manifest.write_bytes(content)
+    contains(box.run("scan", box.db, "s", code=4).err, "MANIFEST")
+    contains(box.run("doctor", box.db, code=5).out, "MANIFEST")
+
+
+@case
+def a_full_output_is_5(box):
+    if not os.path.exists("/dev/full"):
+        return
+    fill(box, 5000)
+    with open("/dev/full", "wb") as full:
+        for words in (["scan", box.db, "s"], ["stores", box.db], ["info", box.db], ["help"], ["man"], ["get", box.db, "s", "00000001", "-o", "raw"]):
+            done = subprocess.run([box.program, *words], stdout=full, stderr=subprocess.PIPE, timeout=RUN_SECONDS_MAX)
+            equal(done.returncode, 5, words)
+            contains(done.stderr.decode(), "could not be written")
+    equal(box.run("export", box.db, "s", "/dev/full", code=1).raw, b"")  # it is there already
+
+
+@case
+def a_reader_that_goes_away_is_no_error(box):
+    fill(box)
+    scanning = box.start("scan", box.db, "s")
+    scanning.stdout.readline()
+    scanning.stdout.close()
+    equal((scanning.wait(RUN_SECONDS_MAX), scanning.stderr.read()), (0, b""))
+
+
+@case
+def locked_is_6_and_names_the_holder(box):
+    box.run("create", box.db, "s")
+    holder = hold(box)
+    for words in (["scan", box.db, "s"], ["put", box.db, "s", "k", "v"], ["gc", box.db], ["import", box.db, "s"]):
+        contains(box.run(*words, code=6).err, str(holder.pid))
+    equal(box.run("doctor", box.db, code=None).rows[-1]["verdict"], "ok")
+    for command in ("info", "stats"):  # these read what the holder tells
+        told = box.run(command, box.db)
+        equal(told.row["stores"], 1)
+        contains(told.err, f"process {holder.pid} has it open")
+    holder.stdin.close()
+    equal(holder.wait(RUN_SECONDS_MAX), 0)
+    box.run("scan", box.db, "s")
+
+
+@case
+def refused_is_7(box):
+    box.run("create", box.db, "s")
+    box.run("drop", box.db, "s", code=7)
+    contains(box.run("stores", "inredcfs:x", code=7).err, "UNSUPPORTED")
+    box.run("completion", "fish", code=7)
+
+
+@case
+def interrupted_is_130_and_loses_nothing_that_was_committed(box):
+    box.run("create", box.db, "s")
+    importing = box.start("import", box.db, "s", "--batch", "10")
+    for i in range(10):
+        importing.stdin.write(b'{"key":"%d","value":"x"}\n' % i * 1)
+    importing.stdin.flush()  # it waits for more
+    time.sleep(0.5)
+    importing.send_signal(signal.SIGINT)
+    equal(importing.wait(RUN_SECONDS_MAX), 130)
+    contains(importing.stderr.read().decode(), "interrupted")
+    assert box.run("count", box.db, "s").row["count"] in (0, 10)
+
+
+@case
+def terminated_is_130_too(box):
+    fill(box)
+    scanning = box.start("scan", box.db, "s")
+    scanning.stdout.readline()  # it is running, and soon waits for the pipe
+    scanning.send_signal(signal.SIGTERM)
+    scanning.stdout.read()
+    equal(scanning.wait(RUN_SECONDS_MAX), 130)
+
+
+@case
+def keys_that_begin_with_a_dash_go_behind_two(box):
+    box.run("create", box.db, "s")
+    contains(box.run("put", box.db, "s", "-k", "v", code=2).err, "--")
+    box.run("put", box.db, "s", "--", "-k", "--v")
+    equal(box.run("get", box.db, "s", "-o", "raw", "--", "-k").out, "--v")
+
+
+@case
+def secrets_of_a_url_are_not_told(box):
+    result = box.run("stores", "inredfs:/nowhere?redis=redis://:secret@host", code=2)
+    assert "secret" not in result.err + result.out, result
+    box.run("create", box.db)
+    url = f"inredfs:{box.db}?cache_bytes=33554432"  # stands for one: what is behind ? is not shown
+    for words in (["info", url], ["create", url], ["scan", url, "nothing"], ["top", url, "-n", 1]):
+        result = box.run(*words, code=None)
+        assert "cache_bytes=" not in result.err + result.out, result
+
+
+main()

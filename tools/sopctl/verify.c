@@ -1,0 +1,127 @@
+/* sopctl verify: what is damaged. */
+#include "command.h"
+#include "opening.h"
+#include "problem.h"
+#include "status.h"
+#include "terminal.h"
+#include "text.h"
+
+#include <string.h>
+
+struct verify {
+	FILE *out;
+	bool lines; /* JSON, for programs; else sentences */
+	sop_buf line;
+};
+
+static void print_sentence(const sop_problem *problem, sop_buf *line)
+{
+	text_printf(line, "%s", problem->kind);
+	if (problem->store.size > 0) {
+		text_puts(line, "  store ");
+		text_visible(line, problem->store, 0);
+	}
+	if (problem->file.size > 0) {
+		text_puts(line, "  ");
+		text_visible(line, problem->file, 0);
+		if (problem->offset >= 0)
+			text_printf(line, " at byte %lld", (long long)problem->offset);
+	}
+	text_puts(line, ": ");
+	text_puts(line, problem->message);
+}
+
+static int found(void *arg, const sop_problem *problem)
+{
+	struct verify *verify = arg;
+
+	text_clear(&verify->line);
+	if (verify->lines)
+		problem_write(problem, &verify->line);
+	else
+		print_sentence(problem, &verify->line);
+	text_putc(&verify->line, '\n');
+	fwrite(verify->line.data, 1, verify->line.size, verify->out);
+	fflush(verify->out);
+	return interrupted() || ferror(verify->out);
+}
+
+/* A database that is too damaged to be opened has one problem: that of opening it. */
+static void found_by_opening(struct verify *verify, const sop_error *err)
+{
+	sop_problem problem = { .struct_size = sizeof problem, .kind = "open", .message = err->message };
+
+	problem.file = bytes_of(err->file);
+	problem.store = bytes_of(err->store);
+	problem.offset = err->offset;
+	found(verify, &problem);
+}
+
+/* What `status` of opening, checking or closing means here: anything but damage is that it could not be checked. */
+static int exit_code(struct verify *verify, const struct invocation *invocation, const sop_error *err)
+{
+	if (err->status == SOP_CORRUPT)
+		return EXIT_CORRUPT;
+	if (interrupted())
+		return EXIT_INTERRUPTED;
+	if (ferror(verify->out))
+		return EXIT_BROKEN;
+	report(invocation->err, "verify", err);
+	return err->status == SOP_LOCKED ? EXIT_LOCKED : EXIT_BROKEN;
+}
+
+static int check(struct verify *verify, const struct invocation *invocation, sop_db *db)
+{
+	sop_error err = SOP_ERROR_INIT;
+	uint64_t problems = 0;
+
+	if (sop_verify(db, found, verify, &problems, &err) != SOP_OK) {
+		if (err.status == SOP_CORRUPT && !verify->lines)
+			fprintf(invocation->err,
+				"%llu problems: restore a backup, or copy out what can be read\n",
+				(unsigned long long)problems);
+		return exit_code(verify, invocation, &err);
+	}
+	if (!verify->lines)
+		fputs("no problems\n", verify->out);
+	return EXIT_OK;
+}
+
+static int run(struct invocation *invocation)
+{
+	const struct option_value *output = shared_option_of(invocation, "output");
+	struct verify verify = { .out = invocation->out };
+	sop_error err = SOP_ERROR_INIT;
+	sop_db *db = NULL;
+	int code;
+
+	verify.lines = output->given ? strcmp(output->text, "jsonl") == 0
+				     : !is_terminal(invocation->out);
+	if (output->given && !verify.lines && strcmp(output->text, "table") != 0)
+		return complain(invocation->err, "verify", SOP_MISUSE, "-o is jsonl or table here");
+	if (opening_open(invocation, false, &db, &err) != SOP_OK) {
+		if (err.status == SOP_CORRUPT)
+			found_by_opening(&verify, &err);
+		code = exit_code(&verify, invocation, &err);
+	} else {
+		code = check(&verify, invocation, db);
+		if (opening_close(invocation, db, &err) != SOP_OK && code == EXIT_OK)
+			code = exit_code(&verify, invocation, &err);
+	}
+	sop_buf_free(&verify.line);
+	return code;
+}
+
+const struct command command_verify = {
+	.name = "verify",
+	.summary = "check every file and every tree",
+	.help = "Reads everything, and says what is damaged: with -o jsonl one object for each problem, of which \"file\" (relative to "
+		"the database), \"offset\" and \"store\" are there where they apply. Opening the database first puts right what "
+		"a crash has left.",
+	.arguments = "URL",
+	.arguments_min = 1,
+	.arguments_max = 1,
+	.exits = "0: clean; 4: there are problems; 5: it could not be checked, or there is no database; 6: another process has it open.",
+	.run = run,
+	.takes = TAKES_OUTPUT,
+};
