@@ -21,6 +21,7 @@ static sop_status split(const struct sopi_used *used, sop_bytes key, const char 
 {
 	size_t sort_size = key.size;
 
+	*sort = *ride = (sop_bytes){ NULL, 0 };
 	if (SOPI_UNLIKELY(!sopi_bytes_good(key)))
 		return sopi_misuse(err, function, "the key's data is NULL, but its size is not 0");
 	if (used->schema != NULL)
@@ -132,7 +133,7 @@ sop_status sopi_item_find(struct sopi_transaction *txn, struct sopi_used *used, 
 			  uint64_t item, bool existence, const char *function,
 			  struct sopi_found *found, sop_error *err)
 {
-	struct sopi_item_key inside;
+	struct sopi_item_key inside = { 0 };
 
 	if (SOPI_UNLIKELY(keeps_duplicates(used) && item == 0))
 		return find_oldest(txn, used, key, existence, function, found, err);

@@ -197,12 +197,12 @@ class Sessions(Case):
     def test_deadlines(self):
         for request in ({"deadline_ms": 0, "ops": [op("get", "s", "a")]}, {"session": "x", "begin": {"deadline_ms": 0}}):
             self.fails(self.db.ask(request), "TIMEOUT", traits=["RETRY"])
-        self.good("x", op("put", "s", "a", "9"), begin={"deadline_ms": 1})
+        self.good("x", begin={"deadline_ms": 1})
         time.sleep(0.05)
         self.fails(self.step("x", op("get", "s", "a")), "TIMEOUT")
         self.fails(self.step("x", commit=True), "MISUSE")
-        self.good("x", op("put", "s", "a", "9"), begin={"deadline_ms": 20})
-        time.sleep(0.1)
+        self.good("x", op("put", "s", "a", "9"), begin={"deadline_ms": 4000})  # enough for a slow machine to begin
+        time.sleep(4.2)
         self.fails(self.step("x", commit=True), "TIMEOUT")
         self.assertEqual(self.get("a"), "1")
         self.good("x", op("put", "s", "a", "9"), begin={"deadline_ms": 300000}, commit=True)
