@@ -119,7 +119,7 @@ static sop_status wait_for_part(struct sopi_transaction *txn, uint64_t position,
 
 	if (SOPI_LIKELY(status == SOP_OK))
 		return SOP_OK;
-	atomic_store(&txn->engine->failed, true);
+	(void)sopi_engine_fail(txn->engine);
 	return sopi_engine_has_failed(err); /* nothing was committed */
 }
 
