@@ -16,7 +16,9 @@
 enum {
 	KEY_BYTES = 16,
 	VALUE_BYTES = 100,
-	STALL_MS_MAX = 500, /* of a small commit beside a large one; on an idle machine it is far below that */
+	STALL_MS_MAX = 400, /* of a small commit beside a large one; on an idle machine it is far below that */
+	STALL_PART = 4, /* and this part of the large one's time, which is long where others want the machine too */
+	ATTEMPTS = 3, /* since a disk or a scheduler may hold anybody up once */
 	OTHERS = 2, /* threads that commit single items: to the same store, and to another one */
 	LOAD_AT_ONCE = 1000,
 };
@@ -229,7 +231,8 @@ static void check(struct box *box)
 	TEST_OK(sop_verify(box->db, NULL, NULL, NULL, &err), err);
 }
 
-static void run(sop_db *db, enum shape shape, const char *what)
+/* True: nobody waited too long. */
+static bool run(sop_db *db, enum shape shape, const char *what)
 {
 	struct box box = { .db = db, .shape = shape, .items = test_scaled(ITEMS) };
 	int64_t stall_ns;
@@ -248,37 +251,53 @@ static void run(sop_db *db, enum shape shape, const char *what)
 		      (long long)(box.stall_ns[1] / NS_PER_MS), (unsigned long long)box.commits[1]);
 	assert_int_equal(atomic_load(&box.seen_half), 0);
 	check(&box);
-	assert_in_range(stall_ns / NS_PER_MS, 0, STALL_MS_MAX);
 	sop_store_free(box.store);
 	sop_store_free(box.other);
+	return stall_ns <= (int64_t)STALL_MS_MAX * NS_PER_MS + box.commit_ns / STALL_PART;
 }
 
 static void run_in_memory(enum shape shape, const char *what)
 {
-	sop_error err = SOP_ERROR_INIT;
-	sop_db *db = NULL;
+	bool held = false;
 
-	TEST_OK(sop_open("inmemory:", NULL, &db, &err), err);
-	run(db, shape, what);
-	sop_db_free(db);
+	for (int attempt = 0; attempt < ATTEMPTS && !held; attempt++) {
+		sop_error err = SOP_ERROR_INIT;
+		sop_db *db = NULL;
+
+		TEST_OK(sop_open("inmemory:", NULL, &db, &err), err);
+		held = run(db, shape, what);
+		sop_db_free(db);
+	}
+	assert_true(held);
 }
 
 /* The database is opened again at the end: what the log has is what was there. */
-static void run_on_disk(enum shape shape, const char *what)
+static bool run_on_disk_once(enum shape shape, const char *what)
 {
 	char folder[TEST_PATH_BYTES], url[TEST_PATH_BYTES + 24];
 	sop_error err = SOP_ERROR_INIT;
 	sop_db *db = NULL;
+	bool held;
 
 	test_folder_make(folder);
 	snprintf(url, sizeof url, "inredfs:%s?create=true", folder);
 	TEST_OK(sop_open(url, NULL, &db, &err), err);
-	run(db, shape, what);
+	held = run(db, shape, what);
 	sop_db_free(db);
 	TEST_OK(sop_open(url, NULL, &db, &err), err);
 	TEST_OK(sop_verify(db, NULL, NULL, NULL, &err), err);
 	sop_db_free(db);
 	test_folder_remove(folder);
+	return held;
+}
+
+static void run_on_disk(enum shape shape, const char *what)
+{
+	bool held = false;
+
+	for (int attempt = 0; attempt < ATTEMPTS && !held; attempt++)
+		held = run_on_disk_once(shape, what);
+	assert_true(held);
 }
 
 static void appending_in_memory(void **state)
