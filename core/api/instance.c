@@ -136,7 +136,7 @@ static sop_status identify(const struct sopi_url *url, const sop_options *option
 		return SOP_OK;
 	status = sopi_files_open_folder(platform->files, url->path,
 					options->engine.create ? SOPI_FOLDER_CREATE : 0u, &opened, err);
-	if (status == SOP_NOT_FOUND && !options->engine.create)
+	if ((status == SOP_NOT_FOUND && !options->engine.create) || status == SOP_CORRUPT)
 		return SOP_OK; /* opening it says so */
 	SOP_TRY(status);
 	status = sopi_folder_identify(opened, folder, err);

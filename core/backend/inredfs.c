@@ -446,6 +446,14 @@ static sop_status no_database(const char *path, sop_error *err)
 			 path);
 }
 
+/* The path, or what it goes through, is no folder: no damage, but a path that was mistyped. */
+static sop_status no_folder(const char *path, bool creating, sop_error *err)
+{
+	return sopi_fail(err, creating ? SOP_EXISTS : SOP_NOT_FOUND,
+			 "'%.160s' is no folder, or leads through something that is none; check the path",
+			 path);
+}
+
 /* Opens the folder and takes its lock; tells whether there is a database. */
 static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *exists, sop_error *err)
 {
@@ -459,6 +467,8 @@ static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *
 					&fs->folder, err);
 	if (status == SOP_NOT_FOUND && !engine->options.create)
 		return no_database(path, err);
+	if (status == SOP_CORRUPT)
+		return no_folder(path, engine->options.create, err);
 	SOP_TRY(status);
 	SOP_TRY(sopi_folder_file_system(fs->folder, &where, err));
 	if (where.kind != SOPI_FILE_SYSTEM_LOCAL)
@@ -649,6 +659,24 @@ static sop_status create(struct sopi_inredfs *fs, sop_error *err)
 
 /* ---- opening one ---------------------------------------------------------------------------------- */
 
+/* Empty folders get lost when a database is copied or archived by other means. Of one that was not empty, the files are
+ * missed next. */
+static sop_status make_missing_folders(struct sopi_inredfs *fs, sop_error *err)
+{
+	bool made = false;
+
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		bool there;
+
+		SOP_TRY(is_there(fs, folders[i], &there, err));
+		if (there)
+			continue;
+		SOP_TRY(sopi_folder_make(fs->folder, folders[i], err));
+		made = true;
+	}
+	return made ? sopi_folder_sync(fs->folder, "", err) : SOP_OK;
+}
+
 /* The catalog as the registry has it, instead of the empty one. */
 static sop_status open_catalog(struct sopi_inredfs *fs, sop_error *err)
 {
@@ -746,6 +774,7 @@ static sop_status recover(struct sopi_inredfs *fs, sop_error *err)
 	sop_status status;
 
 	SOP_TRY(sopi_manifest_read(fs->folder, "MANIFEST", &fs->manifest, err));
+	SOP_TRY(make_missing_folders(fs, err));
 	engine->options.node_bytes = fs->manifest.node_bytes;
 	engine->options.registry_buckets = fs->manifest.buckets;
 	engine->catalog.names.tree.leaf_bytes = fs->manifest.node_bytes;

@@ -34,7 +34,8 @@ typedef struct sop_store sop_store;
  * out: the open database, owned by the caller: sop_close, then sop_db_free.
  * err: filled on failure; may be NULL.
  * Returns OK; and, nothing having been opened,
- *   NOT_FOUND    there is no database, and `create` was not set
+ *   NOT_FOUND    there is no database, and `create` was not set; or the parent of the folder does not exist
+ *   EXISTS       `create` was set, and what is there is a folder with something else in it, or a file: choose another
  *   LOCKED       it is open already, in another process (`err` says which, if it is known) or in this one with other
  *                options (`err` names the first that differs); or this process is closing it, and 10 seconds were not
  *                enough for the calls on it to end

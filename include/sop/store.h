@@ -12,7 +12,7 @@ extern "C" {
 /* How a store is declared. Initialise with SOP_STORE_OPTIONS_INIT. */
 typedef struct sop_store_options {
 	size_t struct_size; /* sizeof(sop_store_options) */
-	const sop_schema *schema; /* of its keys; NULL: keys are raw bytes (creating), any schema will do (opening). Copied. */
+	const sop_schema *schema; /* of its keys; NULL: keys are raw bytes. Copied. */
 	uint32_t duplicates; /* 0: keys are unique; 1: equal keys are kept, in order of insertion */
 	uint32_t node_items; /* items in a node, 4 to 20000; 0: as many as fit by bytes */
 } sop_store_options;
@@ -30,7 +30,9 @@ typedef struct sop_store_options {
  * options: what is expected, or what sop_store_create shall make; NULL: whatever is there
  * (creating: raw unique keys). With options given,
  * another schema or uniqueness in the database is SCHEMA at first use, naming the
- * difference.
+ * difference. Ride-along fields appended to those of the store are the one change that is allowed: the first
+ * transaction that may write and uses the store makes them its own (one that only reads sees it so), older items
+ * have their defaults, and declarations without them get SCHEMA from then on.
  * out: the declaration, owned by the caller: sop_store_free. Thread-safe.
  * err: filled on failure; may be NULL.
  * Returns OK; LIMIT (a name longer than 255 bytes, node_items outside its range); MISUSE (an empty
@@ -110,8 +112,10 @@ SOP_API sop_status sop_store_describe(sop_txn *txn, sop_store *store, sop_store_
  * them belong to the thread that uses `txn`, and block if a page must be read.
  * `err` is filled on failure and may be NULL. */
 
-/* Flags of sop_fetch.. */
+/* The largest value, in bytes. */
 #define SOP_VALUE_BYTES_MAX ((size_t)1 << 30)
+
+/* Flags of sop_fetch. */
 /* WOULD_BLOCK instead of reading a page from disk. */
 #define SOP_NOWAIT 1u
 

@@ -363,6 +363,65 @@ static void a_folder_may_be_moved(void **state)
 	folder_remove(moved);
 }
 
+static void remove_inside(const char *path, const char *folder)
+{
+	char inside[PATH_BYTES];
+
+	assert_true(snprintf(inside, sizeof inside, "%s/%s", path, folder) < PATH_BYTES);
+	folder_remove(inside);
+}
+
+/* Archives forget empty folders; that is no damage. What was in them is. */
+static void only_files_are_missed(void **state)
+{
+	static const char *const needed[] = { "log", "reg", "blobs", "outcome" };
+	struct database d;
+	char path[256];
+
+	(void)state;
+	folder_make(path, "folders");
+	TEST_OK(database_open(&d, path, true), d.err);
+	database_free(&d);
+	remove_inside(path, "tmp");
+	remove_inside(path, "outcome"); /* nothing was written yet */
+	make_database(path);
+	remove_inside(path, "tmp");
+	expect_whole(path);
+	folder_remove(path);
+	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+		folder_make(path, "folders");
+		make_database(path);
+		remove_inside(path, needed[i]);
+		TEST_STATUS(database_open(&d, path, false), SOP_CORRUPT, d.err);
+		database_free(&d);
+		TEST_STATUS(database_open(&d, path, true), SOP_CORRUPT, d.err);
+		database_free(&d);
+		folder_remove(path);
+	}
+}
+
+/* A path that was mistyped is no damaged database. */
+static void a_file_is_no_database(void **state)
+{
+	char path[256], file[300], below[310];
+	struct database d;
+
+	(void)state;
+	folder_make(path, "file");
+	(void)snprintf(file, sizeof file, "%s/text", path);
+	(void)snprintf(below, sizeof below, "%s/db", file);
+	write_file(file, "something else");
+	TEST_STATUS(database_open(&d, file, false), SOP_NOT_FOUND, d.err);
+	database_free(&d);
+	TEST_STATUS(database_open(&d, file, true), SOP_EXISTS, d.err);
+	database_free(&d);
+	TEST_STATUS(database_open(&d, below, false), SOP_NOT_FOUND, d.err);
+	database_free(&d);
+	TEST_STATUS(database_open(&d, below, true), SOP_EXISTS, d.err);
+	database_free(&d);
+	folder_remove(path);
+}
+
 enum { EXIT_SKIPPED = 77 };
 
 /* Makes the folder read-only for this process. */
@@ -650,6 +709,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_forked_child_gets_FORKED),
 		cmocka_unit_test(a_child_that_lives_longer_keeps_no_lock),
 		cmocka_unit_test(a_folder_may_be_moved),
+		cmocka_unit_test(only_files_are_missed),
+		cmocka_unit_test(a_file_is_no_database),
 		cmocka_unit_test(a_read_only_folder_is_refused),
 		cmocka_unit_test(a_read_only_folder_is_restored_unless_it_is_open),
 		cmocka_unit_test(few_descriptors_are_enough),
