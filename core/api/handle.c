@@ -117,8 +117,9 @@ sop_status sopi_store_check(const sop_store *store, const sop_db *db, const char
 	if (store == NULL || sopi_tag_of(store) != SOPI_TAG_STORE)
 		return sopi_misuse(err, function, "store is no store; pass what sop_store_open gave");
 	if (store->db != db)
-		return sopi_misuse(err, function,
-				   "the store was opened on another database; open it on this one");
+		return sopi_misuse(
+			err, function,
+			"the store was opened on another handle of a database; open it on this one");
 	return SOP_OK;
 }
 

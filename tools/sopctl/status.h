@@ -27,7 +27,7 @@ enum exit_code {
 	X(EXIT_AGAIN, "try again: a conflict, a deadline, an unknown outcome")                         \
 	X(EXIT_CORRUPT, "damage was found: run sopctl verify, restore a backup")                       \
 	X(EXIT_BROKEN, "the system failed: input or output, no space, no memory, a check of doctor")   \
-	X(EXIT_LOCKED, "another process has the database open")                                        \
+	X(EXIT_LOCKED, "the database is open already")                                                 \
 	X(EXIT_REFUSED, "refused: read-only, not supported, not confirmed")                            \
 	X(EXIT_INTERRUPTED, "interrupted by a signal")
 
