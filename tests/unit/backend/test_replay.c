@@ -1,4 +1,5 @@
-/* A log that is longer than memory: recovery makes checkpoints while it replays, and the log goes to the pool behind it. */
+/* A log that is longer than memory: recovery makes checkpoints while it replays, and the log goes to the pool behind it.
+ * And one that many openings have left: it stays within its budget. */
 #include "api/handle.h"
 #include "api/options.h"
 #include "backend/inredfs.h"
@@ -15,6 +16,8 @@ enum {
 	BATCH = 20,
 	VALUE_BYTES = 300,
 	SEGMENTS_MIN = 100,
+	SEGMENT_BYTES = LOG_BYTES / 4,
+	OPENINGS = 40,
 };
 
 struct box {
@@ -32,6 +35,7 @@ static void box_open(struct box *box, int64_t cache_bytes)
 	TEST_OK(sop_options_new(&options, &box->err), box->err);
 	TEST_OK(sop_options_set_bool(options, "create", 1, &box->err), box->err);
 	TEST_OK(sop_options_set_int(options, "cache_bytes", cache_bytes, &box->err), box->err);
+	TEST_OK(sop_options_set_text(options, "log_bytes_max", "4MB", &box->err), box->err);
 	options->engine.log_bytes_max = LOG_BYTES; /* less than users may have */
 	options->engine.no_background = true;
 	box->process = sopi_sim_process_new(box->disk, NULL, test_seed());
@@ -81,7 +85,7 @@ static void write_all(struct box *box)
 	sop_txn_free(txn);
 	TEST_OK(sop_db_stats(box->db, &stats, &box->err), box->err);
 	assert_int_equal(stats.checkpoints, 1); /* that of the creation */
-	assert_true(stats.log_bytes >= (uint64_t)SEGMENTS_MIN * LOG_BYTES / 4);
+	assert_true(stats.log_bytes >= (uint64_t)SEGMENTS_MIN * SEGMENT_BYTES);
 }
 
 static void check_all(struct box *box)
@@ -139,11 +143,53 @@ static void nor_parts_of_a_transaction(void **state)
 	replay_checkpoints(true);
 }
 
+/* Each opening begins a segment; `commits`: and changes something, or only the first one does. */
+static void open_again_and_again(bool commits, bool killed)
+{
+	struct box box = { .disk = sopi_sim_disk_new(), .err = SOP_ERROR_INIT };
+	sop_buf value = SOP_BUF_INIT;
+	uint8_t key[8];
+
+	for (uint64_t i = 0; i < OPENINGS; i++) {
+		sop_stats stats = SOP_STATS_INIT;
+		sop_txn *txn = NULL;
+
+		box_open(&box, CACHE_BYTES_MIN);
+		TEST_OK(sop_begin(box.db, NULL, &txn, &box.err), box.err);
+		if (i == 0)
+			TEST_OK(sop_store_create(txn, box.store, &box.err), box.err);
+		if (i == 0 || commits)
+			TEST_OK(sop_put(txn, box.store, test_key_u64(key, 0), test_key_u64(key, 0),
+					&box.err),
+				box.err);
+		TEST_OK(sop_commit(txn, &box.err), box.err);
+		sop_txn_free(txn);
+		TEST_OK(sop_read(box.db, box.store, test_key_u64(key, 0), &value, &box.err), box.err);
+		TEST_OK(sop_db_stats(box.db, &stats, &box.err), box.err);
+		if (stats.log_bytes > LOG_BYTES + SEGMENT_BYTES)
+			fail_msg("opening %llu: %llu bytes of log", (unsigned long long)i,
+				 (unsigned long long)stats.log_bytes);
+		box_end(&box, killed);
+	}
+	sop_buf_free(&value);
+	sopi_sim_disk_free(box.disk);
+}
+
+static void a_log_is_not_longer_for_being_opened_often(void **state)
+{
+	(void)state;
+	open_again_and_again(false, false);
+	open_again_and_again(true, false);
+	open_again_and_again(false, true);
+	open_again_and_again(true, true);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_checkpoint_while_replaying_passes_no_segment_over),
 		cmocka_unit_test(nor_parts_of_a_transaction),
+		cmocka_unit_test(a_log_is_not_longer_for_being_opened_often),
 	};
 
 	test_begin(argc, argv);
