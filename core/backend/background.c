@@ -71,7 +71,8 @@ static void tick(struct sopi_inredfs *fs, uint64_t *seen, unsigned *idle)
 		++*idle;
 	if (*idle == IDLE_TICKS && atomic_load(&fs->marked) < applied)
 		flush(fs, true);
-	if (*idle == SOPI_CHECKPOINT_IDLE_MS / TICK_MS && atomic_load(&fs->logged) != 0)
+	if (*idle == SOPI_CHECKPOINT_IDLE_MS / TICK_MS &&
+	    (atomic_load(&fs->logged) != 0 || atomic_load(&fs->inherited) != 0))
 		(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL);
 }
 

@@ -543,7 +543,7 @@ static bool begin(struct checkpoint *c)
 	fs->logged_then = atomic_load(&fs->logged);
 	c->at = atomic_load_explicit(&engine->applied, memory_order_seq_cst);
 	needed = c->how->always || c->at != fs->manifest.checkpoint || resident->dirty.count != 0 ||
-		 fs->extra_count != 0;
+		 fs->extra_count != 0 || atomic_load(&fs->inherited) != 0;
 	if (needed) {
 		sopi_slot_choose(fs->slot);
 		sopi_slot_publish(fs->slot, c->at, false);
@@ -654,6 +654,7 @@ static void finish(struct checkpoint *c)
 	sopi_values_collected(fs, true);
 	settle_nodes(c);
 	sopi_wal_trim(fs->wal, c->at, fs->manifest.first_segment);
+	atomic_store(&fs->inherited, 0);
 	if (fs->backups == 0)
 		sopi_registry_clean(fs->registry);
 	remove_dead_packs(fs);

@@ -65,16 +65,23 @@ static uint64_t log_budget(const struct sopi_inredfs *fs)
 	return quarter > LOG_BYTES_DEFAULT ? quarter : LOG_BYTES_DEFAULT;
 }
 
+/* Bytes of log that the next checkpoint makes free, about. */
+static uint64_t log_bytes(const struct sopi_inredfs *fs)
+{
+	return atomic_load_explicit(&fs->logged, memory_order_relaxed) +
+	       atomic_load_explicit(&fs->inherited, memory_order_relaxed);
+}
+
 bool sopi_inredfs_is_due(struct sopi_inredfs *fs)
 {
 	return dirty_bytes(fs) > fs->engine->forest.resident->dirty_bytes_max / 2 ||
-	       atomic_load_explicit(&fs->logged, memory_order_relaxed) > log_budget(fs) / 2;
+	       log_bytes(fs) > log_budget(fs) / 2;
 }
 
 bool sopi_inredfs_is_full(struct sopi_inredfs *fs)
 {
 	return dirty_bytes(fs) > fs->engine->forest.resident->dirty_bytes_max ||
-	       atomic_load_explicit(&fs->logged, memory_order_relaxed) > log_budget(fs);
+	       log_bytes(fs) > log_budget(fs);
 }
 
 static uint64_t live_bytes(const struct sopi_inredfs *fs)
@@ -304,7 +311,8 @@ static bool wants_checkpoint_at_close(struct sopi_inredfs *fs)
 	struct sopi_wal_stats wal;
 
 	sopi_wal_get_stats(fs->wal, &wal);
-	return atomic_load(&fs->logged) > CLOSE_REPLAY_BYTES || wal.segment_bytes > CLOSE_LOG_BYTES;
+	return log_bytes(fs) > CLOSE_REPLAY_BYTES || log_bytes(fs) > log_budget(fs) / 2 ||
+	       wal.segment_bytes > CLOSE_LOG_BYTES;
 }
 
 /* The manifest learns where the log ends, so that a log that another program cuts short is not taken for one that ended
@@ -765,6 +773,20 @@ static sop_status go_on_if_full(struct sopi_inredfs *fs, struct sopi_log *wal, s
 	return go_on(fs, wal, err);
 }
 
+/* Each opening begins a segment of its own, and those before it stay until a checkpoint has passed them: they count in
+ * the budget of the log, or a database that is opened again and again would fill the disk. */
+static sop_status inherit_log(struct sopi_inredfs *fs, sop_error *err)
+{
+	struct sopi_wal_stats wal;
+	sop_status status = SOP_OK;
+
+	sopi_wal_get_stats(fs->wal, &wal);
+	atomic_store(&fs->inherited, wal.segment_bytes - wal.current_bytes);
+	if (sopi_inredfs_is_full(fs))
+		status = sopi_checkpoint_run(fs, &sopi_checkpoint_usual, err);
+	return atomic_load(&fs->engine->failed) ? status : SOP_OK; /* else another one may succeed */
+}
+
 /* The steps of recovery, in this order: docs/architecture.md says why. */
 static sop_status recover(struct sopi_inredfs *fs, sop_error *err)
 {
@@ -801,7 +823,8 @@ static sop_status recover(struct sopi_inredfs *fs, sop_error *err)
 	use_log(fs);
 	SOP_TRY(sopi_wal_replay(wal, fs->manifest.checkpoint, sopi_recover_transaction, fs, err));
 	begin_at(fs, sopi_wal_end(wal));
-	return sweep(fs, err);
+	SOP_TRY(sweep(fs, err));
+	return inherit_log(fs, err);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------ */

@@ -98,7 +98,8 @@ struct sopi_inredfs {
 	sop_status last; /* of the newest of them */
 	sopi_thread thread;
 	_Atomic bool low_space; /* only what removes goes on */
-	_Atomic uint64_t logged; /* bytes of log since the newest checkpoint, about */
+	_Atomic uint64_t logged; /* bytes of log since the newest checkpoint and the opening, about */
+	_Atomic uint64_t inherited; /* bytes of the segments before the opening, until a checkpoint has passed them */
 	struct sopi_arena arena; /* of the replay */
 
 	_Atomic uint64_t checkpointed; /* position of the newest */

@@ -220,6 +220,7 @@ void sopi_wal_get_stats(struct sopi_log *log, struct sopi_wal_stats *stats)
 	*stats = wal->stats;
 	stats->segments = wal->chain.count;
 	stats->segment_bytes = bytes_of(&wal->chain);
+	stats->current_bytes = wal->chain.items[wal->chain.count - 1].bytes;
 	stats->pool_bytes = bytes_of(&wal->pool);
 	sopi_mutex_unlock(&wal->state);
 }

@@ -40,6 +40,7 @@ struct sopi_wal_stats {
 	uint64_t payload_bytes; /* submitted */
 	uint64_t segments; /* now, those that replay would read */
 	uint64_t segment_bytes; /* of these */
+	uint64_t current_bytes; /* of the newest of them */
 	uint64_t pool_bytes; /* recycled segments that wait */
 };
 

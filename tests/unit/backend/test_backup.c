@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { POWER_CUTS = 6 };
+
 static void filled(struct database_box *box, uint64_t transactions)
 {
 	struct test_rng rng;
@@ -70,6 +72,32 @@ static void a_copy_holds_what_the_database_held(void **state)
 	TEST_NO_FAILURES();
 	sop_buf_free(&before);
 	sop_buf_free(&after);
+	database_box_free(&box);
+}
+
+/* Once it was answered it is on stable storage, names and all. */
+static void a_copy_survives_a_power_cut(void **state)
+{
+	struct database_box box;
+	sop_buf before = SOP_BUF_INIT;
+
+	(void)state;
+	filled(&box, 40);
+	database_dump(box.db, &before);
+	TEST_OK(sop_backup(box.db, "/copy", NULL, NULL, NULL, &box.err), box.err);
+	for (uint64_t seed = 0; seed < POWER_CUTS; seed++) {
+		const struct sopi_sim_cut cut = { .keep = seed == 0 ? SOPI_SIM_KEEP_NONE : SOPI_SIM_KEEP_SOME,
+						  .seed = seed };
+		struct database_box after = { .disk = sopi_sim_disk_copy(box.disk), .err = box.err };
+
+		sopi_sim_power_cut(after.disk, &cut);
+		after.process = sopi_sim_process_new(after.disk, NULL, test_seed());
+		holds(&after, "/copy", &before);
+		sopi_sim_process_free(after.process);
+		sopi_sim_disk_free(after.disk);
+	}
+	TEST_NO_FAILURES();
+	sop_buf_free(&before);
 	database_box_free(&box);
 }
 
@@ -573,6 +601,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_copy_holds_what_the_database_held),
+		cmocka_unit_test(a_copy_survives_a_power_cut),
 		cmocka_unit_test(a_closed_database_can_be_restored),
 		cmocka_unit_test(a_copy_is_locked_while_it_is_restored),
 		cmocka_unit_test(a_copy_on_media_without_a_lock_is_restored),
