@@ -269,16 +269,11 @@ static sop_status take_leaf(struct building *b, struct sopi_vnode *vnode,
 	return SOP_OK;
 }
 
-/* Is so little left that a neighbour should take it in? As in apply.c. */
+/* Is so little left that a neighbour should take it in? */
 static bool is_small(const struct building *b)
 {
-	const size_t count = b->merging.count;
-
-	if (b->piece_count > 0 || b->path.depth == 0 || count > b->tree->items_max / 4 ||
-	    (count > 0 && count >= b->before))
-		return false;
-	return count == 0 ||
-	       sopi_leaf_bytes(b->ahead->scratch.items, count, 0) <= b->tree->leaf_bytes / 4;
+	return b->piece_count == 0 && b->path.depth > 0 &&
+	       sopi_leaf_is_small(&b->ahead->scratch, b->tree, b->before, b->merging.count);
 }
 
 /* How far a building is, so that a step can be taken back. */
@@ -521,12 +516,7 @@ bool sopi_ahead_is_fresh(const struct sopi_ahead *ahead, const struct sopi_ahead
 
 static int compare_separators(const struct sopi_separator *a, const struct sopi_separator *b)
 {
-	const struct sopi_item_view x = {
-		.prefix = a->prefix, .prefix_size = a->prefix_size, .key = a->key, .key_size = a->key_size
-	};
-	const struct sopi_item_view y = {
-		.prefix = b->prefix, .prefix_size = b->prefix_size, .key = b->key, .key_size = b->key_size
-	};
+	const struct sopi_item_view x = sopi_separator_view(a), y = sopi_separator_view(b);
 
 	return sopi_item_compare(&x, &y);
 }
@@ -608,10 +598,7 @@ static size_t items_below(const struct sopi_ahead *ahead, const struct sopi_sepa
 			  size_t from, size_t end)
 {
 	while (upper != NULL && from < end) {
-		const struct sopi_item_view view = { .prefix = upper->prefix,
-						     .prefix_size = upper->prefix_size,
-						     .key = upper->key,
-						     .key_size = upper->key_size };
+		const struct sopi_item_view view = sopi_separator_view(upper);
 
 		if (sopi_item_compare(&ahead->spare.items[from], &view) >= 0)
 			return from;
