@@ -57,7 +57,7 @@ static void remove_locked(struct sopi_instance *instance)
 {
 	struct sopi_instance **link = &all.first;
 
-	if (!instance->shared)
+	if (!instance->listed)
 		return;
 	while (*link != NULL && *link != instance)
 		link = &(*link)->next;
@@ -115,7 +115,7 @@ static sop_status open_new(struct sopi_instance *instance, const char *path, sop
 	instance->state = SOPI_INSTANCE_OPEN;
 	if (status != SOP_OK)
 		remove_locked(instance);
-	else if (instance->shared)
+	else if (instance->listed)
 		changed_locked();
 	unlock();
 	if (status != SOP_OK)
@@ -181,7 +181,7 @@ static sop_status enter_locked(struct sopi_instance *fresh, struct sopi_instance
 
 	*seen = atomic_load(&all.changes);
 	if (there == NULL) {
-		fresh->shared = true;
+		fresh->listed = true;
 		fresh->number = ++all.numbers;
 		fresh->next = all.first;
 		all.first = fresh;

@@ -18,7 +18,7 @@ struct sopi_instance {
 	uint32_t handles; /* that have not been closed */
 	uint64_t number; /* no other of this process has it */
 	/* Fixed. */
-	bool shared; /* it is in the list */
+	bool listed; /* others of this process may take part */
 	const struct sopi_platform *platform;
 	uint64_t folder[2]; /* which one it is */
 	sop_options options; /* as it was opened with */

@@ -35,11 +35,7 @@ static const char *const folders[] = { "log", "reg", "blobs", "outcome", "tmp" }
 
 sop_status sopi_inredfs_fail(struct sopi_inredfs *fs, sop_status status)
 {
-	if (sopi_engine_fail(fs->engine))
-		sopi_messages_note(&fs->engine->messages, SOP_LOG_ERROR,
-				   sopi_clock_wall_ns(fs->engine->platform->clock),
-				   "the database has failed (%s): close it and open it again",
-				   sop_status_name(status));
+	sopi_engine_fail(fs->engine, status);
 	if (fs->wal != NULL)
 		sopi_wal_fail(fs->wal);
 	return status;

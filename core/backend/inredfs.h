@@ -78,7 +78,7 @@ struct sopi_inredfs {
 	size_t extra_count;
 	size_t extra_capacity;
 
-	sopi_mutex values_mutex; /* guards what follows; leaf of the lock order */
+	sopi_mutex values_mutex; /* guards what follows; docs/locks.md */
 	struct sopi_fresh *fresh; /* in no order */
 	struct sopi_value_pack *value_pack; /* that values are appended to, or NULL */
 	struct sopi_fresh *dead; /* values to take out of the registry, linked by next */

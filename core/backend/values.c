@@ -169,7 +169,7 @@ static void pack_leave(struct sopi_inredfs *fs, struct sopi_value_pack *pack, bo
 		pack_end(pack);
 }
 
-/* The pack that values go to now; a new one if there is none. sopi_pack_leave must follow. */
+/* The pack that values go to now; a new one if there is none. pack_leave must follow. */
 static sop_status pack_enter(struct sopi_inredfs *fs, struct sopi_value_pack **out, sop_error *err)
 {
 	struct sopi_value_pack *pack;

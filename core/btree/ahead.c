@@ -269,16 +269,11 @@ static sop_status take_leaf(struct building *b, struct sopi_vnode *vnode,
 	return SOP_OK;
 }
 
-/* Is so little left that a neighbour should take it in? As in apply.c. */
+/* Is so little left that a neighbour should take it in? */
 static bool is_small(const struct building *b)
 {
-	const size_t count = b->merging.count;
-
-	if (b->piece_count > 0 || b->path.depth == 0 || count > b->tree->items_max / 4 ||
-	    (count > 0 && count >= b->before))
-		return false;
-	return count == 0 ||
-	       sopi_leaf_bytes(b->ahead->scratch.items, count, 0) <= b->tree->leaf_bytes / 4;
+	return b->piece_count == 0 && b->path.depth > 0 &&
+	       sopi_leaf_is_small(&b->ahead->scratch, b->tree, b->before, b->merging.count);
 }
 
 /* How far a building is, so that a step can be taken back. */
@@ -311,6 +306,42 @@ static bool fit_well(const struct building *b, const struct mark *mark)
 	       count <= b->tree->items_max / share;
 }
 
+/* The leaf that the path's one is joined with under the mutex, once `sources` leaves from it on are one: the next below the
+ * same parent, or the one before. NULL: there is none. */
+static struct sopi_vnode *neighbour_of(const struct sopi_path *path, size_t sources)
+{
+	const struct sopi_block *parent;
+	size_t child;
+
+	if (path->depth == 0)
+		return NULL;
+	parent = path->level[path->depth - 1].block;
+	child = path->level[path->depth - 1].child;
+	if (child + sources <= parent->count)
+		return sopi_inner_children(parent)[child + sources];
+	return child > 0 ? sopi_inner_children(parent)[child - 1] : NULL;
+}
+
+/* No leaf stays empty. The neighbour of one that does is brought in now: under the mutex it would be missing, one attempt
+ * for each, and every attempt builds and logs all of it anew. */
+static sop_status bring_neighbour(struct building *b, size_t sources, sop_error *err)
+{
+	struct sopi_vnode *vnode = neighbour_of(&b->path, sources);
+	const struct sopi_block *block;
+
+	if (vnode == NULL || sopi_vnode_view(vnode, b->at) != NULL)
+		return SOP_OK;
+	return sopi_vnode_load(b->tree, vnode, b->at, b->path.depth, &block, err);
+}
+
+/* The same for the unit, if nothing is in it. */
+static sop_status bring_if_empty(struct building *b, sop_error *err)
+{
+	if (b->merging.count > 0 || b->piece_count > 0)
+		return SOP_OK;
+	return bring_neighbour(b, b->ahead->source_count - b->unit.source_at, err);
+}
+
 /* Takes the next leaf below the same parent in, if both fit well below a page; *tried: there was one. */
 static sop_status take_sibling(struct building *b, bool *taken, bool *tried, sop_error *err)
 {
@@ -329,6 +360,7 @@ static sop_status take_sibling(struct building *b, bool *taken, bool *tried, sop
 	*tried = false;
 	if (child > parent->count)
 		return SOP_OK;
+	SOP_TRY(bring_if_empty(b, err));
 	vnode = sopi_inner_children(parent)[child];
 	block = sopi_vnode_view(vnode, b->at);
 	count = changes_of_leaf(b, b->next, vnode);
@@ -409,8 +441,29 @@ static sop_status build_unit(struct building *b, size_t count, sop_error *err)
 			  count, err));
 	while (taken && is_small(b) && b->ahead->source_count - b->unit.source_at < SOURCES_MAX)
 		SOP_TRY(take_sibling(b, &taken, &tried, err));
+	SOP_TRY(bring_if_empty(b, err));
 	/* Where the neighbour was tried and is too large, nothing is left to be done unless the leaf is empty. */
 	return unit_end(b, is_small(b) && (taken || !tried || b->merging.count == 0), err);
+}
+
+/* Leaves the `count` next changes, which are of one leaf, to the mutex; brings in what that will ask for. */
+static sop_status skip_leaf(struct building *b, size_t count, sop_error *err)
+{
+	const struct sopi_operation *first = b->changes[b->next].newest;
+	bool removes = b->changes[b->next].leaf != NULL;
+
+	for (size_t i = 0; i < count; i++)
+		removes = removes && b->changes[b->next + i].newest->kind == SOPI_OP_REMOVE;
+	if (removes) {
+		b->path.stays = false;
+		SOP_TRY(sopi_tree_path(b->tree, sopi_operation_key(first), first->key_size, b->at,
+				       &b->path, err));
+		if (b->path.level[b->path.depth].block->version.items <= count)
+			SOP_TRY(bring_neighbour(b, 1, err));
+	}
+	SOP_TRY(sopi_ahead_skip(b->ahead, b->next, b->next + count, err));
+	b->next += count;
+	return SOP_OK;
 }
 
 /* Few changes go into the room that a leaf has, under the mutex, in about 10 ms unless there are very many such leaves. */
@@ -439,8 +492,7 @@ sop_status sopi_ahead_build(struct sopi_ahead *ahead, struct sopi_tree *tree,
 		const size_t count = changes_of_leaf(&b, b.next, changes[b.next].leaf);
 
 		if (ahead->bytes >= ahead->bytes_max || (spare_few && count <= SOPI_DELTAS_AT_ONCE)) {
-			SOP_TRY(sopi_ahead_skip(ahead, b.next, b.next + count, err));
-			b.next += count;
+			SOP_TRY(skip_leaf(&b, count, err));
 		} else {
 			SOP_TRY(build_unit(&b, count, err));
 		}
@@ -464,12 +516,7 @@ bool sopi_ahead_is_fresh(const struct sopi_ahead *ahead, const struct sopi_ahead
 
 static int compare_separators(const struct sopi_separator *a, const struct sopi_separator *b)
 {
-	const struct sopi_item_view x = {
-		.prefix = a->prefix, .prefix_size = a->prefix_size, .key = a->key, .key_size = a->key_size
-	};
-	const struct sopi_item_view y = {
-		.prefix = b->prefix, .prefix_size = b->prefix_size, .key = b->key, .key_size = b->key_size
-	};
+	const struct sopi_item_view x = sopi_separator_view(a), y = sopi_separator_view(b);
 
 	return sopi_item_compare(&x, &y);
 }
@@ -551,10 +598,7 @@ static size_t items_below(const struct sopi_ahead *ahead, const struct sopi_sepa
 			  size_t from, size_t end)
 {
 	while (upper != NULL && from < end) {
-		const struct sopi_item_view view = { .prefix = upper->prefix,
-						     .prefix_size = upper->prefix_size,
-						     .key = upper->key,
-						     .key_size = upper->key_size };
+		const struct sopi_item_view view = sopi_separator_view(upper);
 
 		if (sopi_item_compare(&ahead->spare.items[from], &view) >= 0)
 			return from;

@@ -394,6 +394,14 @@ static sop_status merge_changes(struct sopi_apply *apply, const struct sopi_tree
 	return SOP_OK;
 }
 
+bool sopi_leaf_is_small(const struct sopi_scratch *scratch, const struct sopi_tree *tree,
+			size_t before, size_t count)
+{
+	if (count > tree->items_max / 4 || (count > 0 && count >= before))
+		return false;
+	return count == 0 || sopi_leaf_bytes(scratch->items, count, 0) <= tree->leaf_bytes / 4;
+}
+
 /* Builds the leaf's new base from its items and the changes. */
 static sop_status apply_rebuild(struct sopi_apply *apply, struct sopi_tree *tree, struct sopi_vnode *leaf,
 				const struct sopi_change *changes, size_t change_count,
@@ -402,16 +410,11 @@ static sop_status apply_rebuild(struct sopi_apply *apply, struct sopi_tree *tree
 	const struct sopi_block *block = atomic_load_explicit(&leaf->head, memory_order_acquire);
 	const size_t before = block->version.items;
 	struct sopi_merging merging;
-	size_t count, bytes;
 
 	SOP_TRY(merge_changes(apply, tree, block, changes, change_count, &merging, err));
 	*effect += merging.effect;
-	count = merging.count;
-	SOP_TRY(sopi_leaf_replace(apply, tree, leaf, count, merging.append, key, key_size, err));
-	if (leaf == tree->root || count > tree->items_max / 4 || (count > 0 && count >= before))
-		return SOP_OK;
-	bytes = sopi_leaf_bytes(apply->scratch->items, count, 0);
-	if (count > 0 && bytes > tree->leaf_bytes / 4)
+	SOP_TRY(sopi_leaf_replace(apply, tree, leaf, merging.count, merging.append, key, key_size, err));
+	if (leaf == tree->root || !sopi_leaf_is_small(apply->scratch, tree, before, merging.count))
 		return SOP_OK;
 	return sopi_leaf_merge(apply, tree, key, key_size, err);
 }

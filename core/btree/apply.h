@@ -120,6 +120,11 @@ sop_status sopi_apply_run(struct sopi_apply *apply, struct sopi_tree *tree,
 sop_status sopi_apply_count(struct sopi_apply *apply, struct sopi_tree *tree, int64_t effect,
 			    sop_error *err);
 
+/* Is so little left of a leaf, the first `count` of scratch->items after `before`, that it should be joined? Of one that grew
+ * never. */
+bool sopi_leaf_is_small(const struct sopi_scratch *scratch, const struct sopi_tree *tree,
+			size_t before, size_t count);
+
 /* Joins the leaf that answers for `key` with a neighbour if both fit well below a page. */
 sop_status sopi_leaf_merge(struct sopi_apply *apply, struct sopi_tree *tree, const uint8_t *key,
 			   size_t size, sop_error *err);

@@ -408,10 +408,7 @@ bool sopi_path_upper(const struct sopi_path *path, struct sopi_separator *upper)
 
 int sopi_separator_compare_key(const struct sopi_separator *separator, const uint8_t *key, size_t size)
 {
-	const struct sopi_item_view view = { .prefix = separator->prefix,
-					     .prefix_size = separator->prefix_size,
-					     .key = separator->key,
-					     .key_size = separator->key_size };
+	const struct sopi_item_view view = sopi_separator_view(separator);
 
 	return sopi_item_compare_key(&view, key, size);
 }

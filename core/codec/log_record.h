@@ -118,7 +118,7 @@ bool sopi_log_part_take(sop_bytes *payload, uint64_t *offset);
 sop_status sopi_log_last_begin(sop_buf *out, uint64_t stream_bytes, sop_error *err);
 sop_status sopi_log_last_add(sop_buf *out, const struct sopi_log_piece *piece, sop_error *err);
 
-/* Reads it: the bytes of the stream, then the pieces. False if it is malformed, or (last_next) at the end. */
+/* Reads it: the bytes of the stream, then the pieces. False if it is malformed, or (sopi_log_last_next) at the end. */
 bool sopi_log_last_open(sop_bytes *payload, uint64_t *stream_bytes);
 bool sopi_log_last_next(sop_bytes *rest, struct sopi_log_piece *piece);
 

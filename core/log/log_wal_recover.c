@@ -36,7 +36,7 @@ struct recovery {
 static sop_status note_name(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
 {
 	struct recovery *recovery = arg;
-	const uint64_t sequence = wal_segment_number(name);
+	const uint64_t sequence = sopi_wal_sequence(name);
 
 	if (sequence == 0 || kind != SOPI_ENTRY_FILE)
 		return SOP_OK;
@@ -263,8 +263,6 @@ static sop_status look_behind(struct recovery *recovery, const struct found *fou
 static sop_status look_in(struct recovery *recovery, const struct found *found, bool *proved,
 			  sop_error *err)
 {
-	sop_status status;
-
 	/* opened by a recovery that had synced everything before its first slot */
 	if (found->head.from_sequence != 0 && found->head.first_slot > recovery->end.slot + 1) {
 		*proved = true;
@@ -273,8 +271,7 @@ static sop_status look_in(struct recovery *recovery, const struct found *found, 
 	wal_scan_close(&recovery->scan);
 	SOP_TRY(wal_scan_open(&recovery->scan, recovery->wal->options.folder, found->sequence, err));
 	recovery->scan.salt = found->head.salt;
-	status = look_behind(recovery, found, SOPI_LOG_FIRST_PLACE, proved, err);
-	return status;
+	return look_behind(recovery, found, SOPI_LOG_FIRST_PLACE, proved, err);
 }
 
 static sop_status judge_end(struct recovery *recovery, sop_error *err)

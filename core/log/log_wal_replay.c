@@ -212,16 +212,17 @@ static sop_status replay_last(struct replaying *replaying, const struct entry *e
 {
 	struct sopi_log_series *series = series_of(replaying, entry);
 
-	if (entry->position > replaying->behind) {
-		SOP_TRY(assemble(replaying, entry, err));
-		if (series != NULL) /* the parts must stay until a checkpoint has passed this */
-			series->last = entry->position;
-		forget_parts(replaying, entry); /* before that may be */
-		SOP_TRY(hand_over(replaying, entry,
-				  (sop_bytes){ replaying->payload.data, replaying->payload.size }, err));
-		sop_buf_free(&replaying->payload); /* it is large */
+	if (entry->position <= replaying->behind) {
+		forget_parts(replaying, entry);
+		return SOP_OK;
 	}
-	forget_parts(replaying, entry);
+	SOP_TRY(assemble(replaying, entry, err));
+	if (series != NULL) /* the parts must stay until a checkpoint has passed this */
+		series->last = entry->position;
+	forget_parts(replaying, entry); /* before handing it over, which may make that checkpoint and free the series */
+	SOP_TRY(hand_over(replaying, entry,
+			  (sop_bytes){ replaying->payload.data, replaying->payload.size }, err));
+	sop_buf_free(&replaying->payload); /* it is large */
 	return SOP_OK;
 }
 

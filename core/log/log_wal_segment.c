@@ -21,7 +21,7 @@ void wal_segment_name(uint64_t sequence, char name[SOPI_WAL_NAME_BYTES])
 	(void)snprintf(name, SOPI_WAL_NAME_BYTES, LOG_FOLDER "/%016llx.log", (unsigned long long)sequence);
 }
 
-uint64_t wal_segment_number(const char *name)
+uint64_t sopi_wal_sequence(const char *name)
 {
 	static const char digits[] = "0123456789abcdef";
 	uint64_t number = 0;
@@ -36,11 +36,6 @@ uint64_t wal_segment_number(const char *name)
 		number = number << 4 | (uint64_t)(digit - digits);
 	}
 	return number >> 63 == 0 ? number : 0; /* there is always a higher one */
-}
-
-uint64_t sopi_wal_sequence(const char *name)
-{
-	return wal_segment_number(name);
 }
 
 uint64_t wal_segment_room(const struct sopi_wal *wal, uint64_t bytes)

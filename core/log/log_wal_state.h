@@ -216,9 +216,6 @@ void wal_write_all(struct sopi_wal *wal, bool durable, bool mark);
 
 void wal_segment_name(uint64_t sequence, char name[SOPI_WAL_NAME_BYTES]);
 
-/* The sequence that a name in the folder log/ stands for, 0 if none. */
-uint64_t wal_segment_number(const char *name);
-
 /* Gets `wal->next` ready with room for records of `room` bytes. NO_SPACE and NO_MEMORY leave everything as it was;
  * anything else makes the log fail, and is FAILED. REQUIRES: `maker`. */
 sop_status wal_segment_make(struct sopi_wal *wal, uint64_t room, sop_error *err);

@@ -408,6 +408,15 @@ struct sopi_separator {
 	uint32_t key_size;
 };
 
+/* The separator as an item that has nothing but its key. */
+static inline struct sopi_item_view sopi_separator_view(const struct sopi_separator *separator)
+{
+	return (struct sopi_item_view){ .prefix = separator->prefix,
+					.prefix_size = separator->prefix_size,
+					.key = separator->key,
+					.key_size = separator->key_size };
+}
+
 /* Bytes of an inner page of these separators, which share `prefix_size` bytes. */
 size_t sopi_inner_bytes(const struct sopi_separator *separators, size_t count, size_t prefix_size);
 

@@ -18,9 +18,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* States of a slot that no call has claimed. */
 #define SOPI_SLOT_IDLE 0u
-/* What transactions count; summed up over all slots, so that no line is shared between threads.. */
 #define SOPI_SLOT_CLOSED 1u
+
+/* What transactions count; summed up over all slots, so that no line is shared between threads. */
 enum sopi_counter {
 	SOPI_BEGINS,
 	SOPI_COMMITS,
@@ -63,7 +65,7 @@ enum { SOPI_LIMBO_BATCHES = 16 };
 
 struct sopi_reclaim {
 	_Alignas(64) _Atomic uint64_t epoch; /* read by every claim, written once for each collection */
-	_Alignas(64) sopi_mutex slots_mutex; /* guards the free slots and their owners */
+	_Alignas(64) sopi_mutex slots_mutex; /* guards the free slots and their owners; docs/locks.md */
 	_Atomic(struct sopi_slot_chunk *) chunks;
 	struct sopi_slot *free_slots;
 	bool closed; /* no more slots are given */

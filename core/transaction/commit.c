@@ -684,7 +684,7 @@ sop_status sopi_transaction_commit(struct sopi_transaction *txn, sop_error *err)
 	SOP_TRY(commit(txn, &plan, err));
 	status = wait_for(txn, txn->position, (enum sopi_durability)txn->durability, err);
 	if (SOPI_UNLIKELY(status != SOP_OK)) {
-		(void)sopi_engine_fail(engine);
+		sopi_engine_fail(engine, status);
 		end_committed(txn, false);
 		return status;
 	}

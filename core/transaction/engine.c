@@ -5,6 +5,8 @@
 #include "transaction/backend.h"
 #include "transaction/transaction.h"
 
+#include <sop/log.h>
+
 /* Frees what no snapshot needs any more. */
 static void dispose(void *owner, struct sopi_version *version)
 {
@@ -95,13 +97,15 @@ void sopi_engine_free(struct sopi_engine *engine)
 	sopi_mutex_destroy(&engine->ids_mutex);
 }
 
-bool sopi_engine_fail(struct sopi_engine *engine)
+void sopi_engine_fail(struct sopi_engine *engine, sop_status status)
 {
 	if (atomic_exchange(&engine->failed, true))
-		return false;
+		return;
+	sopi_messages_note(&engine->messages, SOP_LOG_ERROR, sopi_clock_wall_ns(engine->platform->clock),
+			   "the database has failed (%s): close it and open it again",
+			   sop_status_name(status));
 	if (engine->backend != NULL)
 		engine->backend->driver->has_failed(engine->backend);
-	return true;
 }
 
 sop_status sopi_engine_has_failed(sop_error *err)
@@ -117,7 +121,7 @@ sop_status sopi_engine_wait_durable(struct sopi_engine *engine, uint64_t positio
 	if (log->driver->durable(log) >= position ||
 	    log->driver->wait_durable(log, position, NULL) == SOP_OK)
 		return SOP_OK;
-	(void)sopi_engine_fail(engine);
+	sopi_engine_fail(engine, SOP_UNKNOWN);
 	return sopi_engine_has_failed(err);
 }
 

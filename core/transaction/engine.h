@@ -92,8 +92,9 @@ sop_status sopi_engine_wait_durable(struct sopi_engine *engine, uint64_t positio
  * What its author made weaker is weaker for its readers too. */
 sop_status sopi_engine_wait_flushed(struct sopi_engine *engine, uint64_t position, sop_error *err);
 
-/* Nothing is promised from here on. Returns whether that is new. */
-bool sopi_engine_fail(struct sopi_engine *engine);
+/* Nothing is promised from here on, because of `status`. Whoever comes first tells the messages and the backend of it: so
+ * `failed` is set nowhere else. */
+void sopi_engine_fail(struct sopi_engine *engine, sop_status status);
 
 /* FAILED, with its message. */
 sop_status sopi_engine_has_failed(sop_error *err);

@@ -104,7 +104,7 @@ sop_status sopi_log_room(struct sopi_engine *engine, size_t bytes, bool urgent, 
 	if (SOPI_UNLIKELY(status == SOP_NO_SPACE) && backend->driver->out_of_space(backend, NULL) == SOP_OK)
 		status = log->driver->reserve(log, bytes, urgent, err);
 	if (SOPI_UNLIKELY(status == SOP_FAILED))
-		(void)sopi_engine_fail(engine); /* nobody waits for the log: whoever asks is to be told */
+		sopi_engine_fail(engine, status);
 	return status;
 }
 
@@ -119,7 +119,7 @@ static sop_status wait_for_part(struct sopi_transaction *txn, uint64_t position,
 
 	if (SOPI_LIKELY(status == SOP_OK))
 		return SOP_OK;
-	(void)sopi_engine_fail(txn->engine);
+	sopi_engine_fail(txn->engine, status);
 	return sopi_engine_has_failed(err); /* nothing was committed */
 }
 

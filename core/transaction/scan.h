@@ -52,7 +52,7 @@ void sopi_scan_to_start(struct sopi_scan *scan);
 void sopi_scan_to_end(struct sopi_scan *scan);
 sop_status sopi_scan_to(struct sopi_scan *scan, const uint8_t *key, size_t size, sop_error *err);
 
-/* Do the next items of the current leaf follow as they lie? Then sopi_scan_plain_next may be
+/* Do the next items of the current leaf follow as they lie? Then sopi_scan_plain_item may be
  * called. */
 static inline bool sopi_scan_is_plain(const struct sopi_scan *scan)
 {

@@ -39,25 +39,17 @@ struct bounds {
 	const struct sopi_separator *high;
 };
 
-static struct sopi_item_view view_of(const struct sopi_separator *separator)
-{
-	return (struct sopi_item_view){ .prefix = separator->prefix,
-					.prefix_size = separator->prefix_size,
-					.key = separator->key,
-					.key_size = separator->key_size };
-}
-
 static bool lies_between(const struct sopi_item_view *item, const struct bounds *bounds)
 {
 	struct sopi_item_view bound;
 
 	if (bounds->low != NULL) {
-		bound = view_of(bounds->low);
+		bound = sopi_separator_view(bounds->low);
 		if (sopi_item_compare(item, &bound) < 0)
 			return false;
 	}
 	if (bounds->high != NULL) {
-		bound = view_of(bounds->high);
+		bound = sopi_separator_view(bounds->high);
 		if (sopi_item_compare(item, &bound) >= 0)
 			return false;
 	}
@@ -126,7 +118,7 @@ static void check_inner(struct checking *checking, const struct sopi_vnode *vnod
 		struct bounds part = *bounds;
 
 		if (i > 0) {
-			const struct sopi_item_view view = view_of(&high);
+			const struct sopi_item_view view = sopi_separator_view(&high);
 
 			low = high;
 			part.low = &low;
@@ -138,7 +130,8 @@ static void check_inner(struct checking *checking, const struct sopi_vnode *vnod
 			sopi_inner_describe(inner, i, &high);
 			part.high = &high;
 			if (i > 0) {
-				const struct sopi_item_view a = view_of(&low), b = view_of(&high);
+				const struct sopi_item_view a = sopi_separator_view(&low),
+							    b = sopi_separator_view(&high);
 
 				if (sopi_item_compare(&a, &b) >= 0)
 					complain(checking, "order", vnode->vid,

@@ -40,7 +40,7 @@ typedef int32_t sop_status;
 	X(EXISTS, -2, 0u, "the key, store or transaction id is already there")                     \
 	X(CONFLICT, -3, SOP_TRAIT_RETRY | SOP_TRAIT_ABORT,                                         \
 	  "another transaction changed what this one read; roll back and run it again")            \
-	X(LOCKED, -4, SOP_TRAIT_RETRY, "the database is open already, elsewhere or otherwise")     \
+	X(LOCKED, -4, SOP_TRAIT_RETRY, "it is open elsewhere, or here with other options")         \
 	X(TIMEOUT, -5, SOP_TRAIT_RETRY, "the deadline has passed")                                 \
 	X(CANCELLED, -6, 0u, "the transaction was cancelled")                                      \
 	X(UNKNOWN, -7, SOP_TRAIT_MAYBE_COMMITTED,                                                  \

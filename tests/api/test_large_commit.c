@@ -348,13 +348,102 @@ static void removing_on_disk(void **state)
 	run_on_disk(REMOVE, "remove, on disk");
 }
 
+/* ---- leaves that are on disk only ---------------------------------------------------------------- */
+
+enum { COLD_ITEMS = 20000, COLD_IN_LEAF = 16, COLD_KEY_BYTES = 116, COLD_FLUSHES_MAX = 16 };
+
+static sop_bytes cold_key(char room[COLD_KEY_BYTES], uint64_t number)
+{
+	memset(room, 'k', COLD_KEY_BYTES);
+	(void)key_of(room, number);
+	return test_bytes(room, COLD_KEY_BYTES);
+}
+
+static void load_cold(sop_db *db)
+{
+	sop_store *store = store_of(db, "cold");
+	char key[COLD_KEY_BYTES];
+	sop_error err = SOP_ERROR_INIT;
+	sop_txn *txn = NULL;
+
+	TEST_OK(sop_begin(db, NULL, &txn, &err), err);
+	for (uint64_t i = 0; i < COLD_ITEMS; i++)
+		TEST_OK(sop_put(txn, store, cold_key(key, i), test_text("v"), &err), err);
+	TEST_OK(sop_commit(txn, &err), err);
+	TEST_OK(sop_checkpoint(db, &err), err);
+	sop_txn_free(txn);
+	sop_store_free(store);
+}
+
+/* Empties every other leaf. */
+static void empty_leaves(sop_db *db)
+{
+	char key[COLD_KEY_BYTES];
+	sop_error err = SOP_ERROR_INIT;
+	sop_store *store = NULL;
+	sop_txn *txn = NULL;
+
+	TEST_OK(sop_store_open(db, test_text("cold"), NULL, &store, &err), err);
+	TEST_OK(sop_begin(db, NULL, &txn, &err), err);
+	for (uint64_t i = 0; i < COLD_ITEMS; i++) {
+		if (i / COLD_IN_LEAF % 2 == 0)
+			TEST_OK(sop_remove(txn, store, cold_key(key, i), 0, &err), err);
+	}
+	TEST_OK(sop_commit(txn, &err), err);
+	sop_txn_free(txn);
+	sop_store_free(store);
+}
+
+/* Neighbours of emptied leaves are read before the mutex. When each was missed under it, the whole commit was built and
+ * logged again for each of them. */
+static void run_cold(const char *options)
+{
+	char folder[TEST_PATH_BYTES], url[TEST_PATH_BYTES + 64];
+	sop_stats before = SOP_STATS_INIT, after = SOP_STATS_INIT;
+	sop_error err = SOP_ERROR_INIT;
+	sop_db *db = NULL;
+
+	test_folder_make(folder);
+	snprintf(url, sizeof url, "inredfs:%s?create=true&node_items=%d%s", folder, COLD_IN_LEAF, options);
+	TEST_OK(sop_open(url, NULL, &db, &err), err);
+	load_cold(db);
+	sop_db_free(db);
+	TEST_OK(sop_open(url, NULL, &db, &err), err);
+	TEST_OK(sop_db_stats(db, &before, &err), err);
+	empty_leaves(db);
+	TEST_OK(sop_db_stats(db, &after, &err), err);
+	assert_in_range(after.flushes - before.flushes, 1, COLD_FLUSHES_MAX);
+	TEST_OK(sop_verify(db, NULL, NULL, NULL, &err), err);
+	sop_db_free(db);
+	test_folder_remove(folder);
+}
+
+static void emptying_leaves_beside_cold_ones(void **state)
+{
+	(void)state;
+	run_cold("");
+}
+
+/* The cache is so small that most leaves are left to the mutex. */
+static void emptying_leaves_with_a_small_cache(void **state)
+{
+	(void)state;
+	run_cold("&cache_bytes=8MB");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(appending_in_memory),	 cmocka_unit_test(spreading_in_memory),
-		cmocka_unit_test(overwriting_in_memory), cmocka_unit_test(removing_in_memory),
-		cmocka_unit_test(appending_on_disk),	 cmocka_unit_test(spreading_on_disk),
-		cmocka_unit_test(overwriting_on_disk),	 cmocka_unit_test(removing_on_disk),
+		cmocka_unit_test(appending_in_memory),
+		cmocka_unit_test(spreading_in_memory),
+		cmocka_unit_test(overwriting_in_memory),
+		cmocka_unit_test(removing_in_memory),
+		cmocka_unit_test(appending_on_disk),
+		cmocka_unit_test(spreading_on_disk),
+		cmocka_unit_test(overwriting_on_disk),
+		cmocka_unit_test(removing_on_disk),
+		cmocka_unit_test(emptying_leaves_beside_cold_ones),
+		cmocka_unit_test(emptying_leaves_with_a_small_cache),
 	};
 
 	test_begin(argc, argv);

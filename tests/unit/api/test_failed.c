@@ -35,7 +35,7 @@ static void one_that_has_failed_takes_nobody_in(void **state)
 	TEST_OK(open_at(path, &b, &err), err);
 	TEST_OK(sop_store_open(a, test_text("s"), NULL, &store, &err), err);
 	TEST_OK(sop_run(a, NULL, make_store, store, &err), err);
-	(void)sopi_engine_fail(a->engine);
+	sopi_engine_fail(a->engine, SOP_IO);
 	TEST_STATUS(open_at(path, &c, &err), SOP_FAILED, err);
 	assert_null(c);
 	assert_non_null(strstr(err.message, "close every handle"));
@@ -68,7 +68,7 @@ static void others_see_that_it_has_failed(void **state)
 	TEST_OK(open_at(path, &db, &err), err);
 	TEST_OK(sop_stats_peek(path, &peek, &stats, &err), err);
 	assert_int_equal(stats.failed, 0);
-	(void)sopi_engine_fail(db->engine);
+	sopi_engine_fail(db->engine, SOP_IO);
 	while (stats.failed == 0 && test_now_ns() < until_ns) {
 		test_sleep_us(20000);
 		TEST_OK(sop_stats_peek(path, &peek, &stats, &err), err);
