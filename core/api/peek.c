@@ -17,8 +17,8 @@ static void fill_peek(const struct sopi_peeked *from, bool figures, int64_t now_
 	if (!figures)
 		return;
 	peek->has_figures = 1;
-	if (now_ns > record->written_ns)
-		peek->age_ms = (uint64_t)(now_ns - record->written_ns) / NS_PER_MS;
+	if (now_ns > record->written_ns) /* any number may stand there, and the difference be too large for a signed one */
+		peek->age_ms = ((uint64_t)now_ns - (uint64_t)record->written_ns) / NS_PER_MS;
 	peek->opened_ms = record->opened_ns / NS_PER_MS;
 	peek->written_ms = record->written_ns / NS_PER_MS;
 	peek->running_ms = record->running_ns / NS_PER_MS;

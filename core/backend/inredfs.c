@@ -522,10 +522,25 @@ static sop_status clean_entry(void *arg, const char *name, enum sopi_entry_kind 
 	return sopi_folder_remove(folder, path, err);
 }
 
-/* Is there nothing else in the folder than what a database begins with? */
+/* What is in a folder that has no manifest. */
+struct beginning {
+	bool folders; /* some of a database's */
+	bool figures; /* the file `stats`, as a process leaves it that is killed */
+};
+
+static sop_status not_empty(const char *name, sop_error *err)
+{
+	return sopi_fail_file(err, SOP_EXISTS, name, -1, 0,
+			      "the folder is not empty, and no database: [%s] is there; choose another",
+			      name);
+}
+
+/* Is there nothing else in the folder than what a database begins with? What may be the figures of one that was is not
+ * what stands out, if folders of one are there too. */
 static sop_status check_root_entry(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
 {
-	(void)arg;
+	struct beginning *beginning = arg;
+
 	(void)kind;
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
 		if (strcmp(name, folders[i]) == 0)
@@ -533,17 +548,20 @@ static sop_status check_root_entry(void *arg, const char *name, enum sopi_entry_
 	}
 	if (strcmp(name, "LOCK") == 0)
 		return SOP_OK;
-	return sopi_fail_file(err, SOP_EXISTS, name, -1, 0,
-			      "the folder is not empty, and no database: [%s] is there; choose another",
-			      name);
+	if (!beginning->folders || strcmp(name, "stats") != 0)
+		return not_empty(name, err);
+	beginning->figures = true;
+	return SOP_OK;
 }
 
 static sop_status make_folders(struct sopi_inredfs *fs, sop_error *err)
 {
+	struct beginning beginning = { .figures = false };
 	struct cleaning cleaning = { .fs = fs };
 	struct sopi_file *file = NULL;
 
-	SOP_TRY(sopi_folder_list(fs->folder, "", check_root_entry, NULL, err));
+	SOP_TRY(is_there(fs, folders[0], &beginning.folders, err));
+	SOP_TRY(sopi_folder_list(fs->folder, "", check_root_entry, &beginning, err));
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
 		const sop_status status = sopi_folder_make(fs->folder, folders[i], err);
 
@@ -555,6 +573,8 @@ static sop_status make_folders(struct sopi_inredfs *fs, sop_error *err)
 		cleaning.folder = folders[i];
 		SOP_TRY(sopi_folder_list(fs->folder, folders[i], clean_entry, &cleaning, err));
 	}
+	if (beginning.figures) /* of no database: its folders are empty */
+		return not_empty("stats", err);
 	SOP_TRY(sopi_folder_open_file(fs->folder, CREATING_PATH, SOPI_FILE_WRITE | SOPI_FILE_CREATE,
 				      &file, err));
 	sopi_file_close(file);

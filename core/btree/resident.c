@@ -7,7 +7,7 @@
 #include "platform/file.h"
 
 enum { EVICT_AT_ONCE = 32, LOOKS_AT_ONCE = 512 };
-enum { ROOM_BYTES_MIN = 2 << 20, ROOM_WAITS = 8, ROOM_WAIT_NS = 125000 };
+enum { ROOM_BYTES_MIN = 2 << 20, ROOM_WAITS = 8, ROOM_WAIT_NS = 125000, WAITS_FOR_ONE = 800 };
 
 /* ---- life ------------------------------------------------------------------------------------- */
 
@@ -360,8 +360,21 @@ static void end_loading(struct sopi_resident *resident, struct sopi_vnode *vnode
 	sopi_mutex_unlock(&resident->stripes[stripe].mutex);
 }
 
+/* May anybody wait for the call that has been running longest? For a tenth of a second in all: it may be the caller's own,
+ * and many others are longer than that. */
+static bool may_wait(struct sopi_resident *resident)
+{
+	const uint64_t oldest = sopi_reclaim_oldest(&resident->forest->reclaim);
+
+	if (atomic_load_explicit(&resident->waited_for, memory_order_relaxed) != oldest) {
+		atomic_store_explicit(&resident->waited_for, oldest, memory_order_relaxed);
+		atomic_store_explicit(&resident->waits, 0, memory_order_relaxed);
+	}
+	return atomic_fetch_add_explicit(&resident->waits, 1, memory_order_relaxed) < WAITS_FOR_ONE;
+}
+
 /* Evicts. Where much of what went waits for one call that is still running, gives that a moment to end, so that loading
- * does not outrun it; no longer, since it may be the caller's own. */
+ * does not outrun it. */
 static void make_room(struct sopi_resident *resident)
 {
 	const struct sopi_reclaim *reclaim = &resident->forest->reclaim;
@@ -371,7 +384,7 @@ static void make_room(struct sopi_resident *resident)
 	(void)sopi_resident_evict(resident);
 	for (unsigned waits = 0; waits < ROOM_WAITS; waits++) {
 		if (SOPI_LIKELY(atomic_load_explicit(&reclaim->limbo_bytes, memory_order_relaxed) <= room) ||
-		    atomic_load(&resident->hold) != 0)
+		    atomic_load(&resident->hold) != 0 || !may_wait(resident))
 			return;
 		sopi_sleep_ns(ROOM_WAIT_NS);
 		(void)sopi_resident_evict(resident);

@@ -50,6 +50,8 @@ struct sopi_resident {
 	_Atomic size_t bytes_max; /* of the forest's memory in use; beyond, leaves are evicted */
 	size_t dirty_bytes_max; /* of nodes that wait for a checkpoint; half of it: one is due */
 	_Atomic uint32_t hold; /* commits that must not lose leaves now */
+	_Atomic uint64_t waited_for; /* epoch of the call that loading has waited for, */
+	_Atomic uint64_t waits; /* and how often */
 	_Atomic uint64_t loads;
 	_Atomic uint64_t evicted;
 	sopi_mutex mutex; /* guards the leaves that may be evicted; leaf of the lock order */

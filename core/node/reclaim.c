@@ -367,8 +367,7 @@ static void note_held(struct sopi_reclaim *reclaim)
 	atomic_store_explicit(&reclaim->held_least, least, memory_order_relaxed);
 }
 
-/* The least epoch of a running call. */
-static uint64_t oldest_epoch(struct sopi_reclaim *reclaim)
+uint64_t sopi_reclaim_oldest(struct sopi_reclaim *reclaim)
 {
 	struct sopi_slot_chunk *chunk = NULL;
 	struct sopi_slot *slot;
@@ -406,7 +405,7 @@ static void limbo_enter(struct sopi_reclaim *reclaim, struct sopi_version_list *
 
 static void limbo_leave(struct sopi_reclaim *reclaim)
 {
-	const uint64_t oldest = oldest_epoch(reclaim);
+	const uint64_t oldest = sopi_reclaim_oldest(reclaim);
 	size_t gone = 0;
 
 	while (gone < reclaim->limbo_count && reclaim->limbo[gone].epoch < oldest) {

@@ -215,6 +215,9 @@ static inline bool sopi_reclaim_due(struct sopi_reclaim *reclaim)
 void sopi_reclaim_run(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered,
 		      struct sopi_slot *self);
 
+/* The epoch of the call that has been running longest, UINT64_MAX if there is none: what it may hold waits for it. */
+uint64_t sopi_reclaim_oldest(struct sopi_reclaim *reclaim);
+
 /* Calls `fn` for each superseded version of a kind that has not been disposed of yet. No collection runs meanwhile. */
 void sopi_reclaim_each(struct sopi_reclaim *reclaim, enum sopi_version_kind kind,
 		       void (*fn)(void *arg, const struct sopi_version *version), void *arg);

@@ -377,6 +377,44 @@ static void a_damaged_file_is_refused_and_does_no_harm(void **state)
 	close_db(db);
 }
 
+/* The file does not hide that there was a database. */
+static void what_a_killed_owner_left_is_no_strange_file(void **state)
+{
+	char url[PATH_BYTES + 64], manifest[PATH_BYTES + 16];
+	sop_error err = SOP_ERROR_INIT;
+	sop_db *db = NULL;
+
+	(void)state;
+	(void)snprintf(url, sizeof url, "inredfs:%s?create=true", path);
+	(void)snprintf(manifest, sizeof manifest, "%s/MANIFEST", path);
+	kill_owner(start_owner());
+	assert_int_equal(access(stats_path, F_OK), 0);
+	assert_int_equal(remove(manifest), 0);
+	TEST_STATUS(sop_open(url, NULL, &db, &err), SOP_CORRUPT, err);
+	assert_string_equal(err.file, "MANIFEST");
+}
+
+static void a_strange_file_of_that_name_is_left_alone(void **state)
+{
+	char url[PATH_BYTES + 64], log[PATH_BYTES + 16];
+	sop_error err = SOP_ERROR_INIT;
+	uint8_t bytes[FILE_BYTES];
+	sop_db *db = NULL;
+
+	(void)state;
+	(void)snprintf(url, sizeof url, "inredfs:%s?create=true", path);
+	(void)snprintf(log, sizeof log, "%s/log", path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	write_file((const uint8_t *)"precious", 8);
+	for (unsigned round = 0; round < 2; round++) {
+		TEST_STATUS(sop_open(url, NULL, &db, &err), SOP_EXISTS, err);
+		assert_string_equal(err.file, "stats");
+		assert_int_equal(read_file(bytes), 8);
+		assert_memory_equal(bytes, "precious", 8);
+		assert_int_equal(mkdir(log, 0700), round == 0 ? 0 : -1);
+	}
+}
+
 static void link_to_a_file(void)
 {
 	assert_int_equal(symlink("../precious", stats_path), 0);
@@ -481,6 +519,8 @@ int main(int argc, char **argv)
 		PEEK_TEST(a_copy_has_none),
 		PEEK_TEST(another_process_is_seen_and_its_death_too),
 		PEEK_TEST(a_damaged_file_is_refused_and_does_no_harm),
+		PEEK_TEST(what_a_killed_owner_left_is_no_strange_file),
+		PEEK_TEST(a_strange_file_of_that_name_is_left_alone),
 		PEEK_TEST(what_is_no_file_is_left_alone),
 		PEEK_TEST(sizes_are_respected),
 	};
