@@ -45,6 +45,15 @@ def csv_with_a_header(box):
 
 
 @case
+def a_byte_order_mark_belongs_to_no_name_and_no_line(box):
+    box.run("create", box.db, "s", "--schema", PAIR)
+    lines = b"\xef\xbb\xbfa,n,value\r\nx,1,v\r\n"
+    equal(box.run("import", box.db, "s", box.path("in.csv", lines)).row["bytes"], len(lines))
+    box.run("import", box.db, "s", stdin=b'\xef\xbb\xbf["y",2,"\xef\xbb\xbfw"]\n')
+    equal(items(box, "s"), [(["x", 1, False], "v"), (["y", 2, False], "\ufeffw")])
+
+
+@case
 def a_bad_line_is_named_and_what_stands_before_it_is_there(box):
     lines = ['{"key":"a","value":"1"}', '{"key":"b","value":"2"}', '{"key":"c"', '{"key":"d","value":"4"}']
     file = box.path("in.jsonl", "\n".join(lines))
