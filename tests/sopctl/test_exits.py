@@ -114,6 +114,22 @@ def interrupted_is_130_and_loses_nothing_that_was_committed(box):
 
 
 @case
+def what_was_done_before_the_interrupt_came_is_not_called_interrupted(box):
+    fill(box, 100000)
+    for wait in (0.02, 0.1, 0.2, 0.3, 0.5):
+        removing = box.start("del", box.db, "s", "--all", "--yes")
+        time.sleep(wait)
+        removing.send_signal(signal.SIGINT)
+        out, err = removing.communicate(timeout=RUN_SECONDS_MAX)
+        left = box.run("count", box.db, "s").row["count"]
+        done = removing.returncode == 0
+        assert (removing.returncode, bool(out), left) in ((0, True, 0), (130, False, 100000), (-signal.SIGINT, False, 100000)), \
+            (wait, removing.returncode, out, err, left)
+        if done:
+            break
+
+
+@case
 def terminated_is_130_too(box):
     fill(box)
     scanning = box.start("scan", box.db, "s")

@@ -370,8 +370,8 @@ static sop_status examine(struct doctor *doctor)
 		look_at_memory(doctor);
 		status = look_at_database(doctor);
 	}
-	return access_printed(access, output_close(doctor->output)) == SOP_OK ? status
-									      : access->err.status;
+	TRY(access_printed(access, output_close(doctor->output)));
+	return status == SOP_OK ? access_check_signal(access) : status;
 }
 
 static int run_doctor(struct invocation *invocation)
