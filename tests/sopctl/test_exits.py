@@ -51,6 +51,13 @@ def corrupt_is_4_and_names_the_file(box):
     manifest.write_bytes(content)
     contains(box.run("scan", box.db, "s", code=4).err, "MANIFEST")
     contains(box.run("doctor", box.db, code=5).out, "MANIFEST")
+    manifest.unlink()
+    for words in (["scan", box.db, "s"], ["verify", box.db], ["create", box.db]):
+        result = box.run(*words, code=4)
+        contains(result.out + result.err, "MANIFEST is missing")
+    contains(box.run("doctor", box.db, code=5).out, "MANIFEST is missing")
+    box.path("db/tmp/creating", "")  # the process that was making it was killed: it has never been one
+    box.run("scan", box.db, "s", code=1)
 
 
 @case
