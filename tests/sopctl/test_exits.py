@@ -116,7 +116,7 @@ def interrupted_is_130_and_loses_nothing_that_was_committed(box):
     time.sleep(0.5)
     importing.send_signal(signal.SIGINT)
     equal(importing.wait(RUN_SECONDS_MAX), 130)
-    contains(importing.stderr.read().decode(), "interrupted")
+    contains(importing.stderr.read().decode(), "interrupted; run it again")
     assert box.run("count", box.db, "s").row["count"] in (0, 10)
 
 
