@@ -10,6 +10,7 @@
 
 #include <sop/log.h>
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -24,6 +25,7 @@ enum {
 	CLOSE_LOG_BYTES = 32 << 20, /* of segments, beyond which it does too, however little is in them */
 	SHRUNK_POOL_BYTES = 1 << 20,
 	NS_PER_MS = 1000000,
+	SEGMENT_NAME_BYTES = 20, /* 16 digits and ".log" */
 };
 
 #define LOG_BYTES_DEFAULT ((uint64_t)256 << 20)
@@ -458,6 +460,39 @@ static sop_status no_folder(const char *path, bool creating, sop_error *err)
 			 path);
 }
 
+static sop_status missing_manifest(const char *path, sop_error *err)
+{
+	return sopi_fail_file(err, SOP_CORRUPT, "MANIFEST", -1, 0,
+			      "MANIFEST is missing, but [%s] is there: this was a database; restore a backup, or make "
+			      "a new one in an empty folder",
+			      path);
+}
+
+/* Is this a file of the log? Only a database has those, and one that is being made has also CREATING_PATH. */
+static sop_status note_segment(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
+{
+	char *segment = arg;
+
+	(void)err;
+	if (kind == SOPI_ENTRY_FILE && strlen(name) == SEGMENT_NAME_BYTES &&
+	    strspn(name, "0123456789abcdef") == 16 && strcmp(name + 16, ".log") == 0)
+		(void)snprintf(segment, SOPI_PATH_BYTES_MAX, "log/%s", name);
+	return SOP_OK;
+}
+
+/* There is no MANIFEST: either there never was a database, or it is damaged. */
+static sop_status no_manifest(struct sopi_inredfs *fs, const char *path, bool *exists, sop_error *err)
+{
+	char segment[SOPI_PATH_BYTES_MAX] = "";
+	bool creating = true;
+
+	if (sopi_folder_list(fs->folder, "log", note_segment, segment, NULL) != SOP_OK ||
+	    segment[0] == '\0' || is_there(fs, CREATING_PATH, &creating, NULL) != SOP_OK || creating)
+		return no_database(path, err);
+	SOP_TRY(is_there(fs, "MANIFEST", exists, err)); /* it may just have been finished */
+	return *exists ? SOP_OK : missing_manifest(segment, err);
+}
+
 /* Opens the folder and takes its lock; tells whether there is a database. */
 static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *exists, sop_error *err)
 {
@@ -481,7 +516,7 @@ static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *
 				 path, where.name);
 	SOP_TRY(is_there(fs, "MANIFEST", exists, err));
 	if (!*exists && !engine->options.create)
-		return no_database(path, err);
+		SOP_TRY(no_manifest(fs, path, exists, err));
 	sopi_process_name(name);
 	SOP_TRY(sopi_folder_lock(fs->folder, "LOCK", SOPI_LOCK_EXCLUSIVE, name, &fs->lock, err));
 	return is_there(fs, "MANIFEST", exists, err);
@@ -515,10 +550,7 @@ static sop_status clean_entry(void *arg, const char *name, enum sopi_entry_kind 
 	if (strcmp(path, CREATING_PATH) == 0)
 		return SOP_OK;
 	if (!cleaning->interrupted)
-		return sopi_fail_file(err, SOP_CORRUPT, "MANIFEST", -1, 0,
-				      "MANIFEST is missing, but [%s] is there: this was a database; restore a backup, or make "
-				      "a new one in an empty folder",
-				      path);
+		return missing_manifest(path, err);
 	return sopi_folder_remove(folder, path, err);
 }
 

@@ -51,6 +51,13 @@ def corrupt_is_4_and_names_the_file(box):
     manifest.write_bytes(content)
     contains(box.run("scan", box.db, "s", code=4).err, "MANIFEST")
     contains(box.run("doctor", box.db, code=5).out, "MANIFEST")
+    manifest.unlink()
+    for words in (["scan", box.db, "s"], ["verify", box.db], ["create", box.db]):
+        result = box.run(*words, code=4)
+        contains(result.out + result.err, "MANIFEST is missing")
+    contains(box.run("doctor", box.db, code=5).out, "MANIFEST is missing")
+    box.path("db/tmp/creating", "")  # the process that was making it was killed: it has never been one
+    box.run("scan", box.db, "s", code=1)
 
 
 @case
@@ -109,8 +116,24 @@ def interrupted_is_130_and_loses_nothing_that_was_committed(box):
     time.sleep(0.5)
     importing.send_signal(signal.SIGINT)
     equal(importing.wait(RUN_SECONDS_MAX), 130)
-    contains(importing.stderr.read().decode(), "interrupted")
+    contains(importing.stderr.read().decode(), "interrupted; run it again")
     assert box.run("count", box.db, "s").row["count"] in (0, 10)
+
+
+@case
+def what_was_done_before_the_interrupt_came_is_not_called_interrupted(box):
+    fill(box, 100000)
+    for wait in (0.02, 0.1, 0.2, 0.3, 0.5):
+        removing = box.start("del", box.db, "s", "--all", "--yes")
+        time.sleep(wait)
+        removing.send_signal(signal.SIGINT)
+        out, err = removing.communicate(timeout=RUN_SECONDS_MAX)
+        left = box.run("count", box.db, "s").row["count"]
+        done = removing.returncode == 0
+        assert (removing.returncode, bool(out), left) in ((0, True, 0), (130, False, 100000), (-signal.SIGINT, False, 100000)), \
+            (wait, removing.returncode, out, err, left)
+        if done:
+            break
 
 
 @case

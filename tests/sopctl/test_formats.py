@@ -50,6 +50,24 @@ def hexadecimal(box, store):
 
 
 @case
+def json_values_come_back_as_they_were_or_are_not_exported(box):
+    values = ['{"a":[1,null]}', '"text"', "1.50", "null", '{"hex":"00ff"}', '{"json":1}']
+    for form in ("jsonl", "csv"):
+        box.run("create", box.db, form)
+        for i, value in enumerate(values):
+            box.run("put", box.db, form, i, "--file", box.path("value", value))
+        file = box.folder / f"json.{form}"
+        box.run("export", box.db, form, file, "--values", "json")
+        box.run("import", box.db, f"{form} again", file, "--create", "--values", "json")
+        equal(hexadecimal(box, f"{form} again"), hexadecimal(box, form))
+        for stray in ("text", "", "\x01"):
+            box.run("put", box.db, form, "stray", "--file", box.path("stray", stray))
+            file = box.folder / "stray.out"
+            contains(box.run("export", box.db, form, file, "--values", "json", code=2).err, f"item {len(values) + 1} is no JSON")
+            assert not file.exists()
+
+
+@case
 def what_export_writes_import_reads_in_both_formats(box):
     every_store(box)
     raw_store(box)

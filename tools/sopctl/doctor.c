@@ -106,6 +106,8 @@ static bool look_at_folder(struct doctor *doctor)
 		find(doctor, "permissions", VERDICT_OK, text, "");
 	snprintf(text, sizeof text, "%.4000s/MANIFEST", doctor->folder);
 	doctor->has_database = access(text, F_OK) == 0;
+	snprintf(text, sizeof text, "%.4000s/LOCK", doctor->folder);
+	doctor->has_database |= access(text, F_OK) == 0; /* or had one, if MANIFEST is gone */
 	return true;
 }
 
@@ -338,6 +340,8 @@ static sop_status look_at_database(struct doctor *doctor)
 		find(doctor, "database", VERDICT_OK, access->err.message, "");
 		return SOP_OK;
 	}
+	if (status == SOP_NOT_FOUND)
+		return SOP_OK;
 	if (status != SOP_OK) {
 		find(doctor, "database", VERDICT_BAD, access->err.message, sop_status_text(status));
 		return SOP_OK;
@@ -370,8 +374,8 @@ static sop_status examine(struct doctor *doctor)
 		look_at_memory(doctor);
 		status = look_at_database(doctor);
 	}
-	return access_printed(access, output_close(doctor->output)) == SOP_OK ? status
-									      : access->err.status;
+	TRY(access_printed(access, output_close(doctor->output)));
+	return status == SOP_OK ? access_check_signal(access) : status;
 }
 
 static int run_doctor(struct invocation *invocation)

@@ -46,6 +46,16 @@ static sop_status open_file(struct export *export)
 	return SOP_OK;
 }
 
+/* A value that is no JSON would be printed as a string, which import could not tell from a JSON string. */
+static sop_status not_added(struct export *export)
+{
+	if (!export->rows.strayed)
+		return access_printed(&export->access, false);
+	return error_set(&export->access.err, SOP_SCHEMA,
+			 "the value of item %llu is no JSON: leave --values json out",
+			 (unsigned long long)export->items + 1);
+}
+
 static sop_status write_items(struct export *export, sop_cursor *cursor)
 {
 	struct access *access = &export->access;
@@ -59,7 +69,7 @@ static sop_status write_items(struct export *export, sop_cursor *cursor)
 		if (status != SOP_OK)
 			return status == SOP_NOT_FOUND ? SOP_OK : status;
 		if (!item_rows_add(&export->rows, entry.key, entry.value, &about))
-			return access_printed(access, false);
+			return not_added(export);
 		bytes += entry.key.size + entry.value.size;
 		progress_at(&export->shown, ++export->items, bytes);
 		if (export->items % SIGNAL_INTERVAL == 0)
@@ -82,7 +92,7 @@ static sop_status export_items(struct export *export)
 	TRY(sop_cursor_open(access->txn, access->store, &export->range.range, 0, &cursor, &access->err));
 	progress_begin(&export->shown, access_progress(access), "export", 0);
 	item_rows_open(&export->rows, access, export->file,
-		       ITEM_ROWS_PLAIN | (json ? ITEM_ROWS_JSON : 0));
+		       ITEM_ROWS_PLAIN | (json ? ITEM_ROWS_JSON_ONLY : 0));
 	status = write_items(export, cursor);
 	written = item_rows_close(&export->rows);
 	if (written && export->path != NULL)
@@ -122,7 +132,8 @@ const struct command command_export = {
 	.name = "export",
 	.summary = "items as JSON lines or CSV",
 	.help = "Writes the items of the store, or of a range of it, to FILE (or standard output), as of one moment, so that import "
-		"brings them back without loss. A file that is there is never overwritten (exit code 1).\n\n"
+		"brings them back without loss. With --values json, which import must be given, too, a value that is no JSON "
+		"ends it (exit code 2). A file that is there is never overwritten (exit code 1).\n\n"
 		" sopctl export data users users.jsonl\n"
 		" sopctl export data staff --prefix '[\"US\"]' --format csv | less",
 	.arguments = "URL STORE [FILE]",

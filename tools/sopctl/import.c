@@ -7,6 +7,7 @@
 #include "records.h"
 #include "status.h"
 #include "stores.h"
+#include "terminal.h"
 #include "text.h"
 #include "try.h"
 
@@ -279,6 +280,9 @@ static int run_import(struct invocation *invocation)
 	if (status == SOP_OK)
 		status = run_batches(&import);
 	progress_end(&import.shown);
+	if (status == SOP_CANCELLED && interrupted())
+		error_set(&import.access.err, status,
+			  "interrupted; run it again with the same input to go on");
 	if (status == SOP_OK)
 		status = answer(&import);
 	import_map_end(&import.map);

@@ -18,7 +18,8 @@ void item_rows_open(struct item_rows *rows, struct access *access, FILE *to, uns
 	rows->scratch = (struct key_cells)KEY_CELLS_INIT;
 	rows->document = (struct json_document)JSON_DOCUMENT_INIT;
 	rows->values = (flags & ITEM_ROWS_KEYS) == 0;
-	rows->values_json = (flags & ITEM_ROWS_JSON) != 0;
+	rows->values_json = (flags & (ITEM_ROWS_JSON | ITEM_ROWS_JSON_ONLY)) != 0;
+	rows->json_only = (flags & ITEM_ROWS_JSON_ONLY) != 0;
 	rows->items = access->duplicates && (flags & ITEM_ROWS_PLAIN) == 0;
 	rows->versions = (flags & ITEM_ROWS_VERSIONS) != 0;
 	rows->columns[0] = "key";
@@ -52,8 +53,10 @@ static struct cell value_cell(struct item_rows *rows, sop_bytes value)
 	sop_error err = SOP_ERROR_INIT;
 
 	if (!rows->values_json || rows->access->style.format == OUTPUT_HEX ||
-	    json_parse(&rows->document, value, &err) != SOP_OK || rows->document.too_deep)
+	    json_parse(&rows->document, value, &err) != SOP_OK || rows->document.too_deep) {
+		rows->strayed = rows->json_only;
 		return (struct cell){ CELL_BYTES, value };
+	}
 	text_clear(&rows->json);
 	json_write(rows->document.root, &rows->json);
 	return (struct cell){ CELL_JSON, text_bytes(&rows->json) };
@@ -73,7 +76,7 @@ bool item_rows_add(struct item_rows *rows, sop_bytes key, sop_bytes value, const
 		rows->cells[at++] = cell_count(rows->digits[0], about->item);
 	if (rows->versions)
 		rows->cells[at++] = cell_count(rows->digits[1], about->version);
-	return output_row(rows->output, rows->cells);
+	return !rows->strayed && output_row(rows->output, rows->cells);
 }
 
 bool item_rows_close(struct item_rows *rows)

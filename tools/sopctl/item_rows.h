@@ -15,6 +15,8 @@ struct item_rows {
 	size_t count;
 	bool values;
 	bool values_json;
+	bool json_only;
+	bool strayed; /* with ITEM_ROWS_JSON_ONLY: a value was no JSON, and its row was not printed */
 	bool versions;
 	bool items;
 	struct key_cells scratch;
@@ -27,12 +29,12 @@ struct item_rows {
 #define ITEM_ROWS_KEYS 1u /* without values */
 #define ITEM_ROWS_VERSIONS 2u
 #define ITEM_ROWS_JSON 4u /* values are JSON and shown as such, where they are */
-
+#define ITEM_ROWS_JSON_ONLY 16u /* the same, and there may be no other */
 #define ITEM_ROWS_PLAIN 8u /* without item ids, which mean nothing elsewhere */
 
 /* Begins an answer of items of the store of `access` on `to`. */
 void item_rows_open(struct item_rows *rows, struct access *access, FILE *to, unsigned flags);
-/* One item. Returns false if nobody reads any more. */
+/* One item. Returns false if nobody reads any more, or `strayed`. */
 bool item_rows_add(struct item_rows *rows, sop_bytes key, sop_bytes value, const sop_item *about);
 /* Ends the answer. Returns false if something could not be written. */
 bool item_rows_close(struct item_rows *rows);

@@ -118,6 +118,16 @@ static enum record_kind fields_of(struct records *records, struct csv_record *fi
 	return RECORD_BAD;
 }
 
+/* Spreadsheets put a byte order mark before the first line; it belongs to no field. */
+static void take_mark(struct records *records)
+{
+	static const char mark[] = "\xEF\xBB\xBF";
+
+	if (records->offset == 0 && rest(records).size >= sizeof mark - 1 &&
+	    memcmp(rest(records).data, mark, sizeof mark - 1) == 0)
+		take(records, sizeof mark - 1);
+}
+
 static bool is_blank(const struct records *records, const sop_bytes *line, const struct csv_record *fields)
 {
 	if (records->csv)
@@ -131,6 +141,7 @@ enum record_kind records_next(struct records *records, sop_bytes *line, struct c
 	for (;;) {
 		enum record_kind kind;
 
+		take_mark(records);
 		records->line = records->next_line;
 		kind = records->csv ? fields_of(records, fields, err) : line_of(records, line);
 		if (kind == RECORD_TAKEN && is_blank(records, line, fields))
