@@ -165,6 +165,16 @@ class Ends(Case):
         self.assertEqual(done.returncode, 5)
         self.assertIn(b"IO", done.stderr)
 
+    def test_input_that_cannot_be_read_is_an_error(self):
+        """What reads requests from a broken disk must not believe that all of them were run."""
+        for threads in ("1", "2"):
+            folder = os.open(self.folder, os.O_RDONLY)  # reading it is EISDIR
+            done = subprocess.run([SOPCTL, "exec", "inmemory:", "--threads", threads], stdin=folder, capture_output=True,
+                                  timeout=WAIT_SECONDS, check=False)
+            os.close(folder)
+            self.assertEqual(done.returncode, 5)
+            self.assertIn(b"IO", done.stderr)
+
     def test_closed_descriptors_do_not_reach_the_database(self):
         """Without standard output a file of the database must not take its place."""
         path = self.folder / "db"
