@@ -458,6 +458,32 @@ static sop_status no_folder(const char *path, bool creating, sop_error *err)
 			 path);
 }
 
+/* Is there nothing else in the folder than what a database begins with? */
+static sop_status check_root_entry(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
+{
+	(void)arg;
+	(void)kind;
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		if (strcmp(name, folders[i]) == 0)
+			return SOP_OK;
+	}
+	if (strcmp(name, "LOCK") == 0)
+		return SOP_OK;
+	return sopi_fail_file(err, SOP_EXISTS, name, -1, 0,
+			      "the folder is not empty, and no database: [%s] is there; choose another",
+			      name);
+}
+
+/* Refuses a folder that is somebody else's before LOCK is made in it, unless another process has just made the database. */
+static sop_status check_root(struct sopi_inredfs *fs, bool *exists, sop_error *err)
+{
+	const sop_status status = sopi_folder_list(fs->folder, "", check_root_entry, NULL, err);
+
+	if (status == SOP_OK)
+		return SOP_OK;
+	return is_there(fs, "MANIFEST", exists, NULL) == SOP_OK && *exists ? SOP_OK : status;
+}
+
 /* Opens the folder and takes its lock; tells whether there is a database. */
 static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *exists, sop_error *err)
 {
@@ -482,6 +508,8 @@ static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *
 	SOP_TRY(is_there(fs, "MANIFEST", exists, err));
 	if (!*exists && !engine->options.create)
 		return no_database(path, err);
+	if (!*exists)
+		SOP_TRY(check_root(fs, exists, err));
 	sopi_process_name(name);
 	SOP_TRY(sopi_folder_lock(fs->folder, "LOCK", SOPI_LOCK_EXCLUSIVE, name, &fs->lock, err));
 	return is_there(fs, "MANIFEST", exists, err);
@@ -520,22 +548,6 @@ static sop_status clean_entry(void *arg, const char *name, enum sopi_entry_kind 
 				      "a new one in an empty folder",
 				      path);
 	return sopi_folder_remove(folder, path, err);
-}
-
-/* Is there nothing else in the folder than what a database begins with? */
-static sop_status check_root_entry(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
-{
-	(void)arg;
-	(void)kind;
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-		if (strcmp(name, folders[i]) == 0)
-			return SOP_OK;
-	}
-	if (strcmp(name, "LOCK") == 0)
-		return SOP_OK;
-	return sopi_fail_file(err, SOP_EXISTS, name, -1, 0,
-			      "the folder is not empty, and no database: [%s] is there; choose another",
-			      name);
 }
 
 static sop_status make_folders(struct sopi_inredfs *fs, sop_error *err)

@@ -35,6 +35,11 @@ class Opening(Case):
         self.assertEqual(self.run_lines([{"ops": []}], path, "--create")[0]["status"], "OK")
         self.assertEqual(self.run_lines([{"ops": []}], path)[0]["status"], "OK")
 
+    def test_a_folder_of_something_else_is_left_as_it_is(self):
+        (self.folder / "letter").write_text("x")
+        self.refused(sopctl("exec", self.folder, "--create", stdin=b'{"ops":[]}\n'), "EXISTS", 1)
+        self.assertEqual(os.listdir(self.folder), ["letter"])
+
     def test_a_locked_database(self):
         path = self.folder / "db"
         db = self.exec(path, "--create")
