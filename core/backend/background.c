@@ -8,6 +8,9 @@
 
 enum { NS_PER_MS = 1000000, TICK_MS = 100, IDLE_TICKS = 10 };
 enum {
+	REST_MS = 2000
+}; /* between two looks at a database in which nothing is committed, for its figures */
+enum {
 	WEAK_BYTES_MAX = 8 << 20
 }; /* of log that waits for the timer; beyond, whoever commits flushes */
 
@@ -86,7 +89,7 @@ static void background(void *arg)
 	while (!stop) {
 		const bool at_rest = idle > SOPI_CHECKPOINT_IDLE_MS / TICK_MS;
 
-		if (rest(fs, at_rest ? 60000 : TICK_MS, &weak, &stop) && !stop)
+		if (rest(fs, at_rest ? REST_MS : TICK_MS, &weak, &stop) && !stop)
 			(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL);
 		if (weak && !stop) {
 			sopi_clock_sleep_ns(clock_of(fs),

@@ -493,6 +493,56 @@ static sop_status no_manifest(struct sopi_inredfs *fs, const char *path, bool *e
 	return *exists ? SOP_OK : missing_manifest(segment, err);
 }
 
+/* What is in a folder that has no manifest. */
+struct beginning {
+	bool folders; /* some of a database's */
+	bool figures; /* the file `stats`, as a process leaves it that is killed */
+};
+
+static sop_status not_empty(const char *name, sop_error *err)
+{
+	return sopi_fail_file(err, SOP_EXISTS, name, -1, 0,
+			      "the folder is not empty, and no database: [%s] is there; choose another",
+			      name);
+}
+
+/* Is there nothing else in the folder than what a database begins with? What may be the figures of one that was is not
+ * what stands out, if folders of one are there too. */
+static sop_status check_root_entry(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
+{
+	struct beginning *beginning = arg;
+
+	(void)kind;
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		if (strcmp(name, folders[i]) == 0)
+			return SOP_OK;
+	}
+	if (strcmp(name, "LOCK") == 0)
+		return SOP_OK;
+	if (!beginning->folders || strcmp(name, "stats") != 0)
+		return not_empty(name, err);
+	beginning->figures = true;
+	return SOP_OK;
+}
+
+static sop_status look_at_root(struct sopi_inredfs *fs, struct beginning *beginning, sop_error *err)
+{
+	memset(beginning, 0, sizeof *beginning);
+	SOP_TRY(is_there(fs, folders[0], &beginning->folders, err));
+	return sopi_folder_list(fs->folder, "", check_root_entry, beginning, err);
+}
+
+/* Refuses a folder that is somebody else's before LOCK is made in it, unless another process has just made the database. */
+static sop_status check_root(struct sopi_inredfs *fs, bool *exists, sop_error *err)
+{
+	struct beginning beginning;
+	const sop_status status = look_at_root(fs, &beginning, err);
+
+	if (status == SOP_OK)
+		return SOP_OK;
+	return is_there(fs, "MANIFEST", exists, NULL) == SOP_OK && *exists ? SOP_OK : status;
+}
+
 /* Opens the folder and takes its lock; tells whether there is a database. */
 static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *exists, sop_error *err)
 {
@@ -517,6 +567,8 @@ static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *
 	SOP_TRY(is_there(fs, "MANIFEST", exists, err));
 	if (!*exists && !engine->options.create)
 		SOP_TRY(no_manifest(fs, path, exists, err));
+	if (!*exists)
+		SOP_TRY(check_root(fs, exists, err));
 	sopi_process_name(name);
 	SOP_TRY(sopi_folder_lock(fs->folder, "LOCK", SOPI_LOCK_EXCLUSIVE, name, &fs->lock, err));
 	return is_there(fs, "MANIFEST", exists, err);
@@ -554,46 +606,13 @@ static sop_status clean_entry(void *arg, const char *name, enum sopi_entry_kind 
 	return sopi_folder_remove(folder, path, err);
 }
 
-/* What is in a folder that has no manifest. */
-struct beginning {
-	bool folders; /* some of a database's */
-	bool figures; /* the file `stats`, as a process leaves it that is killed */
-};
-
-static sop_status not_empty(const char *name, sop_error *err)
-{
-	return sopi_fail_file(err, SOP_EXISTS, name, -1, 0,
-			      "the folder is not empty, and no database: [%s] is there; choose another",
-			      name);
-}
-
-/* Is there nothing else in the folder than what a database begins with? What may be the figures of one that was is not
- * what stands out, if folders of one are there too. */
-static sop_status check_root_entry(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
-{
-	struct beginning *beginning = arg;
-
-	(void)kind;
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-		if (strcmp(name, folders[i]) == 0)
-			return SOP_OK;
-	}
-	if (strcmp(name, "LOCK") == 0)
-		return SOP_OK;
-	if (!beginning->folders || strcmp(name, "stats") != 0)
-		return not_empty(name, err);
-	beginning->figures = true;
-	return SOP_OK;
-}
-
 static sop_status make_folders(struct sopi_inredfs *fs, sop_error *err)
 {
-	struct beginning beginning = { .figures = false };
 	struct cleaning cleaning = { .fs = fs };
 	struct sopi_file *file = NULL;
+	struct beginning beginning;
 
-	SOP_TRY(is_there(fs, folders[0], &beginning.folders, err));
-	SOP_TRY(sopi_folder_list(fs->folder, "", check_root_entry, &beginning, err));
+	SOP_TRY(look_at_root(fs, &beginning, err));
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
 		const sop_status status = sopi_folder_make(fs->folder, folders[i], err);
 

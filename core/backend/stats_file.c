@@ -79,11 +79,13 @@ static void write_file(struct sopi_inredfs *fs, const sop_stats *stats, int64_t 
 	fs->stats.last = *stats;
 }
 
-/* Has anything changed but time? */
+/* Has anything changed but time? That a transaction is open, and grows old, is something. */
 static bool has_changed(const sop_stats *before, const sop_stats *after)
 {
 	sop_stats other = *before;
 
+	if (after->oldest_snapshot_age_ms != 0)
+		return true;
 	other.oldest_snapshot_age_ms = after->oldest_snapshot_age_ms;
 	return memcmp(&other, after, sizeof other) != 0;
 }

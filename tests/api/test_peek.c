@@ -256,6 +256,29 @@ static void one_that_rests_writes_nothing(void **state)
 	close_db(db);
 }
 
+static void a_transaction_that_grows_old_is_seen(void **state)
+{
+	const int64_t until_ns = test_now_ns() + (int64_t)PATIENCE_S * NS_PER_S;
+	sop_db *db = open_with("");
+	sop_error err = SOP_ERROR_INIT;
+	sop_txn *txn = NULL;
+	uint64_t age_ms = 0;
+
+	(void)state;
+	put(db); /* whoever only reads is not looked at */
+	TEST_OK(sop_begin(db, NULL, &txn, &err), err);
+	while (age_ms < 3000 && test_now_ns() < until_ns) {
+		const struct look found = look();
+
+		TEST_OK(found.status, found.err);
+		age_ms = found.stats.oldest_snapshot_age_ms;
+		test_sleep_us(LOOK_EVERY_US);
+	}
+	assert_true(age_ms >= 3000);
+	sop_txn_free(txn);
+	close_db(db);
+}
+
 static void a_copy_has_none(void **state)
 {
 	char copy[PATH_BYTES + 8], file[PATH_BYTES + 24];
@@ -516,6 +539,7 @@ int main(int argc, char **argv)
 		PEEK_TEST(the_figures_follow_the_commits),
 		PEEK_TEST(whoever_waits_for_less_is_timed_now_and_then),
 		PEEK_TEST(one_that_rests_writes_nothing),
+		PEEK_TEST(a_transaction_that_grows_old_is_seen),
 		PEEK_TEST(a_copy_has_none),
 		PEEK_TEST(another_process_is_seen_and_its_death_too),
 		PEEK_TEST(a_damaged_file_is_refused_and_does_no_harm),

@@ -271,10 +271,20 @@ class Operations(Case):
                                   (-1, -1.0), (0, 0.0), (-0.0, 0.0), (5e-324, 5e-324), (0.1, 0.1), (1.0, 1.0),
                                   (2 ** 53, float(2 ** 53)), ({"int": str(2 ** 63)}, float(2 ** 63)), (1e22, 1e22),
                                   ("Infinity", "Infinity")],
-                        ["NaN", "nan", "1.0", "inf", True, {"hex": ""}, 2 ** 53 + 1, 10 ** 400])
+                        ["NaN", "nan", "1.0", "inf", True, {"hex": ""}, {"int": str(2 ** 53 + 1)}, {"int": str(2 ** 64)},
+                         10 ** 400, -10 ** 400])
         self.fails(self.db.ask(b'{"ops":[{"op":"put","store":"float","key":[1e999],"value":"v"}]}\n'), "SCHEMA", op=0)
         self.fails(self.db.ask(b'{"ops":[{"op":"put","store":"float","key":[NaN],"value":"v"}]}\n'), "MISUSE")
         self.assertEqual(self.db.ask(b'{"ops":[{"op":"put","store":"float","key":[-1E+2],"value":"v"}]}\n')["status"], "OK")
+
+    def test_floats_that_other_languages_write_as_integers(self):
+        """JavaScript and Go write doubles below 1e21 without an exponent, in the shortest digits, filled up with zeros."""
+        self.do(op("create", "f", schema=schema("a:float")))
+        for text, number in (("1152921504606847000", 2.0 ** 60), ("100000000000000000000", 1e20), ("-18446744073709552000", -2.0 ** 64),
+                             ("123456789012345680000", 123456789012345680000.0), ("9007199254740993", 2.0 ** 53)):
+            self.do(op("put", "f", [number], text))
+            line = f'{{"ops":[{{"op":"get","store":"f","key":[{text}]}}]}}\n'
+            self.assertEqual(self.db.ask(line.encode())["results"][0].get("value"), text)
 
     def test_keys_of_bytes(self):
         self.check_type("bytes", [(None, None), ("", ""), ({"hex": "00"}, {"hex": "00"}), ("a", "a"),

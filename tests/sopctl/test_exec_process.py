@@ -35,6 +35,11 @@ class Opening(Case):
         self.assertEqual(self.run_lines([{"ops": []}], path, "--create")[0]["status"], "OK")
         self.assertEqual(self.run_lines([{"ops": []}], path)[0]["status"], "OK")
 
+    def test_a_folder_of_something_else_is_left_as_it_is(self):
+        (self.folder / "letter").write_text("x")
+        self.refused(sopctl("exec", self.folder, "--create", stdin=b'{"ops":[]}\n'), "EXISTS", 1)
+        self.assertEqual(os.listdir(self.folder), ["letter"])
+
     def test_a_locked_database(self):
         path = self.folder / "db"
         db = self.exec(path, "--create")
@@ -164,6 +169,16 @@ class Ends(Case):
                                   timeout=WAIT_SECONDS, check=False)
         self.assertEqual(done.returncode, 5)
         self.assertIn(b"IO", done.stderr)
+
+    def test_input_that_cannot_be_read_is_an_error(self):
+        """What reads requests from a broken disk must not believe that all of them were run."""
+        for threads in ("1", "2"):
+            folder = os.open(self.folder, os.O_RDONLY)  # reading it is EISDIR
+            done = subprocess.run([SOPCTL, "exec", "inmemory:", "--threads", threads], stdin=folder, capture_output=True,
+                                  timeout=WAIT_SECONDS, check=False)
+            os.close(folder)
+            self.assertEqual(done.returncode, 5)
+            self.assertIn(b"IO", done.stderr)
 
     def test_closed_descriptors_do_not_reach_the_database(self):
         """Without standard output a file of the database must not take its place."""

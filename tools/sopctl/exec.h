@@ -195,7 +195,8 @@ void stop_ask(void);
 bool stop_asked(void);
 
 /* Answers the requests that arrive at the descriptor `in` on `out`, on `threads` threads, until the input or the reader of
- * the output ends or somebody asks to stop; then rolls back what is open. Returns OK; IO: answers could not be written. */
+ * the output ends or somebody asks to stop; then rolls back what is open. Returns OK; IO: requests could not be read, or
+ * answers not be written. */
 sop_status exec_serve(struct exec *exec, int in, int out, unsigned threads, sop_error *err);
 
 #endif

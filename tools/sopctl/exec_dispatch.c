@@ -327,7 +327,7 @@ sop_status exec_serve(struct exec *exec, int in, int out, unsigned threads, sop_
 {
 	struct server *server = memory_of(1, sizeof *server);
 	struct input input = { .fd = in, .out = out, .line_max = EXEC_LINE_BYTES_MAX };
-	int reason;
+	int unread, unwritten;
 
 	server->exec = exec;
 	server->out = out;
@@ -340,15 +340,17 @@ sop_status exec_serve(struct exec *exec, int in, int out, unsigned threads, sop_
 	else
 		serve_alone(server, &input);
 	end_sessions(server);
+	unread = input.failed;
 	input_free(&input);
 	pthread_cond_destroy(&server->room_cond);
 	pthread_cond_destroy(&server->ready_cond);
 	pthread_mutex_destroy(&server->mutex);
 	pthread_mutex_destroy(&server->out_mutex);
-	reason = atomic_load(&server->out_errno);
+	unwritten = atomic_load(&server->out_errno);
 	free(server);
-	if (reason == 0 || reason == EPIPE)
-		return SOP_OK;
-	error_set(err, SOP_IO, "answers could not be written: %s", strerror(reason));
-	return SOP_IO;
+	if (unwritten != 0 && unwritten != EPIPE)
+		return error_set(err, SOP_IO, "answers could not be written: %s", strerror(unwritten));
+	if (unread != 0)
+		return error_set(err, SOP_IO, "the input could not be read: %s", strerror(unread));
+	return SOP_OK;
 }

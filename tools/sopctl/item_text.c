@@ -140,18 +140,16 @@ static const char *form_of(uint32_t type)
 	}
 }
 
-/* A float: an integer is one if a double holds it exactly, which packing checks. */
+/* A float: a number of any form is the double nearest to it, as readers and writers of JSON have it; an integer in
+ * quotes must be one exactly, which packing checks. */
 static bool read_float(const struct json *json, sop_value *value)
 {
 	sop_error err = SOP_ERROR_INIT;
-	const sop_status status = json_integer(json, value, &err);
 
-	if (status == SOP_MISUSE && json->type == JSON_STRING)
-		return (json_is(json->text, "Infinity") || json_is(json->text, "-Infinity")) &&
-		       sop_value_parse(SOP_TYPE_FLOAT, json->text, value, NULL) == SOP_OK;
-	if (status == SOP_MISUSE && json->type == JSON_NUMBER)
+	if (json->type == JSON_NUMBER || json_is(json->text, "Infinity") ||
+	    json_is(json->text, "-Infinity"))
 		return sop_value_parse(SOP_TYPE_FLOAT, json->text, value, NULL) == SOP_OK;
-	return status == SOP_OK;
+	return json_integer(json, value, &err) == SOP_OK;
 }
 
 /* A field of `type`. Bytes in hex go to the end of `room`, which has room for them. */
