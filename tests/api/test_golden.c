@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ITEMS = 400, ROUNDS = 3, LARGE_BYTES = 5000 };
+enum { ITEMS = 400, ROUNDS = 3, LARGE_BYTES = 5000, FILE_BYTES = 1300 << 10, BULK_ITEMS = 6000 };
 
 static const char schema_text[] =
 	"{\"v\":1,\"sort\":[{\"n\":\"region\",\"t\":\"str\"},{\"n\":\"id\",\"t\":\"int\",\"desc\":true}],"
@@ -26,6 +26,7 @@ struct making {
 	sop_store *typed;
 	sop_store *many; /* keeps duplicates */
 	sop_store *gone;
+	sop_store *bulk;
 	sop_error err;
 };
 
@@ -36,6 +37,7 @@ static void open_stores(struct making *m)
 	TEST_OK(sop_schema_parse(test_text(schema_text), &m->schema, &m->err), m->err);
 	TEST_OK(sop_store_open(m->db, test_text("raw"), NULL, &m->raw, &m->err), m->err);
 	TEST_OK(sop_store_open(m->db, test_text("gone"), NULL, &m->gone, &m->err), m->err);
+	TEST_OK(sop_store_open(m->db, test_text("bulk"), NULL, &m->bulk, &m->err), m->err);
 	options.node_items = 8;
 	options.schema = m->schema;
 	TEST_OK(sop_store_open(m->db, test_text("typed"), &options, &m->typed, &m->err), m->err);
@@ -53,6 +55,7 @@ static void create_stores(struct making *m)
 	TEST_OK(sop_store_create(txn, m->typed, &m->err), m->err);
 	TEST_OK(sop_store_create(txn, m->many, &m->err), m->err);
 	TEST_OK(sop_store_create(txn, m->gone, &m->err), m->err);
+	TEST_OK(sop_store_create(txn, m->bulk, &m->err), m->err);
 	TEST_OK(sop_commit(txn, &m->err), m->err);
 	sop_txn_free(txn);
 }
@@ -116,7 +119,42 @@ static void drop_and_rename(struct making *m)
 	TEST_OK(sop_store_open(m->db, test_text("renamed"), NULL, &m->many, &m->err), m->err);
 }
 
-/* Checkpoints, runs, values apart, outcomes, and a log with commits behind the checkpoint. */
+/* One value, which has a file of its own. */
+static void put_file(struct making *m)
+{
+	char *value = test_alloc(FILE_BYTES);
+	sop_txn *txn = NULL;
+
+	memset(value, 'f', FILE_BYTES);
+	TEST_OK(sop_begin(m->db, NULL, &txn, &m->err), m->err);
+	TEST_OK(sop_put(txn, m->raw, test_text("a file"), test_bytes(value, FILE_BYTES), &m->err),
+		m->err);
+	TEST_OK(sop_commit(txn, &m->err), m->err);
+	sop_txn_free(txn);
+	free(value);
+}
+
+/* One transaction, which goes into the log in parts. */
+static void put_bulk(struct making *m)
+{
+	sop_txn *txn = NULL;
+	char value[200];
+
+	memset(value, 'b', sizeof value);
+	TEST_OK(sop_begin(m->db, NULL, &txn, &m->err), m->err);
+	for (unsigned i = 0; i < BULK_ITEMS; i++) {
+		char key[16];
+
+		snprintf(key, sizeof key, "%u", i);
+		TEST_OK(sop_put(txn, m->bulk, test_text(key), test_bytes(value, sizeof value), &m->err),
+			m->err);
+	}
+	TEST_OK(sop_commit(txn, &m->err), m->err);
+	sop_txn_free(txn);
+}
+
+/* Checkpoints, a run of the registry, values apart, one in a file of its own, outcomes, and a log with commits behind the
+ * checkpoint, one of them in parts. */
 static void make(const char *folder)
 {
 	struct making m = { .err = SOP_ERROR_INIT };
@@ -135,6 +173,12 @@ static void make(const char *folder)
 		if (round + 1 < ROUNDS)
 			TEST_OK(sop_checkpoint(m.db, &m.err), m.err);
 	}
+	TEST_OK(sop_checkpoint(m.db, &m.err), m.err);
+	put_file(&m);
+	TEST_OK(sop_checkpoint(m.db, &m.err), m.err); /* of so little that a run will do */
+	play_round(&m, 1);
+	put_bulk(&m);
+	sop_store_free(m.bulk);
 	sop_store_free(m.raw);
 	sop_store_free(m.typed);
 	sop_store_free(m.many);
@@ -165,8 +209,6 @@ static void print_store(FILE *out, sop_db *db, sop_txn *txn, const char *name, s
 	sop_store *store = NULL;
 	sop_cursor *cursor = NULL;
 	sop_entry entry;
-
-	fprintf(out, "%s\n", name);
 	TEST_OK(sop_store_open(db, test_text(name), NULL, &store, err), *err);
 	TEST_OK(sop_cursor_open(txn, store, NULL, 0, &cursor, err), *err);
 	while (sop_cursor_next(cursor, &entry, err) == SOP_OK) {
@@ -179,6 +221,27 @@ static void print_store(FILE *out, sop_db *db, sop_txn *txn, const char *name, s
 	}
 	sop_cursor_free(cursor);
 	sop_store_free(store);
+}
+
+/* The items of a store; of one that is large their sum. */
+static void print_items(FILE *out, sop_db *db, sop_txn *txn, const char *name, sop_error *err)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *items = open_memstream(&text, &size);
+
+	assert_non_null(items);
+	print_store(items, db, txn, name, err);
+	fclose(items);
+	fprintf(out, "%s\n", name);
+	if (strcmp(name, "bulk") != 0) {
+		fputs(text, out);
+	} else {
+		fprintf(out, "  ");
+		print_hex(out, test_bytes(text, size));
+		fprintf(out, "\n");
+	}
+	free(text);
 }
 
 /* All stores, item by item, as text (to be freed). */
@@ -200,7 +263,7 @@ static char *dump(const char *folder)
 	TEST_OK(sop_begin(db, NULL, &txn, &err), err);
 	TEST_OK(sop_store_list(txn, &names, &count, &err), err);
 	for (const char *name = names.data; count > 0; count--, name += strlen(name) + 1)
-		print_store(out, db, txn, name, &err);
+		print_items(out, db, txn, name, &err);
 	sop_buf_free(&names);
 	sop_txn_free(txn);
 	TEST_OK(sop_close(db, &err), err);

@@ -18,7 +18,8 @@ enum {
 	CUT_BYTES = 512,
 	CASE_SECONDS_MAX = 60,
 	CASES_AT_SCALE_1 = 3500, /* of a database */
-	CASES_FLOOR = 3500,
+	SHORT_BYTES = 64 << 10, /* a file of no more is damaged at every byte */
+	CASES_FLOOR = 50000,
 	MEMORY_BYTES_MAX = 1 << 30, /* of the process, without sanitizers */
 	COMMITS = 5,
 };
@@ -376,6 +377,14 @@ static void replace_whole(struct victim *victim, struct used_file *file)
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------- */
 
+/* Every byte of what is not long; of the others too where there is time: ci/long. */
+static uint64_t flip_step(const struct used_file *file, uint64_t share)
+{
+	if (test_scaled(1000) >= (file->used <= SHORT_BYTES ? 1000 : 40000))
+		return 1;
+	return file->used / (share + 1) + 1;
+}
+
 static void damage_all(struct victim *victim)
 {
 	const uint64_t share = test_scaled(CASES_AT_SCALE_1) / victim->file_count;
@@ -391,7 +400,7 @@ static void damage_all(struct victim *victim)
 		zero_blocks(victim, file);
 		misplace_blocks(victim, file);
 		truncate_at(victim, file, share);
-		flip_bytes(victim, file, file->used / (share + 1) + 1);
+		flip_bytes(victim, file, flip_step(file, share));
 	}
 	print_message("%s: %zu files, %llu bytes used, %llu cases, %llu found, %llu lost a suffix\n",
 		      victim->name, victim->file_count, (unsigned long long)used,
