@@ -20,6 +20,7 @@
 #include <tuple>
 #include <type_traits>
 #include <unistd.h>
+#include <utility>
 
 namespace {
 
@@ -62,6 +63,8 @@ const char HELP[] =
 	"      scan_range100         100 records from a random one on, a transaction each\n"
 	"      update_rand           100 overwrites in a commit\n"
 	"      delete_rand           100 removals in a commit\n"
+	"      ycsb_a, ycsb_b        50 and 95 gets in 100 operations, the others overwrites in a commit,\n"
+	"                            zipfian, 2 threads\n"
 	"      counters              16 threads, 64 keys, one addition in a commit\n"
 	"engines: sop   sop_put_many for bulk, sop_read, sop_cursor_fetch, sop_add\n"
 	"         lmdb  default settings; MDB_APPEND for bulk_seq\n"
@@ -165,12 +168,14 @@ template <class Engine> struct Kind {
 class Bench {
 	const Options &options;
 	const Data data;
+	const Zipf zipf;
 	std::tuple<std::unique_ptr<Fresh<Sop>>, std::unique_ptr<Fresh<Lmdb>>, std::unique_ptr<Fresh<Bdb>>> loaded; /* for reading */
 
 public:
 	Results results;
 
-	explicit Bench(const Options &of) : options(of), data(of.items, PICKS, READERS, false)
+	explicit Bench(const Options &of)
+	    : options(of), data(of.items, PICKS, READERS, false), zipf(data)
 	{
 		results.items = options.items;
 		add_bulk("bulk_seq", nullptr);
@@ -178,6 +183,7 @@ public:
 		add_commits();
 		add_reads();
 		add_groups();
+		add_mixes();
 		add_counters();
 	}
 
@@ -341,6 +347,19 @@ private:
 			    [this, seconds](auto &session, int, auto &generations) {
 				    return deletes(session, data, generations, seconds);
 			    });
+	}
+
+	void add_mixes()
+	{
+		for (const auto &[name, gets] : { std::pair("ycsb_a", 50u), std::pair("ycsb_b", 95u) }) {
+			const uint32_t reads = gets;
+
+			overwriting(name, READERS, "operations",
+				    [this, reads](auto &session, int thread, auto &generations) {
+					    return gets_and_puts(session, data, zipf, generations, thread,
+								 READERS, reads, options.seconds);
+				    });
+		}
 	}
 
 	void add_bulk(const std::string &name, const uint32_t *order)

@@ -6,8 +6,10 @@
 #include "engine_lmdb.h"
 #include "workloads.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cinttypes>
+#include <cmath>
 #include <filesystem>
 #include <sys/stat.h>
 #include <type_traits>
@@ -153,6 +155,56 @@ uint64_t overwrites(Session &session, const Data &data, std::vector<uint32_t> &g
 			generations[index] = generation;
 	}
 	return generation * group;
+}
+
+/* Which records are asked for how often, as YCSB has it: the n-th most popular one n^-0.99 times as often as the first. */
+class Zipf {
+	const Data &data;
+	std::vector<double> sums;
+
+public:
+	explicit Zipf(const Data &of) : data(of), sums(of.items())
+	{
+		double sum = 0;
+
+		for (size_t i = 0; i < sums.size(); i++)
+			sums[i] = sum += std::pow((double)i + 1, -0.99);
+	}
+	/* The popular ones lie anywhere. */
+	uint32_t pick(Random &random) const
+	{
+		const double at = (double)(random.next() >> 11) / (double)(1ull << 53) * sums.back();
+		const auto found = std::lower_bound(sums.begin(), sums.end(), at) - sums.begin();
+
+		return data.shuffled[std::min((size_t)found, sums.size() - 1)];
+	}
+};
+
+/* YCSB A and B: of a hundred operations `reads` are gets, the others overwrites, a transaction each. */
+template <class Session>
+uint64_t gets_and_puts(Session &session, const Data &data, const Zipf &zipf,
+		       std::vector<uint32_t> &generations, int thread, int threads, uint32_t reads,
+		       double seconds)
+{
+	const Until until(seconds);
+	Random random((uint64_t)thread + 1);
+	uint64_t operations = 0;
+	Value value;
+
+	for (; !until.over(); operations++) {
+		const uint32_t picked = zipf.pick(random);
+
+		if (random.below(100) < reads) {
+			session.read_one(data.keys[picked], picked);
+			continue;
+		}
+		const uint32_t index = owned(picked, thread, threads, data.items());
+
+		value_make(index, generations[index] + 1, value.data());
+		session.write([&] { session.put(data.keys[index], value); });
+		generations[index]++;
+	}
+	return operations;
 }
 
 /* Removes records in random order, a hundred in a commit, until time or records are used up. */
