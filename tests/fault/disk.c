@@ -72,7 +72,8 @@ void disk_check_points(const char *what, int64_t points, int64_t scenarios_run, 
 {
 	int64_t way, n;
 
-	print_message("%s: %lld fault points\n", what, (long long)points);
+	print_message("%s: %lld fault points, %lld a minute\n", what, (long long)points,
+		      (long long)test_per_minute(points));
 	if (scenarios_run == (int64_t)disk_scenario_count && !disk_one_point(&way, &n) &&
 	    test_scaled(1000) >= 1000)
 		assert_true(points >= floor);

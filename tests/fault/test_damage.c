@@ -402,10 +402,11 @@ static void damage_all(struct victim *victim)
 		truncate_at(victim, file, share);
 		flip_bytes(victim, file, flip_step(file, share));
 	}
-	print_message("%s: %zu files, %llu bytes used, %llu cases, %llu found, %llu lost a suffix\n",
+	print_message("%s: %zu files, %llu bytes used, %llu cases (%lld a minute), %llu found, %llu lost a suffix\n",
 		      victim->name, victim->file_count, (unsigned long long)used,
-		      (unsigned long long)victim->cases, (unsigned long long)victim->found,
-		      (unsigned long long)victim->lost);
+		      (unsigned long long)victim->cases,
+		      (long long)test_per_minute((int64_t)victim->cases),
+		      (unsigned long long)victim->found, (unsigned long long)victim->lost);
 }
 
 static void damage_is_found(const char *name, bool closed)

@@ -762,7 +762,8 @@ static void no_point_was_lost(void **state)
 	int64_t n;
 
 	(void)state;
-	print_message("out of memory: %lld fault points\n", (long long)points);
+	print_message("out of memory: %lld fault points, %lld a minute\n", (long long)points,
+		      (long long)test_per_minute(points));
 	if (ran == sizeof scenarios / sizeof *scenarios && !one_point(&mode, &n))
 		assert_true(points >= POINTS_FLOOR);
 }

@@ -211,6 +211,13 @@ void test_run_threads(size_t count, test_thread_body body, void *arg)
 	free(workers);
 }
 
+int64_t test_per_minute(int64_t count)
+{
+	const double minutes = (double)clock() / CLOCKS_PER_SEC / 60;
+
+	return minutes > 0 ? (int64_t)((double)count / minutes) : 0;
+}
+
 int64_t test_now_ns(void)
 {
 	struct timespec now;

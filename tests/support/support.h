@@ -110,6 +110,9 @@ void test_run_threads(size_t count, test_thread_body body, void *arg);
 
 /* Nanoseconds of the monotonic clock. */
 int64_t test_now_ns(void);
+
+/* What `count` comes to in a minute of the processor time that this process has used. */
+int64_t test_per_minute(int64_t count);
 void test_sleep_us(unsigned microseconds);
 
 /* ---- keys and values ------------------------------------------------------------------------- */
