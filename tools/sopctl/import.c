@@ -321,7 +321,9 @@ const struct command command_import = {
 		"the columns.\n\n"
 		"It works in transactions of bounded size and writes into each how far it has come (in the store " IMPORT_PROGRESS
 		", which goes at the end). If it was interrupted or killed, the same command goes on where it was: nothing is "
-		"missing and nothing there twice. A bad line ends it, and what stands before that line is there; "
+		"missing and nothing there twice. (One that is killed between its last transaction and its answer had ended: in a "
+		"store whose keys are not unique the same command would add all once more; look at the count first.) "
+		"A bad line ends it, and what stands before that line is there; "
 		"--skip-bad goes on.\n\n"
 		" sopctl import data users users.jsonl --create\n"
 		" sopctl import data staff staff.csv --key region,hired,id --value name",
