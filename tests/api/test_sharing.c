@@ -11,7 +11,7 @@
 enum {
 	PATH_BYTES = TEST_PATH_BYTES + 64,
 	THREADS = 4,
-	ROUNDS = 60,
+	ROUNDS = 20,
 	TRIES = 100,
 	REFUSED_NS_LEAST = 1000000000, /* of waiting for a close that cannot end */
 };
