@@ -111,6 +111,17 @@ static void an_older_manifest_is_refused(void **state)
 	sopi_sim_disk_free(disk);
 }
 
+/* A database that was closed in good order after five commits. */
+static struct sopi_sim_disk *five_commits(struct base *base)
+{
+	struct sopi_sim_disk *disk = new_database(base);
+
+	for (uint64_t i = 0; i < 5; i++)
+		commit(base, i);
+	close_well(base);
+	return disk;
+}
+
 /* Status of opening a database of five commits, one of whose first records is damaged. */
 static sop_status open_damaged(sop_error *err)
 {
@@ -119,10 +130,7 @@ static sop_status open_damaged(sop_error *err)
 	struct base base;
 	sop_status status;
 
-	disk = new_database(&base);
-	for (uint64_t i = 0; i < 5; i++)
-		commit(&base, i);
-	close_well(&base);
+	disk = five_commits(&base);
 	record->size = RECORD_BYTES;
 	with_file(disk, "log/0000000000000001.log", record, LOG_FIRST_PLACE + RECORD_BYTES, false);
 	record->at[100] ^= 1;
@@ -179,10 +187,7 @@ static sop_status open_cut(uint64_t kept, sop_error *err)
 	struct base base;
 	sop_status status;
 
-	disk = new_database(&base);
-	for (uint64_t i = 0; i < 5; i++)
-		commit(&base, i);
-	close_well(&base);
+	disk = five_commits(&base);
 	cut(disk, first_segment, kept);
 	status = base_open(&base, disk, &config, false, err);
 	if (status == SOP_OK)
