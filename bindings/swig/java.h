@@ -22,10 +22,8 @@ enum {
 	JAVA_FETCH_BYTES = 32 * 1024 /* of a batch, unless one row needs more */
 };
 
-/* Not among the SOP_RANGE_ bits of the library: `to` is part of the range, with all its duplicates; and so are all keys
- * that begin with it. */
-#define JAVA_RANGE_TO_INCLUSIVE 0x100u
-#define JAVA_RANGE_TO_PREFIX 0x200u
+/* Not among the SOP_RANGE_ bits of the library: all keys that begin with `to` are inside, also where keys are raw. */
+#define JAVA_RANGE_TO_PREFIX 0x100u
 /* Among the flags of rows: there are no more behind these. */
 #define JAVA_ROWS_END 0x80000000u
 
@@ -359,31 +357,22 @@ typedef struct java_range {
 	java_key from, to;
 } java_range;
 
-/* Moves the end of a range behind the key that is there, or (`prefix`) behind all that begin with it: with a schema that is
- * the same, since no whole key begins another. */
-static void java_include(int prefix, java_range *out)
+/* Moves the end of a range behind all keys that begin with it. */
+static void java_include_prefix(const sop_schema *schema, java_range *out)
 {
-	sop_buf *buf = &out->to.buf;
+	sop_buf *end = &out->to.buf;
 	sop_status status;
 
-	if (!prefix && out->range.to.size < SOP_KEY_BYTES_MAX) { /* the next key has a NUL more */
-		const sop_bytes to = out->range.to;
-
-		status = sop_buf_reserve(buf, to.size + 1, &java.err);
-		if (status == SOP_OK) {
-			if (to.size > 0)
-				memcpy(buf->data, to.data, to.size);
-			((char *)buf->data)[to.size] = '\0';
-			buf->size = to.size + 1;
-		}
-	} else {
-		status = sop_key_next_prefix(out->range.to, buf, &java.err);
+	if (schema != NULL) {
+		out->range.flags |= SOP_RANGE_THROUGH;
+		return;
 	}
+	status = sop_key_next_prefix(out->range.to, end, &java.err);
 	if (status == SOP_NOT_FOUND)
 		out->range.flags &= ~SOP_RANGE_TO;
 	else if (status != SOP_OK)
 		java.refused = status;
-	out->range.to = (sop_bytes){ buf->data, buf->size };
+	out->range.to = (sop_bytes){ end->data, end->size };
 }
 
 /* Reads the range at `in`; NULL is everything. The caller frees `out->from.buf` and `out->to.buf`. */
@@ -399,12 +388,12 @@ static const sop_range *java_range_in(sop_bytes in, const sop_schema *schema, ja
 	flags = java_u32(at);
 	from_size = java_u32(at + 12);
 	to_size = java_u32(at + 16 + from_size);
-	out->range.flags = flags & ~(JAVA_RANGE_TO_INCLUSIVE | JAVA_RANGE_TO_PREFIX);
+	out->range.flags = flags & ~JAVA_RANGE_TO_PREFIX;
 	memcpy(&out->range.after_item, at + 4, sizeof out->range.after_item);
 	out->range.from = java_packed(schema, (sop_bytes){ at + 16, from_size }, 1, &out->from);
 	out->range.to = java_packed(schema, (sop_bytes){ at + 20 + from_size, to_size }, 1, &out->to);
-	if ((flags & (JAVA_RANGE_TO_INCLUSIVE | JAVA_RANGE_TO_PREFIX)) && java.refused == SOP_OK)
-		java_include(schema != NULL || (flags & JAVA_RANGE_TO_PREFIX), out);
+	if ((flags & JAVA_RANGE_TO_PREFIX) && java.refused == SOP_OK)
+		java_include_prefix(schema, out);
 	return &out->range;
 }
 

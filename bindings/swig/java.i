@@ -402,20 +402,29 @@ static int java_on_problem(void *arg, const sop_problem *problem)
 }
 %}
 
-%define CALLBACK(type, name, function)
-%typemap(jni) (type name, void *arg) "jobject"
-%typemap(jtype) (type name, void *arg) "Callbacks"
-%typemap(jstype) (type name, void *arg) "Callbacks"
-%typemap(javain) (type name, void *arg) "$javainput"
-%typemap(in) (type name, void *arg) (java_callbacks to) %{
+%typemap(jni) (sop_progress_fn progress, void *arg) "jobject"
+%typemap(jtype) (sop_progress_fn progress, void *arg) "Callbacks"
+%typemap(jstype) (sop_progress_fn progress, void *arg) "Callbacks"
+%typemap(javain) (sop_progress_fn progress, void *arg) "$javainput"
+%typemap(in) (sop_progress_fn progress, void *arg) (java_callbacks to) %{
 	to.env = jenv;
 	to.object = $input;
-	$1 = $input == NULL ? NULL : function;
+	$1 = $input == NULL ? NULL : java_on_progress;
 	$2 = &to;
 %}
-%enddef
-CALLBACK(sop_progress_fn, progress, java_on_progress)
-CALLBACK(sop_problem_fn, found, java_on_problem)
+
+/* Both are functions of one object. */
+%typemap(jni) (sop_problem_fn found, sop_progress_fn progress, void *arg) "jobject"
+%typemap(jtype) (sop_problem_fn found, sop_progress_fn progress, void *arg) "Callbacks"
+%typemap(jstype) (sop_problem_fn found, sop_progress_fn progress, void *arg) "Callbacks"
+%typemap(javain) (sop_problem_fn found, sop_progress_fn progress, void *arg) "$javainput"
+%typemap(in) (sop_problem_fn found, sop_progress_fn progress, void *arg) (java_callbacks to) %{
+	to.env = jenv;
+	to.object = $input;
+	$1 = java_on_problem;
+	$2 = java_on_progress;
+	$3 = &to;
+%}
 
 /* ---- what functions return --------------------------------------------------------------------- */
 

@@ -2,6 +2,8 @@ package org.sopdb;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import java.util.function.Predicate;
+
 /** What the native library calls, on the thread that called it. */
 abstract class Callbacks {
   /** Whether to go on. */
@@ -27,8 +29,14 @@ abstract class Callbacks {
     };
   }
 
-  static Callbacks of(java.util.function.Predicate<Problem> found) {
+  /** Progress may be null. */
+  static Callbacks of(Predicate<Problem> found, Progress progress) {
     return new Callbacks() {
+      @Override
+      boolean progress(long doneBytes, long totalBytes) {
+        return progress == null || progress.at(doneBytes, totalBytes);
+      }
+
       @Override
       boolean found(byte[] store, byte[] file, long offset, byte[] kind, byte[] message) {
         return found.test(

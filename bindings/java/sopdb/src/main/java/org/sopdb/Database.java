@@ -442,7 +442,7 @@ public final class Database implements AutoCloseable {
    */
   public List<Problem> verify() {
     List<Problem> problems = new ArrayList<>();
-    verify(problems::add);
+    verify(problems::add, null);
     return problems;
   }
 
@@ -450,12 +450,13 @@ public final class Database implements AutoCloseable {
    * Checks everything.
    *
    * @param found told of each problem; returns whether to go on
+   * @param progress told now and then; may be null
    * @return whether nothing is damaged
-   * @throws CancelledException if {@code found} stopped it
+   * @throws CancelledException if {@code found} or {@code progress} stopped it
    */
-  public boolean verify(Predicate<Problem> found) {
+  public boolean verify(Predicate<Problem> found, Progress progress) {
     try {
-      return Raw.sop_verify(shell.address, Callbacks.of(Objects.requireNonNull(found, "found"))) == 0;
+      return Raw.sop_verify(shell.address, Callbacks.of(Objects.requireNonNull(found, "found"), progress)) == 0;
     } finally {
       Reference.reachabilityFence(this);
     }

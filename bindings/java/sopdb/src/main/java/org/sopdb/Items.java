@@ -10,7 +10,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * A store in a transaction, with all that it can do. Where a key names an item, its ride-along fields do not count. In a store
+ * A store in a transaction, with all that it can do. Where a key only names an item, its ride-along fields do not count. In a store
  * with duplicates a key alone names the oldest item of it, and an item has an id.
  *
  * <p>Reading, replacing or removing in a store that is not there is a {@link NotFoundException} that names the store; putting
@@ -240,9 +240,9 @@ public final class Items<K, V> {
   }
 
   /**
-   * Replaces the value of a key. Its ride-along fields stay.
+   * Replaces the value of a key, and its ride-along fields.
    *
-   * @param key the key
+   * @param key the key with its ride-along fields
    * @param value the new value
    * @return whether the key is there
    */
@@ -251,15 +251,15 @@ public final class Items<K, V> {
   }
 
   /**
-   * Replaces the value of one of the items of a key.
+   * Replaces the value of one of the items of a key, and its ride-along fields.
    *
-   * @param key the key
+   * @param key the key with its ride-along fields
    * @param id of the item; 0: the oldest
    * @param value the new value
    * @return whether the item is there
    */
   public boolean update(K key, long id, V value) {
-    byte[] name = keys.encodeSort(key);
+    byte[] name = keys.encode(key);
     byte[] data = encode(value);
     long handle = tx.enter();
     try {
@@ -374,8 +374,7 @@ public final class Items<K, V> {
   private long many(int how, Iterable<? extends Map.Entry<? extends K, ? extends V>> entries) {
     Batches batches = new Batches(how);
     for (Map.Entry<? extends K, ? extends V> entry : entries) {
-      byte[] name = how == UPDATE ? keys.encodeSort(entry.getKey()) : keys.encode(entry.getKey());
-      if (!batches.add(name, encode(entry.getValue()))) {
+      if (!batches.add(keys.encode(entry.getKey()), encode(entry.getValue()))) {
         break;
       }
     }

@@ -9,9 +9,9 @@ public final class Range<K> {
   static final int FROM = 1;
   static final int TO = 2;
   static final int AFTER = 8;
-  static final int TO_INCLUSIVE = 0x100;
-  static final int TO_PREFIX = 0x200;
-  private static final int TO_ANY = TO | TO_INCLUSIVE | TO_PREFIX;
+  static final int THROUGH = 16;
+  static final int TO_PREFIX = 0x100;
+  private static final int TO_ANY = TO | THROUGH | TO_PREFIX;
 
   private static final Range<?> ALL = new Range<>(0, 0, null, null);
 
@@ -130,7 +130,7 @@ public final class Range<K> {
    * @return the range
    */
   public Range<K> through(K key) {
-    return withTo(TO | TO_INCLUSIVE, new Bound<>(key, null));
+    return withTo(TO | THROUGH, new Bound<>(key, null));
   }
 
   private Range<K> withFrom(int set, long newItem, Bound<K> bound) {
@@ -181,7 +181,7 @@ public final class Range<K> {
       return false;
     }
     int order = to.compare(type, key);
-    return (flags & (TO_INCLUSIVE | TO_PREFIX)) != 0 ? order > 0 : order >= 0;
+    return (flags & (THROUGH | TO_PREFIX)) != 0 ? order > 0 : order >= 0;
   }
 
   /** Whether a key is one of the bounds. */

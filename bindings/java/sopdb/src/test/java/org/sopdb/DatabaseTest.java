@@ -158,11 +158,12 @@ class DatabaseTest {
       assertEquals(1, problems.size());
       assertFalse(problems.get(0).isDamage());
       assertEquals("blobs/stranger", problems.get(0).file());
-      assertThrows(CancelledException.class, () -> db.verify(problem -> false));
+      assertThrows(CancelledException.class, () -> db.verify(problem -> false, null));
       damage();
       List<Problem> damaged = db.verify();
       assertTrue(damaged.stream().anyMatch(Problem::isDamage));
-      assertFalse(db.verify(problem -> true));
+      assertFalse(db.verify(problem -> true, (done, total) -> true));
+      assertThrows(CancelledException.class, () -> db.verify(problem -> true, (done, total) -> false));
     }
   }
 

@@ -14,7 +14,10 @@ import org.junit.platform.launcher.TestIdentifier;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 
-/** Runs the tests of the classes whose names match, and prints each as cmocka does, for ci/summary.py to count. */
+/**
+ * Runs the tests of the classes whose names match, and prints each as cmocka does, for ci/summary.py to count; with
+ * {@code -Dsop.quiet=true} only those that fail.
+ */
 final class Runner {
   private Runner() {}
 
@@ -33,12 +36,13 @@ final class Runner {
   }
 
   private static final class Printer implements TestExecutionListener {
+    private final boolean quiet = Boolean.getBoolean("sop.quiet");
     private int passed;
     private int failed;
 
     @Override
     public void executionStarted(TestIdentifier test) {
-      if (test.isTest()) {
+      if (test.isTest() && !quiet) {
         System.out.println("[ RUN      ] " + name(test));
       }
     }
@@ -48,7 +52,9 @@ final class Runner {
       if (result.getStatus() == Status.SUCCESSFUL) {
         if (test.isTest()) {
           passed++;
-          System.out.println("[       OK ] " + name(test));
+          if (!quiet) {
+            System.out.println("[       OK ] " + name(test));
+          }
         }
         return;
       }
