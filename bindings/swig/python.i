@@ -251,9 +251,15 @@ STRUCTURE(sop_store_info, SOP_STORE_INFO_INIT,
 	$1 = $input != Py_None ? native_progress : NULL;
 	$2 = $input;
 %}
-%typemap(in) (sop_problem_fn found, void *arg) %{
-	$1 = $input != Py_None ? native_problem : NULL;
-	$2 = $input;
+/* One tuple (found, progress), each of which may be None. */
+%typemap(in) (sop_problem_fn found, sop_progress_fn progress, void *arg) %{
+	if (!PyTuple_Check($input) || PyTuple_GET_SIZE($input) != 2) {
+		PyErr_SetString(PyExc_TypeError, "(found, progress) is needed");
+		SWIG_fail;
+	}
+	$1 = PyTuple_GET_ITEM($input, 0) != Py_None ? native_problem : NULL;
+	$2 = PyTuple_GET_ITEM($input, 1) != Py_None ? native_verify_progress : NULL;
+	$3 = $input;
 %}
 
 /* ---- the lock of the interpreter: given away around what may wait or read */

@@ -1,7 +1,7 @@
 /* A declared store on one database: its handle, how its keys are packed, how its values are read and written. */
 #include "native.h"
 
-#include <string.h>
+#include <structmember.h>
 
 static int encode_int64(PyObject *value, native_packed *out)
 {
@@ -121,8 +121,8 @@ static PyObject *bound_new(PyTypeObject *type, PyObject *args, PyObject *names)
 	native_bound *self;
 
 	(void)names;
-	if (!PyArg_ParseTuple(args, "OO!iOOOOp", &store, &native_key_type, &key, &value, &encode, &decode,
-			      &scan, &declaration, &duplicates) ||
+	if (!PyArg_ParseTuple(args, "OO!iOOOOp", &store, &native_key_type, &key, &value, &encode,
+			      &decode, &scan, &declaration, &duplicates) ||
 	    native_handle_of(store, NATIVE_STORE) == NULL)
 		return NULL;
 	self = (native_bound *)type->tp_alloc(type, 0);
@@ -187,26 +187,17 @@ static PyObject *bound_decode(PyObject *object, PyObject *bytes)
 	return native_value_decode((native_bound *)object, data, (size_t)size);
 }
 
-static PyObject *bound_get(PyObject *object, void *which)
-{
-	native_bound *self = (native_bound *)object;
-
-	if (which == NULL)
-		return native_ref(self->store);
-	return native_ref(*(char *)which == 'k' ? (PyObject *)self->key : self->declaration);
-}
-
 static PyMethodDef bound_methods[] = {
 	{ "encode", bound_encode, METH_O, "The bytes of a value." },
 	{ "decode", bound_decode, METH_O, "The value that bytes are." },
 	{ NULL, NULL, 0, NULL },
 };
 
-static PyGetSetDef bound_members[] = {
-	{ "store", bound_get, NULL, "The handle of the store.", NULL },
-	{ "key", bound_get, NULL, "The codec of its keys.", "k" },
-	{ "declaration", bound_get, NULL, "The sop.Store.", "d" },
-	{ NULL, NULL, NULL, NULL, NULL },
+static PyMemberDef bound_members[] = {
+	{ "store", T_OBJECT, offsetof(native_bound, store), READONLY, "The handle of the store." },
+	{ "key", T_OBJECT, offsetof(native_bound, key), READONLY, "The codec of its keys." },
+	{ "declaration", T_OBJECT, offsetof(native_bound, declaration), READONLY, "The sop.Store." },
+	{ NULL, 0, 0, 0, NULL },
 };
 
 PyTypeObject native_bound_type = {
@@ -217,6 +208,6 @@ PyTypeObject native_bound_type = {
 	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
 	.tp_doc = "Bound(store, key, value, encode, decode, scan, declaration, duplicates)",
 	.tp_methods = bound_methods,
-	.tp_getset = bound_members,
+	.tp_members = bound_members,
 	.tp_new = bound_new,
 };

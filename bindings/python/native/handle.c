@@ -10,9 +10,8 @@ struct native_pool {
 	int count[POOL_MODES];
 };
 
-static const char *const kind_names[NATIVE_KINDS] = {
-	"a database", "a store", "a transaction", "a cursor", "options"
-};
+static const char *const kind_names[NATIVE_KINDS] = { "a database", "a store", "a transaction",
+						      "a cursor", "options" };
 
 void native_pool_clear(native_handle *db)
 {
@@ -44,8 +43,7 @@ static void free_database(native_handle *self)
 	native_pool_clear(self);
 	PyMem_Free(self->pool);
 	self->pool = NULL;
-	Py_BEGIN_ALLOW_THREADS
-	sop_db_free(db);
+	Py_BEGIN_ALLOW_THREADS sop_db_free(db);
 	Py_END_ALLOW_THREADS
 }
 

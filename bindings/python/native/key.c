@@ -50,8 +50,8 @@ static int64_t days_from_date(int64_t year, int month, int day)
 	const int64_t year_of_era = y - era * 400;
 	const int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
 
-	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-	       719468;
+	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
+	       day_of_year - 719468;
 }
 
 /* The other way, from the same source. */
@@ -99,8 +99,8 @@ static int utc_offset_us(PyObject *time, int64_t *offset_us)
 static int value_of_time(PyObject *time, sop_value *value)
 {
 	int64_t offset_us = 0;
-	int64_t seconds = PyDateTime_DATE_GET_HOUR(time) * 3600 + PyDateTime_DATE_GET_MINUTE(time) * 60 +
-			  PyDateTime_DATE_GET_SECOND(time);
+	int64_t seconds = PyDateTime_DATE_GET_HOUR(time) * 3600 +
+			  PyDateTime_DATE_GET_MINUTE(time) * 60 + PyDateTime_DATE_GET_SECOND(time);
 
 	if (!((PyDateTime_DateTime *)time)->hastzinfo ||
 	    ((PyDateTime_DateTime *)time)->tzinfo != PyDateTime_TimeZone_UTC) {
@@ -128,9 +128,9 @@ static PyObject *time_of_value(int64_t us)
 	}
 	date_from_days(days, &year, &month, &day);
 	return PyDateTimeAPI->DateTime_FromDateAndTime(
-		year, month, day, (int)(rest / (3600 * SECOND_US)), (int)(rest / (60 * SECOND_US) % 60),
-		(int)(rest / SECOND_US % 60), (int)(rest % SECOND_US), PyDateTime_TimeZone_UTC,
-		PyDateTimeAPI->DateTimeType);
+		year, month, day, (int)(rest / (3600 * SECOND_US)),
+		(int)(rest / (60 * SECOND_US) % 60), (int)(rest / SECOND_US % 60),
+		(int)(rest % SECOND_US), PyDateTime_TimeZone_UTC, PyDateTimeAPI->DateTimeType);
 }
 
 static int value_of_long(PyObject *number, sop_value *value)
@@ -189,7 +189,8 @@ static int value_of_text(PyObject *text, sop_value *value)
 	if (data == NULL) {
 		if (PyErr_ExceptionMatches(PyExc_UnicodeError)) {
 			PyErr_Clear();
-			native_raise_status(SOP_SCHEMA, "the text has lone surrogates, which are no UTF-8");
+			native_raise_status(SOP_SCHEMA,
+					    "the text has lone surrogates, which are no UTF-8");
 		}
 		return -1;
 	}
@@ -264,8 +265,8 @@ static int pack_values(native_key *self, PyObject *const *fields, Py_ssize_t cou
 	for (Py_ssize_t i = 0; i < count; i++)
 		if (value_of(fields[i], &values[i], out) < 0)
 			return -1;
-	status = prefix ? sop_key_pack_prefix(self->schema, values, (size_t)count, &out->buf, &err) :
-			  sop_key_pack(self->schema, values, (size_t)count, &out->buf, &err);
+	status = prefix ? sop_key_pack_prefix(self->schema, values, (size_t)count, &out->buf, &err)
+			: sop_key_pack(self->schema, values, (size_t)count, &out->buf, &err);
 	if (status != SOP_OK) {
 		native_raise(&err);
 		return -1;
@@ -281,7 +282,8 @@ int native_key_pack(native_key *self, PyObject *key, bool prefix, native_packed 
 	if (self->key_class == NULL)
 		return pack_values(self, &key, 1, prefix, out);
 	if (PyTuple_Check(key))
-		return pack_values(self, ((PyTupleObject *)key)->ob_item, PyTuple_GET_SIZE(key), prefix, out);
+		return pack_values(self, ((PyTupleObject *)key)->ob_item, PyTuple_GET_SIZE(key),
+				   prefix, out);
 	if (prefix) /* the first field alone is a prefix */
 		return pack_values(self, &key, 1, prefix, out);
 	PyErr_Format(PyExc_TypeError, "%.100s or a tuple is needed as the key, not %.100s",
@@ -332,9 +334,9 @@ static PyObject *key_object(native_key *self, const sop_value *values, Py_ssize_
 	PyObject *key = self->key_class->tp_alloc(self->key_class, all);
 
 	for (Py_ssize_t i = 0; key != NULL && i < all; i++) {
-		PyObject *field = i < count ?
-					  object_of(&values[i]) :
-					  native_ref(PyTuple_GET_ITEM(self->defaults, i - self->sort_count));
+		PyObject *field =
+			i < count ? object_of(&values[i])
+				  : native_ref(PyTuple_GET_ITEM(self->defaults, i - self->sort_count));
 
 		if (field == NULL)
 			Py_CLEAR(key);
@@ -355,12 +357,12 @@ PyObject *native_key_unpack(native_key *self, sop_bytes key)
 
 	if (self->schema == NULL)
 		return PyBytes_FromStringAndSize(key.data, (Py_ssize_t)key.size);
-	if (sop_key_unpack(self->schema, key, values, 2 * SOP_SCHEMA_FIELDS_MAX, &count, &room, &err) !=
-	    SOP_OK)
+	if (sop_key_unpack(self->schema, key, values, 2 * SOP_SCHEMA_FIELDS_MAX, &count, &room,
+			   &err) != SOP_OK)
 		made = native_raise(&err);
 	else
-		made = self->key_class != NULL ? key_object(self, values, (Py_ssize_t)count) :
-						 object_of(&values[0]);
+		made = self->key_class != NULL ? key_object(self, values, (Py_ssize_t)count)
+					       : object_of(&values[0]);
 	sop_buf_free(&room);
 	return made;
 }
@@ -422,8 +424,8 @@ static PyObject *codec_single_type(PyObject *object, PyObject *unused)
 	(void)unused;
 	if (self->schema == NULL)
 		return PyLong_FromLong(-1);
-	return PyLong_FromUnsignedLong(self->key_class == NULL ? sop_schema_field_type(self->schema, 0) :
-								SOP_TYPE_NULL);
+	return PyLong_FromUnsignedLong(self->key_class == NULL ? sop_schema_field_type(self->schema, 0)
+							       : SOP_TYPE_NULL);
 }
 
 static int codec_set(native_key *self, sop_bytes json, PyObject *key_class, PyObject *defaults)

@@ -20,14 +20,24 @@ static int call_back(PyObject *function, PyObject *args)
 	return stop;
 }
 
-int native_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+static int progress(PyObject *function, uint64_t done_bytes, uint64_t total_bytes)
 {
 	const PyGILState_STATE state = PyGILState_Ensure();
-	const int stop = call_back(arg, Py_BuildValue("KK", (unsigned long long)done_bytes,
-						      (unsigned long long)total_bytes));
+	const int stop = call_back(function, Py_BuildValue("KK", (unsigned long long)done_bytes,
+							   (unsigned long long)total_bytes));
 
 	PyGILState_Release(state);
 	return stop;
+}
+
+int native_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+{
+	return progress(arg, done_bytes, total_bytes);
+}
+
+int native_verify_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+{
+	return progress(PyTuple_GET_ITEM((PyObject *)arg, 1), done_bytes, total_bytes);
 }
 
 static PyObject *text(const char *data, size_t size)
@@ -39,9 +49,10 @@ int native_problem(void *arg, const sop_problem *problem)
 {
 	const PyGILState_STATE state = PyGILState_Ensure();
 	const int stop = call_back(
-		arg, Py_BuildValue("sNNLN", problem->kind, text(problem->store.data, problem->store.size),
-				   text(problem->file.data, problem->file.size), (long long)problem->offset,
-				   text(problem->message, strlen(problem->message))));
+		PyTuple_GET_ITEM((PyObject *)arg, 0),
+		Py_BuildValue("sNNLN", problem->kind, text(problem->store.data, problem->store.size),
+			      text(problem->file.data, problem->file.size), (long long)problem->offset,
+			      text(problem->message, strlen(problem->message))));
 
 	PyGILState_Release(state);
 	return stop;
@@ -67,9 +78,9 @@ PyObject *native_stats_tuple(const sop_stats *stats)
 PyObject *native_info_tuple(const sop_info *info)
 {
 	return Py_BuildValue("sy#IIIIIIKKLLKK", info->backend, (const char *)info->uuid,
-			     (Py_ssize_t)sizeof info->uuid, info->format, info->durability, info->node_bytes,
-			     info->node_items, info->inline_value_bytes, info->registry_buckets,
-			     (unsigned long long)info->transaction_bytes_max,
+			     (Py_ssize_t)sizeof info->uuid, info->format, info->durability,
+			     info->node_bytes, info->node_items, info->inline_value_bytes,
+			     info->registry_buckets, (unsigned long long)info->transaction_bytes_max,
 			     (unsigned long long)info->snapshot_bytes_max, (long long)info->deadline_ms,
 			     (long long)info->flush_interval_ms, (unsigned long long)info->cache_bytes,
 			     (unsigned long long)info->log_bytes_max);
@@ -81,12 +92,12 @@ PyObject *native_peek_tuple(const sop_peek *peek)
 		"KKNKKLLKKKKKKKKy#", (unsigned long long)peek->is_open, (unsigned long long)peek->process,
 		text(peek->host, strnlen(peek->host, sizeof peek->host)),
 		(unsigned long long)peek->has_figures, (unsigned long long)peek->age_ms,
-		(long long)peek->written_ms, (long long)peek->opened_ms, (unsigned long long)peek->running_ms,
-		(unsigned long long)peek->interval_ms, (unsigned long long)peek->commits_timed,
-		(unsigned long long)peek->commit_p50_ns, (unsigned long long)peek->commit_p99_ns,
-		(unsigned long long)peek->commit_longest_ns, (unsigned long long)peek->log_bytes_max,
-		(unsigned long long)peek->flush_interval_ms, (const char *)peek->uuid,
-		(Py_ssize_t)sizeof peek->uuid);
+		(long long)peek->written_ms, (long long)peek->opened_ms,
+		(unsigned long long)peek->running_ms, (unsigned long long)peek->interval_ms,
+		(unsigned long long)peek->commits_timed, (unsigned long long)peek->commit_p50_ns,
+		(unsigned long long)peek->commit_p99_ns, (unsigned long long)peek->commit_longest_ns,
+		(unsigned long long)peek->log_bytes_max, (unsigned long long)peek->flush_interval_ms,
+		(const char *)peek->uuid, (Py_ssize_t)sizeof peek->uuid);
 }
 
 /* status_table() -> ((name, number, traits, text), ...), of the headers. */
@@ -111,9 +122,9 @@ static PyMethodDef functions[] = {
 
 int native_add(PyObject *module)
 {
-	PyTypeObject *const types[] = { &native_handle_type,	&native_key_type,
-					&native_bound_type,	&native_view_type,
-					&native_database_type,	&native_transaction_type,
+	PyTypeObject *const types[] = { &native_handle_type,   &native_key_type,
+					&native_bound_type,    &native_view_type,
+					&native_database_type, &native_transaction_type,
 					&native_rows_type };
 
 	if (native_key_import() < 0 || PyModule_AddFunctions(module, functions) < 0)

@@ -25,8 +25,7 @@ enum native_kind {
 struct native_pool;
 
 typedef struct native_handle {
-	PyObject_HEAD
-	void *pointer;
+	PyObject_HEAD void *pointer;
 	enum native_kind kind;
 	int pool_mode; /* TXN: the sop_mode under which it may be renewed, or -1 */
 	uint64_t changes; /* TXN: grows with each call that may have changed something; iterators look at it */
@@ -75,8 +74,7 @@ int native_packed_take(native_packed *packed, PyObject *object);
 
 /* How keys of a store are packed and unpacked. */
 typedef struct native_key {
-	PyObject_HEAD
-	sop_schema *schema; /* NULL: raw bytes */
+	PyObject_HEAD sop_schema *schema; /* NULL: raw bytes */
 	PyTypeObject *key_class; /* a subclass of tuple; NULL: a key of one field is that field */
 	PyObject *defaults; /* tuple: of the ride fields */
 	Py_ssize_t sort_count, ride_count;
@@ -90,8 +88,7 @@ enum native_value { NATIVE_BYTES, NATIVE_INT64, NATIVE_JSON, NATIVE_CODEC };
 
 /* A store as declared, on one database. */
 typedef struct native_bound {
-	PyObject_HEAD
-	native_handle *store;
+	PyObject_HEAD native_handle *store;
 	native_key *key;
 	enum native_value value;
 	PyObject *encode; /* JSON: to str; CODEC: to bytes */
@@ -106,8 +103,7 @@ PyObject *native_value_decode(native_bound *self, const void *data, size_t size)
 
 /* What sop.View is built on: a store, or a part of it, in one transaction or (without one) in many. */
 typedef struct native_view {
-	PyObject_HEAD
-	PyObject *owner; /* kept alive: the database; NULL in a transaction */
+	PyObject_HEAD PyObject *owner; /* kept alive: the database; NULL in a transaction */
 	native_handle *db;
 	native_handle *txn; /* NULL: every call is a transaction of its own */
 	native_bound *bound;
@@ -137,6 +133,8 @@ PyObject *native_get_many(native_view *view, PyObject *keys, PyObject *absent);
 
 /* Callbacks of long calls: called with the lock of the interpreter, which their thread had released. */
 int native_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes);
+/* Those of verify: `arg` is a tuple (found, progress). */
+int native_verify_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes);
 int native_problem(void *arg, const sop_problem *problem);
 
 /* Tuples of the structures that the library fills. */

@@ -6,8 +6,7 @@
 /* Both remember what they know of each declared store: a transaction the View, a database the Bound, since views keep their
  * database alive and it cannot keep them in turn. */
 typedef struct native_owner {
-	PyObject_HEAD
-	PyObject *database; /* of a transaction: the sop.Database; NULL in a database */
+	PyObject_HEAD PyObject *database; /* of a transaction: the sop.Database; NULL in a database */
 	native_handle *handle;
 	PyObject *known; /* dict by sop.Store */
 	PyObject *last_store, *last; /* the entry of `known` that was used last */
@@ -189,8 +188,7 @@ static void database_finalize(PyObject *object)
 	if (sop_db_info(db, &info, NULL, NULL) == SOP_OK) {
 		if (PyErr_ResourceWarning(object, 1, "a database was dropped without close()") < 0)
 			PyErr_WriteUnraisable(object);
-		Py_BEGIN_ALLOW_THREADS
-		sop_close(db, NULL);
+		Py_BEGIN_ALLOW_THREADS sop_close(db, NULL);
 		Py_END_ALLOW_THREADS
 	}
 	PyErr_Restore(type, value, trace);
@@ -205,7 +203,9 @@ static void database_dealloc(PyObject *object)
 }
 
 #define MEMBER(name, field)                                                                        \
-	{ (name), T_OBJECT, offsetof(native_owner, field), READONLY, NULL }
+	{                                                                                          \
+		(name), T_OBJECT, offsetof(native_owner, field), READONLY, NULL                    \
+	}
 
 static PyMemberDef database_members[] = {
 	MEMBER("_handle", handle),

@@ -59,8 +59,7 @@ static struct row row_at(const char *batch, size_t *offset, uint32_t flags)
 }
 
 typedef struct native_rows {
-	PyObject_HEAD
-	native_handle *cursor; /* its parent is the transaction; NULL at the end */
+	PyObject_HEAD native_handle *cursor; /* its parent is the transaction; NULL at the end */
 	native_bound *bound;
 	PyObject *owner;
 	int what;
@@ -82,11 +81,11 @@ typedef struct native_rows {
 
 PyObject *native_rows_new(native_view *view, int what, bool reverse, Py_ssize_t limit)
 {
-	const uint32_t cursor_flags =
-		(reverse ? SOP_CURSOR_REVERSE : 0) | (what == ROWS_KEYS ? SOP_CURSOR_KEYS : 0);
+	const uint32_t cursor_flags = (reverse ? SOP_CURSOR_REVERSE : 0) |
+				      (what == ROWS_KEYS ? SOP_CURSOR_KEYS : 0);
 	PyObject *flags = PyLong_FromUnsignedLong(cursor_flags);
-	PyObject *cursor = flags != NULL ? PyObject_CallMethod((PyObject *)view, "_cursor", "(O)", flags) :
-					   NULL;
+	PyObject *cursor =
+		flags != NULL ? PyObject_CallMethod((PyObject *)view, "_cursor", "(O)", flags) : NULL;
 	native_rows *self;
 
 	Py_XDECREF(flags);
@@ -140,7 +139,8 @@ static int rows_grow(native_rows *self)
 static int rows_fetch(native_rows *self)
 {
 	sop_cursor *cursor = self->cursor->pointer;
-	const size_t rows_max = self->limit > 0 && self->limit < BATCH_ROWS_MAX ? (size_t)self->limit : 0;
+	const size_t rows_max = self->limit > 0 && self->limit < BATCH_ROWS_MAX ? (size_t)self->limit
+										: 0;
 
 	if (rows_grow(self) < 0)
 		return -1;
@@ -150,11 +150,10 @@ static int rows_fetch(native_rows *self)
 		NATIVE_ERROR(err);
 
 		self->changes = self->cursor->parent->changes;
-		Py_BEGIN_ALLOW_THREADS
-		status = sop_cursor_fetch(cursor, self->room, self->room_size, rows_max, self->flags, &used,
-					  &err);
-		Py_END_ALLOW_THREADS
-		if (status == SOP_OK) {
+		Py_BEGIN_ALLOW_THREADS status = sop_cursor_fetch(cursor, self->room, self->room_size,
+								 rows_max, self->flags, &used, &err);
+		Py_END_ALLOW_THREADS if (status == SOP_OK)
+		{
 			self->left = load32(self->room);
 			self->offset = HEADER_BYTES;
 			return 1;
@@ -182,10 +181,11 @@ static sop_status last_sort_size(native_rows *self, size_t *size, sop_error *err
 	*size = self->last_key_size;
 	if (codec->schema == NULL || codec->ride_count == 0)
 		return SOP_OK;
-	status = sop_key_unpack(codec->schema, (sop_bytes){ self->last_key, self->last_key_size }, values,
-				2 * SOP_SCHEMA_FIELDS_MAX, &count, &room, err);
+	status = sop_key_unpack(codec->schema, (sop_bytes){ self->last_key, self->last_key_size },
+				values, 2 * SOP_SCHEMA_FIELDS_MAX, &count, &room, err);
 	if (status == SOP_OK)
-		status = sop_key_pack_prefix(codec->schema, values, (size_t)codec->sort_count, &sort, err);
+		status = sop_key_pack_prefix(codec->schema, values, (size_t)codec->sort_count,
+					     &sort, err);
 	if (status == SOP_OK)
 		*size = sort.size;
 	sop_buf_free(&room);
@@ -207,19 +207,19 @@ static sop_status seek_behind(native_rows *self, sop_error *err)
 {
 	sop_cursor *cursor = self->cursor->pointer;
 	const bool duplicates = self->flags != 0;
-	const sop_seek where = self->reverse ? (duplicates ? SOP_SEEK_LE : SOP_SEEK_LT) :
-					       (duplicates ? SOP_SEEK_GE : SOP_SEEK_GT);
+	const sop_seek where = self->reverse ? (duplicates ? SOP_SEEK_LE : SOP_SEEK_LT)
+					     : (duplicates ? SOP_SEEK_GE : SOP_SEEK_GT);
 	size_t sort_size;
 	sop_entry entry;
 	sop_status status = last_sort_size(self, &sort_size, err);
 
 	if (status == SOP_OK)
-		status = sop_cursor_seek(cursor, (sop_bytes){ self->last_key, self->last_key_size }, where,
-					 &entry, err);
+		status = sop_cursor_seek(cursor, (sop_bytes){ self->last_key, self->last_key_size },
+					 where, &entry, err);
 	while (status == SOP_OK && duplicates && is_last_key(self, &entry, sort_size) &&
 	       (self->reverse ? entry.item >= self->last_item : entry.item <= self->last_item))
-		status = self->reverse ? sop_cursor_prev(cursor, &entry, err) :
-					 sop_cursor_next(cursor, &entry, err);
+		status = self->reverse ? sop_cursor_prev(cursor, &entry, err)
+				       : sop_cursor_next(cursor, &entry, err);
 	return status;
 }
 
@@ -305,9 +305,9 @@ static PyObject *row_object(native_rows *self, const struct row *row)
 	if (self->what == ROWS_VALUES)
 		return value;
 	if (value != NULL)
-		made = self->what == ROWS_ITEMS ?
-			       PyTuple_Pack(2, key, value) :
-			       Py_BuildValue("OOK", key, value, (unsigned long long)row->item);
+		made = self->what == ROWS_ITEMS
+			       ? PyTuple_Pack(2, key, value)
+			       : Py_BuildValue("OOK", key, value, (unsigned long long)row->item);
 	Py_XDECREF(key);
 	Py_XDECREF(value);
 	return made;
@@ -427,9 +427,9 @@ static int batch_add(struct batch *batch, sop_bytes key, sop_bytes value)
 	char *at;
 
 	if (key.size > SOP_KEY_BYTES_MAX || value.size > SOP_VALUE_BYTES_MAX) {
-		native_raise_status(SOP_LIMIT, key.size > SOP_KEY_BYTES_MAX ?
-						       "a key is at most 65536 bytes long" :
-						       "a value is at most 1 GiB long");
+		native_raise_status(SOP_LIMIT, key.size > SOP_KEY_BYTES_MAX
+						       ? "a key is at most 65536 bytes long"
+						       : "a value is at most 1 GiB long");
 		return -1;
 	}
 	if (batch_reserve(batch, end + 8) < 0)
@@ -471,12 +471,10 @@ static int flush(native_view *view, struct batch *batch, sop_put_how how, Py_ssi
 		return 0;
 	for (int attempt = 0; attempt < 2; attempt++) {
 		view->txn->changes++;
-		Py_BEGIN_ALLOW_THREADS
-		status = sop_put_many(view->txn->pointer, view->bound->store->pointer, rows, how, &done, &err);
-		Py_END_ALLOW_THREADS
-		if (status == SOP_OK || attempt == 1 || how > SOP_INSERT || err.store[0] == '\0' ||
-		    status != SOP_NOT_FOUND)
-			break;
+		Py_BEGIN_ALLOW_THREADS status = sop_put_many(
+			view->txn->pointer, view->bound->store->pointer, rows, how, &done, &err);
+		Py_END_ALLOW_THREADS if (status == SOP_OK || attempt == 1 || how > SOP_INSERT ||
+					 err.store[0] == '\0' || status != SOP_NOT_FOUND) break;
 		if (native_view_create(view, &err) < 0)
 			return -1;
 	}
@@ -578,8 +576,9 @@ static int take_values(native_view *view, const sop_buf *rows, PyObject *absent,
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct row row = row_at(data, &offset, 0);
-		PyObject *value = row.absent ? native_ref(absent) :
-					       native_value_decode(view->bound, row.value.data, row.value.size);
+		PyObject *value =
+			row.absent ? native_ref(absent)
+				   : native_value_decode(view->bound, row.value.data, row.value.size);
 		int status = value != NULL ? PyList_Append(values, value) : -1;
 
 		Py_XDECREF(value);
@@ -600,13 +599,10 @@ static int ask(native_view *view, native_handle *txn, struct batch *batch, PyObj
 
 	if (batch->count == 0)
 		return 0;
-	Py_BEGIN_ALLOW_THREADS
-	status = sop_get_many(txn->pointer, view->bound->store->pointer, keys, 0, &rows, &err);
-	Py_END_ALLOW_THREADS
-	if (status == SOP_OK)
-		result = take_values(view, &rows, absent, values);
-	else
-		native_raise(&err);
+	Py_BEGIN_ALLOW_THREADS status =
+		sop_get_many(txn->pointer, view->bound->store->pointer, keys, 0, &rows, &err);
+	Py_END_ALLOW_THREADS if (status == SOP_OK) result = take_values(view, &rows, absent, values);
+	else native_raise(&err);
 	sop_buf_free(&rows);
 	batch_start(batch);
 	return result;

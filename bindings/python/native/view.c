@@ -82,10 +82,8 @@ static sop_status fetch(native_view *self, sop_bytes key, sop_buf *value, sop_er
 
 	if (status != SOP_WOULD_BLOCK)
 		return status;
-	Py_BEGIN_ALLOW_THREADS
-	status = sop_fetch(txn, store, key, 0, 0, NULL, value, NULL, err);
-	Py_END_ALLOW_THREADS
-	return status;
+	Py_BEGIN_ALLOW_THREADS status = sop_fetch(txn, store, key, 0, 0, NULL, value, NULL, err);
+	Py_END_ALLOW_THREADS return status;
 }
 
 /* Reads in a transaction of its own. It may have to read a page, and there is no way to ask first. */
@@ -93,10 +91,9 @@ static sop_status read_once(native_view *self, sop_bytes key, sop_buf *value, so
 {
 	sop_status status;
 
-	Py_BEGIN_ALLOW_THREADS
-	status = sop_read(self->db->pointer, self->bound->store->pointer, key, value, err);
-	Py_END_ALLOW_THREADS
-	return status;
+	Py_BEGIN_ALLOW_THREADS status =
+		sop_read(self->db->pointer, self->bound->store->pointer, key, value, err);
+	Py_END_ALLOW_THREADS return status;
 }
 
 /* The value of `key`; NULL without an exception if it is not there. */
@@ -112,8 +109,8 @@ static PyObject *look_up(native_view *self, PyObject *key)
 	native_packed_init(&packed);
 	if (native_key_pack(self->bound->key, key, false, &packed) < 0 || !in_range(self, packed.bytes))
 		goto out;
-	status = self->txn != NULL ? fetch(self, packed.bytes, &value, &err) :
-				     read_once(self, packed.bytes, &value, &err);
+	status = self->txn != NULL ? fetch(self, packed.bytes, &value, &err)
+				   : read_once(self, packed.bytes, &value, &err);
 	if (status == SOP_OK)
 		found = native_value_decode(self->bound, value.data, value.size);
 	else if (status != SOP_NOT_FOUND || err.store[0] != '\0')
@@ -211,7 +208,8 @@ static int put(native_view *self, PyObject *key, PyObject *value)
 	if (pack_inside(self, key, &packed) < 0 || native_value_encode(self->bound, value, &content) < 0)
 		goto out;
 	self->txn->changes++;
-	status = sop_put(self->txn->pointer, self->bound->store->pointer, packed.bytes, content.bytes, &err);
+	status = sop_put(self->txn->pointer, self->bound->store->pointer, packed.bytes,
+			 content.bytes, &err);
 	if (status != SOP_OK && native_view_create(self, &err) == 0)
 		status = sop_put(self->txn->pointer, self->bound->store->pointer, packed.bytes,
 				 content.bytes, &err);
@@ -232,8 +230,8 @@ static int view_assign(PyObject *object, PyObject *key, PyObject *value)
 
 	if (value != NULL && self->txn != NULL && !PySlice_Check(key))
 		return put(self, key, value);
-	done = value != NULL ? PyObject_CallMethod(object, "_set", "OO", key, value) :
-			       PyObject_CallMethod(object, "_delete", "(O)", key);
+	done = value != NULL ? PyObject_CallMethod(object, "_set", "OO", key, value)
+			     : PyObject_CallMethod(object, "_delete", "(O)", key);
 	Py_XDECREF(done);
 	return done != NULL ? 0 : -1;
 }
@@ -263,11 +261,9 @@ static PyObject *view_count(PyObject *object, PyObject *unused)
 	if (txn == NULL)
 		return NULL;
 	native_view_range(self, &range);
-	Py_BEGIN_ALLOW_THREADS
-	status = sop_count(txn->pointer, self->bound->store->pointer, range.flags != 0 ? &range : NULL,
-			   &counted, &err);
-	Py_END_ALLOW_THREADS
-	Py_DECREF(txn);
+	Py_BEGIN_ALLOW_THREADS status = sop_count(txn->pointer, self->bound->store->pointer,
+						  range.flags != 0 ? &range : NULL, &counted, &err);
+	Py_END_ALLOW_THREADS Py_DECREF(txn);
 	return status == SOP_OK ? PyLong_FromUnsignedLongLong(counted) : native_raise(&err);
 }
 
@@ -285,11 +281,11 @@ static PyObject *view_clear_range(PyObject *object, PyObject *unused)
 		return PyErr_Format(PyExc_TypeError, "this needs a transaction");
 	self->txn->changes++;
 	native_view_range(self, &range);
-	Py_BEGIN_ALLOW_THREADS
-	status = sop_remove_range(self->txn->pointer, self->bound->store->pointer,
-				  range.flags != 0 ? &range : NULL, &removed, &err);
-	Py_END_ALLOW_THREADS
-	return status == SOP_OK ? PyLong_FromUnsignedLongLong(removed) : native_raise(&err);
+	Py_BEGIN_ALLOW_THREADS status =
+		sop_remove_range(self->txn->pointer, self->bound->store->pointer,
+				 range.flags != 0 ? &range : NULL, &removed, &err);
+	Py_END_ALLOW_THREADS return status == SOP_OK ? PyLong_FromUnsignedLongLong(removed)
+						     : native_raise(&err);
 }
 
 static PyObject *view_open_cursor(PyObject *object, PyObject *flags)
@@ -363,8 +359,8 @@ static PyObject *view_new(PyTypeObject *type, PyObject *args, PyObject *names)
 	native_view *self;
 
 	(void)names;
-	if (!PyArg_ParseTuple(args, "OOOO!|OOO", &owner, &db, &txn, &native_bound_type, &bound, &low, &high,
-			      &prefix) ||
+	if (!PyArg_ParseTuple(args, "OOOO!|OOO", &owner, &db, &txn, &native_bound_type, &bound,
+			      &low, &high, &prefix) ||
 	    native_handle_of(db, NATIVE_DB) == NULL ||
 	    (txn != Py_None && native_handle_of(txn, NATIVE_TXN) == NULL))
 		return NULL;
@@ -421,11 +417,13 @@ static PyMethodDef view_methods[] = {
 };
 
 #define MEMBER(name, field)                                                                        \
-	{ (name), T_OBJECT, offsetof(native_view, field), READONLY, NULL }
+	{                                                                                          \
+		(name), T_OBJECT, offsetof(native_view, field), READONLY, NULL                     \
+	}
 
 static PyMemberDef view_members[] = {
-	MEMBER("_owner", owner),   MEMBER("_db", db),	  MEMBER("_txn", txn),
-	MEMBER("_bound", bound),   MEMBER("_low", low),	  MEMBER("_high", high),
+	MEMBER("_owner", owner),   MEMBER("_db", db),	    MEMBER("_txn", txn),
+	MEMBER("_bound", bound),   MEMBER("_low", low),	    MEMBER("_high", high),
 	MEMBER("_prefix", prefix), { NULL, 0, 0, 0, NULL },
 };
 

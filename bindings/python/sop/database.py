@@ -267,7 +267,9 @@ class Database(_raw.DatabaseBase):
         Returns the position. sop.restore makes a database of it; until then it is a database itself."""
         return self._call(_raw.sop_backup, os.fsencode(path), progress)
 
-    def verify(self, found: Optional[Callable[[Problem], Any]] = None) -> List[Problem]:
+    def verify(
+        self, found: Optional[Callable[[Problem], Any]] = None, progress: Optional[Progress] = None
+    ) -> List[Problem]:
         """Checks every file and every tree, while others go on. Returns what is wrong; nothing is damaged if no Problem
         says is_damage. `found` is called for each at once; returning False stops with CancelledError."""
         problems: List[Problem] = []
@@ -277,7 +279,7 @@ class Database(_raw.DatabaseBase):
             return None if found is None else found(problems[-1])
 
         try:
-            self._call(_raw.sop_verify, note)
+            self._call(_raw.sop_verify, (note, progress))
         except CorruptError:
             if not problems:
                 raise

@@ -37,9 +37,12 @@ class StoreInfo(NamedTuple):
 class _Rows:
     """What items(), keys() and values() share: a part of a store, a direction, a limit. Each iteration is a new one."""
 
-    __slots__ = ("_limit", "_reverse", "_view")
+    __slots__ = ()
 
     _what = _ITEMS
+    _view: View[Any, Any]
+    _reverse: bool
+    _limit: int
 
     def __init__(self, view: View[Any, Any], reverse: bool, limit: Optional[int]) -> None:
         self._view = view
@@ -68,6 +71,7 @@ class _Rows:
 class Items(_Rows, ItemsView[K, V]):
     """Pairs of keys and values, lazily."""
 
+    __slots__ = ("_limit", "_reverse", "_view")
     _what = _ITEMS
 
     def __contains__(self, item: object) -> bool:
@@ -79,6 +83,7 @@ class Items(_Rows, ItemsView[K, V]):
 class Keys(_Rows, KeysView[K]):
     """Keys, lazily. Their values are not read, and changes of values are no conflict."""
 
+    __slots__ = ("_limit", "_reverse", "_view")
     _what = _KEYS
 
     def __contains__(self, key: object) -> bool:
@@ -88,6 +93,7 @@ class Keys(_Rows, KeysView[K]):
 class Values(_Rows, ValuesView[V]):
     """Values, lazily."""
 
+    __slots__ = ("_limit", "_reverse", "_view")
     _what = _VALUES
 
     def __contains__(self, value: object) -> bool:
