@@ -148,7 +148,8 @@ class _Layout:
 
     def constructor(self, cls: type) -> Any:
         """A __new__ with one parameter for each field, made as those of namedtuples are."""
-        scope: Dict[str, Any] = {"_new": tuple.__new__, "_defaults": self.defaults}
+        new: Any = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        scope: Dict[str, Any] = {"_new": new, "_defaults": self.defaults}
         parameters = ", ".join(f"{n}=_defaults[{n!r}]" if n in self.defaults else n for n in self.names)
         exec(f"def __new__(_cls, {parameters}): return _new(_cls, ({', '.join(self.names)},))", scope)  # noqa: S102
         made = scope["__new__"]

@@ -10,6 +10,8 @@ from .key import KeyType, codec_of
 
 K = TypeVar("K")
 V = TypeVar("V")
+GivenKey = TypeVar("GivenKey")
+GivenValue = TypeVar("GivenValue")
 
 
 class Store(Generic[K, V]):
@@ -35,24 +37,24 @@ class Store(Generic[K, V]):
     ) -> None: ...
     @overload
     def __init__(
-        self: Store[bytes, V], name: str, *, value: Codec[V], duplicates: bool = False, node_items: int = 0
+        self: Store[bytes, GivenValue], name: str, *, value: Codec[GivenValue], duplicates: bool = False, node_items: int = 0
     ) -> None: ...
     @overload
     def __init__(
-        self: Store[K, bytes],
+        self: Store[GivenKey, bytes],
         name: str,
         *,
-        key: Union[KeyType[K], Type[K]],
+        key: Union[KeyType[GivenKey], Type[GivenKey]],
         duplicates: bool = False,
         node_items: int = 0,
     ) -> None: ...
     @overload
     def __init__(
-        self: Store[K, V],
+        self: Store[GivenKey, GivenValue],
         name: str,
         *,
-        key: Union[KeyType[K], Type[K]],
-        value: Codec[V],
+        key: Union[KeyType[GivenKey], Type[GivenKey]],
+        value: Codec[GivenValue],
         duplicates: bool = False,
         node_items: int = 0,
     ) -> None: ...
