@@ -86,5 +86,13 @@ class Store(Generic[K, V]):
         handle = _raw.sop_store_open(db, self.name, (self._codec, int(self.duplicates), self.node_items))
         return _raw.Bound(handle, self._codec, *self._parts, self, self.duplicates)
 
+    def __reduce__(self) -> Any:
+        return _again, (self.name, self.key, self.value, self.duplicates, self.node_items)
+
     def __repr__(self) -> str:
         return f"<sop.Store {self.name!r}>"
+
+
+def _again(name: str, key: Any, value: Any, duplicates: bool, node_items: int) -> Store[Any, Any]:
+    """The same declaration in another process."""
+    return Store(name, key=key, value=value, duplicates=duplicates, node_items=node_items)
