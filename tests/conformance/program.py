@@ -159,7 +159,8 @@ class Generator:
         mode = self.open.get(slot, WRITE)
         weights = {"get": 14, "fetch": 6, "put": 16, "insert": 10, "update": 7, "remove": 7, "scan": 8}
         if mode in (READ, SNAPSHOT) and not self.one_in(12):
-            weights = {"get": 14, "fetch": 6, "scan": 8, "count": 4, "get_many": 4, "cursor": 24}
+            weights = {"get": 14, "fetch": 6, "scan": 8, "count": 4, "get_many": 4, "cursor": 24, "savepoint": 1,
+                       "rollback_to": 1}
         elif mode != NOCHECK:
             weights |= {"set_ride": 3, "atomic": 6, "remove_range": 2, "count": 4, "get_many": 4, "put_many": 5, "savepoint": 2,
                         "rollback_to": 2, "cursor": 24, "catalog": 2, "read_db": 3}
