@@ -180,6 +180,7 @@ void sopi_transaction_reset(struct sopi_transaction *txn)
 	txn->operation_count = 0;
 	txn->catalog_changes = 0;
 	txn->savepoint_count = 0;
+	txn->savepoints_made = 0;
 	if (txn->arena.newest != NULL)
 		sopi_arena_reset(&txn->arena);
 	if (txn->change_capacity > CHANGES_KEPT) { /* one huge transaction does not cost for ever */

@@ -622,6 +622,25 @@ static void ids_after_those_of_the_caller_are_new(void **state)
 	fixture_close(&f);
 }
 
+/* The number of a savepoint that was rolled back beyond does not name a newer one. */
+static void a_savepoint_is_gone_when_rolled_back_beyond(void **state)
+{
+	struct fixture f;
+	uint64_t first, second, third;
+
+	(void)state;
+	fixture_open(&f);
+	TEST_OK(sop_savepoint(f.txn, &first, &f.err), f.err);
+	TEST_OK(sop_savepoint(f.txn, &second, &f.err), f.err);
+	TEST_OK(sop_rollback_to(f.txn, first, &f.err), f.err);
+	TEST_OK(sop_savepoint(f.txn, &third, &f.err), f.err);
+	TEST_STATUS(sop_rollback_to(f.txn, second, &f.err), SOP_MISUSE, f.err);
+	TEST_OK(sop_rollback_to(f.txn, third, &f.err), f.err);
+	TEST_OK(sop_rollback_to(f.txn, first, &f.err), f.err);
+	TEST_STATUS(sop_rollback_to(f.txn, third, &f.err), SOP_MISUSE, f.err);
+	fixture_close(&f);
+}
+
 /* Exact for the last million that wrote; what is older may be unknown. */
 static void outcomes_are_exact_for_the_last_million(void **state)
 {
@@ -687,6 +706,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_id_commits_once),
 		cmocka_unit_test(an_id_that_changed_nothing_may_be_used_again),
 		cmocka_unit_test(ids_after_those_of_the_caller_are_new),
+		cmocka_unit_test(a_savepoint_is_gone_when_rolled_back_beyond),
 		cmocka_unit_test(outcomes_are_exact_for_the_last_million),
 		cmocka_unit_test(every_message_says_what_to_do),
 	};
