@@ -118,10 +118,15 @@ static void again_repeats_a_failure_that_cannot_be_retried(void **state)
 {
 	struct fixture f;
 	sop_buf value = SOP_BUF_INIT;
+	sop_txn *other = NULL;
 
 	(void)state;
 	fixture_open(&f);
-	TEST_OK(sop_max(f.txn, f.raw, test_text("a"), 1, &f.err), f.err); /* the value is no integer */
+	TEST_OK(sop_max(f.txn, f.raw, test_text("new"), 1, &f.err), f.err);
+	TEST_OK(sop_begin(f.db, NULL, &other, &f.err), f.err);
+	TEST_OK(sop_put(other, f.raw, test_text("new"), test_text("no integer"), &f.err), f.err);
+	TEST_OK(sop_commit(other, &f.err), f.err);
+	sop_txn_free(other);
 	TEST_STATUS(sop_commit(f.txn, &f.err), SOP_SCHEMA, f.err);
 	TEST_STATUS(sop_txn_again(f.txn, &f.err), SOP_SCHEMA, f.err);
 	error_tells(&f.err, SOP_SCHEMA, "sop_txn_again");

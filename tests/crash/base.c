@@ -219,7 +219,7 @@ bool base_verify(struct base *base, char words[WORDS])
 	sop_status status;
 
 	words[0] = '\0';
-	status = sop_verify(base->db, note_problem, words, NULL, &err);
+	status = sop_verify(base->db, note_problem, NULL, words, NULL, &err);
 	if (status != SOP_OK && words[0] == '\0')
 		wrong(words, "verify of", "all", &err);
 	return status == SOP_OK && words[0] == '\0'; /* a file of nobody is told of, and is no damage */

@@ -426,7 +426,7 @@ void disk_run_end(struct disk_run *run, bool evict)
 	check_content(run, "at the end");
 	TEST_OK(sop_close(run->db, &run->err), run->err);
 	open_again(run, evict, "opened once more"); /* which removes files that could not be removed before */
-	TEST_OK(sop_verify(run->db, print_problem, NULL, &problems, &run->err), run->err);
+	TEST_OK(sop_verify(run->db, print_problem, NULL, NULL, &problems, &run->err), run->err);
 	assert_int_equal(problems, 0);
 	run_free(run);
 }

@@ -252,7 +252,7 @@ static sop_status step_scan(struct disk_run *run)
 
 static sop_status step_verify(struct disk_run *run)
 {
-	return sop_verify(run->db, NULL, NULL, NULL, &run->err);
+	return sop_verify(run->db, NULL, NULL, NULL, NULL, &run->err);
 }
 
 /* Closed it is in any case; an error says that it was not as durable as it should be. */
