@@ -147,11 +147,11 @@ type Problem struct {
 }
 
 // Verify checks the database as of its newest position, while others go on. found is called for each problem, on this
-// goroutine; an error from it stops the check, and so does the end of the context. found may be nil. problems is how many
-// there were; the error is [ErrCorrupt] if something is damaged.
-func (db *DB) Verify(ctx context.Context, found func(Problem) error) (problems uint64, err error) {
+// goroutine; an error from it stops the check, and so does the end of the context. found and progress may be nil. problems is
+// how many there were; the error is [ErrCorrupt] if something is damaged.
+func (db *DB) Verify(ctx context.Context, found func(Problem) error, progress Progress) (problems uint64, err error) {
 	defer keep(db)
-	r := &report{ctx: ctx, problem: found}
+	r := &report{ctx: ctx, problem: found, progress: progress}
 	var count C.uint64_t
 	err = r.call(func(handle C.uintptr_t, e *C.sop_error) C.sop_status {
 		return C.sopgo_verify(db.h.c, handle, &count, e)

@@ -141,9 +141,8 @@ static size_t field_count(const sop_schema *schema)
 	return sop_schema_sort_count(schema) + sop_schema_ride_count(schema);
 }
 
-sop_status sopgo_pack(sopgo_handle schema, const sopgo_field *fields, uint32_t count,
-		      const char *heap, int prefix, char *room, size_t capacity, sopgo_out *out,
-		      sop_error *err)
+sop_status sopgo_pack(sopgo_handle schema, const sopgo_field *fields, uint32_t count, const char *heap,
+		      int prefix, char *room, size_t capacity, sopgo_out *out, sop_error *err)
 {
 	sop_buf buf = SOP_BUF_INIT;
 	sop_bytes key;
@@ -209,8 +208,7 @@ static sop_status unpack_rows(const sop_schema *schema, const char *rows, sopgo_
 		const size_t key_size = load32(rows + at), value_size = load32(rows + at + 4);
 		const sop_bytes key = { rows + at + ROW_HEAD_BYTES + extra, key_size };
 		size_t found;
-		sop_status status =
-			unpack(schema, key, fields + i * max, max, heap, &used, &found, err);
+		sop_status status = unpack(schema, key, fields + i * max, max, heap, &used, &found, err);
 
 		if (status != SOP_OK)
 			return status;
@@ -220,9 +218,8 @@ static sop_status unpack_rows(const sop_schema *schema, const char *rows, sopgo_
 }
 
 /* One item as a batch of one row, with item and version, and the fields of its key. */
-static sop_status bring_row(const sop_schema *schema, const sop_entry *entry, char *rows,
-			    size_t rows_size, sopgo_field *fields, char *heap, sopgo_out *out,
-			    sop_error *err)
+static sop_status bring_row(const sop_schema *schema, const sop_entry *entry, char *rows, size_t rows_size,
+			    sopgo_field *fields, char *heap, sopgo_out *out, sop_error *err)
 {
 	char *row = rows + ROW_HEAD_BYTES;
 
@@ -280,10 +277,9 @@ sop_status sopgo_fetch(sopgo_handle txn, sopgo_handle store, sopgo_handle schema
 		status = sop_fetch(txn_of(txn), store_of(store), key, item, 0, &whole,
 				   keys_only ? NULL : &value, &about, err);
 	if (status == SOP_OK) {
-		const sop_entry entry = { { whole.data, whole.size },
-					  { value.data, value.size },
-					  about.version,
-					  about.item };
+		const sop_entry entry = {
+			{ whole.data, whole.size }, { value.data, value.size }, about.version, about.item
+		};
 
 		status = bring_row(schema_of(schema), &entry, rows, rows_size, row_fields, row_heap,
 				   out, err);
@@ -340,8 +336,7 @@ sop_status sopgo_change(sopgo_handle txn, sopgo_handle store, sopgo_handle schem
 
 	out->item = 0;
 	if (status == SOP_OK) {
-		status = change(txn_of(txn), store_of(store), how, key, item, number, bytes, out,
-				err);
+		status = change(txn_of(txn), store_of(store), how, key, item, number, bytes, out, err);
 		if (adds && created(status, txn_of(txn), store_of(store), err))
 			status = change(txn_of(txn), store_of(store), how, key, item, number, bytes,
 					out, err);
@@ -398,12 +393,12 @@ static sop_status pack_rows(const sop_schema *schema, const sopgo_field *fields,
 }
 
 sop_status sopgo_get_many(sopgo_handle txn, sopgo_handle store, sopgo_handle schema,
-			  const sopgo_field *fields, uint32_t count, uint32_t keys, const char *heap,
-			  size_t heap_size, sopgo_out *out, sop_error *err)
+			  const sopgo_field *fields, uint32_t count, uint32_t keys,
+			  const char *heap, size_t heap_size, sopgo_out *out, sop_error *err)
 {
 	sop_buf batch = SOP_BUF_INIT, rows = SOP_BUF_INIT;
-	sop_status status = pack_rows(schema_of(schema), fields, count, keys, 0, heap, heap_size,
-				      &batch, err);
+	sop_status status =
+		pack_rows(schema_of(schema), fields, count, keys, 0, heap, heap_size, &batch, err);
 
 	if (status == SOP_OK)
 		status = sop_get_many(txn_of(txn), store_of(store),
@@ -416,15 +411,15 @@ sop_status sopgo_get_many(sopgo_handle txn, sopgo_handle store, sopgo_handle sch
 }
 
 sop_status sopgo_put_many(sopgo_handle txn, sopgo_handle store, sopgo_handle schema, int how,
-			  const sopgo_field *fields, uint32_t count, uint32_t rows, const char *heap,
-			  size_t heap_size, sopgo_out *out, sop_error *err)
+			  const sopgo_field *fields, uint32_t count, uint32_t rows,
+			  const char *heap, size_t heap_size, sopgo_out *out, sop_error *err)
 {
 	const sop_put_how what = (sop_put_how)how;
 	const int adds = what == SOP_PUT || what == SOP_INSERT;
 	sop_buf batch = SOP_BUF_INIT;
 	size_t done = 0;
-	sop_status status = pack_rows(schema_of(schema), fields, count, rows, 1, heap, heap_size,
-				      &batch, err);
+	sop_status status =
+		pack_rows(schema_of(schema), fields, count, rows, 1, heap, heap_size, &batch, err);
 
 	if (status == SOP_OK) {
 		const sop_bytes bytes = { batch.data, batch.size };
@@ -489,8 +484,7 @@ sop_status sopgo_range_count(sopgo_handle txn, sopgo_handle store, sopgo_handle 
 
 	out->count = 0;
 	if (status == SOP_OK)
-		status = remove ? sop_remove_range(txn_of(txn), store_of(store), what, &out->count,
-						   err)
+		status = remove ? sop_remove_range(txn_of(txn), store_of(store), what, &out->count, err)
 				: sop_count(txn_of(txn), store_of(store), what, &out->count, err);
 	free_bounds(&bounds);
 	return status;
@@ -504,8 +498,7 @@ sop_status sopgo_cursor_open(sopgo_handle txn, sopgo_handle store, sopgo_handle 
 	sop_status status = pack_bounds(schema_of(schema), range, fields, heap, &bounds, err);
 
 	if (status == SOP_OK)
-		status = sop_cursor_open(txn_of(txn), store_of(store), &bounds.range, flags, cursor,
-					 err);
+		status = sop_cursor_open(txn_of(txn), store_of(store), &bounds.range, flags, cursor, err);
 	free_bounds(&bounds);
 	return status;
 }
@@ -527,8 +520,8 @@ sop_status sopgo_cursor_move(sopgo_handle cursor, sopgo_handle schema, int how, 
 }
 
 sop_status sopgo_cursor_seek(sopgo_handle cursor, sopgo_handle schema, int where,
-			     const sopgo_field *fields, uint32_t count, const char *heap, char *rows,
-			     size_t rows_size, sopgo_field *row_fields, char *row_heap,
+			     const sopgo_field *fields, uint32_t count, const char *heap,
+			     char *rows, size_t rows_size, sopgo_field *row_fields, char *row_heap,
 			     sopgo_out *out, sop_error *err)
 {
 	char memory[KEY_ROOM_BYTES];
@@ -551,10 +544,9 @@ sop_status sopgo_cursor_update(sopgo_handle cursor, const char *value, size_t si
 	return sop_cursor_update(cursor_of(cursor), (sop_bytes){ value, size }, err);
 }
 
-sop_status sopgo_cursor_fetch(sopgo_handle cursor, sopgo_handle schema, char *rows,
-			      size_t rows_size, uint32_t rows_max, uint32_t flags,
-			      sopgo_field *row_fields, char *row_heap, sopgo_out *out,
-			      sop_error *err)
+sop_status sopgo_cursor_fetch(sopgo_handle cursor, sopgo_handle schema, char *rows, size_t rows_size,
+			      uint32_t rows_max, uint32_t flags, sopgo_field *row_fields,
+			      char *row_heap, sopgo_out *out, sop_error *err)
 {
 	size_t used = 0;
 	sop_status status =
@@ -660,8 +652,7 @@ sop_status sopgo_gc(sop_db *db, uintptr_t handle, sop_error *err)
 	return sop_gc(db, handle != 0 ? on_progress : NULL, (void *)handle, err);
 }
 
-sop_status sopgo_backup(sop_db *db, const char *path, uintptr_t handle, uint64_t *position,
-			sop_error *err)
+sop_status sopgo_backup(sop_db *db, const char *path, uintptr_t handle, uint64_t *position, sop_error *err)
 {
 	return sop_backup(db, path, handle != 0 ? on_progress : NULL, (void *)handle, position, err);
 }
@@ -673,5 +664,5 @@ sop_status sopgo_restore(const char *from, const char *to, uintptr_t handle, sop
 
 sop_status sopgo_verify(sop_db *db, uintptr_t handle, uint64_t *problems, sop_error *err)
 {
-	return sop_verify(db, handle != 0 ? on_problem : NULL, (void *)handle, problems, err);
+	return sop_verify(db, on_problem, on_progress, (void *)handle, problems, err);
 }

@@ -74,13 +74,13 @@ sop_status sopgo_change(sopgo_handle txn, sopgo_handle store, sopgo_handle schem
 
 /* `keys` keys of `count` fields each; the rows stay in out->owned. */
 sop_status sopgo_get_many(sopgo_handle txn, sopgo_handle store, sopgo_handle schema,
-			  const sopgo_field *fields, uint32_t count, uint32_t keys, const char *heap,
-			  size_t heap_size, sopgo_out *out, sop_error *err);
+			  const sopgo_field *fields, uint32_t count, uint32_t keys,
+			  const char *heap, size_t heap_size, sopgo_out *out, sop_error *err);
 
 /* `rows` rows of `count` fields and one more, which is the value. out->count: how many were done. */
 sop_status sopgo_put_many(sopgo_handle txn, sopgo_handle store, sopgo_handle schema, int how,
-			  const sopgo_field *fields, uint32_t count, uint32_t rows, const char *heap,
-			  size_t heap_size, sopgo_out *out, sop_error *err);
+			  const sopgo_field *fields, uint32_t count, uint32_t rows,
+			  const char *heap, size_t heap_size, sopgo_out *out, sop_error *err);
 
 /* Counts or removes (remove != 0) the items of a range; out->count. whole: all of them, by one look-up. */
 sop_status sopgo_range_count(sopgo_handle txn, sopgo_handle store, sopgo_handle schema,
@@ -99,17 +99,16 @@ sop_status sopgo_cursor_move(sopgo_handle cursor, sopgo_handle schema, int how, 
 
 /* The same, to a key, or to its `count` leading fields. */
 sop_status sopgo_cursor_seek(sopgo_handle cursor, sopgo_handle schema, int where,
-			     const sopgo_field *fields, uint32_t count, const char *heap, char *rows,
-			     size_t rows_size, sopgo_field *row_fields, char *row_heap,
+			     const sopgo_field *fields, uint32_t count, const char *heap,
+			     char *rows, size_t rows_size, sopgo_field *row_fields, char *row_heap,
 			     sopgo_out *out, sop_error *err);
 
 sop_status sopgo_cursor_update(sopgo_handle cursor, const char *value, size_t size, sop_error *err);
 
 /* A batch of rows with their keys unpacked: `fields` holds those of the first row, then of the second, ... */
-sop_status sopgo_cursor_fetch(sopgo_handle cursor, sopgo_handle schema, char *rows,
-			      size_t rows_size, uint32_t rows_max, uint32_t flags,
-			      sopgo_field *row_fields, char *row_heap, sopgo_out *out,
-			      sop_error *err);
+sop_status sopgo_cursor_fetch(sopgo_handle cursor, sopgo_handle schema, char *rows, size_t rows_size,
+			      uint32_t rows_max, uint32_t flags, sopgo_field *row_fields,
+			      char *row_heap, sopgo_out *out, sop_error *err);
 
 /* Puts a cursor back to where the row with this packed key is or was, so that a fetch goes on behind it (before it, if the
  * cursor goes backward). */
@@ -117,9 +116,8 @@ sop_status sopgo_cursor_return(sopgo_handle cursor, sopgo_handle schema, const c
 			       size_t size, uint64_t item, int backward, sop_error *err);
 
 /* Packed bytes of a key; out->size. LIMIT with out->size beyond capacity: the room is too small. prefix: leading fields. */
-sop_status sopgo_pack(sopgo_handle schema, const sopgo_field *fields, uint32_t count,
-		      const char *heap, int prefix, char *room, size_t capacity, sopgo_out *out,
-		      sop_error *err);
+sop_status sopgo_pack(sopgo_handle schema, const sopgo_field *fields, uint32_t count, const char *heap,
+		      int prefix, char *room, size_t capacity, sopgo_out *out, sop_error *err);
 /* The fields of a packed key (at most SOPGO_FIELDS_MAX), and how many; heap has room for `size` bytes. */
 sop_status sopgo_unpack(sopgo_handle schema, const char *key, size_t size, sopgo_field *fields,
 			char *heap, sopgo_out *out, sop_error *err);

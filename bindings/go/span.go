@@ -55,7 +55,9 @@ func (i Items[K, V]) First() (key K, value V, ok bool, err error) { return i.Spa
 func (i Items[K, V]) Last() (key K, value V, ok bool, err error) { return i.Span().Last() }
 
 // RemoveRange removes the keys from `from` to `to`, itself outside, and tells how many.
-func (i Items[K, V]) RemoveRange(from, to K) (uint64, error) { return i.Span().From(from).To(to).Remove() }
+func (i Items[K, V]) RemoveRange(from, to K) (uint64, error) {
+	return i.Span().From(from).To(to).Remove()
+}
 
 // From begins the span at a key.
 func (p Span[K, V]) From(key K) Span[K, V] {
