@@ -46,7 +46,7 @@ func (p *Span[K, V]) cursor(keys bool) (*Cursor[K, V], error) {
 	}
 	c, h, err := p.open(flags)
 	if err != nil {
-		return nil, because(err, p.items.tx.ctx)
+		return nil, p.items.tx.because(err)
 	}
 	handle := &cursorHandle{c}
 	runtime.SetFinalizer(handle, func(h *cursorHandle) { C.sop_cursor_free(h.c) })
@@ -84,7 +84,7 @@ func (c *Cursor[K, V]) moved(status C.sop_status) bool {
 	case C.SOP_NOT_FOUND:
 		return false
 	}
-	c.err = because(fromC(c.m.err), c.items.tx.ctx)
+	c.err = c.items.tx.because(fromC(c.m.err))
 	return false
 }
 
@@ -208,7 +208,7 @@ func (c *Cursor[K, V]) change(f func() (C.sop_status, error)) error {
 	if err != nil {
 		return err
 	}
-	return because(check(status, c.m.err), c.items.tx.ctx)
+	return c.items.tx.because(check(status, c.m.err))
 }
 
 // Close ends the use of the cursor. Closing again does nothing.

@@ -64,7 +64,7 @@ func (i Items[K, V]) enterKey(key unsafe.Pointer) (*shell, *storeHandle, error) 
 }
 
 // fail describes what a call answered.
-func (i Items[K, V]) fail(sh *shell) error { return because(fromC(sh.s.err), i.tx.ctx) }
+func (i Items[K, V]) fail(sh *shell) error { return i.tx.because(fromC(sh.s.err)) }
 
 // absent tells whether a call answered that there is no such item, rather than no such store.
 func (s *scratch) absent(status C.sop_status) bool {
@@ -96,7 +96,7 @@ func (i Items[K, V]) Get(key K) (value V, ok bool, err error) {
 	calls.leave()
 	value, ok, err = i.store.got(s, status)
 	i.tx.leave()
-	return value, ok, because(err, i.tx.ctx)
+	return value, ok, i.tx.because(err)
 }
 
 // got decodes the value that a call left.
@@ -535,5 +535,5 @@ func (i Items[K, V]) flush(m *many, how C.int, done *int) error {
 	*done += int(s.out.count)
 	s.reset()
 	m.rows = 0
-	return because(check(status, s.err), i.tx.ctx)
+	return i.tx.because(check(status, s.err))
 }

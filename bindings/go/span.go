@@ -247,11 +247,11 @@ func (p Span[K, V]) First() (key K, value V, ok bool, err error) {
 	}
 	s, err := p.scan(false)
 	if err != nil {
-		return key, value, false, because(err, p.items.tx.ctx)
+		return key, value, false, p.items.tx.because(err)
 	}
 	defer s.close()
 	if !s.next(1) {
-		return key, value, false, because(s.err, p.items.tx.ctx)
+		return key, value, false, p.items.tx.because(s.err)
 	}
 	item, err := p.items.store.item(s.b, false)
 	return item.Key, item.Value, err == nil, err
@@ -267,11 +267,11 @@ func (p Span[K, V]) IsEmpty() (bool, error) {
 	}
 	s, err := p.scan(true)
 	if err != nil {
-		return false, because(err, p.items.tx.ctx)
+		return false, p.items.tx.because(err)
 	}
 	defer s.close()
 	some := s.next(1)
-	return !some, because(s.err, p.items.tx.ctx)
+	return !some, p.items.tx.because(s.err)
 }
 
 // Count counts the items between the bounds. It conflicts with whatever adds to them or takes from them.

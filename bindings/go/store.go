@@ -301,7 +301,7 @@ func (tx *Tx) onStore(d Declaration, f func(sh *shell, h *storeHandle) C.sop_sta
 	defer calls.leave()
 	status := f(sh, h)
 	keep(h)
-	return because(check(status, sh.s.err), tx.ctx)
+	return tx.because(check(status, sh.s.err))
 }
 
 // withBytes hands text to a call. A copy lies in memory of the library's side, since structs may not hold pointers of Go.

@@ -252,7 +252,7 @@ func (tx *Tx) leave() {
 // stick keeps the first error that an iteration cannot return.
 func (tx *Tx) stick(err error) {
 	if tx.err == nil {
-		tx.err = because(err, tx.ctx)
+		tx.err = tx.because(err)
 	}
 }
 
@@ -269,7 +269,7 @@ func (tx *Tx) call(f func(sh *shell) C.sop_status) error {
 	defer tx.leave()
 	calls.enter()
 	defer calls.leave()
-	return because(check(f(sh), sh.s.err), tx.ctx)
+	return tx.because(check(f(sh), sh.s.err))
 }
 
 // ---- ending ----------------------------------------------------------------------------------------
@@ -383,7 +383,7 @@ func (tx *Tx) Commit() error {
 	if err := tx.onlyByHand("Commit"); err != nil {
 		return err
 	}
-	return because(tx.commit(), tx.ctx)
+	return tx.because(tx.commit())
 }
 
 // Rollback undoes everything. Rolling back again does nothing; after a commit it is [ErrMisuse].
@@ -485,4 +485,12 @@ func (tx *Tx) RollbackTo(savepoint Savepoint) error {
 	return tx.call(func(sh *shell) C.sop_status {
 		return C.sop_rollback_to(sh.txn, C.uint64_t(savepoint), sh.s.err)
 	})
+}
+
+// because adds the error of the context of a transaction, if there is one.
+func (tx *Tx) because(err error) error {
+	if err == nil || tx == nil {
+		return err
+	}
+	return because(err, tx.ctx)
 }
