@@ -86,12 +86,25 @@ static PyObject *handle_repr(PyObject *object)
 	return PyUnicode_FromFormat("<handle of %s>", kind_names[((native_handle *)object)->kind]);
 }
 
+static PyObject *handle_close(PyObject *object, PyObject *unused)
+{
+	(void)unused;
+	((native_handle *)object)->closed = true;
+	return native_ref(Py_None);
+}
+
+static PyMethodDef handle_methods[] = {
+	{ "close", handle_close, METH_NOARGS, "Makes every later call a ClosedError." },
+	{ NULL, NULL, 0, NULL },
+};
+
 PyTypeObject native_handle_type = {
 	PyVarObject_HEAD_INIT(NULL, 0).tp_name = "sop._raw.Handle",
 	.tp_basicsize = sizeof(native_handle),
 	.tp_dealloc = handle_dealloc,
 	.tp_repr = handle_repr,
 	.tp_flags = Py_TPFLAGS_DEFAULT,
+	.tp_methods = handle_methods,
 	.tp_doc = "A handle of the library, freed with this object.",
 };
 
@@ -103,6 +116,7 @@ PyObject *native_handle_new(enum native_kind kind, void *pointer, native_handle 
 		goto failed;
 	self->pointer = pointer;
 	self->kind = kind;
+	self->closed = false;
 	self->pool_mode = -1;
 	self->changes = 0;
 	self->parent = (native_handle *)native_ref(parent);
@@ -123,20 +137,24 @@ failed:;
 	return NULL;
 }
 
-native_handle *native_handle_of(PyObject *object, enum native_kind kind)
+bool native_is_open(const native_handle *handle)
 {
-	if (Py_TYPE(object) == &native_handle_type && ((native_handle *)object)->kind == kind)
-		return (native_handle *)object;
-	PyErr_Format(PyExc_TypeError, "%s is needed, not %.100s", kind_names[kind],
-		     Py_TYPE(object)->tp_name);
-	return NULL;
+	for (; handle != NULL; handle = handle->parent)
+		if (handle->closed) {
+			native_raise_status(SOP_CLOSED, "it has been closed");
+			return false;
+		}
+	return true;
 }
 
-void *native_pointer(PyObject *object, enum native_kind kind)
+native_handle *native_handle_of(PyObject *object, enum native_kind kind)
 {
-	native_handle *handle = native_handle_of(object, kind);
-
-	return handle != NULL ? handle->pointer : NULL;
+	if (Py_TYPE(object) != &native_handle_type || ((native_handle *)object)->kind != kind) {
+		PyErr_Format(PyExc_TypeError, "%s is needed, not %.100s", kind_names[kind],
+			     Py_TYPE(object)->tp_name);
+		return NULL;
+	}
+	return native_is_open((native_handle *)object) ? (native_handle *)object : NULL;
 }
 
 /* A waiting transaction begun anew, or NULL if there is none. */

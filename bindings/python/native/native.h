@@ -27,6 +27,7 @@ struct native_pool;
 typedef struct native_handle {
 	PyObject_HEAD void *pointer;
 	enum native_kind kind;
+	bool closed; /* by close(): every call is CLOSED, though the pointer stays until nobody can be using it */
 	int pool_mode; /* TXN: the sop_mode under which it may be renewed, or -1 */
 	uint64_t changes; /* TXN: grows with each call that may have changed something; iterators look at it */
 	struct native_handle *parent; /* kept alive: the database of a transaction, the transaction of a cursor */
@@ -36,9 +37,10 @@ typedef struct native_handle {
 /* A new Handle that owns `pointer`; on failure that is freed. `parent` may be NULL. */
 PyObject *native_handle_new(enum native_kind kind, void *pointer, native_handle *parent);
 
-/* The handle of `kind` in `object`, or NULL with TypeError. */
+/* The handle of `kind` in `object`, or NULL with TypeError, or with ClosedError if it or its parent was closed. */
 native_handle *native_handle_of(PyObject *object, enum native_kind kind);
-void *native_pointer(PyObject *object, enum native_kind kind);
+/* Whether `handle`, which may be NULL, can be used: if it was closed, false with ClosedError. */
+bool native_is_open(const native_handle *handle);
 
 /* Frees the transactions that wait to be renewed. */
 void native_pool_clear(native_handle *db);

@@ -316,6 +316,8 @@ static PyObject *row_object(native_rows *self, const struct row *row)
 /* Sees to it that a row is there: 1, 0 at the end, -1 with an exception. */
 static int rows_ready(native_rows *self)
 {
+	if (!native_is_open(self->cursor))
+		return -1;
 	if (self->begun && self->changes != self->cursor->parent->changes)
 		return rows_refetch(self);
 	return self->left != 0 ? 1 : rows_fetch(self);
@@ -469,6 +471,8 @@ static int flush(native_view *view, struct batch *batch, sop_put_how how, Py_ssi
 
 	if (batch->count == 0)
 		return 0;
+	if (!native_is_open(view->txn))
+		return -1;
 	for (int attempt = 0; attempt < 2; attempt++) {
 		view->txn->changes++;
 		Py_BEGIN_ALLOW_THREADS status = sop_put_many(

@@ -54,6 +54,8 @@ static bool in_range(native_view *view, sop_bytes key)
 
 native_handle *native_view_reading(native_view *view)
 {
+	if (!native_is_open(view->txn))
+		return NULL;
 	if (view->txn != NULL)
 		return (native_handle *)native_ref(view->txn);
 	return (native_handle *)native_begin_plain(view->db, SOP_READ);
@@ -107,7 +109,8 @@ static PyObject *look_up(native_view *self, PyObject *key)
 	NATIVE_ERROR(err);
 
 	native_packed_init(&packed);
-	if (native_key_pack(self->bound->key, key, false, &packed) < 0 || !in_range(self, packed.bytes))
+	if (!native_is_open(self->txn) || native_key_pack(self->bound->key, key, false, &packed) < 0 ||
+	    !in_range(self, packed.bytes))
 		goto out;
 	status = self->txn != NULL ? fetch(self, packed.bytes, &value, &err)
 				   : read_once(self, packed.bytes, &value, &err);
@@ -168,7 +171,7 @@ static int view_contains(PyObject *object, PyObject *key)
 		return found;
 	}
 	native_packed_init(&packed);
-	if (native_key_pack(self->bound->key, key, false, &packed) < 0)
+	if (!native_is_open(txn) || native_key_pack(self->bound->key, key, false, &packed) < 0)
 		goto out;
 	if (!in_range(self, packed.bytes)) {
 		found = 0;
@@ -205,7 +208,8 @@ static int put(native_view *self, PyObject *key, PyObject *value)
 
 	native_packed_init(&packed);
 	native_packed_init(&content);
-	if (pack_inside(self, key, &packed) < 0 || native_value_encode(self->bound, value, &content) < 0)
+	if (!native_is_open(self->txn) || pack_inside(self, key, &packed) < 0 ||
+	    native_value_encode(self->bound, value, &content) < 0)
 		goto out;
 	self->txn->changes++;
 	status = sop_put(self->txn->pointer, self->bound->store->pointer, packed.bytes,
@@ -279,6 +283,8 @@ static PyObject *view_clear_range(PyObject *object, PyObject *unused)
 	(void)unused;
 	if (self->txn == NULL)
 		return PyErr_Format(PyExc_TypeError, "this needs a transaction");
+	if (!native_is_open(self->txn))
+		return NULL;
 	self->txn->changes++;
 	native_view_range(self, &range);
 	Py_BEGIN_ALLOW_THREADS status =

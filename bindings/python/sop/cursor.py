@@ -109,6 +109,11 @@ class Cursor(Generic[K, V]):
         _raw.sop_cursor_remove(self._handle)
         self._entry = None
 
+    def close(self) -> None:
+        """Ends it: every later call is a ClosedError."""
+        self._handle.close()
+        self._entry = None
+
     def __iter__(self) -> Iterator[Entry[K, V]]:
         """The items from here on, in the direction of the cursor."""
         move = self.prev if self._reverse else self.next

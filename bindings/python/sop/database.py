@@ -322,7 +322,8 @@ def open(  # noqa: A001
     """
     given = dict(locals())
     options = _raw.sop_options_new()
-    _raw.sop_options_set_bool(options, "create", int(create))
+    if create:
+        _raw.sop_options_set_bool(options, "create", 1)
     if durability is not None:
         _raw.sop_options_set_text(options, "durability", Durability(durability).name.lower())
     for name, value in given.items():

@@ -58,6 +58,9 @@ class KeyType(Generic[K]):
             self._codec = _raw.KeyCodec(json.dumps(schema), None, ())
         self._type_name = type_name
 
+    def __reduce__(self) -> Any:
+        return type(self), (self._type_name,)
+
     def __repr__(self) -> str:
         return f"<keys of {self._type_name or 'raw bytes'}>"
 
@@ -148,7 +151,8 @@ class _Layout:
 
     def constructor(self, cls: type) -> Any:
         """A __new__ with one parameter for each field, made as those of namedtuples are."""
-        scope: Dict[str, Any] = {"_new": tuple.__new__, "_defaults": self.defaults}
+        new: Any = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        scope: Dict[str, Any] = {"_new": new, "_defaults": self.defaults}
         parameters = ", ".join(f"{n}=_defaults[{n!r}]" if n in self.defaults else n for n in self.names)
         exec(f"def __new__(_cls, {parameters}): return _new(_cls, ({', '.join(self.names)},))", scope)  # noqa: S102
         made = scope["__new__"]
@@ -223,17 +227,22 @@ class Key(_KeyBase, metaclass=_KeyMeta):
     def _order(self) -> bytes:
         return codec_of(type(self)).pack_prefix(self)
 
+    def _other(self, other: Any) -> bytes:
+        if type(other) is not type(self):
+            raise TypeError(f"{type(self).__name__} is ordered among its like only, not with {type(other).__name__}")
+        return other._order()
+
     def __lt__(self, other: Any) -> bool:
-        return self._order() < other._order() if type(other) is type(self) else NotImplemented
+        return self._order() < self._other(other)
 
     def __le__(self, other: Any) -> bool:
-        return self._order() <= other._order() if type(other) is type(self) else NotImplemented
+        return self._order() <= self._other(other)
 
     def __gt__(self, other: Any) -> bool:
-        return self._order() > other._order() if type(other) is type(self) else NotImplemented
+        return self._order() > self._other(other)
 
     def __ge__(self, other: Any) -> bool:
-        return self._order() >= other._order() if type(other) is type(self) else NotImplemented
+        return self._order() >= self._other(other)
 
 
 def _layout_of(cls: type) -> _Layout:

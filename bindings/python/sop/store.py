@@ -10,6 +10,8 @@ from .key import KeyType, codec_of
 
 K = TypeVar("K")
 V = TypeVar("V")
+GivenKey = TypeVar("GivenKey")
+GivenValue = TypeVar("GivenValue")
 
 
 class Store(Generic[K, V]):
@@ -35,24 +37,24 @@ class Store(Generic[K, V]):
     ) -> None: ...
     @overload
     def __init__(
-        self: Store[bytes, V], name: str, *, value: Codec[V], duplicates: bool = False, node_items: int = 0
+        self: Store[bytes, GivenValue], name: str, *, value: Codec[GivenValue], duplicates: bool = False, node_items: int = 0
     ) -> None: ...
     @overload
     def __init__(
-        self: Store[K, bytes],
+        self: Store[GivenKey, bytes],
         name: str,
         *,
-        key: Union[KeyType[K], Type[K]],
+        key: Union[KeyType[GivenKey], Type[GivenKey]],
         duplicates: bool = False,
         node_items: int = 0,
     ) -> None: ...
     @overload
     def __init__(
-        self: Store[K, V],
+        self: Store[GivenKey, GivenValue],
         name: str,
         *,
-        key: Union[KeyType[K], Type[K]],
-        value: Codec[V],
+        key: Union[KeyType[GivenKey], Type[GivenKey]],
+        value: Codec[GivenValue],
         duplicates: bool = False,
         node_items: int = 0,
     ) -> None: ...
@@ -84,5 +86,13 @@ class Store(Generic[K, V]):
         handle = _raw.sop_store_open(db, self.name, (self._codec, int(self.duplicates), self.node_items))
         return _raw.Bound(handle, self._codec, *self._parts, self, self.duplicates)
 
+    def __reduce__(self) -> Any:
+        return _again, (self.name, self.key, self.value, self.duplicates, self.node_items)
+
     def __repr__(self) -> str:
         return f"<sop.Store {self.name!r}>"
+
+
+def _again(name: str, key: Any, value: Any, duplicates: bool, node_items: int) -> Store[Any, Any]:
+    """The same declaration in another process."""
+    return Store(name, key=key, value=value, duplicates=duplicates, node_items=node_items)

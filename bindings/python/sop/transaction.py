@@ -137,6 +137,16 @@ class Transaction(_raw.TransactionBase):
         self._ended = True
         _raw.sop_rollback(self._handle)
 
+    def close(self) -> None:
+        """Rolls back if it is open. Every later call, on its stores and cursors too, is a ClosedError."""
+        try:
+            if not getattr(self, "_ended", False):
+                self.rollback()
+        except Error:  # it has ended otherwise
+            pass
+        self._ended = True
+        self._handle.close()
+
     def cancel(self) -> None:
         """Asks it to end: its running and later calls, and its commit, are a CancelledError. Any thread."""
         _raw.sop_txn_cancel(self._handle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import ItemsView, KeysView, MutableMapping, ValuesView
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple, TypeVar, Union, cast, overload
 
 from . import _raw
 from .cursor import Cursor, Entry
@@ -20,6 +20,7 @@ D = TypeVar("D")
 
 _KEYS, _VALUES, _ITEMS, _FULL = range(4)
 _NONE: Any = None
+_MISSING: Any = object()
 
 
 class StoreInfo(NamedTuple):
@@ -74,10 +75,15 @@ class Items(_Rows, ItemsView[K, V]):
     __slots__ = ("_limit", "_reverse", "_view")
     _what = _ITEMS
 
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Iterator[Tuple[K, V]]: ...
+        def __reversed__(self) -> Iterator[Tuple[K, V]]: ...
+
     def __contains__(self, item: object) -> bool:
-        key, value = item  # type: ignore[misc]  # pyright: ignore
-        found = self._view.get(key, self)
-        return found is not self and found == value
+        key, value = cast(Tuple[Any, Any], item)
+        found: Any = self._view.get(key, self)
+        return found is not self and bool(found == value)
 
 
 class Keys(_Rows, KeysView[K]):
@@ -85,6 +91,11 @@ class Keys(_Rows, KeysView[K]):
 
     __slots__ = ("_limit", "_reverse", "_view")
     _what = _KEYS
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Iterator[K]: ...
+        def __reversed__(self) -> Iterator[K]: ...
 
     def __contains__(self, key: object) -> bool:
         return key in self._view
@@ -95,6 +106,11 @@ class Values(_Rows, ValuesView[V]):
 
     __slots__ = ("_limit", "_reverse", "_view")
     _what = _VALUES
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Iterator[V]: ...
+        def __reversed__(self) -> Iterator[V]: ...
 
     def __contains__(self, value: object) -> bool:
         return any(each == value for each in self)
@@ -331,13 +347,17 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
         """Runs `body` in the transaction of this view, or in one of its own."""
         if self._txn is not None:
             return body(self)
-        return self._owner.run(lambda tx: body(self._with(tx._handle)))
+
+        def run(tx: _raw.TransactionBase) -> T:
+            return body(self._with(tx._handle))
+
+        return self._owner.run(run)
 
     def _creating(self, call: Callable[..., T], *arguments: Any) -> T:
         """Writes; if the store is not there, creates it and writes again."""
 
         def body(view: View[K, V]) -> T:
-            txn, store = view._txn, view._bound.store
+            txn, store = cast(_raw.Handle, view._txn), view._bound.store
             try:
                 return call(txn, store, *arguments)
             except NotFoundError as error:
@@ -364,7 +384,7 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
 
     def _delete(self, key: Any) -> None:
         if isinstance(key, slice):
-            self._slice(key).remove_all()
+            self._slice(cast("slice[Any, Any, Any]", key)).remove_all()
         else:
             self.remove(key)
 
@@ -408,7 +428,7 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
 
     # ---- of mappings
 
-    def setdefault(self, key: K, default: V = _NONE) -> V:
+    def setdefault(self, key: K, default: V = _NONE) -> V:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The value of `key`; if there is none, `default`, which is inserted."""
 
         def body(view: View[K, V]) -> V:
@@ -424,15 +444,15 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
     def pop(self, key: K) -> V: ...
     @overload
     def pop(self, key: K, default: Union[V, D]) -> Union[V, D]: ...
-    def pop(self, key: K, *default: Any) -> Any:
+    def pop(self, key: K, default: Any = _MISSING) -> Any:
         """Removes an item and returns its value; `default` if it is not there, else KeyError."""
 
         def body(view: View[K, V]) -> Any:
             try:
                 value = view[key]
             except KeyError:
-                if default:
-                    return default[0]
+                if default is not _MISSING:
+                    return default
                 raise
             view.remove(key)
             return value
@@ -456,7 +476,7 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
         """Puts the items of a mapping or of pairs."""
         self.put_many(other)
         if more:
-            self.put_many(more)  # type: ignore[arg-type]  # pyright: ignore
+            self.put_many(cast(Any, more))
 
     def __eq__(self, other: object) -> bool:
         return self is other
