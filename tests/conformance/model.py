@@ -30,7 +30,7 @@ class Database:
         self.changes = []  # for each commit that changed something: {name of a store: orders of keys, or None: the store itself}
         self.committed = {}  # id: whether it left a record; None: not known
         self.opened = set()  # ids that are open
-        self.position = 0
+        self.positions = {}  # number of commits up to there: a position that was told
 
     def commit(self, txn, id_):
         before, after = self.stores, txn.view.stores
@@ -58,6 +58,7 @@ class OpenTransaction:
         self.since = len(database.changes)
         self.log = []  # (name, arguments, answer)
         self.state = "open"  # committed, over, shut
+        self.number = None  # of its commit, if that changed something
         self.cancelled = False
 
     def again(self, entries):
@@ -242,6 +243,7 @@ class Checker:
         if difference is not None:
             raise Wrong(f"it must be CONFLICT: {difference}")
         txn.database.commit(now, txn.id)
+        txn.number = len(txn.database.changes)
         return None
 
     def check_conflict(self, txn, answer):
@@ -314,7 +316,19 @@ class Checker:
             return self.expect(answer, CLOSED)
         if not answer.startswith("OK ") or txn.state == "over":
             return self.expect(answer, *OVER)
-        return None
+        return self.check_order(txn, int(answer.split(" ")[1]))
+
+    @staticmethod
+    def check_order(txn, position):
+        """Positions ascend in the order of the commits; one that changed nothing has the position that it read at."""
+        at = txn.since if txn.number is None else txn.number
+        for number, told in txn.database.positions.items():
+            if (number < at and told > position) or (number > at and told <= position):
+                raise Wrong(f"after {number} commits the position was {told}, and this is after {at}")
+            if number == at and txn.number is not None and told != position:
+                raise Wrong(f"it was {told} before")
+        if txn.number is not None:
+            txn.database.positions[at] = position
 
     def check_run(self, answer, db, number, key, by, rivals):
         handle = self.dbs.get(db)
