@@ -8,8 +8,9 @@ usage: model.py PROGRAM OUTPUT      files with one or more programs, and what a 
 import sys
 
 import generate
+import keys
 from state import DECLARATIONS
-from transaction import NOCHECK, READ, SNAPSHOT, WRITE, Refused, Transaction, Unknown, hexed, integer, wrapped
+from transaction import ATOMIC, NO_INTEGER, READ, SNAPSHOT, WRITE, Refused, Transaction, Unknown, hexed, integer, wrapped
 
 OPERATIONS = {operation["name"]: operation for operation in generate.load()["operations"]}
 IN_TRANSACTION = {name for name, operation in OPERATIONS.items()
@@ -62,11 +63,16 @@ class OpenTransaction:
         self.cancelled = False
 
     def again(self, entries):
-        """The same operations on what is committed now; the first that answers otherwise, if any."""
+        """The same operations on what is committed now; what is wrong with the first that answers otherwise, if any."""
         txn = Transaction(self.database.stores, self.mode)
         for name, args, answer in entries:
+            if name in ATOMIC and answer == NO_INTEGER:
+                continue  # it has changed nothing, and adding reads nothing
             hint = int(answer.split()[1]) if name == "insert" and answer.startswith("OK") else 0
-            if (now := answered(txn, name, args, hint)) not in (answer, None):
+            now = answered(txn, name, args, hint)
+            if name in ATOMIC and now == NO_INTEGER:
+                return txn, NO_INTEGER
+            if now not in (answer, None):
                 return txn, f"{name} answered `{answer}`, and where it took effect it would be `{now}`"
         return txn, None
 
@@ -108,19 +114,12 @@ class Checker:
             data = self.bytes.pop() if self.bytes else b""
             return data if kind == "bytes" else hexed(data)
         if kind == "bytes":
-            return self.parse_bytes(token)
+            return keys.parse_bytes(token)
         if kind == "keys":
             return token.split(";")
         if kind == "rows":
-            return [(key, self.parse_bytes(value)) for key, value in (row.split("=") for row in token.split(";"))]
+            return [(key, keys.parse_bytes(value)) for key, value in (row.split("=") for row in token.split(";"))]
         return token
-
-    @staticmethod
-    def parse_bytes(token):
-        if token[0] == "x":
-            return bytes.fromhex(token[1:])
-        count, byte = token[1:].split("*")
-        return bytes.fromhex(byte) * int(count)
 
     def push(self, operation, answer):
         words = answer.split(" ")
@@ -233,15 +232,19 @@ class Checker:
         if answer.startswith("CONFLICT "):
             self.over(txn)
             return self.check_conflict(txn, answer)
-        self.expect(answer, "OK")
-        self.over(txn, "committed")
         if txn.model.writes == 0 or txn.mode in (READ, SNAPSHOT):
-            return None
+            self.over(txn, "committed")
+            return self.expect(answer, "OK")
         entries = txn.log if txn.mode == WRITE else [entry for entry in txn.log if entry[2].startswith("OK") and
                                                      entry[0] in ("put", "insert", "update", "remove")]
         now, difference = txn.again(entries)
+        if difference == NO_INTEGER:
+            self.over(txn)
+            return self.expect(answer, NO_INTEGER)
         if difference is not None:
             raise Wrong(f"it must be CONFLICT: {difference}")
+        self.expect(answer, "OK")
+        self.over(txn, "committed")
         txn.database.commit(now, txn.id)
         txn.number = len(txn.database.changes)
         return None

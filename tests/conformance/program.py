@@ -40,6 +40,8 @@ class Generator:
         return self.dice.randrange(number) == 0
 
     def raw_key(self):
+        if self.one_in(400):
+            return "r65537*6b"  # one byte too long
         pool = [b"", b"a", b"ab", b"abc", b"b", b"\0", b"\xff", b"\xff\xff", b"n1", b"n2", b"n3", b"k" * 90]
         return hexed(self.dice.choice(pool))
 
@@ -197,8 +199,8 @@ class Generator:
 
     def do_atomic(self, slot, store):
         store = self.dice.choice([store for store in self.stores if store in (RAW, OTHER)] or [RAW])
-        self.say(self.dice.choice(["add", "add", "min", "max"]), slot, store, hexed(b"n%d" % self.dice.randrange(1, 4)),
-                 self.integer())
+        key = self.raw_key() if self.one_in(8) else hexed(b"n%d" % self.dice.randrange(1, 4))  # elsewhere are mostly no integers
+        self.say(self.dice.choice(["add", "add", "min", "max"]), slot, store, key, self.integer())
 
     def do_remove_range(self, slot, store):
         self.say("remove_range", slot, store, self.range(store))
