@@ -25,7 +25,6 @@
 %ignore sop_txn_renew;
 %ignore sop_read;
 %ignore sop_get;
-%ignore sop_fetch;
 %ignore sop_put;
 %ignore sop_count;
 %ignore sop_remove_range;
@@ -191,6 +190,8 @@ STRUCTURE(sop_info, SOP_INFO_INIT, native_info_tuple($1))
 STRUCTURE(sop_store_info, SOP_STORE_INFO_INIT,
 	Py_BuildValue("KIII", (unsigned long long)$1->id, $1->duplicates, $1->has_schema, $1->node_items))
 
+STRUCTURE(sop_item, { 0 }, Py_BuildValue("KK", (unsigned long long)$1->version, (unsigned long long)$1->item))
+
 /* The database may be gone: what is known of it is an answer, with the status that it was. */
 %typemap(in, numinputs = 0) sop_peek * (sop_peek made = SOP_PEEK_INIT) %{ $1 = &made; %}
 %typemap(argout) sop_peek * %{
@@ -291,6 +292,7 @@ BLOCKS(sop_store_drop)
 BLOCKS(sop_store_rename)
 BLOCKS(sop_store_list)
 BLOCKS(sop_store_describe)
+BLOCKS(sop_fetch)
 BLOCKS(sop_insert)
 BLOCKS(sop_update)
 BLOCKS(sop_set_ride)

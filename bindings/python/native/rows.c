@@ -139,8 +139,7 @@ static int rows_grow(native_rows *self)
 static int rows_fetch(native_rows *self)
 {
 	sop_cursor *cursor = self->cursor->pointer;
-	const size_t rows_max = self->limit > 0 && self->limit < BATCH_ROWS_MAX ? (size_t)self->limit
-										: 0;
+	const size_t rows_max = self->limit > 0 ? (size_t)self->limit : 0; /* nothing beyond is read */
 
 	if (rows_grow(self) < 0)
 		return -1;
