@@ -307,7 +307,7 @@ static PyObject *view_open_cursor(PyObject *object, PyObject *flags)
 		return NULL;
 	native_view_range(self, &range);
 	if (sop_cursor_open(txn->pointer, self->bound->store->pointer, &range,
-			    (uint32_t)PyLong_AsLong(flags), &cursor, &err) == SOP_OK)
+			    SOP_CURSOR_COPIES | (uint32_t)PyLong_AsLong(flags), &cursor, &err) == SOP_OK)
 		made = native_handle_new(NATIVE_CURSOR, cursor, txn);
 	else
 		made = native_raise(&err);

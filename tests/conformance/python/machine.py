@@ -54,6 +54,11 @@ def bound_of(store, fields):
     return tuple(fields) if KEYS[store.name] in (EmpKey, WideKey) else fields[0]
 
 
+def item_of(number):
+    """Item ids have no sign."""
+    return number % (1 << 64)
+
+
 def value_of(store, data):
     return json.loads(data) if store.value is sop.JSON else data
 
@@ -184,20 +189,14 @@ class Machine:
             data = view.get(key, b"")
             return int.from_bytes(data, "little") if len(data) == 8 else 0
 
-        def add(view, more):
-            view[key] = (number_at(view) + more).__mod__(1 << 64).to_bytes(8, "little")
-
         @sop.transactional
         def body(tx):
             attempts[0] = tx.attempts
             view = tx[store]
-            try:
-                value = number_at(view)
-            except sop.NotFoundError:
-                value = 0
+            value = number_at(view)
             if tx.attempts <= rivals:
                 with db.write() as rival:
-                    rival[store][key] = (value + 1000).__mod__(1 << 64).to_bytes(8, "little")
+                    rival[store][key] = ((value + 1000) % (1 << 64)).to_bytes(8, "little")
             value = (value + by) % (1 << 64)
             view[key] = value.to_bytes(8, "little")
             return value - (1 << 64 if value >> 63 else 0)
@@ -215,8 +214,7 @@ class Machine:
 
     def begin(self, call, number, mode, identity):
         if number in self.txns:
-            self.txns[number].close()
-        self.drop_txn(number)
+            self.txns.pop(number).close()
         db = self.db(number // 10)
         if identity is not None:
             tx = db.begin(sop.Mode(mode), id=uuid.UUID(bytes=identity))
@@ -247,7 +245,8 @@ class Machine:
         return self.tx(number).position
 
     def savepoint(self, call, number):
-        self.savepoints[number].append(self.tx(number).savepoint())
+        point = self.tx(number).savepoint()
+        self.savepoints[number].append(point)
 
     def rollback_to(self, call, number, index):
         self.tx(number)
@@ -305,7 +304,7 @@ class Machine:
 
     def fetch(self, call, number, store, key, item):
         view, store = self.view(number, store), STORES[store]
-        entry = view.entry(key_of(store, key), item)
+        entry = view.entry(key_of(store, key), item_of(item))
         return fields_of(store, entry.key), bytes_of(store, entry.value), entry.item
 
     def put(self, call, number, store, key, value):
@@ -324,18 +323,18 @@ class Machine:
 
     def update(self, call, number, store, key, item, value):
         view, store = self.view(number, store), STORES[store]
-        view.replace(key_of(store, key), value_of(store, value), item)
+        view.replace(key_of(store, key), value_of(store, value), item_of(item))
 
     def remove(self, call, number, store, key, item):
         view, store = self.view(number, store), STORES[store]
         if item == 0 and call.spelling % 2:
             del view[key_of(store, key)]
         else:
-            view.remove(key_of(store, key), item)
+            view.remove(key_of(store, key), item_of(item))
 
     def set_ride(self, call, number, store, key, item):
         view, store = self.view(number, store), STORES[store]
-        view.set_ride(key_of(store, key), item)
+        view.set_ride(key_of(store, key), item_of(item))
 
     def add(self, call, number, store, key, by):
         view, store = self.view(number, store), STORES[store]
