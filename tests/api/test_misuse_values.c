@@ -614,7 +614,9 @@ static sop_status fetch(struct scene *s, size_t offset, size_t size, size_t rows
 	  count(s, s->store, FROM | TO, test_text("c"), test_text("b"), EMPTY, 0, err))                 \
 	X(range_nothing_between, OK, OK,                                                                \
 	  count(s, s->store, FROM | TO, test_text("b"), test_text("b"), EMPTY, 0, err))                 \
-	X(range_flag_16, MISUSE, MISUSE, count(s, s->store, 16, EMPTY, EMPTY, EMPTY, 0, err))           \
+	X(range_flag_32, MISUSE, MISUSE, count(s, s->store, 32, EMPTY, EMPTY, EMPTY, 0, err))           \
+	X(range_through_without_to, MISUSE, MISUSE,                                                     \
+	  count(s, s->store, SOP_RANGE_THROUGH, EMPTY, EMPTY, EMPTY, 0, err))                           \
 	X(range_flags_max, MISUSE, MISUSE, count(s, s->store, UINT32_MAX, EMPTY, EMPTY, EMPTY, 0, err)) \
 	X(range_prefix_and_from, MISUSE, MISUSE,                                                        \
 	  count(s, s->store, PREFIX | FROM, test_text("a"), EMPTY, test_text("a"), 0, err))             \
