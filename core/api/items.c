@@ -232,7 +232,7 @@ sop_status sop_remove(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t it
 	return status;
 }
 
-/* An integer operation: it reads nothing. */
+/* An integer operation. It looks whether there is an integer, but what it finds is nothing that it has read. */
 static sop_status calculate(sop_txn *txn, sop_store *store, sop_bytes key, enum sopi_operation_kind kind,
 			    int64_t number, const char *function, sop_error *err)
 {
@@ -245,6 +245,7 @@ static sop_status calculate(sop_txn *txn, sop_store *store, sop_bytes key, enum 
 	SOP_TRY_OUT(no_duplicates(used, function, err));
 	SOP_TRY_OUT(sopi_item_inside(&txn->core, used, key, 0, function, &inside, err));
 	SOP_TRY_OUT(whole_ride(&txn->core, used, inside.ride, &ride, err));
+	SOP_TRY_OUT(sopi_transaction_check_number(&txn->core, used, inside.key, inside.size, err));
 	status = sopi_transaction_add(&txn->core, used, kind, (sop_bytes){ inside.key, inside.size },
 				      ride, nothing, number, err);
 out:

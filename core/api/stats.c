@@ -1,5 +1,6 @@
 /* Figures about a database, and checking it. */
 #include "api/handle.h"
+#include "api/progress.h"
 #include "base/buffer.h"
 #include "transaction/backend.h"
 #include "transaction/figures.h"
@@ -115,7 +116,9 @@ sop_status sop_db_metrics(sop_db *db, sop_buf *text, sop_error *err)
 
 struct verification {
 	sop_problem_fn found;
+	struct sopi_progress progress;
 	void *arg;
+	uint64_t done, total; /* bytes, about */
 	uint64_t problems;
 	uint64_t damage; /* of these, those that are more than a file too many */
 	bool stopped;
@@ -149,14 +152,44 @@ static bool report(void *arg, const char *file, int64_t offset, sop_bytes store,
 	return !verification->stopped;
 }
 
-static sop_status verify_files(struct sopi_transaction *reader, struct verification *verification,
-			       sop_error *err)
+static bool went(void *arg, uint64_t bytes)
+{
+	struct verification *verification = arg;
+
+	verification->done += bytes;
+	if (verification->total < verification->done)
+		verification->total = verification->done;
+	if (!verification->stopped &&
+	    !sopi_progress_tell(&verification->progress, verification->done, verification->total))
+		verification->stopped = true;
+	return !verification->stopped;
+}
+
+/* How much there is to look at, about: each file once, the nodes as the registry names them, and once more as trees. */
+static void estimate(struct sopi_engine *engine, struct verification *verification)
+{
+	struct sopi_backend *backend = engine->backend;
+	uint64_t nodes = atomic_load(&engine->forest.node_count) * engine->options.node_bytes;
+	struct sopi_backend_stats stats;
+
+	verification->total = nodes;
+	if (backend == NULL)
+		return;
+	memset(&stats, 0, sizeof stats);
+	backend->driver->get_stats(backend, &stats);
+	nodes = stats.registry_entries * engine->options.node_bytes;
+	nodes = nodes < stats.pack_bytes_live ? nodes : stats.pack_bytes_live;
+	verification->total = stats.pack_bytes + stats.registry_bytes + 2 * nodes;
+}
+
+static sop_status verify_files(struct sopi_transaction *reader,
+			       const struct sopi_audience *audience, sop_error *err)
 {
 	struct sopi_backend *backend = reader->engine->backend;
 	sop_status status;
 
 	sopi_slot_park(reader->slot);
-	status = backend->driver->verify(backend, report, verification, err);
+	status = backend->driver->verify(backend, audience, err);
 	sopi_slot_refresh(&reader->engine->forest.reclaim, reader->slot);
 	return status;
 }
@@ -165,23 +198,30 @@ static sop_status verify_files(struct sopi_transaction *reader, struct verificat
 static sop_status verify(struct sopi_transaction *reader, struct verification *verification,
 			 sop_error *err)
 {
+	const struct sopi_audience audience = { .found = report, .went = went, .arg = verification };
 	struct sopi_engine *engine = reader->engine;
 	sop_status status;
 
+	estimate(engine, verification);
+	if (!went(verification, 0))
+		return SOP_OK;
 	if (engine->backend != NULL)
-		SOP_TRY(verify_files(reader, verification, err));
+		SOP_TRY(verify_files(reader, &audience, err));
 	if (verification->stopped)
 		return SOP_OK;
 	sopi_slot_choose(reader->slot);
 	SOP_TRY(sopi_transaction_begin(reader, SOP_READ, 0, NULL, err));
-	status = sopi_engine_verify(engine, reader->snapshot, reader->slot, report, verification, err);
+	status = sopi_engine_verify(engine, reader->snapshot, reader->slot, &audience, err);
 	sopi_transaction_roll_back(reader, SOP_OK);
+	if (status == SOP_OK && !verification->stopped)
+		(void)went(verification, verification->total - verification->done);
 	return status;
 }
 
-sop_status sop_verify(sop_db *db, sop_problem_fn found, void *arg, uint64_t *problems, sop_error *err)
+sop_status sop_verify(sop_db *db, sop_problem_fn found, sop_progress_fn progress, void *arg,
+		      uint64_t *problems, sop_error *err)
 {
-	struct verification verification = { .found = found, .arg = arg };
+	struct verification verification = { .found = found, .progress = { progress, arg }, .arg = arg };
 	struct sopi_transaction *reader = NULL;
 	sop_status status;
 

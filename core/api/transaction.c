@@ -327,21 +327,12 @@ sop_status sop_txn_outcome(sop_db *db, const uint8_t id[16], sop_outcome *outcom
 
 /* ---- savepoints -------------------------------------------------------------------------------- */
 
-static sop_status enter_writing(sop_txn *txn, const char *function, sop_error *err)
-{
-	SOP_TRY(sopi_txn_enter_open(txn, function, err));
-	if (sopi_transaction_writes(&txn->core))
-		return SOP_OK;
-	sopi_txn_leave(txn);
-	return sopi_fail(err, SOP_READ_ONLY,
-			 "%s: the transaction only reads; begin one with SOP_WRITE", function);
-}
-
+/* A transaction that only reads has them too: there is nothing to undo in it, and code that takes them need not know. */
 sop_status sop_savepoint(sop_txn *txn, uint64_t *savepoint, sop_error *err)
 {
 	sop_status status;
 
-	SOP_TRY(enter_writing(txn, __func__, err));
+	SOP_TRY(sopi_txn_enter_open(txn, __func__, err));
 	status = savepoint == NULL ? sopi_misuse(err, __func__, "savepoint is NULL")
 				   : sopi_transaction_savepoint(&txn->core, savepoint, err);
 	sopi_txn_leave(txn);
@@ -352,7 +343,7 @@ sop_status sop_rollback_to(sop_txn *txn, uint64_t savepoint, sop_error *err)
 {
 	sop_status status;
 
-	SOP_TRY(enter_writing(txn, __func__, err));
+	SOP_TRY(sopi_txn_enter_open(txn, __func__, err));
 	status = sopi_transaction_roll_back_to(&txn->core, savepoint, err);
 	sopi_txn_leave(txn);
 	return status;

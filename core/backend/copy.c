@@ -219,6 +219,7 @@ static bool found(void *arg, const char *file, int64_t offset, sop_bytes store, 
 
 static sop_status check_trees(struct sopi_engine *engine, struct findings *findings, sop_error *err)
 {
+	const struct sopi_audience audience = { .found = found, .arg = findings };
 	const uint64_t at = atomic_load(&engine->applied);
 	struct sopi_slot *slot = NULL;
 	sop_status status;
@@ -227,7 +228,7 @@ static sop_status check_trees(struct sopi_engine *engine, struct findings *findi
 	if (sopi_slot_claim(&engine->forest.reclaim, slot, true) != SOPI_SLOT_IDLE)
 		SOPI_UNREACHABLE(); /* nobody else knows the engine */
 	sopi_slot_publish(slot, at, false);
-	status = sopi_engine_verify(engine, at, slot, found, findings, err);
+	status = sopi_engine_verify(engine, at, slot, &audience, err);
 	sopi_slot_forget(slot);
 	sopi_slot_release(slot);
 	return status;
@@ -236,9 +237,10 @@ static sop_status check_trees(struct sopi_engine *engine, struct findings *findi
 static sop_status check_opened(struct sopi_engine *engine, const char *path, sop_error *err)
 {
 	struct findings findings = { .first = SOP_ERROR_INIT };
+	const struct sopi_audience audience = { .found = found, .arg = &findings };
 
 	SOP_TRY(sopi_backend_open(engine, path, err));
-	SOP_TRY(engine->backend->driver->verify(engine->backend, found, &findings, err));
+	SOP_TRY(engine->backend->driver->verify(engine->backend, &audience, err));
 	if (!findings.damaged)
 		SOP_TRY(check_trees(engine, &findings, err));
 	if (!findings.damaged)

@@ -317,8 +317,7 @@ struct sopi_checking {
 	struct sopi_manifest manifest; /* as of which it checks */
 	uint64_t *stores; /* ids of those that somebody may know, as of that manifest or later, ascending */
 	size_t store_count;
-	sopi_problem_fn found;
-	void *arg;
+	const struct sopi_audience *audience;
 	bool stopped; /* nobody wants to hear more */
 };
 
@@ -327,13 +326,16 @@ void sopi_checking_tell(struct sopi_checking *checking, const char *file, int64_
 			const char *kind, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/* So many bytes more were looked at; 0 where only the wish to stop is asked for. False: it is to stop. */
+bool sopi_checking_went(struct sopi_checking *checking, uint64_t bytes);
+
 /* From the roots of all stores to all nodes and values: what is named must be there, what is there must be named. */
 sop_status sopi_check_reachability(struct sopi_checking *checking, struct sopi_registry *registry,
 				   sop_error *err);
 
 /* ---- verify_files.c ------------------------------------------------------------------------------ */
 
-sop_status sopi_verify_files(struct sopi_backend *backend, sopi_problem_fn found, void *arg,
+sop_status sopi_verify_files(struct sopi_backend *backend, const struct sopi_audience *audience,
 			     sop_error *err);
 
 #endif

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOOK_MASK = 4095 }; /* every so many entries, less one, somebody may want it to end */
+
 /* A walk over all that the registry has. */
 struct reach {
 	struct sopi_checking *checking;
@@ -68,6 +70,8 @@ static sop_status collect(void *arg, const struct sopi_registry_entry *entry, so
 
 	SOP_TRY(sopi_grow(&reach->keys, reach->count, &reach->capacity, sizeof *reach->keys, err));
 	reach->keys[reach->count++] = entry->key;
+	if ((reach->count & LOOK_MASK) == 0 && !sopi_checking_went(reach->checking, 0))
+		return SOP_CANCELLED;
 	if (sopi_registry_kind(entry->key) == SOPI_KEY_STORE)
 		return SOP_OK;
 	pack = sopi_pack_find(manifest->packs, manifest->pack_count, entry->words[0]);
@@ -177,7 +181,8 @@ static sop_status walk(struct reach *reach, uint64_t store, uint64_t root, sop_e
 	reach->vid = 0;
 	reach->node_count = 0;
 	status = name_one(reach, false, root, err);
-	while (status == SOP_OK && reach->node_count > 0 && !reach->checking->stopped)
+	while (status == SOP_OK && reach->node_count > 0 &&
+	       sopi_checking_went(reach->checking, reach->page.size))
 		status = visit_and_tell(reach, reach->nodes[--reach->node_count], err);
 	return status;
 }

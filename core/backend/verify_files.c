@@ -38,7 +38,21 @@ void sopi_checking_tell(struct sopi_checking *checking, const char *file, int64_
 	va_start(list, format);
 	vsnprintf(message, sizeof message, format, list);
 	va_end(list);
-	checking->stopped = !checking->found(checking->arg, file, offset, no_store, kind, message);
+	checking->stopped = !checking->audience->found(checking->audience->arg, file, offset,
+						       no_store, kind, message);
+}
+
+bool sopi_checking_went(struct sopi_checking *checking, uint64_t bytes)
+{
+	if (!checking->stopped && !sopi_audience_stays(checking->audience, bytes))
+		checking->stopped = true;
+	return !checking->stopped;
+}
+
+/* The same for parts of the database. */
+static bool went(void *arg, uint64_t bytes)
+{
+	return sopi_checking_went(arg, bytes);
 }
 
 /* What parts of the database tell, who know no stores. */
@@ -242,7 +256,7 @@ static sop_status check_packs(struct verify *verify, sop_error *err)
 		status = sopi_folder_look(checking->fs->folder, path, &there, err);
 		if (status == SOP_OK) {
 			SOP_TRY(sopi_packs_verify(checking->fs->packs, checking->manifest.packs[i].id,
-						  told, checking, err));
+						  told, went, checking, err));
 			continue;
 		}
 		if (status != SOP_NOT_FOUND)
@@ -258,6 +272,7 @@ static sop_status check_registry(struct verify *verify, sop_error *err)
 {
 	struct sopi_checking *checking = &verify->checking;
 	struct registry_told to = { checking, err, false };
+	struct sopi_registry_stats size;
 	struct sopi_inredfs *fs = checking->fs;
 	struct sopi_registry *registry = NULL;
 	sop_error why = SOP_ERROR_INIT;
@@ -274,7 +289,8 @@ static sop_status check_registry(struct verify *verify, sop_error *err)
 	status = sopi_registry_verify(registry, registry_told, &to, err);
 	if (to.unreadable)
 		status = SOP_IO;
-	if (status == SOP_OK && !checking->stopped)
+	sopi_registry_get_stats(registry, &size);
+	if (status == SOP_OK && sopi_checking_went(checking, size.disk_bytes))
 		status = sopi_check_reachability(checking, registry, err);
 	sopi_registry_close(registry);
 	return status;
@@ -311,18 +327,17 @@ static sop_status check_all(struct verify *verify, sop_error *err)
 		SOP_TRY(check_registry(verify, err));
 	if (!checking->stopped)
 		SOP_TRY(sopi_wal_verify(checking->fs->wal, told, checking, err));
-	if (!checking->stopped)
+	if (sopi_checking_went(checking, 0))
 		SOP_TRY(sopi_outcome_files_verify(checking->fs, &checking->manifest,
 						  told_with_store, checking, err));
 	return checking->stopped ? SOP_OK : check_suspects(verify, err);
 }
 
-sop_status sopi_verify_files(struct sopi_backend *backend, sopi_problem_fn found, void *arg,
+sop_status sopi_verify_files(struct sopi_backend *backend, const struct sopi_audience *audience,
 			     sop_error *err)
 {
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
-	struct verify verify = { .checking = { .fs = fs, .found = found, .arg = arg },
-				 .why = SOP_ERROR_INIT };
+	struct verify verify = { .checking = { .fs = fs, .audience = audience }, .why = SOP_ERROR_INIT };
 	sop_status status;
 
 	/* Without it, what the last one left is checked. */

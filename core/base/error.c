@@ -124,6 +124,12 @@ sop_status sopi_fail_store(sop_error *err, sop_status status, const void *name, 
 	return status;
 }
 
+void sopi_error_name_store(sop_error *err, const void *name, size_t size)
+{
+	if (err != NULL && err->size >= offsetof(sop_error, store) + sizeof err->store)
+		copy_text(err->store, sizeof err->store, name, size);
+}
+
 sop_status sopi_fail_file(sop_error *err, sop_status status, const char *file, int64_t offset,
 			  int os_errno, const char *format, ...)
 {

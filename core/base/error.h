@@ -14,7 +14,10 @@ sop_status sopi_fail(sop_error *err, sop_status status, const char *format, ...)
 sop_status sopi_fail_store(sop_error *err, sop_status status, const void *name, size_t size,
 			   const char *format, ...) __attribute__((format(printf, 5, 6), cold));
 
-/* The same, naming a file, a place in it (-1: none) and the errno (0: none). */
+/* Names a store in `err` (may be NULL), which a failure has filled. */
+void sopi_error_name_store(sop_error *err, const void *name, size_t size) __attribute__((cold));
+
+/* The same as sopi_fail, naming a file, a place in it (-1: none) and the errno (0: none). */
 sop_status sopi_fail_file(sop_error *err, sop_status status, const char *file, int64_t offset,
 			  int os_errno, const char *format, ...)
 	__attribute__((format(printf, 6, 7), cold));

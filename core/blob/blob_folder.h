@@ -115,11 +115,12 @@ bool sopi_pack_name_read(const char *name, unsigned folder, uint64_t *id, bool *
 /* Is there such a pack? One that is being written counts. */
 bool sopi_packs_know(struct sopi_packs *packs, uint64_t id, bool alone);
 
-/* Checks head, index, checksums of all blobs of one pack; tells `found` of each problem, which returns false to stop.
+/* Checks head, index, checksums of all blobs of one pack; tells `found` of each problem, and `went` (may be NULL) of the
+ * bytes of each blob; both return false to stop.
  * After a sweep; beside writers and readers. NOT_FOUND, IO, NO_MEMORY: it could not be checked. */
 sop_status sopi_packs_verify(struct sopi_packs *packs, uint64_t id,
 			     bool (*found)(void *arg, const char *file, int64_t offset,
 					   const char *kind, const char *message),
-			     void *arg, sop_error *err);
+			     bool (*went)(void *arg, uint64_t bytes), void *arg, sop_error *err);
 
 #endif

@@ -8,6 +8,7 @@ typedef bool (*found_fn)(void *arg, const char *file, int64_t offset, const char
 struct check {
 	const struct pack_pin *pin;
 	found_fn found;
+	bool (*went)(void *arg, uint64_t bytes); /* or NULL */
 	void *arg;
 	bool stopped;
 	sop_buf room; /* for a node page */
@@ -31,6 +32,13 @@ static sop_status judge(struct check *check, sop_status status, const char *kind
 	return SOP_OK;
 }
 
+/* A blob has been looked at. */
+static void go_on(struct check *check, uint64_t bytes)
+{
+	if (!check->stopped && check->went != NULL)
+		check->stopped = !check->went(check->arg, bytes);
+}
+
 /* Each blob that the index names, which goes on behind a damaged one. */
 static sop_status check_indexed(struct check *check, uint64_t count, sop_error *err)
 {
@@ -46,6 +54,7 @@ static sop_status check_indexed(struct check *check, uint64_t count, sop_error *
 			status = pack_damaged(check->pin->file, named.offset, &problem,
 					      "the blob here is not the one that the index names");
 		SOP_TRY(judge(check, status, "blob", &problem, err));
+		go_on(check, named.length);
 	}
 	return SOP_OK;
 }
@@ -57,7 +66,7 @@ static sop_status check_walking(struct check *check, sop_error *err)
 	struct sopi_pack_slot slot = { 0, SOPI_PACK_HEAD_BYTES, 0 };
 	uint64_t at = SOPI_PACK_HEAD_BYTES;
 
-	while (at < end) {
+	while (at < end && !check->stopped) {
 		sop_error problem = SOP_ERROR_INIT;
 		sop_status status = pack_look(check->pin, at, &check->room, &slot, &problem);
 
@@ -67,6 +76,7 @@ static sop_status check_walking(struct check *check, sop_error *err)
 		if (status != SOP_OK) /* where the next one begins cannot be known */
 			return judge(check, status, "blob", &problem, err);
 		at += slot.length;
+		go_on(check, slot.length);
 	}
 	return SOP_OK;
 }
@@ -124,12 +134,12 @@ static sop_status tell_missing(sop_status status, found_fn found, void *arg,
 sop_status sopi_packs_verify(struct sopi_packs *packs, uint64_t id,
 			     bool (*found)(void *arg, const char *file, int64_t offset,
 					   const char *kind, const char *message),
-			     void *arg, sop_error *err)
+			     bool (*went)(void *arg, uint64_t bytes), void *arg, sop_error *err)
 {
 	sop_error problem = SOP_ERROR_INIT;
 	struct pack_pin pin;
 	struct check check = {
-		.pin = &pin, .found = found, .arg = arg, .room = SOP_BUF_INIT, .index = SOP_BUF_INIT
+		.pin = &pin, .found = found, .went = went, .arg = arg, .room = SOP_BUF_INIT, .index = SOP_BUF_INIT
 	};
 	sop_status status = pack_pin(packs, id, &pin, &problem);
 

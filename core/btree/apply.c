@@ -236,11 +236,15 @@ struct resolved {
 static sop_status resolve(struct sopi_apply *apply, const struct sopi_tree *tree,
 			  const struct sopi_change *change, struct resolved *resolved, sop_error *err)
 {
-	SOP_TRY(sopi_operations_fold(change->newest, resolved->before ? &resolved->old : NULL,
+	const sop_status status =
+		sopi_operations_fold(change->newest, resolved->before ? &resolved->old : NULL,
 				     atomic_load_explicit(&tree->schema, memory_order_relaxed),
-				     &apply->scratch->arena, &resolved->after, &resolved->item, err));
+				     &apply->scratch->arena, &resolved->after, &resolved->item, err);
+
+	if (SOPI_UNLIKELY(status == SOP_SCHEMA))
+		apply->scratch->refused = change->newest;
 	resolved->item.version = apply->position;
-	return SOP_OK;
+	return status;
 }
 
 /* Says in the commit's record what a key has now. */

@@ -66,15 +66,22 @@ static int64_t calculate(const struct sopi_operation *operation, bool exists, in
 	return old > number ? old : number;
 }
 
+sop_status sopi_operation_check_number(uint32_t bytes, sop_error *err)
+{
+	if (SOPI_LIKELY(bytes == INTEGER_BYTES))
+		return SOP_OK;
+	return sopi_fail(err, SOP_SCHEMA,
+			 "add, min and max need a value of 8 bytes (a little-endian integer); this one has %u",
+			 bytes);
+}
+
 static sop_status take_number(const struct sopi_operation *operation, struct sopi_arena *memory,
 			      bool exists, struct sopi_item_view *item, sop_error *err)
 {
 	uint8_t *value;
 
-	if (exists && item->value_size != INTEGER_BYTES)
-		return sopi_fail(err, SOP_SCHEMA,
-				 "add, min and max need a value of 8 bytes (a little-endian integer); this one has %u",
-				 item->value_size);
+	if (exists)
+		SOP_TRY(sopi_operation_check_number(item->value_size, err));
 	value = sopi_arena_take(memory, INTEGER_BYTES);
 	if (value == NULL)
 		return sopi_fail(err, SOP_NO_MEMORY, "out of memory while adding");

@@ -44,6 +44,9 @@ static inline bool sopi_operation_is_absolute(const struct sopi_operation *opera
 /* Does the result of the chain that ends with `newest` depend on what was there before? */
 bool sopi_operations_need_base(const struct sopi_operation *newest);
 
+/* SCHEMA: an integer operation meets a value of `bytes` bytes. */
+sop_status sopi_operation_check_number(uint32_t bytes, sop_error *err);
+
 /* What the chain that ends with `newest` makes of an item.
  * base: the item before, or NULL. schema: of the store, or NULL. memory: for what has to be
  * computed.

@@ -34,6 +34,7 @@ struct sopi_scratch {
 	size_t cut_capacity;
 	struct sopi_arena arena; /* what folding computes */
 	sop_buf record; /* what the commit does, for its log record */
+	const struct sopi_operation *refused; /* after SCHEMA: the newest on the key whose item it does not suit */
 };
 
 /* All trees of one database share this. */

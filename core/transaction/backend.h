@@ -18,6 +18,19 @@ typedef bool (*sopi_progress_fn)(void *arg, uint64_t done, uint64_t total);
 typedef bool (*sopi_problem_fn)(void *arg, const char *file, int64_t offset, sop_bytes store,
 				const char *kind, const char *message);
 
+/* Who is told by a verification, with `arg`. */
+struct sopi_audience {
+	sopi_problem_fn found;
+	bool (*went)(void *arg, uint64_t bytes); /* so many more were looked at; returns false to stop; NULL: nobody asks */
+	void *arg;
+};
+
+/* Does the audience want it to go on, `bytes` further? */
+static inline bool sopi_audience_stays(const struct sopi_audience *audience, uint64_t bytes)
+{
+	return audience->went == NULL || audience->went(audience->arg, bytes);
+}
+
 /* Figures of a backend: what stats and info say besides those of the engine. */
 struct sopi_backend_stats {
 	uint64_t durable_position;
@@ -93,7 +106,7 @@ struct sopi_backend_driver {
 			     void *arg, uint64_t *position, sop_error *err);
 
 	/* Checks every file. The trees' own checks are the engine's. */
-	sop_status (*verify)(struct sopi_backend *backend, sopi_problem_fn found, void *arg,
+	sop_status (*verify)(struct sopi_backend *backend, const struct sopi_audience *audience,
 			     sop_error *err);
 
 	void (*get_stats)(struct sopi_backend *backend, struct sopi_backend_stats *stats);

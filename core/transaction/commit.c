@@ -38,6 +38,14 @@ static sop_status note_key(struct sopi_transaction *txn, const struct sopi_confl
 	return sopi_buf_set(&txn->conflict_key, key.data, key.size, NULL);
 }
 
+/* Remembers for the caller what the commit failed on. */
+static void note_loss(struct sopi_transaction *txn, const struct sopi_conflict *conflict,
+		      const void *name, size_t name_size, bool has_key)
+{
+	txn->has_conflict = sopi_buf_set(&txn->conflict_store, name, name_size, NULL) == SOP_OK &&
+			    note_key(txn, conflict, has_key) == SOP_OK;
+}
+
 /* Remembers where the transaction lost, for the caller and for soft locks, and ends it. */
 static sop_status lose(struct sopi_transaction *txn, const struct sopi_conflict *conflict, sop_error *err)
 {
@@ -47,8 +55,7 @@ static sop_status lose(struct sopi_transaction *txn, const struct sopi_conflict 
 	const size_t name_size = is_name ? conflict->key_size : conflict->used->name_size;
 	const bool has_key = !is_name && conflict->key != NULL;
 
-	txn->has_conflict = sopi_buf_set(&txn->conflict_store, name, name_size, NULL) == SOP_OK &&
-			    note_key(txn, conflict, has_key) == SOP_OK;
+	note_loss(txn, conflict, name, name_size, has_key);
 	txn->conflict_lock = sopi_softlock_of(conflict->used != NULL ? conflict->used->store->tree.id
 								     : SOPI_CATALOG_ID,
 					      conflict->range || !has_key ? NULL : conflict->key,
@@ -69,6 +76,19 @@ static sop_status lose(struct sopi_transaction *txn, const struct sopi_conflict 
 			: "a key that the transaction read has changed; run the transaction again");
 	sopi_transaction_roll_back(txn, SOP_CONFLICT);
 	return SOP_CONFLICT;
+}
+
+/* Says which item an operation does not suit. */
+static void tell_refused(struct sopi_transaction *txn, const struct sopi_operation *operation,
+			 sop_error *err)
+{
+	struct sopi_used *used = operation->index;
+	const struct sopi_conflict refused = { .used = used,
+					       .key = sopi_operation_key(operation),
+					       .key_size = operation->key_size };
+
+	note_loss(txn, &refused, used->name, used->name_size, true);
+	sopi_error_name_store(err, used->name, used->name_size);
 }
 
 static sop_status fail(struct sopi_transaction *txn, sop_status status)
@@ -98,6 +118,7 @@ struct plan {
 	bool outcome_reserved; /* room for the transaction's id */
 	bool held; /* leaves are not evicted meanwhile */
 	struct sopi_large large; /* what a large commit has besides */
+	const struct sopi_operation *refused; /* after SCHEMA: of the key whose value it does not suit; NULL: another reason */
 	sop_bytes record; /* what it says in the log */
 	size_t record_least; /* bytes of it in an attempt that found too little room for them */
 	uint64_t committed_at; /* a commit of the same id, to be durable before that is said; 0: none */
@@ -389,6 +410,8 @@ static sop_status apply_changes(struct sopi_transaction *txn, struct plan *plan,
 	if (status == SOP_OK)
 		status = note_record(engine, plan, apply, err);
 	if (status != SOP_OK) {
+		if (SOPI_UNLIKELY(status == SOP_SCHEMA))
+			plan->refused = apply->scratch->refused;
 		sopi_apply_undo(apply);
 		unextend_schemas(txn);
 		disown_values(txn);
@@ -491,6 +514,19 @@ static sop_status prepare_log(struct sopi_transaction *txn, struct plan *plan, s
 	return SOP_OK;
 }
 
+/* What of a large commit is done before the mutex. */
+static sop_status build_large(struct sopi_transaction *txn, struct plan *plan, sop_error *err)
+{
+	sop_status status = sopi_large_build(txn, &plan->large, plan->change_count, plan->bytes,
+					     plan->checked_at, err);
+
+	if (status == SOP_OK)
+		status = prepare_log(txn, plan, err);
+	if (SOPI_UNLIKELY(status == SOP_SCHEMA))
+		plan->refused = plan->large.ahead.scratch.refused;
+	return status;
+}
+
 /* From now on nothing is evicted, so that an attempt finds what the one before it, or its own start, brought in. */
 static void hold(struct sopi_transaction *txn, struct plan *plan)
 {
@@ -523,9 +559,7 @@ static sop_status prepare(struct sopi_transaction *txn, struct plan *plan,
 	SOP_TRY(prepare_values(txn, plan, err));
 	if (plan->change_count >= sopi_ahead_changes_min)
 		hold(txn, plan);
-	SOP_TRY(sopi_large_build(txn, &plan->large, plan->change_count, plan->bytes,
-				 plan->checked_at, err));
-	SOP_TRY(prepare_log(txn, plan, err));
+	SOP_TRY(build_large(txn, plan, err));
 	prepare_memory(engine, plan);
 	respect_softlocks(txn, plan);
 	return SOP_OK;
@@ -628,6 +662,8 @@ static sop_status commit(struct sopi_transaction *txn, struct plan *plan, sop_er
 		atomic_fetch_sub(&txn->engine->forest.resident->hold, 1);
 	if (status == SOP_CONFLICT)
 		return lose(txn, &conflict, err);
+	if (status == SOP_SCHEMA && plan->refused != NULL)
+		tell_refused(txn, plan->refused, err);
 	if (status == SOP_EXISTS && plan->committed_at != 0)
 		status = sopi_engine_wait_durable(txn->engine, plan->committed_at, err) == SOP_OK
 				 ? SOP_EXISTS

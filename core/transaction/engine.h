@@ -99,9 +99,9 @@ void sopi_engine_fail(struct sopi_engine *engine, sop_status status);
 /* FAILED, with its message. */
 sop_status sopi_engine_has_failed(sop_error *err);
 
-/* Are the items of all stores as of `at`, which `slot` has published, in order, counted right and reachable? Calls
- * `found` for each problem, and stops when it returns false. NO_MEMORY, IO. */
+/* Are the items of all stores as of `at`, which `slot` has published, in order, counted right and reachable? Tells
+ * of each problem, and of the bytes of each page; stops when the audience has had enough. NO_MEMORY, IO. */
 sop_status sopi_engine_verify(struct sopi_engine *engine, uint64_t at, struct sopi_slot *slot,
-			      sopi_problem_fn found, void *arg, sop_error *err);
+			      const struct sopi_audience *audience, sop_error *err);
 
 #endif

@@ -1,4 +1,5 @@
 /* Checking all trees as of one position: order of keys, key ranges of nodes, counts. */
+#include "transaction/backend.h"
 #include "transaction/engine.h"
 
 #include "base/alloc.h"
@@ -15,13 +16,20 @@ struct checking {
 	const struct sopi_tree *tree;
 	uint64_t at;
 	sop_bytes store;
-	sopi_problem_fn found;
-	void *arg;
+	const struct sopi_audience *audience;
 	bool incomplete; /* a node could not be read: counts say nothing */
 	bool stopped; /* by the caller, or for want of memory */
 	sop_status status; /* of what stopped it; filled into `err` */
 	int64_t items;
 };
+
+static void tell(struct checking *checking, const char *file, int64_t offset, const char *kind,
+		 const char *message)
+{
+	const struct sopi_audience *audience = checking->audience;
+
+	checking->stopped = !audience->found(audience->arg, file, offset, checking->store, kind, message);
+}
 
 static void complain(struct checking *checking, const char *kind, uint64_t vid, const char *what)
 {
@@ -30,7 +38,7 @@ static void complain(struct checking *checking, const char *kind, uint64_t vid, 
 	if (checking->stopped)
 		return;
 	snprintf(message, sizeof message, "node %llu: %s", (unsigned long long)vid, what);
-	checking->stopped = !checking->found(checking->arg, "", -1, checking->store, kind, message);
+	tell(checking, "", -1, kind, message);
 }
 
 /* The keys between which a node answers; NULL: no bound. */
@@ -157,8 +165,7 @@ static bool bring(struct checking *checking, struct sopi_vnode *vnode, size_t de
 		return true;
 	if (status == SOP_CORRUPT || status == SOP_UNSUPPORTED) {
 		checking->incomplete = true;
-		checking->stopped = !checking->found(checking->arg, why.file, why.offset,
-						     checking->store, "page", why.message);
+		tell(checking, why.file, why.offset, "page", why.message);
 	} else {
 		checking->stopped = true;
 		checking->status = sopi_fail_file(checking->err, status, why.file, why.offset,
@@ -172,6 +179,9 @@ static void check_node(struct checking *checking, struct sopi_vnode *vnode,
 {
 	const struct sopi_block *block;
 
+	if (!checking->stopped &&
+	    !sopi_audience_stays(checking->audience, checking->engine->options.node_bytes))
+		checking->stopped = true;
 	if (checking->stopped || !bring(checking, vnode, depth, &block))
 		return;
 	if (depth >= SOPI_TREE_DEPTH_MAX)
@@ -199,7 +209,8 @@ static bool check_tree(struct checking *checking)
 		return true;
 	snprintf(message, sizeof message, "it has %lld items, but its count says %lld",
 		 (long long)checking->items, (long long)sopi_tree_count(checking->tree, checking->at));
-	return checking->found(checking->arg, "", -1, checking->store, "count", message);
+	tell(checking, "", -1, "count", message);
+	return !checking->stopped;
 }
 
 /* The next store behind `*name` in the catalog; `*name` receives its name, `id` its id. NOT_FOUND: there is none. */
@@ -239,9 +250,7 @@ static sop_status check_stores(struct checking *checking)
 
 		checking->store = (sop_bytes){ name.data, name.size };
 		if (store == NULL) {
-			checking->stopped =
-				!checking->found(checking->arg, "", -1, checking->store, "structure",
-						 "the catalog names it, but it is not there");
+			tell(checking, "", -1, "structure", "the catalog names it, but it is not there");
 			continue;
 		}
 		checking->tree = &store->tree;
@@ -253,7 +262,7 @@ static sop_status check_stores(struct checking *checking)
 }
 
 sop_status sopi_engine_verify(struct sopi_engine *engine, uint64_t at, struct sopi_slot *slot,
-			      sopi_problem_fn found, void *arg, sop_error *err)
+			      const struct sopi_audience *audience, sop_error *err)
 {
 	struct checking checking = { .engine = engine,
 				     .slot = slot,
@@ -261,8 +270,7 @@ sop_status sopi_engine_verify(struct sopi_engine *engine, uint64_t at, struct so
 				     .tree = &engine->catalog.names.tree,
 				     .at = at,
 				     .store = { "", 0 },
-				     .found = found,
-				     .arg = arg };
+				     .audience = audience };
 
 	if (check_tree(&checking))
 		SOP_TRY(check_stores(&checking));

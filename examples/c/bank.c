@@ -439,7 +439,7 @@ static bool reopen(struct books *books)
 	}
 	open_s = now_s() - begin_s;
 	if (sop_run(books->bank->db, &reading, check, books, &err) != SOP_OK ||
-	    sop_verify(books->bank->db, NULL, NULL, NULL, &err) != SOP_OK) {
+	    sop_verify(books->bank->db, NULL, NULL, NULL, NULL, &err) != SOP_OK) {
 		fprintf(stderr, "check: %s: %s\n", sop_status_name(err.status), err.message);
 		return false;
 	}

@@ -490,7 +490,7 @@ static sop_status story(struct app *app, const char *folder, sop_error *err)
 	reading.mode = SOP_READ;
 	TRY(sop_run(app->db, &reading, check, app, err));
 	began = now_s();
-	TRY(sop_verify(app->db, NULL, NULL, NULL, err));
+	TRY(sop_verify(app->db, NULL, NULL, NULL, NULL, err));
 	printf("; every page and checksum verified in %.2f s\n", now_s() - began);
 	return sop_close(app->db, err);
 }

@@ -2,6 +2,7 @@
 #ifndef SOP_STATS_H
 #define SOP_STATS_H
 
+#include <sop/maintenance.h>
 #include <sop/store.h>
 
 #ifdef __cplusplus
@@ -130,18 +131,18 @@ typedef int (*sop_problem_fn)(void *arg, const sop_problem *problem);
 /* Checks `db` as of its newest position, while others go on: first its files, if it has any
  * (checksums, sizes, what refers to what), then order of keys, key ranges of nodes, counts,
  * reachability.
- * found: called for each problem on the calling thread; may be NULL; it may not close `db`. arg: handed
- * to it.
+ * found: called for each problem on the calling thread; may be NULL; it may not close `db`.
+ * progress: told how far it is; may be NULL. arg: handed to both.
  * A file that nothing names is told of, but is no damage: of the kind `leak` where an interrupted
  * checkpoint may have left it (the next opening removes it), `unknown` where its name means nothing to
  * the database (it is left alone).
  * problems: receives how many `found` was told of; may be NULL. err: may be NULL.
  * Returns OK (nothing is damaged); CORRUPT (something is: restore a backup, or copy out what can be
  * read);
- * CANCELLED (`found` stopped it); MISUSE; CLOSED; FORKED; IO, FAILED, NO_MEMORY: it could not be
+ * CANCELLED (`found` or `progress` stopped it); MISUSE; CLOSED; FORKED; IO, FAILED, NO_MEMORY: it could not be
  * checked. Any thread; reads every file. */
-SOP_API sop_status sop_verify(sop_db *db, sop_problem_fn found, void *arg, uint64_t *problems,
-			      sop_error *err);
+SOP_API sop_status sop_verify(sop_db *db, sop_problem_fn found, sop_progress_fn progress, void *arg,
+			      uint64_t *problems, sop_error *err);
 
 #ifdef __cplusplus
 }

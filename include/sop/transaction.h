@@ -56,7 +56,8 @@ SOP_API sop_status sop_begin(sop_db *db, const sop_txn_options *options, sop_txn
  *              sop_run does
  *   TIMEOUT, CANCELLED   before its position was given: later the answer is OK, UNKNOWN or FAILED
  *   EXISTS     its id has committed
- *   SCHEMA     sop_add, min or max met a value that is no 8-byte integer
+ *   SCHEMA     sop_add, min or max met a value that is no 8-byte integer: `err` names the store,
+ *              sop_txn_conflict the key
  *   LIMIT      it is larger than `transaction_bytes_max`, or than the log can hold
  *   NO_MEMORY, NO_SPACE   free some, which removing does too, and run it again
  *   CORRUPT    a page that it needs is damaged: `err` names file and place; run sop_verify
@@ -125,25 +126,29 @@ SOP_API sop_status sop_txn_position(sop_txn *txn, uint64_t *position, sop_error 
  * Returns OK; MISUSE; CLOSED; FORKED. */
 SOP_API sop_status sop_txn_attempts(sop_txn *txn, uint32_t *attempts, sop_error *err);
 
-/* What `txn` conflicted on.
+/* What `txn` conflicted on; after a commit that failed with SCHEMA, where the value is that is no
+ * integer.
  * store: receives a view of the store's name; key: receives a view of the key (encoded; the first
  * key of a range that changed; empty if the store itself or its count changed). Both views live
  * until the handle begins again or is freed.
  * err: filled on failure; may be NULL.
- * Returns OK; NOT_FOUND if it has had no conflict; MISUSE; CLOSED; FORKED. */
+ * Returns OK; NOT_FOUND if it has had neither; MISUSE; CLOSED; FORKED. */
 SOP_API sop_status sop_txn_conflict(sop_txn *txn, sop_bytes *store, sop_bytes *key, sop_error *err);
 
-/* Marks a place in the changes of `txn` to which sop_rollback_to can return.
+/* Marks a place in the changes of `txn` to which sop_rollback_to can return. Every mode has them; where
+ * a transaction only reads there is nothing to undo.
  * savepoint: receives its number, valid until rolled back beyond or until the end of the
- * transaction.
+ * transaction, which never gives it to another.
  * err: filled on failure; may be NULL.
- * Returns OK; READ_ONLY; MISUSE; LIMIT; CLOSED; FORKED; NO_MEMORY. */
+ * Returns OK; MISUSE; TIMEOUT, CANCELLED (the transaction is rolled back); CLOSED; FORKED; FAILED;
+ * NO_MEMORY. */
 SOP_API sop_status sop_savepoint(sop_txn *txn, uint64_t *savepoint, sop_error *err);
 
 /* Undoes the changes that `txn` made since `savepoint`, which stays. What it read since then is
  * still validated.
  * err: filled on failure; may be NULL.
- * Returns OK; MISUSE (no such savepoint); READ_ONLY; CLOSED; FORKED; NO_MEMORY. */
+ * Returns OK; MISUSE (no such savepoint); TIMEOUT, CANCELLED (the transaction is rolled back); CLOSED;
+ * FORKED; FAILED; NO_MEMORY. */
 SOP_API sop_status sop_rollback_to(sop_txn *txn, uint64_t savepoint, sop_error *err);
 
 /* The body of sop_run: works in `txn` and returns OK to commit, anything else to roll back. It may

@@ -164,7 +164,7 @@ static sop_bytes rows_of(const struct arguments *a)
 	  sop_stats_peek(a->path, a->peek, NULL, a->err), A(path), A(peek))                               \
 	X(sop_db_metrics, OK, CLOSED, MISUSE, sop_db_metrics(a->db, a->buf, a->err), A(db), A(buf))       \
 	X(sop_verify, OK, CLOSED, MISUSE,                                                                 \
-	  sop_verify(a->db, a->found, NULL, a->maybe_number, a->err), A(db))                              \
+	  sop_verify(a->db, a->found, NULL, NULL, a->maybe_number, a->err), A(db))                        \
 	X(sop_log_enable, OK, CLOSED, MISUSE, sop_log_enable(a->db, SOP_LOG_OFF, a->err), A(db))          \
 	X(sop_log_next, NOT_FOUND, CLOSED, MISUSE, sop_log_next(a->db, a->message, 0, a->err),            \
 	  A(db), A(message))                                                                              \

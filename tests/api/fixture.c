@@ -115,7 +115,7 @@ void fixture_works(sop_db *db)
 	TEST_OK(sop_read(db, store, test_text("key"), &value, &err), err);
 	assert_int_equal(value.size, 5);
 	assert_memory_equal(value.data, "value", 5);
-	TEST_OK(sop_verify(db, NULL, NULL, NULL, &err), err);
+	TEST_OK(sop_verify(db, NULL, NULL, NULL, NULL, &err), err);
 	sop_buf_free(&value);
 	sop_store_free(store);
 }

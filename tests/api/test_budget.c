@@ -248,7 +248,7 @@ static void keep_to(const struct budget *budget)
 	check_memory(&box, budget, "a scan by one reader");
 	update_at_random(&box, budget->updates, budget->items, &log);
 	check_memory(&box, budget, "random updates");
-	TEST_OK(sop_verify(box.db, NULL, NULL, &problems, &box.err), box.err);
+	TEST_OK(sop_verify(box.db, NULL, NULL, NULL, &problems, &box.err), box.err);
 	assert_int_equal(problems, 0);
 	look_at_memory(&box);
 	check_memory(&box, budget, "verify");

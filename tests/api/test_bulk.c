@@ -59,7 +59,7 @@ static uint64_t nodes_after_load(unsigned batch)
 	}
 	assert_int_equal(sop_count(txn, store, NULL, &count, &err), SOP_OK);
 	assert_int_equal(count, RECORDS);
-	assert_int_equal(sop_verify(db, NULL, NULL, NULL, &err), SOP_OK);
+	assert_int_equal(sop_verify(db, NULL, NULL, NULL, NULL, &err), SOP_OK);
 	assert_int_equal(sop_db_stats(db, &stats, &err), SOP_OK);
 	sop_txn_free(txn);
 	sop_store_free(store);

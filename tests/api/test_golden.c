@@ -258,7 +258,7 @@ static char *dump(const char *folder)
 
 	assert_non_null(out);
 	TEST_OK(sop_open(folder, NULL, &db, &err), err);
-	TEST_OK(sop_verify(db, NULL, NULL, &problems, &err), err);
+	TEST_OK(sop_verify(db, NULL, NULL, NULL, &problems, &err), err);
 	assert_int_equal(problems, 0);
 	TEST_OK(sop_begin(db, NULL, &txn, &err), err);
 	TEST_OK(sop_store_list(txn, &names, &count, &err), err);

@@ -228,7 +228,7 @@ static void check(struct box *box)
 	assert_int_equal(counts['a'], box->shape == SPREAD ? box->items : 0);
 	assert_int_equal(counts['b'], box->shape == REMOVE ? 0 : box->items);
 	assert_int_equal(counts['a'] + counts['b'] + counts['c'], all);
-	TEST_OK(sop_verify(box->db, NULL, NULL, NULL, &err), err);
+	TEST_OK(sop_verify(box->db, NULL, NULL, NULL, NULL, &err), err);
 }
 
 /* True: nobody waited too long. */
@@ -285,7 +285,7 @@ static bool run_on_disk_once(enum shape shape, const char *what)
 	held = run(db, shape, what);
 	sop_db_free(db);
 	TEST_OK(sop_open(url, NULL, &db, &err), err);
-	TEST_OK(sop_verify(db, NULL, NULL, NULL, &err), err);
+	TEST_OK(sop_verify(db, NULL, NULL, NULL, NULL, &err), err);
 	sop_db_free(db);
 	test_folder_remove(folder);
 	return held;
@@ -413,7 +413,7 @@ static void run_cold(const char *options)
 	empty_leaves(db);
 	TEST_OK(sop_db_stats(db, &after, &err), err);
 	assert_in_range(after.flushes - before.flushes, 1, COLD_FLUSHES_MAX);
-	TEST_OK(sop_verify(db, NULL, NULL, NULL, &err), err);
+	TEST_OK(sop_verify(db, NULL, NULL, NULL, NULL, &err), err);
 	sop_db_free(db);
 	test_folder_remove(folder);
 }

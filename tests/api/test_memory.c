@@ -52,7 +52,7 @@ static void scene_close(struct scene *s)
 {
 	sop_txn_free(s->txn);
 	sop_store_free(s->store);
-	TEST_OK(sop_verify(s->db, NULL, NULL, NULL, &s->err), s->err);
+	TEST_OK(sop_verify(s->db, NULL, NULL, NULL, NULL, &s->err), s->err);
 	TEST_OK(sop_close(s->db, &s->err), s->err);
 	sop_db_free(s->db);
 }

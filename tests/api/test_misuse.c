@@ -353,9 +353,8 @@ static void ended_transactions_answer_a_status(void **state)
 static void writing_in_a_reader_is_read_only(void **state)
 {
 	static const char *const writers[] = {
-		"sop_savepoint",    "sop_rollback_to",	"sop_store_create", "sop_store_drop",
-		"sop_store_rename", "sop_put",		"sop_insert",	    "sop_update",
-		"sop_set_ride",	    "sop_remove",	"sop_add",	    "sop_min",
+		"sop_store_create", "sop_store_drop",	"sop_store_rename", "sop_put", "sop_insert",
+		"sop_update",	    "sop_set_ride",	"sop_remove",	    "sop_add", "sop_min",
 		"sop_max",	    "sop_remove_range", "sop_put_many"
 	};
 

@@ -614,7 +614,9 @@ static sop_status fetch(struct scene *s, size_t offset, size_t size, size_t rows
 	  count(s, s->store, FROM | TO, test_text("c"), test_text("b"), EMPTY, 0, err))                 \
 	X(range_nothing_between, OK, OK,                                                                \
 	  count(s, s->store, FROM | TO, test_text("b"), test_text("b"), EMPTY, 0, err))                 \
-	X(range_flag_16, MISUSE, MISUSE, count(s, s->store, 16, EMPTY, EMPTY, EMPTY, 0, err))           \
+	X(range_flag_32, MISUSE, MISUSE, count(s, s->store, 32, EMPTY, EMPTY, EMPTY, 0, err))           \
+	X(range_through_without_to, MISUSE, MISUSE,                                                     \
+	  count(s, s->store, SOP_RANGE_THROUGH, EMPTY, EMPTY, EMPTY, 0, err))                           \
 	X(range_flags_max, MISUSE, MISUSE, count(s, s->store, UINT32_MAX, EMPTY, EMPTY, EMPTY, 0, err)) \
 	X(range_prefix_and_from, MISUSE, MISUSE,                                                        \
 	  count(s, s->store, PREFIX | FROM, test_text("a"), EMPTY, test_text("a"), 0, err))             \
@@ -734,7 +736,7 @@ static void a_transaction_has_a_limit_in_bytes(void **state)
 	sop_buf_free(&value);
 	sop_txn_free(txn);
 	sop_store_free(store);
-	TEST_OK(sop_verify(db, NULL, NULL, NULL, &err), err);
+	TEST_OK(sop_verify(db, NULL, NULL, NULL, NULL, &err), err);
 	TEST_OK(sop_close(db, &err), err);
 	sop_db_free(db);
 }
@@ -748,26 +750,70 @@ static void a_value_that_is_no_integer_is_refused_by_atomic_operations(void **st
 	(void)state;
 	scene_open(&s);
 	err = &s.fixture.err;
-	/* One of its own: known at once. */
+	/* One that the transaction can see, of its own or of others: known at once. */
 	TEST_OK(sop_put(s.txn, s.store, test_text("t"), test_text("text"), err), *err);
 	status = sop_add(s.txn, s.store, test_text("t"), 1, err);
-	if (status == SOP_OK)
-		status = sop_commit(s.txn, err);
 	assert_int_equal(status, SOP_SCHEMA);
 	error_tells(err, SOP_SCHEMA, "sop_add to a text");
-	(void)sop_rollback(s.txn, NULL);
-	/* One of others: at the latest at commit, which then does nothing. */
-	TEST_OK(sop_txn_renew(s.txn, err), *err);
-	TEST_OK(sop_put(s.txn, s.store, test_text("other"), test_text("x"), err), *err);
-	status = sop_max(s.txn, s.store, test_text("a"), 1, err);
-	if (status == SOP_OK)
-		status = sop_commit(s.txn, err);
-	assert_int_equal(status, SOP_SCHEMA);
+	assert_string_equal(err->store, "raw");
+	assert_int_equal(sop_max(s.txn, s.store, test_text("a"), 1, err), SOP_SCHEMA);
 	error_tells(err, SOP_SCHEMA, "sop_max to a text");
-	(void)sop_rollback(s.txn, NULL);
+	TEST_OK(sop_put(s.txn, s.store, test_text("t"), test_text("8 bytes!"), err), *err);
+	TEST_OK(sop_add(s.txn, s.store, test_text("t"), 1, err), *err); /* it goes on */
+	TEST_OK(sop_add(s.txn, s.store, test_text("t"), 1, err), *err);
+	TEST_OK(sop_remove(s.txn, s.store, test_text("t"), 0, err), *err);
+	TEST_OK(sop_min(s.txn, s.store, test_text("t"), 1, err), *err);
+	TEST_OK(sop_commit(s.txn, err), *err);
+	scene_close(&s);
+}
+
+/* Puts `value` under "n" in a transaction of its own. */
+static void put_beside(struct scene *s, const char *value)
+{
+	sop_error *err = &s->fixture.err;
+	sop_txn *other = NULL;
+
+	TEST_OK(sop_begin(s->db, NULL, &other, err), *err);
+	TEST_OK(sop_put(other, s->store, test_text("n"), test_text(value), err), *err);
+	TEST_OK(sop_commit(other, err), *err);
+	sop_txn_free(other);
+}
+
+/* One that came there after the transaction began: at commit, which does nothing then, and says where. `count` additions to
+ * other keys go with it: many make the commit a large one. */
+static void a_number_that_became_a_text(int count)
+{
+	sop_bytes store, key;
+	struct scene s;
+	sop_error *err;
+
+	scene_open(&s);
+	err = &s.fixture.err;
+	put_beside(&s, "8 bytes!");
+	TEST_OK(sop_rollback(s.txn, err), *err);
+	TEST_OK(sop_txn_renew(s.txn, err), *err);
+	put_beside(&s, "text");
+	TEST_OK(sop_put(s.txn, s.store, test_text("other"), test_text("x"), err), *err);
+	for (int i = 0; i < count; i++)
+		TEST_OK(sop_add(s.txn, s.store, test_bytes(&i, sizeof i), 1, err), *err);
+	TEST_OK(sop_add(s.txn, s.store, test_text("n"), 1, err), *err);
+	assert_int_equal(sop_commit(s.txn, err), SOP_SCHEMA);
+	error_tells(err, SOP_SCHEMA, "sop_commit of an addition to a text");
+	assert_string_equal(err->store, "raw");
+	TEST_OK(sop_txn_conflict(s.txn, &store, &key, err), *err);
+	assert_true(store.size == 3 && memcmp(store.data, "raw", 3) == 0);
+	assert_true(key.size == 1 && memcmp(key.data, "n", 1) == 0);
+	assert_int_equal(sop_txn_again(s.txn, err), SOP_SCHEMA);
 	assert_int_equal(sop_read(s.db, s.store, test_text("other"), &s.buf, err), SOP_NOT_FOUND);
 	fixture_works(s.db);
 	scene_close(&s);
+}
+
+static void a_commit_names_the_value_that_is_no_integer(void **state)
+{
+	(void)state;
+	a_number_that_became_a_text(0);
+	a_number_that_became_a_text(5000);
 }
 
 int main(int argc, char **argv)
@@ -779,6 +825,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(ranges_and_cursors),
 		cmocka_unit_test(a_transaction_has_a_limit_in_bytes),
 		cmocka_unit_test(a_value_that_is_no_integer_is_refused_by_atomic_operations),
+		cmocka_unit_test(a_commit_names_the_value_that_is_no_integer),
 		cmocka_unit_test(every_message_says_what_to_do),
 	};
 

@@ -217,7 +217,7 @@ static void the_figures_follow_the_commits(void **state)
 	assert_true(found.stats.position > 0 && found.stats.position <= now.position);
 	assert_true(found.stats.flushes > 0 && found.stats.log_bytes_written > 0);
 	assert_int_equal(found.stats.stores, 1);
-	TEST_OK(sop_verify(db, NULL, NULL, NULL, &err), err); /* the file is known */
+	TEST_OK(sop_verify(db, NULL, NULL, NULL, NULL, &err), err); /* the file is known */
 	close_db(db);
 }
 

@@ -162,7 +162,7 @@ static void closing_one_ends_only_what_is_its_own(void **state)
 		handle_free(closed); /* its transaction is freed while the other works */
 		sop_txn_free(left->txn);
 		handle_write(left, "still works");
-		TEST_OK(sop_verify(left->db, NULL, NULL, NULL, &left->err), left->err);
+		TEST_OK(sop_verify(left->db, NULL, NULL, NULL, NULL, &left->err), left->err);
 		handle_free(left);
 	}
 }
@@ -509,7 +509,7 @@ static void threads_may_open_and_close_at_once(void **state)
 	TEST_OK(sop_read(h.db, h.store, test_text("count"), &value, &h.err), h.err);
 	assert_int_equal(test_value_read_u64(test_bytes(value.data, value.size)),
 			 THREADS * test_scaled(ROUNDS));
-	TEST_OK(sop_verify(h.db, NULL, NULL, NULL, &h.err), h.err);
+	TEST_OK(sop_verify(h.db, NULL, NULL, NULL, NULL, &h.err), h.err);
 	sop_buf_free(&value);
 	handle_free(&h);
 }

@@ -174,7 +174,7 @@ void stage_works(struct stage *stage)
 	sop_txn *txn = NULL;
 	sop_status status;
 
-	TEST_OK(sop_verify(stage->db, print_problem, NULL, NULL, &stage->err), stage->err);
+	TEST_OK(sop_verify(stage->db, print_problem, NULL, NULL, NULL, &stage->err), stage->err);
 	TEST_OK(sop_store_open(stage->db, test_text("works"), NULL, &store, &stage->err), stage->err);
 	TEST_OK(sop_begin(stage->db, NULL, &txn, &stage->err), stage->err);
 	TEST_OK(sop_store_create(txn, store, &stage->err), stage->err);
@@ -185,7 +185,7 @@ void stage_works(struct stage *stage)
 		stage->err);
 	TEST_OK(sop_commit(txn, &stage->err), stage->err);
 	TEST_OK(sop_read(stage->db, store, test_text("key"), &stage->buf, &stage->err), stage->err);
-	TEST_OK(sop_verify(stage->db, print_problem, NULL, NULL, &stage->err), stage->err);
+	TEST_OK(sop_verify(stage->db, print_problem, NULL, NULL, NULL, &stage->err), stage->err);
 	sop_txn_free(txn);
 	sop_store_free(store);
 }

@@ -234,7 +234,7 @@ static void use(struct disk_run *run)
 {
 	(void)sop_checkpoint(run->db, &run->err);
 	(void)sop_gc(run->db, NULL, NULL, &run->err);
-	(void)sop_verify(run->db, NULL, NULL, NULL, &run->err);
+	(void)sop_verify(run->db, NULL, NULL, NULL, NULL, &run->err);
 }
 
 static void open_and_read(struct victim *victim, const struct used_file *file, struct disk_run *run)
@@ -250,7 +250,7 @@ static void open_and_read(struct victim *victim, const struct used_file *file, s
 		(void)is_honest(victim, status, &run->err);
 	if (run->db == NULL)
 		return;
-	status = sop_verify(run->db, NULL, NULL, NULL, &run->err);
+	status = sop_verify(run->db, NULL, NULL, NULL, NULL, &run->err);
 	if (status != SOP_OK)
 		assert_int_equal(status, SOP_CORRUPT);
 	if (victim->cases % 8 == 0)

@@ -303,7 +303,7 @@ static bool try_size(struct place *place, bool reopen)
 	shrink(place);
 	grow_again(place);
 	open_again(place);
-	TEST_OK(sop_verify(place->db, NULL, NULL, &problems, &place->err), place->err);
+	TEST_OK(sop_verify(place->db, NULL, NULL, NULL, &problems, &place->err), place->err);
 	assert_int_equal(problems, 0);
 	close_place(place);
 	return is_full;

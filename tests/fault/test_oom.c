@@ -537,7 +537,7 @@ static sop_status scenario_watching(struct stage *s)
 	TRY(s, sop_log_enable(s->db, SOP_LOG_DEBUG, &s->err));
 	TRY(s, sop_db_stats(s->db, &stats, &s->err));
 	TRY(s, sop_db_metrics(s->db, &s->buf, &s->err));
-	TRY(s, sop_verify(s->db, count_problem, &problems, NULL, &s->err));
+	TRY(s, sop_verify(s->db, count_problem, NULL, &problems, NULL, &s->err));
 	assert_int_equal(problems, 0);
 	TRY(s, put_by_other(s, 10));
 	do {

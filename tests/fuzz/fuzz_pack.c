@@ -111,7 +111,7 @@ static void read_all(struct sopi_packs *packs, uint8_t kind, size_t size)
 	size_t problems = 0;
 	sop_status status;
 
-	SOPI_CHECK(sopi_packs_verify(packs, PACK, count_problem, &problems, NULL) == SOP_OK);
+	SOPI_CHECK(sopi_packs_verify(packs, PACK, count_problem, NULL, &problems, NULL) == SOP_OK);
 	status = sopi_packs_each(packs, PACK, see, &seen, NULL);
 	SOPI_CHECK(is_answer(status) || status == SOP_CANCELLED);
 	SOPI_CHECK(problems != 0 || status != SOP_CORRUPT);

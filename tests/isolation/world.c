@@ -252,7 +252,7 @@ static void verify(struct world *world)
 {
 	sop_error err = SOP_ERROR_INIT;
 	uint64_t problems = 0;
-	const sop_status status = sop_verify(world->db, print_problem, NULL, &problems, &err);
+	const sop_status status = sop_verify(world->db, print_problem, NULL, NULL, &problems, &err);
 
 	if (status != SOP_OK || problems != 0)
 		test_note_failure("verify: %s, %llu problems: %s", sop_status_name(status),

@@ -499,7 +499,7 @@ void oracle_check(struct oracle *o, const char *url, const char *path, unsigned 
 	}
 	if ((flags & CHECK_VERIFY) != 0) {
 		o->verified++;
-		if (sop_verify(c.db, verify_found, o, NULL, &c.err) != SOP_OK)
+		if (sop_verify(c.db, verify_found, NULL, o, NULL, &c.err) != SOP_OK)
 			problem(o, "verify: %s", c.err.message);
 	}
 	for (int i = 0; i < STORE_COUNT; i++)

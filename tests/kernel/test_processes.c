@@ -118,7 +118,7 @@ static void expect_whole(const char *path)
 
 	TEST_OK(database_open(&d, path, false), d.err);
 	TEST_OK(read_all(&d), d.err);
-	TEST_OK(sop_verify(d.db, NULL, NULL, &problems, &d.err), d.err);
+	TEST_OK(sop_verify(d.db, NULL, NULL, NULL, &problems, &d.err), d.err);
 	assert_int_equal(problems, 0);
 	TEST_OK(sop_close(d.db, &d.err), d.err);
 	database_free(&d);
@@ -542,7 +542,7 @@ static void work_with_few_descriptors(const char *path, int tell)
 	if (status == SOP_OK)
 		status = sop_gc(d.db, NULL, NULL, &d.err);
 	if (status == SOP_OK)
-		status = sop_verify(d.db, NULL, NULL, NULL, &d.err);
+		status = sop_verify(d.db, NULL, NULL, NULL, NULL, &d.err);
 	if (status == SOP_OK)
 		status = sop_close(d.db, &d.err);
 	database_free(&d);
@@ -612,7 +612,7 @@ static sop_status use(const char *path, sop_error *err)
 	if (status == SOP_OK)
 		status = read_all(&d);
 	if (status == SOP_OK)
-		status = sop_verify(d.db, NULL, NULL, NULL, &d.err);
+		status = sop_verify(d.db, NULL, NULL, NULL, NULL, &d.err);
 	*err = d.err;
 	database_free(&d);
 	return status;

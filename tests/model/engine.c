@@ -733,7 +733,8 @@ static int print_problem(void *arg, const sop_problem *problem)
 bool engine_verifies(struct engine *engine)
 {
 	uint64_t problems = 0;
-	const sop_status status = sop_verify(engine->db, print_problem, NULL, &problems, &engine->err);
+	const sop_status status =
+		sop_verify(engine->db, print_problem, NULL, NULL, &problems, &engine->err);
 
 	if (status == SOP_OK && problems == 0)
 		return true;

@@ -99,7 +99,9 @@ class Operations(Case):
         self.assertEqual(done[1::2], [value(5), value(-2), value(9), value(-2 ** 63), value(2 ** 63 - 1)])
         done = self.do(op("min", "s", "m", to=3), op("get", "s", "m"), op("max", "s", "x", to=-4), op("get", "s", "x"))
         self.assertEqual(done[1::2], [value(3), value(-4)])
-        self.fails(self.db.ask(ops=[op("add", "s", "text", by=1)]), "SCHEMA")
+        for more in ([], [op("put", "s", "n", "12345678"), op("add", "s", "n", by=1)]):
+            answer = self.db.ask(ops=[*more, op("min", "s", "text", to=1), op("add", "s", "n", by=1)])
+            self.fails(answer, "SCHEMA", op=len(more), store="s", results=[{}] * len(more))
         self.assertEqual(self.one("get", "s", "text")["value"], "abc")
 
     def test_scan_count_and_remove_range_agree_on_bounds(self):

@@ -163,7 +163,7 @@ class Sessions(Case):
             ended = self.good(mode, commit=True)
             self.assertLess(ended["position"], self.db.ask(ops=[])["position"])
             for one in (op("put", "s", "a", "9"), op("remove", "s", "a"), op("create", "x"), op("drop", "s"),
-                        op("add", "s", "n", by=1), op("remove_range", "s"), op("savepoint", name="p")):
+                        op("add", "s", "n", by=1), op("remove_range", "s")):
                 self.fails(self.step(mode, one, begin={"mode": mode}), "READ_ONLY", op=0)
 
     def test_nocheck_reads_are_not_validated(self):
@@ -193,6 +193,41 @@ class Sessions(Case):
         done = self.good("y", op("savepoint", name="p"), op("create", "t"), op("put", "t", "a", "b"),
                          op("rollback_to", name="p"), op("stores"), op("create", "t"), op("count", "t"), begin={}, commit=True)
         self.assertEqual(done["results"][4:], [{"stores": ["s"]}, {}, {"count": 0}])
+
+    def test_a_value_that_became_no_integer_is_named(self):
+        self.ok(self.db, op("create", "t", schema={"v": 1, "sort": [{"n": "a", "t": "int"}, {"n": "b", "t": "str"}]}))
+        self.ok(self.db, op("put", "s", "b", 'brackets ],{ quoted "," and \\'), op("put", "s", "b{", '\\"'))
+        for store, key, other in (("s", "n", "o"), ("t", [1, "x[,]"], [2, "y"])):
+            for alone in (False, True):
+                self.ok(self.db, op("put", store, key, "8 bytes!"))
+                self.good("x", begin={})
+                self.ok(self.db, op("put", store, key, "text"))
+                ops = [op("get", "s", "a"), op("scan", "s", prefix="b"), op("add", store, other, by=1), op("add", store, key, by=1),
+                       op("get", "s", "b")]
+                if alone:
+                    self.good("x", *ops)
+                    answer = self.step("x", commit=True)
+                else:
+                    answer = self.step("x", *ops, commit=True)
+                self.fails(answer, "SCHEMA", store=store, key=key, op=None if alone else 3)
+                self.assertEqual(len(answer.get("results", [])), 0 if alone else 3, answer)
+                self.assertEqual(self.ok(self.db, op("get", store, other)), [NOT_FOUND])
+                self.fails(self.step("x", commit=True), "MISUSE")  # it was rolled back
+
+    def test_savepoints_where_nothing_is_written(self):
+        for mode in ("read", "snapshot"):
+            self.good("x", op("savepoint", name="p"), op("get", "s", "a"), op("rollback_to", name="p"), begin={"mode": mode})
+            self.fails(self.step("x", op("rollback_to", name="q")), "MISUSE", op=0)
+
+    def test_a_step_that_does_nothing_is_late_too(self):
+        for members in ({"ops": []}, {}, {"ops": [], "rollback": True}, {"ops": [], "commit": True}):
+            self.good("x", begin={"deadline_ms": 1})
+            time.sleep(0.01)
+            self.fails(self.step("x", **members), "TIMEOUT")
+            self.fails(self.step("x", commit=True), "MISUSE")  # it was rolled back
+        self.good("x", begin={"deadline_ms": 1})
+        time.sleep(0.01)
+        self.good("x", rollback=True)
 
     def test_deadlines(self):
         for request in ({"deadline_ms": 0, "ops": [op("get", "s", "a")]}, {"session": "x", "begin": {"deadline_ms": 0}}):

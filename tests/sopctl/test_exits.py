@@ -1,6 +1,7 @@
 """Every exit code, what bad input is told, and that data and talk do not mix."""
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -76,10 +77,51 @@ def a_full_output_is_5(box):
 @case
 def a_reader_that_goes_away_is_no_error(box):
     fill(box)
-    scanning = box.start("scan", box.db, "s")
-    scanning.stdout.readline()
-    scanning.stdout.close()
-    equal((scanning.wait(RUN_SECONDS_MAX), scanning.stderr.read()), (0, b""))
+    for words in (["scan", box.db, "s"], ["dump", box.db], ["export", box.db, "s"]):
+        printing = box.start(*words)
+        printing.stdout.readline()
+        printing.stdout.close()
+        equal((printing.wait(RUN_SECONDS_MAX), printing.stderr.read()), (0, b""), words)
+
+
+@case
+def an_interrupt_ends_a_check_that_finds_nothing(box):
+    fill(box, 300000)
+    for wait in (0.4, 0.2, 0.1, 0.05):  # until it comes before the end, and after the beginning
+        checking = box.start("verify", box.db)
+        time.sleep(wait)
+        checking.send_signal(signal.SIGINT)
+        out, err = checking.communicate(timeout=RUN_SECONDS_MAX)
+        if checking.returncode not in (0, -signal.SIGINT):
+            break
+    equal((checking.returncode, out, err), (130, b"", b""))
+    equal(box.run("verify", box.db).raw, b"")
+
+
+@case
+def messages_name_no_functions(box):
+    box.run("create", box.db, "s")
+    box.run("create", box.db, "n", "--schema", '{"v":1,"sort":[{"n":"i","t":"int"}]}')
+    requests = ({"ops": [{"op": "get", "store": "x", "key": "a"}]}, {"mode": "read", "ops": [{"op": "put", "store": "s", "key": "a", "value": ""}]},
+                {"mode": "read", "ops": [{"op": "create", "store": "t"}]}, {"ops": [{"op": "create", "store": "t", "node_items": 1}]},
+                {"ops": [{"op": "create", "store": "t" * 300}]}, {"deadline_ms": 10 ** 15, "ops": []},
+                {"ops": [{"op": "put", "store": "s", "key": "a" * 70000, "value": ""}]}, {"ops": [{"op": "put", "store": "n", "key": [], "value": ""}]},
+                {"session": "a", "begin": {"deadline_ms": 1}}, {"session": "b", "ops": []}, {"ops": [{"op": "add", "store": "s", "key": "a", "by": 1}]})
+    said = box.run("exec", box.db, stdin="".join(json.dumps(request) + "\n" for request in requests)).out
+    broken = '{"store":"m","unique":true,"schema":{"v":1,"sort":[{"n":"i","t":"int"}]},"count":1}\n{"k":"ff","v":""}\n'
+    for words in (["info", box.db + "/none"], ["get", box.db, "x", "k"], ["schema", box.db, "x"], ["stores", ""], ["stores", "inmemory:?x=1"],
+                  ["stores", "inredfs:" + box.db + "?cache_bytes=1"], ["stores", "inredfs:" + box.db + "?create=1"],
+                  ["stores", "inredfs:" + box.db + "?durability=x"], ["stores", "inmemory:x"], ["stores", "inredcfs:x"], ["stores", "x" * 5000],
+                  ["restore", box.folder, box.db + "2"], ["backup", box.db, box.folder], ["backup", "inmemory:", box.db + "2"],
+                  ["create", box.db, "t", "--node-items", 1], ["create", box.db, "t", "--schema", "{"], ["create", box.db, "x" * 300],
+                  ["put", box.db, "n", "[]", "v"], ["put", box.db, "n", "x", "v"], ["put", box.db, "s", "k" * 70000, "v"],
+                  ["rename", box.db, "s", "n"], ["drop", box.db, "x", "--yes"], ["top", box.db, "-n", 1], ["top", box.db + "/none", "-n", 1],
+                  ["scan", box.db, "n", "--prefix", "[1,2]"], ["load", box.db], ["doctor", box.db + "/none"], ["verify", box.db + "/none"]):
+        result = box.run(*words, code=None, stdin=broken)
+        assert result.code != 0, result
+        said += result.err + result.out
+    found = re.findall(r".*(?:\bsopi?_|\bSOP_|\bsop/).*", said)
+    assert not found, "\n".join(found)
 
 
 @case

@@ -263,7 +263,7 @@ static sop_status run_all(struct bench *bench, const char *folder, struct output
 			status = run_workload(bench, workload, output);
 	}
 	if (status == SOP_OK)
-		status = sop_verify(bench->db, NULL, NULL, NULL, &bench->access->err);
+		status = sop_verify(bench->db, NULL, NULL, NULL, NULL, &bench->access->err);
 	return status;
 }
 

@@ -5,6 +5,7 @@
 #include "status.h"
 #include "text.h"
 #include "try.h"
+#include "wording.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -331,19 +332,21 @@ static sop_status look_at_database(struct doctor *doctor)
 {
 	struct access *access = &doctor->access;
 	sop_stats stats = SOP_STATS_INIT;
+	char room[WORDING_BYTES];
 	sop_status status;
 
 	if (!doctor->has_database)
 		return SOP_OK;
 	status = sop_open(doctor->folder, NULL, &access->db, &access->err);
 	if (status == SOP_LOCKED) {
-		find(doctor, "database", VERDICT_OK, access->err.message, "");
+		find(doctor, "database", VERDICT_OK, wording_of(&access->err, room), "");
 		return SOP_OK;
 	}
 	if (status == SOP_NOT_FOUND)
 		return SOP_OK;
 	if (status != SOP_OK) {
-		find(doctor, "database", VERDICT_BAD, access->err.message, sop_status_text(status));
+		find(doctor, "database", VERDICT_BAD, wording_of(&access->err, room),
+		     sop_status_text(status));
 		return SOP_OK;
 	}
 	TRY(sop_db_stats(access->db, &stats, &access->err));
@@ -351,7 +354,8 @@ static sop_status look_at_database(struct doctor *doctor)
 		find(doctor, "database", VERDICT_WARNING, "opens, and is short of space",
 		     "free some; sopctl compact");
 	else
-		find(doctor, "database", VERDICT_OK, "opens", "");
+		find(doctor, "database", VERDICT_OK, "opens; what is in its files was not read",
+		     "sopctl verify reads all of it");
 	return SOP_OK;
 }
 

@@ -30,10 +30,17 @@ struct dump {
 	size_t ride_count;
 	sop_buf room;
 	sop_buf sort;
+	bool reader_gone; /* nobody reads what is printed: a quiet end */
 	sop_error *err;
 };
 
 /* ---- where the lines go */
+
+static sop_status not_written(struct dump *dump)
+{
+	dump->reader_gone = errno == EPIPE;
+	return error_set(dump->err, SOP_IO, "the dump could not be written: %s", strerror(errno));
+}
 
 static sop_status flush(struct dump *dump)
 {
@@ -50,8 +57,7 @@ static sop_status flush(struct dump *dump)
 	}
 	if (fwrite(lines->data, 1, size, dump->out) == size)
 		return SOP_OK;
-	error_set(dump->err, SOP_IO, "the dump could not be written: %s", strerror(errno));
-	return SOP_IO;
+	return not_written(dump);
 }
 
 static sop_status flush_full(struct dump *dump)
@@ -239,8 +245,7 @@ static sop_status dump_stores(struct dump *dump, const struct invocation *invoca
 			status = dump_store(dump, db, names[i]);
 	}
 	if (status == SOP_OK && fflush(dump->out) != 0)
-		status = error_set(dump->err, SOP_IO, "the dump could not be written: %s",
-				   strerror(errno));
+		status = not_written(dump);
 	free(names);
 	sop_buf_free(&room);
 	sop_txn_free(dump->txn);
@@ -260,7 +265,9 @@ static int run(struct invocation *invocation)
 		return opening_failed(invocation->err, &err);
 	if (dump_stores(&dump, invocation, db) != SOP_OK) {
 		fflush(dump.out);
-		code = interrupted() ? EXIT_INTERRUPTED : opening_failed(invocation->err, &err);
+		code = interrupted()	  ? EXIT_INTERRUPTED
+		       : dump.reader_gone ? EXIT_OK
+					  : opening_failed(invocation->err, &err);
 	}
 	if (opening_close(invocation, db, &close_err) != SOP_OK && code == EXIT_OK)
 		code = opening_failed(invocation->err, &close_err);

@@ -94,6 +94,9 @@ sop_status stores_find(struct exec *exec, sop_txn *txn, sop_bytes name, struct f
 		       sop_error *err);
 void stores_release(struct exec *exec, struct found_store *found);
 
+/* Does `key` of a request mean the key `encoded` of the store `name`, as that was last known? */
+bool stores_key_is(struct exec *exec, sop_bytes name, const struct json *key, sop_bytes encoded);
+
 /* Appends `key` of the store `name` as it was last known; whether that store has a schema or not. */
 void stores_write_key(struct exec *exec, sop_bytes name, sop_bytes key, sop_buf *out);
 
@@ -128,8 +131,8 @@ struct answer {
 	sop_buf results; /* "results" without the brackets */
 	size_t results_max; /* bytes that they may have */
 	sop_buf more; /* further members, each with a comma before it */
-	sop_buf store; /* of a conflict */
-	sop_buf key; /* of a conflict, as JSON */
+	sop_buf store; /* that a commit failed on */
+	sop_buf key; /* the same, as JSON */
 };
 
 /* Runs a whole transaction, or a step of the session whose transaction is `work`. */
@@ -147,6 +150,13 @@ sop_status operation_check(const struct json *op, sop_error *err);
 /* Runs an operation that was checked, and appends its entry to answer->results. */
 sop_status operation_run(struct exec *exec, struct work *work, const struct json *op,
 			 struct answer *answer, sop_error *err);
+
+/* Does `op` add to an integer, or bound it? */
+bool operation_is_number(const struct json *op);
+
+/* Makes `answer` tell that the operation `index` failed, though only the commit found out: it and those behind it have no
+ * entry. */
+void answer_blame(struct answer *answer, int64_t index);
 
 /* Makes `answer` tell that `request` is not what it must be. */
 void answer_fault(struct answer *answer, const struct request *request);

@@ -2,6 +2,7 @@
 #include "exec.h"
 
 #include "text.h"
+#include "wording.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -51,6 +52,34 @@ void answer_fault(struct answer *answer, const struct request *request)
 	answer->op = request->fault_op;
 }
 
+/* Where the entry `index` of the results begins, which are the members of an array: text with balanced brackets. */
+static size_t entry_at(const sop_buf *results, int64_t index)
+{
+	const char *text = results->data;
+	unsigned depth = 0;
+	bool quoted = false;
+
+	for (size_t at = 0; at < results->size; at++) {
+		if (quoted && text[at] == '\\')
+			at++; /* what it escapes ends nothing */
+		else if (text[at] == '"')
+			quoted = !quoted;
+		else if (!quoted && (text[at] == '{' || text[at] == '['))
+			depth++;
+		else if (!quoted && (text[at] == '}' || text[at] == ']'))
+			depth--;
+		else if (!quoted && depth == 0 && text[at] == ',' && --index == 0)
+			return at;
+	}
+	return results->size;
+}
+
+void answer_blame(struct answer *answer, int64_t index)
+{
+	answer->op = index;
+	answer->results.size = index == 0 ? 0 : entry_at(&answer->results, index);
+}
+
 void answer_free(struct answer *answer)
 {
 	sop_buf_free(&answer->results);
@@ -97,10 +126,10 @@ static void write_status(sop_status status, sop_buf *out)
 /* What `err` says behind its status. */
 static void write_details(const sop_error *err, sop_buf *out)
 {
-	const char *message = err->message[0] != '\0' ? err->message : sop_status_text(err->status);
+	char room[WORDING_BYTES];
 
 	write_traits(sop_status_traits(err->status), out);
-	write_text("message", message, out);
+	write_text("message", wording_of(err, room), out);
 	if (err->store[0] != '\0')
 		write_text("store", err->store, out);
 	if (err->file[0] != '\0')

@@ -253,6 +253,13 @@ sop_status operation_check(const struct json *op, sop_error *err)
 	return check_bounds(op, err);
 }
 
+bool operation_is_number(const struct json *op)
+{
+	const struct operation *operation = operation_of(op);
+
+	return operation->fields == add_fields || operation->fields == to_fields;
+}
+
 sop_status operation_run(struct exec *exec, struct work *work, const struct json *op,
 			 struct answer *answer, sop_error *err)
 {

@@ -54,7 +54,7 @@ static sop_status tell_problems(struct exec *exec, struct answer *answer)
 {
 	sop_buf list = SOP_BUF_INIT;
 	uint64_t count = 0;
-	sop_status status = sop_verify(exec->db, list_problem, &list, &count, &answer->err);
+	sop_status status = sop_verify(exec->db, list_problem, NULL, &list, &count, &answer->err);
 
 	if (status == SOP_CANCELLED) /* by list_problem, which had enough */
 		status = error_set(&answer->err, SOP_CORRUPT,

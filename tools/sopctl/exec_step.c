@@ -71,16 +71,35 @@ static sop_status run_ops(struct exec *exec, const struct json *ops, struct work
 	return SOP_OK;
 }
 
-/* What the transaction conflicted on, while its handle still knows. */
-static void tell_conflict(struct exec *exec, const struct work *work, struct answer *answer)
+/* Finds the operation of this request that met a value which is no integer. Without one it is of an earlier step. */
+static void blame_number(struct exec *exec, const struct json *ops, sop_bytes store, sop_bytes key,
+			 struct answer *answer)
+{
+	int64_t index = 0;
+
+	for (const struct json *op = ops->first; op != NULL; op = op->next, index++) {
+		if (operation_is_number(op) && bytes_same(json_member(op, "store")->text, store) &&
+		    stores_key_is(exec, store, json_member(op, "key"), key)) {
+			answer_blame(answer, index);
+			return;
+		}
+	}
+}
+
+/* What a commit failed on, a conflict or a value that is no integer, while the handle still knows. */
+static void tell_loss(struct exec *exec, const struct request *request, const struct work *work,
+		      sop_status status, struct answer *answer)
 {
 	sop_bytes store, key;
 
-	if (sop_txn_conflict(work->txn, &store, &key, NULL) != SOP_OK)
+	if ((status != SOP_CONFLICT && status != SOP_SCHEMA) || answer->op >= 0 ||
+	    sop_txn_conflict(work->txn, &store, &key, NULL) != SOP_OK)
 		return;
 	text_add(&answer->store, store.data, store.size);
-	if (key.size > 0)
+	if (key.size > 0 || status == SOP_SCHEMA)
 		stores_write_key(exec, store, key, &answer->key);
+	if (status == SOP_SCHEMA && request->ops != NULL)
+		blame_number(exec, request->ops, store, key, answer);
 }
 
 static sop_status commit(struct work *work, struct answer *answer)
@@ -111,9 +130,17 @@ static sop_status run_whole(struct exec *exec, const struct request *request, st
 		TRY(sop_txn_id(work->txn, work->id, &answer->err));
 		tell_id(answer, work);
 	}
-	if (status == SOP_CONFLICT)
-		tell_conflict(exec, work, answer);
+	tell_loss(exec, request, work, status, answer);
 	return status;
+}
+
+/* Does a step do nothing at which the library would see that the transaction has ended, as after its deadline? */
+static bool looks_only(const struct request *request)
+{
+	const bool runs = request->ops != NULL && request->ops->first != NULL;
+	const bool only_rolls_back = request->rolls_back && request->ops == NULL;
+
+	return !runs && !only_rolls_back && !request->begins && !request->commits;
 }
 
 /* Runs the parts of a step of a session. */
@@ -122,6 +149,7 @@ static sop_status run_step(struct exec *exec, const struct request *request, str
 {
 	sop_error *err = &answer->err;
 	sop_status status = SOP_OK;
+	uint64_t unused;
 
 	if (request->begins && work->txn != NULL)
 		return error_set(err, SOP_MISUSE,
@@ -133,13 +161,14 @@ static sop_status run_step(struct exec *exec, const struct request *request, str
 				 "no transaction is open in the session; it needs \"begin\":{}");
 	if (request->ops != NULL)
 		status = run_ops(exec, request->ops, work, answer);
+	if (status == SOP_OK && looks_only(request) && work->txn != NULL)
+		status = sop_savepoint(work->txn, &unused, err); /* the least call that looks for the deadline */
 	if (status == SOP_OK && request->prepares)
 		status = error_set(err, SOP_UNSUPPORTED,
 				   "this version has no two-phase commit; the transaction was rolled back");
 	if (status == SOP_OK && request->commits)
 		status = commit(work, answer);
-	if (status == SOP_CONFLICT)
-		tell_conflict(exec, work, answer);
+	tell_loss(exec, request, work, status, answer);
 	return status;
 }
 

@@ -226,6 +226,24 @@ void stores_release(struct exec *exec, struct found_store *found)
 	found->schema = NULL;
 }
 
+bool stores_key_is(struct exec *exec, sop_bytes name, const struct json *key, sop_bytes encoded)
+{
+	struct item_format format = { NULL, exec->safe_ints };
+	struct store_entry *entry;
+	sop_buf read = SOP_BUF_INIT;
+	bool same;
+
+	pthread_mutex_lock(&exec->stores->mutex);
+	entry = look_up(exec->stores, name);
+	if (entry != NULL && entry->schema != NULL)
+		format.schema = entry->schema->schema;
+	same = item_key_read(&format, key, KEY_NAME, &read, NULL) == SOP_OK &&
+	       bytes_same(text_bytes(&read), encoded);
+	pthread_mutex_unlock(&exec->stores->mutex);
+	sop_buf_free(&read);
+	return same;
+}
+
 void stores_write_key(struct exec *exec, sop_bytes name, sop_bytes key, sop_buf *out)
 {
 	struct item_format format = { NULL, exec->safe_ints };

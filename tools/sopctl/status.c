@@ -1,5 +1,7 @@
 #include "status.h"
 
+#include "wording.h"
+
 #include <stdarg.h>
 #include <string.h>
 
@@ -35,7 +37,8 @@ int exit_code_of(sop_status status)
 
 int report(FILE *to, const char *command, const sop_error *err)
 {
-	const char *text = err->message[0] != '\0' ? err->message : sop_status_text(err->status);
+	char room[WORDING_BYTES];
+	const char *text = wording_of(err, room);
 
 	fprintf(to, "sopctl %s: %s: %s", command, sop_status_name(err->status), text);
 	if (err->store[0] != '\0' && strstr(text, err->store) == NULL)

@@ -2,16 +2,22 @@
 #include "command.h"
 #include "opening.h"
 #include "problem.h"
+#include "progress.h"
 #include "status.h"
 #include "terminal.h"
 #include "text.h"
+#include "wording.h"
 
+#include <errno.h>
 #include <string.h>
 
 struct verify {
 	FILE *out;
 	bool lines; /* JSON, for programs; else sentences */
+	bool damaged; /* something was found that is more than a file too many */
+	bool reader_gone; /* nobody reads what is printed: a quiet end */
 	sop_buf line;
+	struct progress progress;
 };
 
 static void print_sentence(const sop_problem *problem, sop_buf *line)
@@ -35,21 +41,36 @@ static int found(void *arg, const sop_problem *problem)
 {
 	struct verify *verify = arg;
 
+	if (strcmp(problem->kind, "leak") != 0 && strcmp(problem->kind, "unknown") != 0)
+		verify->damaged = true;
+	progress_end(&verify->progress); /* where both are on one terminal, the bar makes room */
 	text_clear(&verify->line);
 	if (verify->lines)
 		problem_write(problem, &verify->line);
 	else
 		print_sentence(problem, &verify->line);
 	text_putc(&verify->line, '\n');
-	fwrite(verify->line.data, 1, verify->line.size, verify->out);
-	fflush(verify->out);
+	errno = 0;
+	if (fwrite(verify->line.data, 1, verify->line.size, verify->out) < verify->line.size ||
+	    fflush(verify->out) != 0)
+		verify->reader_gone = errno == EPIPE;
 	return interrupted() || ferror(verify->out);
+}
+
+static int went(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+{
+	struct verify *verify = arg;
+
+	return progress_call(&verify->progress, done_bytes, total_bytes);
 }
 
 /* A database that is too damaged to be opened has one problem: that of opening it. */
 static void found_by_opening(struct verify *verify, const sop_error *err)
 {
-	sop_problem problem = { .struct_size = sizeof problem, .kind = "open", .message = err->message };
+	char room[WORDING_BYTES];
+	sop_problem problem = { .struct_size = sizeof problem,
+				.kind = "open",
+				.message = wording_of(err, room) };
 
 	problem.file = bytes_of(err->file);
 	problem.store = bytes_of(err->store);
@@ -64,8 +85,8 @@ static int exit_code(struct verify *verify, const struct invocation *invocation,
 		return EXIT_CORRUPT;
 	if (interrupted())
 		return EXIT_INTERRUPTED;
-	if (ferror(verify->out))
-		return EXIT_BROKEN;
+	if (verify->reader_gone) /* the check is not done, but what was asked for may be known */
+		return verify->damaged ? EXIT_CORRUPT : EXIT_BROKEN;
 	report(invocation->err, "verify", err);
 	return err->status == SOP_LOCKED ? EXIT_LOCKED : EXIT_BROKEN;
 }
@@ -74,8 +95,14 @@ static int check(struct verify *verify, const struct invocation *invocation, sop
 {
 	sop_error err = SOP_ERROR_INIT;
 	uint64_t problems = 0;
+	sop_status status;
 
-	if (sop_verify(db, found, verify, &problems, &err) != SOP_OK) {
+	progress_begin(&verify->progress,
+		       shared_option_of(invocation, "quiet")->given ? NULL : invocation->err,
+		       "verify", 0);
+	status = sop_verify(db, found, went, verify, &problems, &err);
+	progress_end(&verify->progress);
+	if (status != SOP_OK) {
 		if (err.status == SOP_CORRUPT && !verify->lines)
 			fprintf(invocation->err,
 				"%llu problems: restore a backup, or copy out what can be read\n",
@@ -89,7 +116,7 @@ static int check(struct verify *verify, const struct invocation *invocation, sop
 
 static int run(struct invocation *invocation)
 {
-	const struct option_value *output = shared_option_of(invocation, "output");
+	const struct option_value *output = option_of(invocation, "output");
 	struct verify verify = { .out = invocation->out };
 	sop_error err = SOP_ERROR_INIT;
 	sop_db *db = NULL;
@@ -97,8 +124,6 @@ static int run(struct invocation *invocation)
 
 	verify.lines = output->given ? strcmp(output->text, "jsonl") == 0
 				     : !is_terminal(invocation->out);
-	if (output->given && !verify.lines && strcmp(output->text, "table") != 0)
-		return complain(invocation->err, "verify", SOP_MISUSE, "-o is jsonl or table here");
 	if (opening_open(invocation, false, &db, &err) != SOP_OK) {
 		if (err.status == SOP_CORRUPT)
 			found_by_opening(&verify, &err);
@@ -112,6 +137,12 @@ static int run(struct invocation *invocation)
 	return code;
 }
 
+static const struct option_spec options[] = {
+	{ "output", 'o', OPTION_WORD, "FORMAT", "table|jsonl", 0, 0, NULL,
+	  "how to answer; sentences (table) on a terminal, jsonl elsewhere, if it is not said" },
+	{ NULL, '\0', OPTION_FLAG, NULL, NULL, 0, 0, NULL, NULL }
+};
+
 const struct command command_verify = {
 	.name = "verify",
 	.summary = "check every file and every tree",
@@ -121,7 +152,8 @@ const struct command command_verify = {
 	.arguments = "URL",
 	.arguments_min = 1,
 	.arguments_max = 1,
+	.options = options,
 	.exits = "0: clean; 4: there are problems; 5: it could not be checked, or there is no database; 6: another process has it open.",
 	.run = run,
-	.takes = TAKES_OUTPUT,
+	.takes = TAKES_QUIET,
 };

@@ -69,7 +69,7 @@ static sop_status fake_backup(struct sopi_backend *backend, const char *path,
 	return work(fake, progress, arg, err);
 }
 
-static sop_status fake_verify(struct sopi_backend *backend, sopi_problem_fn found, void *arg,
+static sop_status fake_verify(struct sopi_backend *backend, const struct sopi_audience *audience,
 			      sop_error *err)
 {
 	struct fake *fake = (struct fake *)backend;
@@ -78,8 +78,9 @@ static sop_status fake_verify(struct sopi_backend *backend, sopi_problem_fn foun
 	for (unsigned i = 0; i < fake->problems && !fake->was_stopped; i++) {
 		const sop_bytes store = { "people", i == 0 ? 0 : 6 };
 
-		fake->was_stopped = !found(arg, i == 0 ? NULL : "packs/7", i == 0 ? -1 : 4096,
-					   store, "checksum", "the page is damaged");
+		fake->was_stopped = !audience->found(audience->arg, i == 0 ? NULL : "packs/7",
+						     i == 0 ? -1 : 4096, store, "checksum",
+						     "the page is damaged");
 	}
 	return answer(fake, err);
 }
@@ -354,20 +355,20 @@ static void verify_tells_of_files_too(void **state)
 
 	(void)state;
 	scene_open(&s, "inmemory:");
-	TEST_OK(sop_verify(s.db, found, counts, &problems, &s.err), s.err);
+	TEST_OK(sop_verify(s.db, found, NULL, counts, &problems, &s.err), s.err);
 	assert_true(problems == 0 && s.fake.verifies == 1);
 	s.fake.problems = 3;
-	TEST_STATUS(sop_verify(s.db, found, counts, &problems, &s.err), SOP_CORRUPT, s.err);
+	TEST_STATUS(sop_verify(s.db, found, NULL, counts, &problems, &s.err), SOP_CORRUPT, s.err);
 	assert_true(problems == 3 && counts[0] == 3);
-	TEST_STATUS(sop_verify(s.db, NULL, NULL, &problems, &s.err), SOP_CORRUPT, s.err);
+	TEST_STATUS(sop_verify(s.db, NULL, NULL, NULL, &problems, &s.err), SOP_CORRUPT, s.err);
 	assert_int_equal(problems, 3);
 	counts[0] = 0;
 	counts[1] = 2;
-	TEST_STATUS(sop_verify(s.db, found, counts, &problems, &s.err), SOP_CANCELLED, s.err);
+	TEST_STATUS(sop_verify(s.db, found, NULL, counts, &problems, &s.err), SOP_CANCELLED, s.err);
 	assert_true(problems == 2 && counts[0] == 2 && s.fake.was_stopped);
 	s.fake.problems = 0;
 	s.fake.answer = SOP_IO; /* it could not be checked */
-	TEST_STATUS(sop_verify(s.db, NULL, NULL, &problems, &s.err), SOP_IO, s.err);
+	TEST_STATUS(sop_verify(s.db, NULL, NULL, NULL, &problems, &s.err), SOP_IO, s.err);
 	assert_int_equal(problems, 0);
 	s.fake.answer = SOP_OK;
 	scene_close(&s);

@@ -308,7 +308,7 @@ static uint64_t look(sop_db *db, struct looking *looking)
 {
 	sop_error err = SOP_ERROR_INIT;
 	uint64_t problems = 0;
-	const sop_status status = sop_verify(db, note_problem, looking, &problems, &err);
+	const sop_status status = sop_verify(db, note_problem, NULL, looking, &problems, &err);
 
 	TEST_STATUS(status, looking->damage == 0 ? SOP_OK : SOP_CORRUPT, err);
 	return problems;

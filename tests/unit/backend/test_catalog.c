@@ -86,7 +86,7 @@ static void a_long_schema_stays_with_its_name(void **state)
 	TEST_OK(sop_checkpoint(p.db, &err), err);
 	open_again(&p); /* from a page */
 	use(&p, false);
-	TEST_OK(sop_verify(p.db, NULL, NULL, NULL, &err), err);
+	TEST_OK(sop_verify(p.db, NULL, NULL, NULL, NULL, &err), err);
 	sop_store_free(p.store);
 	TEST_OK(sop_close(p.db, &err), err);
 	sop_db_free(p.db);

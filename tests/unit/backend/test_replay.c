@@ -119,7 +119,7 @@ static void check_all(struct box *box, uint64_t items)
 		assert_memory_equal(found.data, wanted.data, wanted.size);
 	}
 	sop_buf_free(&found);
-	TEST_OK(sop_verify(box->db, NULL, NULL, &problems, &box->err), box->err);
+	TEST_OK(sop_verify(box->db, NULL, NULL, NULL, &problems, &box->err), box->err);
 	assert_int_equal(problems, 0);
 }
 

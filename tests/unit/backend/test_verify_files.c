@@ -353,9 +353,62 @@ static void it_stops_when_it_is_told_to(void **state)
 	fill_all(&box);
 	database_box_write(&box, "x", "something");
 	database_box_write(&box, "y", "something");
-	TEST_STATUS(sop_verify(box.db, stop, &calls, &problems, &box.err), SOP_CANCELLED, box.err);
+	TEST_STATUS(sop_verify(box.db, stop, NULL, &calls, &problems, &box.err), SOP_CANCELLED, box.err);
 	assert_true(calls == 1 && problems == 1);
 	database_box_free(&box);
+}
+
+/* What a check told of its progress. */
+struct heard {
+	uint64_t calls, stop_at; /* 0: never */
+	uint64_t done, total;
+	bool back; /* it went back */
+};
+
+static int hear(void *arg, uint64_t done, uint64_t total)
+{
+	struct heard *heard = arg;
+
+	heard->back = heard->back || done < heard->done || done > total || total < heard->total;
+	heard->done = done;
+	heard->total = total;
+	return ++heard->calls == heard->stop_at;
+}
+
+/* It tells how far it is, to the end, and can be stopped wherever it tells. */
+static void hears_and_stops(sop_db *db, uint64_t calls_least)
+{
+	sop_error err = SOP_ERROR_INIT;
+	struct heard whole = { .calls = 0 };
+
+	TEST_OK(sop_verify(db, NULL, hear, &whole, NULL, &err), err);
+	assert_true(whole.calls >= calls_least && !whole.back);
+	assert_true(whole.done == whole.total && whole.total > 0);
+	for (uint64_t at = 1; at < whole.calls; at += whole.calls / 16 + 1) {
+		struct heard some = { .stop_at = at };
+
+		TEST_STATUS(sop_verify(db, NULL, hear, &some, NULL, &err), SOP_CANCELLED, err);
+		assert_int_equal(some.calls, at);
+	}
+	TEST_OK(sop_verify(db, NULL, NULL, NULL, NULL, &err), err);
+}
+
+static void it_tells_how_far_it_is(void **state)
+{
+	struct database_box box;
+	struct database_box memory = { .err = SOP_ERROR_INIT };
+
+	(void)state;
+	fill_all(&box);
+	fill(&box, "more", 0, 5000, 100);
+	TEST_OK(sop_checkpoint(box.db, &box.err), box.err);
+	hears_and_stops(box.db, 30);
+	database_box_free(&box);
+	TEST_OK(sop_open("inmemory:", NULL, &memory.db, &memory.err), memory.err);
+	fill(&memory, "s", 0, 5000, 100);
+	hears_and_stops(memory.db, 30);
+	TEST_OK(sop_close(memory.db, &memory.err), memory.err);
+	sop_db_free(memory.db);
 }
 
 /* ---- beside others -------------------------------------------------------------------------------- */
@@ -418,6 +471,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(entries_of_nobody_are_found),
 		cmocka_unit_test(wrong_counts_are_found),
 		cmocka_unit_test(it_stops_when_it_is_told_to),
+		cmocka_unit_test(it_tells_how_far_it_is),
 		cmocka_unit_test(it_finds_nothing_while_others_write),
 	};
 

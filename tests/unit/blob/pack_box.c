@@ -230,7 +230,7 @@ size_t box_verify(struct box *box, uint64_t id)
 {
 	size_t count = 0;
 
-	TEST_OK(sopi_packs_verify(box->packs, id, count_problem, &count, &box->err), box->err);
+	TEST_OK(sopi_packs_verify(box->packs, id, count_problem, NULL, &count, &box->err), box->err);
 	return count;
 }
 

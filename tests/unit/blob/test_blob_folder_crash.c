@@ -125,7 +125,7 @@ static void verify_all(struct box *box, const struct record *record, size_t coun
 {
 	for (size_t i = 0; i < count; i++)
 		TEST_OK(sopi_packs_verify(box->packs, record->acknowledged[i].place.pack,
-					  note_problem, &verdict->problems, &box->err),
+					  note_problem, NULL, &verdict->problems, &box->err),
 			box->err);
 }
 

@@ -154,8 +154,8 @@ static void look_around(struct story *story)
 
 		(void)WELL(story,
 			   sopi_packs_each(packs, list[i].id, count_blobs, &blobs, &story->box.err));
-		(void)WELL(story, sopi_packs_verify(packs, list[i].id, count_problems, &problems,
-						    &story->box.err));
+		(void)WELL(story, sopi_packs_verify(packs, list[i].id, count_problems, NULL,
+						    &problems, &story->box.err));
 		if (problems != 0)
 			test_note_failure("problems in pack %llu", (unsigned long long)list[i].id);
 	}

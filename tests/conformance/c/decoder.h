@@ -1,0 +1,80 @@
+/* Made by generate.py from operations.json: the table of the operations, and the stores. */
+#ifndef SOP_CONFORMANCE_DECODER_H
+#define SOP_CONFORMANCE_DECODER_H
+
+#include "operations.h"
+
+static const struct operation operations[] = {
+	{ "open", "Dwi", run_open },
+	{ "close", "D", run_close },
+	{ "forget_db", "D", run_forget_db },
+	{ "begin", "Xid", run_begin },
+	{ "commit", "X", run_commit },
+	{ "rollback", "X", run_rollback },
+	{ "end", "X", run_end },
+	{ "forget_txn", "X", run_forget_txn },
+	{ "cancel", "X", run_cancel },
+	{ "outcome", "X", run_outcome },
+	{ "position", "X", run_position },
+	{ "run", "DTkii", run_run },
+	{ "sync", "D", run_sync },
+	{ "checkpoint", "D", run_checkpoint },
+	{ "gc", "D", run_gc },
+	{ "verify", "D", run_verify },
+	{ "backup", "Dw", run_backup },
+	{ "restore", "ww", run_restore },
+	{ "info", "D", run_info },
+	{ "stats", "D", run_stats },
+	{ "create", "XT", run_create },
+	{ "drop", "XT", run_drop },
+	{ "rename", "XTw", run_rename },
+	{ "list", "X", run_list },
+	{ "describe", "XT", run_describe },
+	{ "get", "XTk", run_get },
+	{ "read", "DTk", run_read },
+	{ "fetch", "XTki", run_fetch },
+	{ "put", "XTkb", run_put },
+	{ "insert", "XTkb", run_insert },
+	{ "update", "XTkib", run_update },
+	{ "remove", "XTki", run_remove },
+	{ "set_ride", "XTki", run_set_ride },
+	{ "add", "XTki", run_add },
+	{ "min", "XTki", run_min },
+	{ "max", "XTki", run_max },
+	{ "remove_range", "XTR", run_remove_range },
+	{ "count", "XTR", run_count },
+	{ "approx_count", "DT", run_approx_count },
+	{ "get_many", "XTK", run_get_many },
+	{ "put_many", "XTir", run_put_many },
+	{ "scan", "XTRii", run_scan },
+	{ "savepoint", "X", run_savepoint },
+	{ "rollback_to", "Xi", run_rollback_to },
+	{ "cursor_open", "CTRi", run_cursor_open },
+	{ "cursor_first", "C", run_cursor_first },
+	{ "cursor_last", "C", run_cursor_last },
+	{ "cursor_next", "C", run_cursor_next },
+	{ "cursor_prev", "C", run_cursor_prev },
+	{ "cursor_seek", "CTki", run_cursor_seek },
+	{ "cursor_entry", "C", run_cursor_entry },
+	{ "cursor_update", "CTb", run_cursor_update },
+	{ "cursor_remove", "C", run_cursor_remove },
+	{ "cursor_fetch", "Ci", run_cursor_fetch },
+	{ "cursor_close", "C", run_cursor_close },
+	{ "cursor_forget", "C", run_cursor_forget },
+};
+
+/* clang-format off */
+const struct declaration declarations[STORES] = {
+	{ "raw", NULL, false },
+	{ "rawdup", NULL, true },
+	{ "str", "{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"str\"}]}", false },
+	{ "int", "{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"int\"}]}", false },
+	{ "emp", "{\"v\":1,\"sort\":[{\"n\":\"region\",\"t\":\"str\"},{\"n\":\"hired\",\"t\":\"ts\",\"desc\":true},{\"n\":\"emp_id\",\"t\":\"int\"}],\"ride\":[{\"n\":\"deleted\",\"t\":\"bool\",\"default\":false},{\"n\":\"note\",\"t\":\"str\"}]}", false },
+	{ "empdup", "{\"v\":1,\"sort\":[{\"n\":\"region\",\"t\":\"str\"},{\"n\":\"hired\",\"t\":\"ts\",\"desc\":true},{\"n\":\"emp_id\",\"t\":\"int\"}],\"ride\":[{\"n\":\"deleted\",\"t\":\"bool\",\"default\":false},{\"n\":\"note\",\"t\":\"str\"}]}", true },
+	{ "doc", "{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"str\"}]}", false },
+	{ "wide", "{\"v\":1,\"sort\":[{\"n\":\"score\",\"t\":\"float\",\"desc\":true},{\"n\":\"who\",\"t\":\"uuid\"},{\"n\":\"tag\",\"t\":\"bytes\"},{\"n\":\"flag\",\"t\":\"bool\",\"desc\":true}]}", false },
+	{ "other", NULL, false },
+};
+/* clang-format on */
+
+#endif

@@ -1,0 +1,459 @@
+/* Databases, transactions and stores as a whole. */
+#include "operations.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- databases ------------------------------------------------------------------------------------------------ */
+
+static const char *path_of(struct call *call, size_t arg, char *room, size_t size)
+{
+	(void)snprintf(room, size, "%.4000s/%.80s", call->machine->folder, call->args[arg].text);
+	return room;
+}
+
+static sop_status options_of(struct call *call, sop_options **out)
+{
+	sop_error *err = &call->err;
+
+	TRY(sop_options_new(out, err));
+	TRY(sop_options_set_bool(*out, "create", call->args[2].number != 0, err));
+	TRY(sop_options_set_text(*out, "durability", "written", err));
+	return sop_options_set_int(*out, "cache_bytes", INT64_C(8) << 20, err);
+}
+
+static sop_status declare(struct call *call, struct db_slot *slot)
+{
+	for (unsigned i = 0; i < STORES; i++) {
+		sop_store_options options = SOP_STORE_OPTIONS_INIT;
+		const char *name = declarations[i].name;
+
+		options.schema = call->machine->schemas[i];
+		options.duplicates = declarations[i].duplicates;
+		options.node_items = 4;
+		TRY(sop_store_open(slot->db, (sop_bytes){ name, strlen(name) }, &options,
+				   &slot->stores[i], &call->err));
+		if (strcmp(sop_store_name(slot->stores[i]), name) != 0)
+			bug("the declaration of %s has another name", name);
+	}
+	return SOP_OK;
+}
+
+static void db_release(struct machine *machine, size_t db)
+{
+	struct db_slot *slot = &machine->dbs[db];
+
+	children_release(machine, db);
+	for (unsigned i = 0; i < STORES; i++)
+		sop_store_free(slot->stores[i]);
+	sop_db_free(slot->db);
+	memset(slot, 0, sizeof *slot);
+}
+
+sop_status run_open(struct call *call)
+{
+	struct db_slot *slot;
+	sop_options *options = NULL;
+	char path[4200] = "inmemory:";
+	sop_status status;
+
+	(void)use_db(call, 0, &slot);
+	db_release(call->machine, (size_t)call->args[0].number);
+	if (strcmp(call->args[1].text, "memory") != 0)
+		(void)path_of(call, 1, path, sizeof path);
+	status = options_of(call, &options);
+	if (status == SOP_OK)
+		status = sop_open(path, options, &slot->db, &call->err);
+	sop_options_free(options);
+	return status == SOP_OK ? declare(call, slot) : status;
+}
+
+sop_status run_close(struct call *call)
+{
+	struct db_slot *slot;
+
+	TRY(use_db(call, 0, &slot));
+	return sop_close(slot->db, &call->err);
+}
+
+sop_status run_forget_db(struct call *call)
+{
+	struct db_slot *slot;
+
+	TRY(use_db(call, 0, &slot));
+	db_release(call->machine, (size_t)call->args[0].number);
+	return SOP_OK;
+}
+
+sop_status run_sync(struct call *call)
+{
+	struct db_slot *slot;
+
+	TRY(use_db(call, 0, &slot));
+	return sop_sync(slot->db, &call->err);
+}
+
+sop_status run_checkpoint(struct call *call)
+{
+	struct db_slot *slot;
+
+	TRY(use_db(call, 0, &slot));
+	return sop_checkpoint(slot->db, &call->err);
+}
+
+sop_status run_gc(struct call *call)
+{
+	struct db_slot *slot;
+
+	TRY(use_db(call, 0, &slot));
+	return sop_gc(slot->db, NULL, NULL, &call->err);
+}
+
+sop_status run_verify(struct call *call)
+{
+	struct db_slot *slot;
+	uint64_t problems = 0;
+
+	TRY(use_db(call, 0, &slot));
+	TRY(sop_verify(slot->db, NULL, NULL, NULL, &problems, &call->err));
+	answer_int(call, (int64_t)problems);
+	return SOP_OK;
+}
+
+sop_status run_backup(struct call *call)
+{
+	struct db_slot *slot;
+	char path[4200];
+
+	TRY(use_db(call, 0, &slot));
+	return sop_backup(slot->db, path_of(call, 1, path, sizeof path), NULL, NULL, NULL, &call->err);
+}
+
+sop_status run_restore(struct call *call)
+{
+	char from[4200];
+	char to[4200];
+
+	return sop_restore(path_of(call, 0, from, sizeof from), path_of(call, 1, to, sizeof to),
+			   NULL, NULL, &call->err);
+}
+
+sop_status run_info(struct call *call)
+{
+	sop_info info = SOP_INFO_INIT;
+	struct db_slot *slot;
+
+	TRY(use_db(call, 0, &slot));
+	TRY(sop_db_info(slot->db, &info, NULL, &call->err));
+	answer_text(call, info.backend);
+	answer_int(call, info.node_bytes);
+	return SOP_OK;
+}
+
+/* The number of stores; in the second spelling out of the text of the figures. */
+sop_status run_stats(struct call *call)
+{
+	sop_stats stats = SOP_STATS_INIT;
+	sop_buf text = SOP_BUF_INIT;
+	struct db_slot *slot;
+	const char *found;
+
+	TRY(use_db(call, 0, &slot));
+	if (call->spelling % 2 == 0) {
+		TRY(sop_db_stats(slot->db, &stats, &call->err));
+		answer_int(call, (int64_t)stats.stores);
+		return SOP_OK;
+	}
+	TRY(sop_db_metrics(slot->db, &text, &call->err));
+	bytes_append(&text, "", 1);
+	found = strstr(text.data, "\nsop_stores ");
+	answer_int(call, found == NULL ? -1 : strtoll(found + strlen("\nsop_stores "), NULL, 10));
+	sop_buf_free(&text);
+	return SOP_OK;
+}
+
+/* ---- transactions --------------------------------------------------------------------------------------------- */
+
+/* Begins anew on the handle that is there, which only the same mode and no id of the caller allow. */
+static bool renewed(struct call *call, struct txn_slot *slot)
+{
+	return call->spelling % 2 == 1 && slot->txn != NULL && strcmp(call->args[2].text, "-") == 0 &&
+	       (int64_t)slot->mode == call->args[1].number && sop_txn_renew(slot->txn, NULL) == SOP_OK;
+}
+
+sop_status run_begin(struct call *call)
+{
+	sop_txn_options options = SOP_TXN_OPTIONS_INIT;
+	const size_t at = (size_t)call->args[0].number;
+	struct txn_slot *slot = &call->machine->txns[at];
+	sop_db *db = call->machine->dbs[at / TXNS_OF_ONE].db;
+	sop_buf id = SOP_BUF_INIT;
+
+	if (db == NULL)
+		return NO_SLOT;
+	slot->savepoint_count = 0;
+	if (!renewed(call, slot)) {
+		sop_txn_free(slot->txn);
+		memset(slot, 0, sizeof *slot);
+		slot->mode = options.mode = (uint32_t)call->args[1].number;
+		bytes_of_hex(call->args[2].text, &id);
+		memcpy(options.id, id.data, strlen(call->args[2].text) == 32 ? 16 : 0);
+		sop_buf_free(&id);
+		TRY(sop_begin(db, &options, &slot->txn, &call->err));
+	}
+	return sop_txn_id(slot->txn, slot->id, &call->err);
+}
+
+sop_status run_commit(struct call *call)
+{
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	return sop_commit(txn, &call->err);
+}
+
+sop_status run_rollback(struct call *call)
+{
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	return sop_rollback(txn, &call->err);
+}
+
+sop_status run_end(struct call *call)
+{
+	struct txn_slot *slot = &call->machine->txns[call->args[0].number];
+	sop_txn *txn;
+	const sop_status status = use_txn(call, 0, &txn);
+
+	if (status == NO_SLOT)
+		return status;
+	sop_txn_free(slot->txn);
+	slot->txn = NULL;
+	slot->shut = true;
+	return SOP_OK;
+}
+
+sop_status run_forget_txn(struct call *call)
+{
+	sop_txn *txn;
+
+	if (use_txn(call, 0, &txn) == NO_SLOT)
+		return NO_SLOT;
+	txn_release(call->machine, (size_t)call->args[0].number);
+	return SOP_OK;
+}
+
+sop_status run_cancel(struct call *call)
+{
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	return sop_txn_cancel(txn, &call->err);
+}
+
+sop_status run_outcome(struct call *call)
+{
+	static const char *const names[] = { "NOT_COMMITTED", "COMMITTED", "PENDING", "UNKNOWN" };
+	const size_t at = (size_t)call->args[0].number;
+	sop_outcome outcome;
+	sop_txn *txn;
+
+	if (use_txn(call, 0, &txn) == NO_SLOT)
+		return NO_SLOT;
+	TRY(sop_txn_outcome(call->machine->dbs[at / TXNS_OF_ONE].db, call->machine->txns[at].id,
+			    &outcome, NULL, &call->err));
+	answer_text(call, names[outcome]);
+	return SOP_OK;
+}
+
+sop_status run_position(struct call *call)
+{
+	uint64_t position;
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	TRY(sop_txn_position(txn, &position, &call->err));
+	answer_int(call, (int64_t)position);
+	return SOP_OK;
+}
+
+sop_status run_savepoint(struct call *call)
+{
+	struct txn_slot *slot = &call->machine->txns[call->args[0].number];
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	if (slot->savepoint_count == SAVEPOINTS_MAX)
+		bug("too many savepoints");
+	TRY(sop_savepoint(txn, &slot->savepoints[slot->savepoint_count], &call->err));
+	slot->savepoint_count++;
+	return SOP_OK;
+}
+
+sop_status run_rollback_to(struct call *call)
+{
+	struct txn_slot *slot = &call->machine->txns[call->args[0].number];
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	if (slot->savepoint_count == 0)
+		return NO_SLOT;
+	return sop_rollback_to(txn,
+			       slot->savepoints[(uint64_t)call->args[1].number % slot->savepoint_count],
+			       &call->err);
+}
+
+/* ---- a body that is run again --------------------------------------------------------------------------------- */
+
+struct body {
+	struct call *call;
+	struct db_slot *slot;
+	sop_store *store;
+	sop_bytes key;
+	int64_t value;
+	uint32_t attempts;
+};
+
+static int64_t integer_of(const sop_buf *buf)
+{
+	int64_t number = 0;
+
+	if (buf->size == sizeof number)
+		memcpy(&number, buf->data, sizeof number);
+	return number;
+}
+
+/* Integers wrap, and this machine is little-endian as the library's values are. */
+static sop_bytes sum_of(int64_t number, int64_t by, int64_t *room)
+{
+	*room = (int64_t)((uint64_t)number + (uint64_t)by);
+	return (sop_bytes){ room, sizeof *room };
+}
+
+static sop_status rival(struct body *body, int64_t number, sop_error *err)
+{
+	sop_txn *txn = NULL;
+	int64_t room;
+	sop_status status;
+
+	TRY(sop_begin(body->slot->db, NULL, &txn, err));
+	status = sop_put(txn, body->store, body->key, sum_of(number, 1000, &room), err);
+	if (status == SOP_OK)
+		status = sop_commit(txn, err);
+	sop_txn_free(txn);
+	return status;
+}
+
+static sop_status add_up(sop_txn *txn, void *arg, sop_error *err)
+{
+	struct body *body = arg;
+	sop_buf value = SOP_BUF_INIT;
+	sop_status status = sop_get(txn, body->store, body->key, &value, err);
+	const int64_t number = status == SOP_OK ? integer_of(&value) : 0;
+
+	sop_buf_free(&value);
+	if (status != SOP_OK && (status != SOP_NOT_FOUND || err->store[0] != '\0'))
+		return status;
+	TRY(sop_txn_attempts(txn, &body->attempts, err));
+	if (body->attempts <= (uint64_t)body->call->args[4].number)
+		TRY(rival(body, number, err));
+	return sop_put(txn, body->store, body->key,
+		       sum_of(number, body->call->args[3].number, &body->value), err);
+}
+
+/* What sop_run does, by hand. */
+static sop_status run_by_hand(struct body *body)
+{
+	sop_error *err = &body->call->err;
+	sop_txn *txn = NULL;
+	sop_status status;
+
+	TRY(sop_begin(body->slot->db, NULL, &txn, err));
+	do {
+		status = add_up(txn, body, err);
+		if (status == SOP_OK)
+			status = sop_commit(txn, err);
+	} while (status == SOP_CONFLICT && sop_txn_again(txn, err) == SOP_OK);
+	sop_txn_free(txn);
+	return status;
+}
+
+sop_status run_run(struct call *call)
+{
+	struct body body = { call, NULL, NULL, { NULL, 0 }, 0, 0 };
+	sop_buf *key = &call->machine->keys[0];
+
+	TRY(use_db(call, 0, &body.slot));
+	TRY(key_of_token(call, (unsigned)call->args[1].number, call->args[2].text, false, key));
+	body.key = (sop_bytes){ key->data, key->size };
+	body.store = store_of(call, 0, 1);
+	TRY(call->spelling % 2 == 0 ? sop_run(body.slot->db, NULL, add_up, &body, &call->err)
+				    : run_by_hand(&body));
+	answer_int(call, body.value);
+	answer_int(call, body.attempts);
+	return SOP_OK;
+}
+
+/* ---- stores --------------------------------------------------------------------------------------------------- */
+
+sop_status run_create(struct call *call)
+{
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	return sop_store_create(txn, store_of(call, 0, 1), &call->err);
+}
+
+sop_status run_drop(struct call *call)
+{
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	return sop_store_drop(txn, store_of(call, 0, 1), &call->err);
+}
+
+sop_status run_rename(struct call *call)
+{
+	const char *to = call->args[2].text;
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	return sop_store_rename(txn, store_of(call, 0, 1), (sop_bytes){ to, strlen(to) }, &call->err);
+}
+
+sop_status run_list(struct call *call)
+{
+	sop_buf names = SOP_BUF_INIT;
+	size_t count;
+	sop_txn *txn;
+	char *text;
+
+	TRY(use_txn(call, 0, &txn));
+	TRY(sop_store_list(txn, &names, &count, &call->err));
+	text = names.data;
+	for (size_t i = 0; i + 1 < names.size; i++)
+		text[i] = text[i] == '\0' ? ',' : text[i];
+	answer_text(call, count == 0 ? "-" : text);
+	sop_buf_free(&names);
+	return SOP_OK;
+}
+
+sop_status run_describe(struct call *call)
+{
+	const sop_schema *declared = call->machine->schemas[call->args[1].number];
+	sop_store_info info = SOP_STORE_INFO_INIT;
+	sop_buf schema = SOP_BUF_INIT;
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	TRY(sop_store_describe(txn, store_of(call, 0, 1), &info, &schema, &call->err));
+	if (call->spelling % 2 == 1 && declared != NULL) /* which is the same, or it would have been SCHEMA */
+		TRY(sop_schema_text(declared, &schema, &call->err));
+	bytes_append(&schema, "", 1);
+	answer_int(call, info.duplicates);
+	answer_int(call, info.node_items);
+	answer_text(call, info.has_schema ? schema.data : "-");
+	sop_buf_free(&schema);
+	return SOP_OK;
+}

@@ -1,0 +1,630 @@
+// Made by generate.py from operations.json: reads programs, keeps the stacks, calls the machine, prints what it answers.
+package conformance;
+
+import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.math.BigInteger;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+
+/** Runs the programs of the conformance suite on a machine. */
+public final class Decoder {
+  /** The slot is empty: the answer is NONE. */
+  public static final class NoSlot extends RuntimeException {
+    private static final long serialVersionUID = 1;
+  }
+
+  /**
+   * An answer that is no result: a status, the names of its traits in order, the store of NOT_FOUND (one that is not
+   * there) and CONFLICT, the packed key of CONFLICT; null where there is none. Methods may throw one themselves, for
+   * answers that are no exceptions in this language: {@code new Failure("NOT_FOUND")}.
+   */
+  public static final class Failure extends RuntimeException {
+    private static final long serialVersionUID = 1;
+    final String text;
+
+    public Failure(String status) {
+      this(status, List.of(), null, null);
+    }
+
+    public Failure(String status, List<String> traits, String store, byte[] key) {
+      super(status);
+      text =
+          status
+              + (traits.isEmpty() ? "" : " " + String.join("+", traits))
+              + (store == null || store.isEmpty() ? "" : " store=" + store)
+              + (status.equals("CONFLICT") ? " key=" + HEX.formatHex(key == null ? new byte[0] : key) : "");
+    }
+  }
+
+  /**
+   * A key: without a schema {@code raw}, else the {@code fields}, each null, Boolean, Long, BigInteger (above the largest
+   * long only), Double, byte[], String, UUID or Instant.
+   */
+  public record Key(byte[] raw, List<Object> fields) {}
+
+  /** Bounds, each null or a key of leading fields. */
+  public record Range(Key from, Key to, Key prefix) {}
+
+  /** A key and a value. */
+  public record Row(Key key, byte[] value) {}
+
+  /** What an instruction says besides its arguments. */
+  public record Call(String name, int spelling) {}
+
+  /** A store; {@code schema} is null for raw keys. */
+  public record Declaration(String name, String schema, boolean duplicates, boolean json) {}
+
+  /** What run answers. */
+  public record RunResult(long value, long attempts) {}
+
+  /** What info answers. */
+  public record InfoResult(String backend, long nodeBytes) {}
+
+  /** What describe answers. */
+  public record DescribeResult(long duplicates, long nodeItems, String schema) {}
+
+  /** What a cursor or fetch answers. */
+  public record Entry(Key key, byte[] value, long item) {}
+
+  /** What put_many answers. */
+  public record PutManyResult(long done, String status) {}
+
+  /**
+   * A machine: a method for each operation. The first two are called around each program; failure tells what an
+   * exception of the library is, and answers null for any other.
+   */
+  public interface Operations {
+    void programBegin(String folder) throws Exception;
+
+    void programEnd() throws Exception;
+
+    Failure failure(Exception error);
+
+    void open(Call call, int db, String place, long create) throws Exception;
+
+    void close(Call call, int db) throws Exception;
+
+    void forgetDb(Call call, int db) throws Exception;
+
+    void begin(Call call, int txn, long mode, byte[] id) throws Exception;
+
+    void commit(Call call, int txn) throws Exception;
+
+    void rollback(Call call, int txn) throws Exception;
+
+    void end(Call call, int txn) throws Exception;
+
+    void forgetTxn(Call call, int txn) throws Exception;
+
+    void cancel(Call call, int txn) throws Exception;
+
+    String outcome(Call call, int txn) throws Exception;
+
+    long position(Call call, int txn) throws Exception;
+
+    RunResult run(Call call, int db, int store, Key key, long by, long rivals) throws Exception;
+
+    void sync(Call call, int db) throws Exception;
+
+    void checkpoint(Call call, int db) throws Exception;
+
+    void gc(Call call, int db) throws Exception;
+
+    long verify(Call call, int db) throws Exception;
+
+    void backup(Call call, int db, String place) throws Exception;
+
+    void restore(Call call, String from, String place) throws Exception;
+
+    InfoResult info(Call call, int db) throws Exception;
+
+    long stats(Call call, int db) throws Exception;
+
+    void create(Call call, int txn, int store) throws Exception;
+
+    void drop(Call call, int txn, int store) throws Exception;
+
+    void rename(Call call, int txn, int store, String to) throws Exception;
+
+    String list(Call call, int txn) throws Exception;
+
+    DescribeResult describe(Call call, int txn, int store) throws Exception;
+
+    byte[] get(Call call, int txn, int store, Key key) throws Exception;
+
+    byte[] read(Call call, int db, int store, Key key) throws Exception;
+
+    Entry fetch(Call call, int txn, int store, Key key, long item) throws Exception;
+
+    void put(Call call, int txn, int store, Key key, byte[] value) throws Exception;
+
+    long insert(Call call, int txn, int store, Key key, byte[] value) throws Exception;
+
+    void update(Call call, int txn, int store, Key key, long item, byte[] value) throws Exception;
+
+    void remove(Call call, int txn, int store, Key key, long item) throws Exception;
+
+    void setRide(Call call, int txn, int store, Key key, long item) throws Exception;
+
+    void add(Call call, int txn, int store, Key key, long by) throws Exception;
+
+    void min(Call call, int txn, int store, Key key, long to) throws Exception;
+
+    void max(Call call, int txn, int store, Key key, long to) throws Exception;
+
+    long removeRange(Call call, int txn, int store, Range range) throws Exception;
+
+    long count(Call call, int txn, int store, Range range) throws Exception;
+
+    long approxCount(Call call, int db, int store) throws Exception;
+
+    String getMany(Call call, int txn, int store, List<Key> keys) throws Exception;
+
+    PutManyResult putMany(Call call, int txn, int store, long how, List<Row> rows) throws Exception;
+
+    String scan(Call call, int txn, int store, Range range, long flags, long limit) throws Exception;
+
+    void savepoint(Call call, int txn) throws Exception;
+
+    void rollbackTo(Call call, int txn, long index) throws Exception;
+
+    void cursorOpen(Call call, int cursor, int store, Range range, long flags) throws Exception;
+
+    Entry cursorFirst(Call call, int cursor) throws Exception;
+
+    Entry cursorLast(Call call, int cursor) throws Exception;
+
+    Entry cursorNext(Call call, int cursor) throws Exception;
+
+    Entry cursorPrev(Call call, int cursor) throws Exception;
+
+    Entry cursorSeek(Call call, int cursor, int store, Key key, long where) throws Exception;
+
+    Entry cursorEntry(Call call, int cursor) throws Exception;
+
+    void cursorUpdate(Call call, int cursor, int store, byte[] value) throws Exception;
+
+    void cursorRemove(Call call, int cursor) throws Exception;
+
+    String cursorFetch(Call call, int cursor, long rowsMax) throws Exception;
+
+    void cursorClose(Call call, int cursor) throws Exception;
+
+    void cursorForget(Call call, int cursor) throws Exception;
+  }
+
+  /** The stores, by number. */
+  public static final List<Declaration> DECLARATIONS =
+      List.of(
+          new Declaration("raw", null, false, false),
+          new Declaration("rawdup", null, true, false),
+          new Declaration("str", "{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"str\"}]}", false, false),
+          new Declaration("int", "{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"int\"}]}", false, false),
+          new Declaration("emp", "{\"v\":1,\"sort\":[{\"n\":\"region\",\"t\":\"str\"},{\"n\":\"hired\",\"t\":\"ts\",\"desc\":true},{\"n\":\"emp_id\",\"t\":\"int\"}],\"ride\":[{\"n\":\"deleted\",\"t\":\"bool\",\"default\":false},{\"n\":\"note\",\"t\":\"str\"}]}", false, false),
+          new Declaration("empdup", "{\"v\":1,\"sort\":[{\"n\":\"region\",\"t\":\"str\"},{\"n\":\"hired\",\"t\":\"ts\",\"desc\":true},{\"n\":\"emp_id\",\"t\":\"int\"}],\"ride\":[{\"n\":\"deleted\",\"t\":\"bool\",\"default\":false},{\"n\":\"note\",\"t\":\"str\"}]}", true, false),
+          new Declaration("doc", "{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"str\"}]}", false, true),
+          new Declaration("wide", "{\"v\":1,\"sort\":[{\"n\":\"score\",\"t\":\"float\",\"desc\":true},{\"n\":\"who\",\"t\":\"uuid\"},{\"n\":\"tag\",\"t\":\"bytes\"},{\"n\":\"flag\",\"t\":\"bool\",\"desc\":true}]}", false, false),
+          new Declaration("other", null, false, false));
+
+  private void dispatch(Call call) throws Exception {
+    switch (call.name()) {
+      case "open" -> machine.open(call, slot(), token(), integer());
+      case "close" -> machine.close(call, slot());
+      case "forget_db" -> machine.forgetDb(call, slot());
+      case "begin" -> machine.begin(call, slot(), integer(), id());
+      case "commit" -> machine.commit(call, slot());
+      case "rollback" -> machine.rollback(call, slot());
+      case "end" -> machine.end(call, slot());
+      case "forget_txn" -> machine.forgetTxn(call, slot());
+      case "cancel" -> machine.cancel(call, slot());
+      case "outcome" -> print(machine.outcome(call, slot()));
+      case "position" -> pushInt(machine.position(call, slot()));
+      case "run" -> {
+        var made = machine.run(call, slot(), slot(), key(), integer(), integer());
+        pushInt(made.value());
+        pushInt(made.attempts());
+      }
+      case "sync" -> machine.sync(call, slot());
+      case "checkpoint" -> machine.checkpoint(call, slot());
+      case "gc" -> machine.gc(call, slot());
+      case "verify" -> pushInt(machine.verify(call, slot()));
+      case "backup" -> machine.backup(call, slot(), token());
+      case "restore" -> machine.restore(call, token(), token());
+      case "info" -> {
+        var made = machine.info(call, slot());
+        print(made.backend());
+        pushInt(made.nodeBytes());
+      }
+      case "stats" -> pushInt(machine.stats(call, slot()));
+      case "create" -> machine.create(call, slot(), slot());
+      case "drop" -> machine.drop(call, slot(), slot());
+      case "rename" -> machine.rename(call, slot(), slot(), token());
+      case "list" -> print(machine.list(call, slot()));
+      case "describe" -> {
+        var made = machine.describe(call, slot(), slot());
+        pushInt(made.duplicates());
+        pushInt(made.nodeItems());
+        print(made.schema());
+      }
+      case "get" -> pushBytes(machine.get(call, slot(), slot(), key()));
+      case "read" -> pushBytes(machine.read(call, slot(), slot(), key()));
+      case "fetch" -> {
+        var made = machine.fetch(call, slot(), slot(), key(), integer());
+        print(printKey(made.key()));
+        pushBytes(made.value());
+        pushInt(made.item());
+      }
+      case "put" -> machine.put(call, slot(), slot(), key(), byteString());
+      case "insert" -> pushInt(machine.insert(call, slot(), slot(), key(), byteString()));
+      case "update" -> machine.update(call, slot(), slot(), key(), integer(), byteString());
+      case "remove" -> machine.remove(call, slot(), slot(), key(), integer());
+      case "set_ride" -> machine.setRide(call, slot(), slot(), key(), integer());
+      case "add" -> machine.add(call, slot(), slot(), key(), integer());
+      case "min" -> machine.min(call, slot(), slot(), key(), integer());
+      case "max" -> machine.max(call, slot(), slot(), key(), integer());
+      case "remove_range" -> pushInt(machine.removeRange(call, slot(), slot(), parseRange(token())));
+      case "count" -> pushInt(machine.count(call, slot(), slot(), parseRange(token())));
+      case "approx_count" -> pushInt(machine.approxCount(call, slot(), slot()));
+      case "get_many" -> print(machine.getMany(call, slot(), slot(), parseKeys(token())));
+      case "put_many" -> {
+        var made = machine.putMany(call, slot(), slot(), integer(), parseRows(token()));
+        pushInt(made.done());
+        print(made.status());
+      }
+      case "scan" -> print(machine.scan(call, slot(), slot(), parseRange(token()), integer(), integer()));
+      case "savepoint" -> machine.savepoint(call, slot());
+      case "rollback_to" -> machine.rollbackTo(call, slot(), integer());
+      case "cursor_open" -> machine.cursorOpen(call, slot(), slot(), parseRange(token()), integer());
+      case "cursor_first" -> {
+        var made = machine.cursorFirst(call, slot());
+        print(printKey(made.key()));
+        pushBytes(made.value());
+        pushInt(made.item());
+      }
+      case "cursor_last" -> {
+        var made = machine.cursorLast(call, slot());
+        print(printKey(made.key()));
+        pushBytes(made.value());
+        pushInt(made.item());
+      }
+      case "cursor_next" -> {
+        var made = machine.cursorNext(call, slot());
+        print(printKey(made.key()));
+        pushBytes(made.value());
+        pushInt(made.item());
+      }
+      case "cursor_prev" -> {
+        var made = machine.cursorPrev(call, slot());
+        print(printKey(made.key()));
+        pushBytes(made.value());
+        pushInt(made.item());
+      }
+      case "cursor_seek" -> {
+        var made = machine.cursorSeek(call, slot(), slot(), key(), integer());
+        print(printKey(made.key()));
+        pushBytes(made.value());
+        pushInt(made.item());
+      }
+      case "cursor_entry" -> {
+        var made = machine.cursorEntry(call, slot());
+        print(printKey(made.key()));
+        pushBytes(made.value());
+        pushInt(made.item());
+      }
+      case "cursor_update" -> machine.cursorUpdate(call, slot(), slot(), byteString());
+      case "cursor_remove" -> machine.cursorRemove(call, slot());
+      case "cursor_fetch" -> print(machine.cursorFetch(call, slot(), integer()));
+      case "cursor_close" -> machine.cursorClose(call, slot());
+      case "cursor_forget" -> machine.cursorForget(call, slot());
+      default -> throw new IllegalArgumentException("no operation: " + call.name());
+    }
+  }
+
+  private static final HexFormat HEX = HexFormat.of();
+  private static final int THREADS = 4;
+
+  private final Operations machine;
+  private final Deque<Long> ints = new ArrayDeque<>();
+  private final Deque<byte[]> bytes = new ArrayDeque<>();
+  private final ExecutorService[] threads = new ExecutorService[THREADS];
+  private String[] tokens;
+  private int at;
+  private final StringBuilder out = new StringBuilder();
+
+  private Decoder(Operations machine) {
+    this.machine = machine;
+  }
+
+  // ---- tokens
+
+  private static byte[] parseHex(String text) {
+    return HEX.parseHex(text);
+  }
+
+  private static Object parseField(String token) {
+    String text = token.substring(1);
+    switch (token.charAt(0)) {
+      case 'n':
+        return null;
+      case 't':
+      case 'f':
+        return token.charAt(0) == 't';
+      case 'i':
+        BigInteger number = new BigInteger(text);
+        if (number.bitLength() < Long.SIZE) {
+          return number.longValue();
+        }
+        return number;
+      case 'd':
+        return Double.longBitsToDouble(Long.parseUnsignedLong(text, 16));
+      case 'b':
+        return parseHex(text);
+      case 's':
+        return new String(parseHex(text), StandardCharsets.UTF_8);
+      case 'u':
+        return new UUID(
+            Long.parseUnsignedLong(text.substring(0, 16), 16), Long.parseUnsignedLong(text.substring(16), 16));
+      case 'm':
+        return Instant.EPOCH.plus(Long.parseLong(text), ChronoUnit.MICROS);
+      default:
+        throw new IllegalArgumentException("no field: " + token);
+    }
+  }
+
+  static Key parseKey(String token) {
+    if (token.startsWith("x") || token.startsWith("r")) {
+      return new Key(parseBytes(token), null);
+    }
+    List<Object> fields = new ArrayList<>();
+    for (String field : token.split(",")) {
+      fields.add(parseField(field));
+    }
+    return new Key(null, fields);
+  }
+
+  static byte[] parseBytes(String token) {
+    if (token.startsWith("x")) {
+      return parseHex(token.substring(1));
+    }
+    String[] parts = token.substring(1).split("\\*");
+    byte[] made = new byte[Integer.parseInt(parts[0])];
+    Arrays.fill(made, (byte) Integer.parseInt(parts[1], 16));
+    return made;
+  }
+
+  private static List<Key> parseKeys(String token) {
+    List<Key> keys = new ArrayList<>();
+    for (String key : token.split(";")) {
+      keys.add(parseKey(key));
+    }
+    return keys;
+  }
+
+  private static List<Row> parseRows(String token) {
+    List<Row> rows = new ArrayList<>();
+    for (String row : token.split(";")) {
+      String[] parts = row.split("=");
+      rows.add(new Row(parseKey(parts[0]), parseBytes(parts[1])));
+    }
+    return rows;
+  }
+
+  private static Range parseRange(String token) {
+    Key from = null;
+    Key to = null;
+    Key prefix = null;
+    for (String part : token.equals("*") ? new String[0] : token.split(";")) {
+      Key key = parseKey(part.substring(1));
+      switch (part.charAt(0)) {
+        case 'F' -> from = key;
+        case 'T' -> to = key;
+        default -> prefix = key;
+      }
+    }
+    return new Range(from, to, prefix);
+  }
+
+  private static String printField(Object field) {
+    if (field == null) {
+      return "n";
+    }
+    if (field instanceof Boolean truth) {
+      return truth ? "t" : "f";
+    }
+    if (field instanceof Double real) {
+      return String.format("d%016x", Double.doubleToLongBits(real));
+    }
+    if (field instanceof byte[] data) {
+      return "b" + HEX.formatHex(data);
+    }
+    if (field instanceof String text) {
+      return "s" + HEX.formatHex(text.getBytes(StandardCharsets.UTF_8));
+    }
+    if (field instanceof UUID id) {
+      return "u" + id.toString().replace("-", "");
+    }
+    if (field instanceof Instant time) {
+      return "m" + ChronoUnit.MICROS.between(Instant.EPOCH, time);
+    }
+    return "i" + field;
+  }
+
+  static String printBytes(byte[] value) {
+    return "x" + HEX.formatHex(value);
+  }
+
+  static String printKey(Key key) {
+    if (key.fields() == null) {
+      return printBytes(key.raw());
+    }
+    return String.join(",", key.fields().stream().map(Decoder::printField).toList());
+  }
+
+  /** A row of a scan; {@code value} null: keys only; {@code item} null: a store without duplicates. */
+  public static String printRow(Key key, byte[] value, Long item) {
+    return printKey(key) + (value == null ? "" : "=" + printBytes(value)) + (item == null ? "" : "#" + item);
+  }
+
+  // ---- stacks
+
+  private String token() {
+    return tokens[at++];
+  }
+
+  private int slot() {
+    return Integer.parseInt(token());
+  }
+
+  private long integer() {
+    String token = token();
+    if (!token.equals("^")) {
+      return Long.parseLong(token);
+    }
+    return ints.isEmpty() ? 0 : ints.pop();
+  }
+
+  private byte[] popBytes() {
+    return bytes.isEmpty() ? new byte[0] : bytes.pop();
+  }
+
+  private byte[] byteString() {
+    String token = token();
+    return token.equals("^") ? popBytes() : parseBytes(token);
+  }
+
+  private Key key() {
+    String token = token();
+    return token.equals("^") ? new Key(popBytes(), null) : parseKey(token);
+  }
+
+  private byte[] id() {
+    String token = token();
+    return token.equals("-") ? null : parseHex(token);
+  }
+
+  private void pushInt(long value) {
+    ints.push(value);
+    out.append(' ').append(value);
+  }
+
+  private void pushBytes(byte[] value) {
+    bytes.push(value.clone());
+    out.append(' ').append(printBytes(value));
+  }
+
+  private void print(String text) {
+    out.append(' ').append(text);
+  }
+
+  // ---- running
+
+  private void dispatchOn(int thread, Call call) throws Exception {
+    if (thread == 0) {
+      dispatch(call);
+      return;
+    }
+    if (threads[thread] == null) {
+      threads[thread] =
+          Executors.newSingleThreadExecutor(
+              task -> {
+                Thread made = new Thread(task);
+                made.setDaemon(true);
+                return made;
+              });
+    }
+    try {
+      threads[thread]
+          .submit(
+              () -> {
+                dispatch(call);
+                return null;
+              })
+          .get();
+    } catch (ExecutionException error) {
+      if (error.getCause() instanceof Exception cause) {
+        throw cause;
+      }
+      throw error;
+    }
+  }
+
+  private String perform(String line) throws Exception {
+    tokens = line.split(" ");
+    at = 3;
+    out.setLength(0);
+    out.append("OK");
+    try {
+      dispatchOn(Integer.parseInt(tokens[0]), new Call(tokens[2], Integer.parseInt(tokens[1])));
+      return out.toString();
+    } catch (NoSlot none) {
+      return "NONE";
+    } catch (Failure failure) {
+      return failure.text;
+    } catch (Exception error) {
+      Failure failure = machine.failure(error);
+      if (failure == null) {
+        throw error;
+      }
+      return failure.text;
+    }
+  }
+
+  /** Runs the programs that {@code input} has. */
+  public static void run(Operations machine, InputStream input, OutputStream output) throws Exception {
+    Decoder decoder = new Decoder(machine);
+    BufferedReader reader = new BufferedReader(new InputStreamReader(input, StandardCharsets.US_ASCII));
+    PrintStream writer = new PrintStream(new BlockOutput(output), false, StandardCharsets.US_ASCII);
+    int number = 0;
+    for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+      if (line.startsWith("program ")) {
+        String[] words = line.split(" ", 3);
+        decoder.ints.clear();
+        decoder.bytes.clear();
+        number = 0;
+        machine.programBegin(words[2]);
+        writer.print("program " + words[1] + "\n");
+      } else if (line.equals("end")) {
+        machine.programEnd();
+        writer.print("end\n");
+        writer.flush();
+      } else {
+        number++;
+        writer.print(number + " " + decoder.perform(line) + "\n");
+      }
+    }
+    writer.flush();
+  }
+
+  /** Collects what is written until it is flushed. */
+  private static final class BlockOutput extends ByteArrayOutputStream {
+    private final OutputStream to;
+
+    BlockOutput(OutputStream to) {
+      this.to = to;
+    }
+
+    @Override
+    public void flush() throws IOException {
+      writeTo(to);
+      to.flush();
+      reset();
+    }
+  }
+}
