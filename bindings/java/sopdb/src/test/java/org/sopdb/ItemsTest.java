@@ -61,6 +61,18 @@ class ItemsTest {
   }
 
   @Test
+  void aCursorOverKeysReadsNoValues() {
+    db.run(tx -> {
+      tx.items(USERS).set("ann", new User("Ann", 1));
+      try (Cursor<String, User> cursor = tx.items(USERS).keyCursor(Range.all())) {
+        assertNull(cursor.next().value());
+        assertTrue(cursor.update(new User("Ann", 2)));
+      }
+      assertEquals(2, tx.items(USERS).get("ann").age());
+    });
+  }
+
+  @Test
   void insertsUpdatesAndRemoves() {
     db.run(tx -> {
       Items<Long, String> items = tx.items(NUMBERS);
@@ -163,6 +175,35 @@ class ItemsTest {
     assertEquals(2000, removed);
     long left = db.view(tx -> tx.items(NUMBERS).count());
     assertEquals(1000, left);
+  }
+
+  /** What is behind the limit is not read: a change of it is no conflict. */
+  @Test
+  void readsNothingBeyondALimit() {
+    db.run(tx -> tx.map(NUMBERS).putMany(numbers(100)));
+    for (boolean reverse : new boolean[] {false, true}) {
+      for (long changed : new long[] {3, 50}) {
+        try (Transaction tx = db.begin()) {
+          Range<Long> range = Range.<Long>all().to(94L);
+          List<Long> met = (reverse ? tx.items(NUMBERS).reverse(range, 5) : tx.items(NUMBERS).stream(range, 5)).map(Item::key).toList();
+          assertEquals(reverse ? List.of(93L, 92L, 91L, 90L, 89L) : List.of(0L, 1L, 2L, 3L, 4L), met);
+          assertEquals(met, (reverse ? tx.items(NUMBERS).reverseKeys(range, 5) : tx.items(NUMBERS).keys(range, 5)).toList());
+          tx.map(NUMBERS).set(1000L, "mine");
+          db.run(rival -> rival.map(NUMBERS).set(reverse ? 93 - changed : changed, "rival"));
+          if (changed < 5) {
+            assertThrows(ConflictException.class, tx::commit);
+          } else {
+            tx.commit();
+          }
+        }
+      }
+    }
+    db.run(tx -> {
+      tx.items(VISITS).append("a", "1");
+      tx.items(VISITS).append("a", "2");
+      assertEquals(List.of("2"), tx.items(VISITS).reverse(Range.all(), 1).map(Item::value).toList());
+      assertEquals(List.of("1"), tx.items(VISITS).stream(Range.all(), 1).map(Item::value).toList());
+    });
   }
 
   @Test

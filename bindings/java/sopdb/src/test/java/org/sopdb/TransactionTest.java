@@ -207,7 +207,7 @@ class TransactionTest {
     assertThrows(MisuseException.class, tx::rollback);
     tx.close();
     tx.close();
-    tx.cancel();
+    assertThrows(ClosedException.class, tx::cancel);
     assertThrows(ClosedException.class, () -> map.get("a"));
     assertThrows(ClosedException.class, tx::commit);
     assertThrows(ClosedException.class, tx::id);
@@ -225,7 +225,7 @@ class TransactionTest {
     try (Transaction next = db.begin()) {
       next.items(COUNTS).set("b", 2L);
       assertThrows(ClosedException.class, () -> items.set("c", 3L));
-      old.cancel();
+      assertThrows(ClosedException.class, old::cancel);
       old.close();
       next.commit();
     }
