@@ -4,6 +4,7 @@
 #include "api/handle.h"
 #include "api/options.h"
 #include "base/crc32c.h"
+#include "registry/registry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,12 +41,14 @@ static void set_options(sop_options *options, const struct config *config, bool 
 	TEST_OK(sop_options_set_int(options, "inline_value_bytes", 64, &err), err);
 	TEST_OK(sop_options_set_int(options, "cache_bytes", 4 << 20, &err), err);
 	TEST_OK(sop_options_set_int(options, "log_bytes_max", 4 << 20, &err), err);
-	options->engine.log_bytes_max = config->log_bytes; /* less than users may have */
+	TEST_OK(sop_options_set_int(options, "registry_buckets", SOPI_BUCKETS_MIN, &err), err);
+	options->engine.log_bytes_max = config->log_bytes; /* these two are less than users may have */
+	options->engine.registry_buckets = SOPI_BUCKETS_ACCEPTED_MIN;
 	options->engine.no_background = true;
 }
 
-sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config,
-		     bool create, sop_error *err)
+static sop_status open_in_process(struct base *base, struct sopi_sim_disk *disk,
+				  const struct config *config, bool create, int64_t calls, sop_error *err)
 {
 	sop_options *options = NULL;
 	sop_status status;
@@ -54,6 +57,7 @@ sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct
 	set_options(options, config, create);
 	base->db = NULL;
 	base->process = sopi_sim_process_new(disk, NULL, 7 + config->random);
+	sopi_sim_kill_after(base->process, calls);
 	status = sopi_db_open_on("/db", options, sopi_sim_platform(base->process), &base->db, err);
 	sop_options_free(options);
 	if (status != SOP_OK) {
@@ -61,6 +65,18 @@ sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct
 		base->process = NULL;
 	}
 	return status;
+}
+
+sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config,
+		     bool create, sop_error *err)
+{
+	return open_in_process(base, disk, config, create, -1, err);
+}
+
+sop_status base_open_killed(struct base *base, struct sopi_sim_disk *disk,
+			    const struct config *config, int64_t calls, sop_error *err)
+{
+	return open_in_process(base, disk, config, false, calls, err);
 }
 
 sop_status base_close(struct base *base, sop_error *err)

@@ -65,9 +65,9 @@ OPERATIONS = {
     'cursor_last': (('slot',), ('key', 'bytes', 'int'), 'cursor_last'),
     'cursor_next': (('slot',), ('key', 'bytes', 'int'), 'cursor_next'),
     'cursor_prev': (('slot',), ('key', 'bytes', 'int'), 'cursor_prev'),
-    'cursor_seek': (('slot', 'key', 'int'), ('key', 'bytes', 'int'), 'cursor_seek'),
+    'cursor_seek': (('slot', 'store', 'key', 'int'), ('key', 'bytes', 'int'), 'cursor_seek'),
     'cursor_entry': (('slot',), ('key', 'bytes', 'int'), 'cursor_entry'),
-    'cursor_update': (('slot', 'bytes'), (), 'cursor_update'),
+    'cursor_update': (('slot', 'store', 'bytes'), (), 'cursor_update'),
     'cursor_remove': (('slot',), (), 'cursor_remove'),
     'cursor_fetch': (('slot', 'int'), ('text',), 'cursor_fetch'),
     'cursor_close': (('slot',), (), 'cursor_close'),
@@ -143,15 +143,15 @@ def parse_field(token):
             "m": lambda: EPOCH + int(text) * MICROSECOND}[kind]()
 
 
-def parse_key(token):
-    return bytes.fromhex(token[1:]) if token[0] == "x" else [parse_field(field) for field in token.split(",")]
-
-
 def parse_bytes(token):
     if token[0] == "x":
         return bytes.fromhex(token[1:])
     count, byte = token[1:].split("*")
     return bytes.fromhex(byte) * int(count)
+
+
+def parse_key(token):
+    return parse_bytes(token) if token[0] in "xr" else [parse_field(field) for field in token.split(",")]
 
 
 def parse_range(token):
