@@ -262,8 +262,10 @@ class Generator:
         elif kind < 10:
             self.say("drop", slot, store)
         else:
-            same = {RAW: "other", OTHER: "raw", STR: "doc"}.get(store)
-            self.say("rename", slot, store, same if same and self.one_in(2) else self.dice.choice([*NAMES, "elsewhere"]))
+            same = {RAW: "other", OTHER: "raw", DOC: "str"}.get(store)
+            to = same if same and self.one_in(2) else self.dice.choice([*NAMES, "elsewhere"])
+            if (store, to) != (STR, "doc"):  # what is there need not be JSON
+                self.say("rename", slot, store, to)
 
     def do_cursor(self, slot, store):
         mine = [cursor for cursor in self.cursors if cursor // 10 == slot]
