@@ -1,6 +1,7 @@
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Map;
+import java.util.TreeMap;
 import org.sopdb.Codec;
 import org.sopdb.Create;
 import org.sopdb.Database;
@@ -29,7 +30,7 @@ public final class Quickstart {
       System.out.println("raised in the US: " + raise(db, "US", 10));
       printStaff(db, "US");
       visit(db, "ann", "bob", "ann");
-      System.out.println("visits: " + db.<Map<String, Long>, RuntimeException>view(tx -> Map.copyOf(tx.map(VISITS))));
+      System.out.println("visits: " + db.view(tx -> new TreeMap<>(tx.map(VISITS))));
     }
   }
 
