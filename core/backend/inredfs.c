@@ -959,5 +959,6 @@ sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_e
 	engine->backend = &fs->base;
 	engine->unfinished = NULL;
 	sopi_stats_file_begin(fs);
+	sopi_background_begin(fs);
 	return SOP_OK;
 }
