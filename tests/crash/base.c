@@ -44,14 +44,15 @@ static void set_options(sop_options *options, const struct config *config, bool 
 	options->engine.no_background = true;
 }
 
-sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config,
-		     bool create, sop_error *err)
+static sop_status open_for(struct base *base, struct sopi_sim_disk *disk,
+			   const struct config *config, bool create, bool read_only, sop_error *err)
 {
 	sop_options *options = NULL;
 	sop_status status;
 
 	TEST_OK(sop_options_new(&options, err), *err);
 	set_options(options, config, create);
+	TEST_OK(sop_options_set_bool(options, "read_only", read_only, err), *err);
 	base->db = NULL;
 	base->process = sopi_sim_process_new(disk, NULL, 7 + config->random);
 	status = sopi_db_open_on("/db", options, sopi_sim_platform(base->process), &base->db, err);
@@ -61,6 +62,18 @@ sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct
 		base->process = NULL;
 	}
 	return status;
+}
+
+sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config,
+		     bool create, sop_error *err)
+{
+	return open_for(base, disk, config, create, false, err);
+}
+
+sop_status base_open_reading(struct base *base, struct sopi_sim_disk *disk,
+			     const struct config *config, sop_error *err)
+{
+	return open_for(base, disk, config, false, true, err);
 }
 
 sop_status base_close(struct base *base, sop_error *err)
