@@ -102,6 +102,18 @@ static sop_status write_entries(struct sopi_file *file, uint64_t number, uint64_
 	return status;
 }
 
+/* Cuts off what a checkpoint that failed left behind the entries. Its sync has failed, and may have given up the new size
+ * of the file for good: written over at the same size, the entries would be durable without it. */
+static sop_status cut_leftovers(struct sopi_file *file, const struct sopi_outcome_file *entry,
+				sop_error *err)
+{
+	const uint64_t known = entry->entries == 0 ? 0 : HEAD_BYTES + entry->entries * ENTRY_BYTES;
+	uint64_t size = 0;
+
+	SOP_TRY(sopi_file_size(file, &size, err));
+	return size > known ? sopi_file_resize(file, known, err) : SOP_OK;
+}
+
 /* Adds entries to the file `entry`, which is made if it has none; durable, its name too. */
 static sop_status extend_file(struct sopi_inredfs *fs, struct sopi_outcome_file *entry,
 			      const uint8_t *outcomes, size_t count, sop_error *err)
@@ -115,6 +127,7 @@ static sop_status extend_file(struct sopi_inredfs *fs, struct sopi_outcome_file 
 	sopi_outcome_path(entry->number, path);
 	SOP_TRY(sopi_folder_open_file(
 		fs->folder, path, SOPI_FILE_READ | SOPI_FILE_WRITE | SOPI_FILE_CREATE, &file, err));
+	SOP_TRY_OUT(cut_leftovers(file, entry, err));
 	if (made) {
 		encode_head(head, entry->number);
 		SOP_TRY_OUT(sopi_file_write(file, 0, head, sizeof head, err));

@@ -98,7 +98,7 @@ static const char *manifest_problem(const struct sopi_manifest *manifest)
 		return problem;
 	if (manifest->log_slot >> 48 != 0)
 		return "the log has no such slot";
-	if (manifest->buckets < SOPI_BUCKETS_MIN || manifest->buckets > SOPI_BUCKETS_MAX)
+	if (manifest->buckets < SOPI_BUCKETS_ACCEPTED_MIN || manifest->buckets > SOPI_BUCKETS_MAX)
 		return "the number of buckets is beyond its limits";
 	if (manifest->node_bytes < SOPI_NODE_BYTES_MIN || manifest->node_bytes > SOPI_NODE_BYTES_MAX)
 		return "the size of nodes is beyond its limits";

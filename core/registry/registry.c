@@ -46,7 +46,7 @@ const struct sopi_registry_entry *sopi_regview_find_run(const struct sopi_regvie
 /* Why no registry looks like this, or NULL. The manifest was checked, but it may be of another database. */
 static const char *names_problem(const struct sopi_registry_view *names, uint32_t buckets)
 {
-	if (buckets < SOPI_BUCKETS_MIN || buckets > SOPI_BUCKETS_MAX)
+	if (buckets < SOPI_BUCKETS_ACCEPTED_MIN || buckets > SOPI_BUCKETS_MAX)
 		return "the number of buckets is beyond its limits";
 	if (names->run_count > SOPI_RUNS_MAX)
 		return "there are too many runs";

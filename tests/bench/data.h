@@ -1,28 +1,21 @@
-/* What the benchmarks store: 16-byte keys and 100-byte values that prove themselves. */
+/* What the benchmarks store: 16-byte keys and values that prove themselves. */
 #ifndef BENCH_DATA_H
 #define BENCH_DATA_H
 
-#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <numeric>
 #include <vector>
 
 constexpr size_t KEY_BYTES = 16;
-constexpr size_t VALUE_BYTES = 100;
+constexpr size_t VALUE_BYTES = 100; /* of most rows */
+constexpr size_t LARGE_VALUE_BYTES = 1024; /* of the rows whose name ends in _1k */
 
 using Key = std::array<unsigned char, KEY_BYTES>;
-using Value = std::array<unsigned char, VALUE_BYTES>;
 
 /* A wrong answer ends the program: a benchmark that goes on after one measures nothing. */
-[[noreturn]] inline void fail(const char *what, uint64_t index)
-{
-	std::fprintf(stderr, "bench: WRONG: %s (record %llu)\n", what, (unsigned long long)index);
-	std::exit(1);
-}
+[[noreturn]] void fail(const char *what, uint64_t index);
 
 /* splitmix64: well mixed, one word of state. */
 class Random {
@@ -46,28 +39,27 @@ public:
 	}
 };
 
-/* A value is its record's index, a generation (which overwrite wrote it), ten words and a tail that
- * follow from both. So every byte is checked without a look at any other memory. */
+/* A value is its record's index, a generation (which overwrite wrote it), words that follow from both,
+ * and a tail of less than a word. So every byte is checked without a look at any other memory. */
 constexpr uint64_t WORD_STEP = 0xD6E8FEB86659FD93u;
-constexpr size_t WORDS = 12;
 
 inline uint64_t value_seed(uint64_t index, uint64_t generation)
 {
 	return (index + 1) * 0x9E3779B97F4A7C15u ^ generation * 0xC2B2AE3D27D4EB4Fu;
 }
 
-inline void value_make(uint64_t index, uint64_t generation, unsigned char *to)
+inline void value_make(uint64_t index, uint64_t generation, unsigned char *to, size_t size)
 {
 	const uint64_t seed = value_seed(index, generation);
-	const uint32_t tail = (uint32_t)(seed >> 32);
-	uint64_t words[WORDS];
+	const size_t words = size / 8;
 
-	words[0] = index;
-	words[1] = generation;
-	for (size_t i = 2; i < WORDS; i++)
-		words[i] = seed + i * WORD_STEP;
-	std::memcpy(to, words, sizeof words);
-	std::memcpy(to + sizeof words, &tail, sizeof tail);
+	std::memcpy(to, &index, 8);
+	std::memcpy(to + 8, &generation, 8);
+	for (size_t i = 2; i <= words; i++) {
+		const uint64_t word = seed + i * WORD_STEP;
+
+		std::memcpy(to + 8 * i, &word, i < words ? 8 : size % 8);
+	}
 }
 
 inline uint64_t value_word(const void *data, size_t which)
@@ -78,75 +70,52 @@ inline uint64_t value_word(const void *data, size_t which)
 	return word;
 }
 
-inline bool value_right(const void *data, size_t size, uint64_t index)
+/* Whether `size` bytes at `data` are a value of the record `index`, of whatever generation. */
+__attribute__((always_inline)) inline bool value_right(const void *data, size_t size, uint64_t index)
 {
-	uint64_t words[WORDS], wrong;
-	uint32_t tail;
+	const uint64_t seed = value_seed(index, value_word(data, 1));
+	const size_t words = size / 8;
+	const uint64_t tail = seed + words * WORD_STEP;
+	uint64_t wrong = value_word(data, 0) ^ index;
 
-	if (size != VALUE_BYTES)
-		return false;
-	std::memcpy(words, data, sizeof words);
-	std::memcpy(&tail, (const unsigned char *)data + sizeof words, sizeof tail);
-	const uint64_t seed = value_seed(index, words[1]);
-
-	wrong = (words[0] ^ index) | (tail ^ (uint32_t)(seed >> 32));
-	for (size_t i = 2; i < WORDS; i++)
-		wrong |= words[i] ^ (seed + i * WORD_STEP);
-	return wrong == 0;
+	for (size_t i = 2; i < words; i++)
+		wrong |= value_word(data, i) ^ (seed + i * WORD_STEP);
+	return wrong == 0 && std::memcmp((const unsigned char *)data + 8 * words, &tail, size % 8) == 0;
 }
 
-inline void check_value(const void *data, size_t size, uint64_t index)
+/* Checks every byte of a value that should have `expected` bytes; returns its generation. */
+inline uint64_t check_value(const void *data, size_t size, size_t expected, uint64_t index)
 {
-	if (__builtin_expect(!value_right(data, size, index), 0))
+	const bool right = size == expected &&
+			   (size == VALUE_BYTES ? value_right(data, VALUE_BYTES, index) /* unrolled */
+						: value_right(data, size, index));
+
+	if (__builtin_expect(!right, 0))
 		fail("a value is not what was written", index);
+	return value_word(data, 1);
 }
 
-/* The records of one run. */
+/* The records of a run, and which of them are asked for. */
 struct Data {
+	const size_t value_bytes;
 	std::vector<Key> keys; /* ascending */
 	std::vector<uint32_t> shuffled; /* every index once, in random order */
-	std::vector<std::vector<uint32_t>> picks; /* for each thread: random indices, with repetition */
+	/* For each reading thread, random indices with repetition. */
+	std::vector<std::vector<uint32_t>> uniform;
+	/* The same as YCSB has it: the n-th most popular one n^-0.99 times as often as the first. The
+	 * popular ones lie anywhere. */
+	std::vector<std::vector<uint32_t>> zipfian;
 
-	Data(size_t items, size_t pick_count, size_t threads, bool random_keys)
-	    : keys(items), shuffled(items), picks(threads)
-	{
-		Random random(42);
-
-		for (size_t i = 0; i < items; i++)
-			keys[i] = random_keys ? random_key(random) : digits_key(i);
-		std::sort(keys.begin(), keys.end());
-		std::iota(shuffled.begin(), shuffled.end(), 0u);
-		for (size_t i = items; i > 1; i--)
-			std::swap(shuffled[i - 1], shuffled[random.below(i)]);
-		for (auto &sequence : picks) {
-			sequence.resize(pick_count);
-			for (auto &pick : sequence)
-				pick = random.below(items);
-		}
-	}
+	Data(size_t items, size_t value_bytes, size_t picks, size_t threads, bool random_keys);
 
 	size_t items() const
 	{
 		return keys.size();
 	}
-
-private:
-	static Key digits_key(size_t index)
+	/* What a user would call a record. */
+	size_t record_bytes() const
 	{
-		Key key;
-
-		for (size_t at = KEY_BYTES; at-- > 0; index /= 10)
-			key[at] = (unsigned char)('0' + index % 10);
-		return key;
-	}
-
-	static Key random_key(Random &random)
-	{
-		const uint64_t words[2] = { random.next(), random.next() };
-		Key key;
-
-		std::memcpy(key.data(), words, sizeof words);
-		return key;
+		return KEY_BYTES + value_bytes;
 	}
 };
 

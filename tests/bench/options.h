@@ -1,4 +1,4 @@
-/* What the command lines of the benchmarks have in common. */
+/* Words of the command line. */
 #ifndef BENCH_OPTIONS_H
 #define BENCH_OPTIONS_H
 
@@ -7,40 +7,39 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
+#include <vector>
 
-/* Whether `name` is one of the words of `list`, which commas separate, or with `prefix` begins with
- * one. Everything is in an empty list. */
-inline bool in_list(const std::string &list, const std::string &name, bool prefix)
+/* The words of `list`, which commas separate. */
+inline std::vector<std::string> words_of(const std::string &list)
 {
-	size_t begin = 0;
+	std::vector<std::string> words;
 
-	if (list.empty())
-		return true;
-	while (begin <= list.size()) {
+	for (size_t begin = 0; begin < list.size();) {
 		const size_t end = std::min(list.find(',', begin), list.size());
-		const std::string word = list.substr(begin, end - begin);
 
-		if (prefix ? !word.empty() && name.compare(0, word.size(), word) == 0 : name == word)
-			return true;
+		if (end > begin)
+			words.push_back(list.substr(begin, end - begin));
 		begin = end + 1;
 	}
-	return false;
+	return words;
 }
 
-/* Reads a number from `least` to `most`; false if `text` is none. */
-inline bool to_number(const char *text, size_t least, size_t most, size_t *number)
+/* Whether `name` is one of the words of `list`, or with `prefix` begins with one. Everything is in an empty list. */
+inline bool in_list(const std::string &list, const std::string &name, bool prefix)
 {
-	char *end = nullptr;
+	const std::vector<std::string> words = words_of(list);
 
-	*number = (size_t)std::strtoull(text, &end, 10);
-	return end != text && *end == 0 && *number >= least && *number <= most;
+	return words.empty() || std::any_of(words.begin(), words.end(), [&](const std::string &word) {
+		       return prefix ? name.compare(0, word.size(), word) == 0 : name == word;
+	       });
 }
 
-/* The words of a command line, one after the other. What is wrong with one ends the program with a message and its help. */
+/* One option after the other. What is wrong with one ends the program with a message. */
 class CommandLine {
 public:
-	CommandLine(const char *program_name, const char *help_text, int argc, char **argv)
-	    : program(program_name), help(help_text), at(argv), end(argv + argc)
+	CommandLine(const char *program_name, void (*print_help)(), int argc, char **argv)
+	    : program(program_name), help(print_help), at(argv), end(argv + argc)
 	{
 	}
 
@@ -51,7 +50,7 @@ public:
 			return false;
 		option = *at;
 		if (option == "--help") {
-			std::fputs(help, stdout);
+			help();
 			std::exit(0);
 		}
 		return true;
@@ -66,34 +65,54 @@ public:
 	const char *value()
 	{
 		if (at + 1 == end)
-			usage("a value is missing for", option.c_str());
+			usage("a value is missing for", option);
 		return *++at;
 	}
 
 	/* The same, a number that is at least `least`. */
 	size_t number(size_t least)
 	{
-		size_t number;
+		return to_number(value(), least);
+	}
 
-		if (!to_number(value(), least, 100000000, &number))
-			usage("not a sensible number for", option.c_str());
-		return number;
+	size_t to_number(const std::string &text, size_t least) const
+	{
+		char *rest = nullptr;
+		const unsigned long long number = std::strtoull(text.c_str(), &rest, 10);
+
+		if (rest == text.c_str() || *rest != 0 || number < least || number > NUMBER_MAX)
+			usage("from " + std::to_string(least) + " to " + std::to_string(NUMBER_MAX) + " goes",
+			      option);
+		return (size_t)number;
+	}
+
+	/* The same, NAME=VALUE. */
+	std::pair<std::string, std::string> pair()
+	{
+		const std::string text = value();
+		const size_t equals = text.find('=');
+
+		if (equals == std::string::npos)
+			usage("NAME=VALUE is what comes behind", option);
+		return { text.substr(0, equals), text.substr(equals + 1) };
 	}
 
 	[[noreturn]] void unknown() const
 	{
-		usage("unknown option", option.c_str());
+		usage("unknown option", option);
 	}
 
 private:
-	[[noreturn]] void usage(const char *what, const char *which) const
+	static constexpr size_t NUMBER_MAX = 100000000;
+
+	[[noreturn]] void usage(const std::string &what, const std::string &which) const
 	{
-		std::fprintf(stderr, "%s: %s %s\n%s", program, what, which, help);
+		std::fprintf(stderr, "%s: %s %s; see --help\n", program, what.c_str(), which.c_str());
 		std::exit(2);
 	}
 
 	const char *program;
-	const char *help;
+	void (*help)();
 	char **at;
 	char **end;
 	std::string option;

@@ -4,6 +4,7 @@
 #include "api/handle.h"
 #include "api/options.h"
 #include "base/crc32c.h"
+#include "registry/registry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +41,9 @@ static void set_options(sop_options *options, const struct config *config, bool 
 	TEST_OK(sop_options_set_int(options, "inline_value_bytes", 64, &err), err);
 	TEST_OK(sop_options_set_int(options, "cache_bytes", 4 << 20, &err), err);
 	TEST_OK(sop_options_set_int(options, "log_bytes_max", 4 << 20, &err), err);
-	options->engine.log_bytes_max = config->log_bytes; /* less than users may have */
+	TEST_OK(sop_options_set_int(options, "registry_buckets", SOPI_BUCKETS_MIN, &err), err);
+	options->engine.log_bytes_max = config->log_bytes; /* these two are less than users may have */
+	options->engine.registry_buckets = SOPI_BUCKETS_ACCEPTED_MIN;
 	options->engine.no_background = true;
 }
 

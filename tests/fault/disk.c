@@ -4,6 +4,7 @@
 #include "api/handle.h"
 #include "api/options.h"
 #include "base/alloc.h"
+#include "registry/registry.h"
 #include "support/large.h"
 
 #include <malloc.h>
@@ -178,7 +179,10 @@ sop_status disk_open(struct disk_run *run)
 	static const struct {
 		const char *name;
 		int64_t value;
-	} settings[] = { { "node_bytes", 1024 }, { "inline_value_bytes", 64 }, { "cache_bytes", 4 << 20 } };
+	} settings[] = { { "node_bytes", 1024 },
+			 { "inline_value_bytes", 64 },
+			 { "cache_bytes", 4 << 20 },
+			 { "registry_buckets", SOPI_BUCKETS_MIN } };
 	sop_options *options = NULL;
 	sop_status status = sop_options_new(&options, &run->err);
 
@@ -189,6 +193,7 @@ sop_status disk_open(struct disk_run *run)
 	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
 		TEST_OK(sop_options_set_int(options, settings[i].name, settings[i].value, &run->err),
 			run->err);
+	options->engine.registry_buckets = 64; /* less than users may have: time for more faults */
 	status = sopi_db_open_on("/db", options, sopi_sim_platform(run->process), &run->db, &run->err);
 	sop_options_free(options);
 	return status;

@@ -127,10 +127,9 @@ sop_status run_cursor_open(struct call *call)
 	struct cursor_slot *slot;
 
 	(void)use_cursor(call, &slot);
-	call->err.status = SOP_OK;
+	cursor_release(slot);
 	if (txn->txn == NULL)
 		return txn->shut ? closed(call) : NO_SLOT;
-	cursor_release(slot);
 	slot->store = (unsigned)call->args[1].number;
 	slot->flags = (uint32_t)call->args[3].number;
 	TRY(range_of_token(call, slot->store, call->args[2].text, &range));
@@ -182,15 +181,22 @@ sop_status run_cursor_entry(struct call *call)
 	return step(call, sop_cursor_entry);
 }
 
+/* The cursor, if it is of the declaration in argument 1. */
+static sop_status use_typed_cursor(struct call *call, struct cursor_slot **out)
+{
+	TRY(use_cursor(call, out));
+	return (*out)->store == (uint64_t)call->args[1].number ? SOP_OK : NO_SLOT;
+}
+
 sop_status run_cursor_seek(struct call *call)
 {
 	sop_buf *key = &call->machine->keys[0];
-	const sop_seek where = (sop_seek)call->args[2].number;
+	const sop_seek where = (sop_seek)call->args[3].number;
 	struct cursor_slot *slot;
 	sop_entry entry;
 
-	TRY(use_cursor(call, &slot));
-	TRY(key_of_token(call, slot->store, call->args[1].text, where != SOP_SEEK_EQ, key));
+	TRY(use_typed_cursor(call, &slot));
+	TRY(key_of_token(call, slot->store, call->args[2].text, where != SOP_SEEK_EQ, key));
 	TRY(sop_cursor_seek(slot->cursor, (sop_bytes){ key->data, key->size }, where, &entry, &call->err));
 	answer_entry(call, slot, &entry);
 	return SOP_OK;
@@ -198,10 +204,10 @@ sop_status run_cursor_seek(struct call *call)
 
 sop_status run_cursor_update(struct call *call)
 {
-	const sop_buf *value = &call->args[1].bytes;
+	const sop_buf *value = &call->args[2].bytes;
 	struct cursor_slot *slot;
 
-	TRY(use_cursor(call, &slot));
+	TRY(use_typed_cursor(call, &slot));
 	return sop_cursor_update(slot->cursor, (sop_bytes){ value->data, value->size }, &call->err);
 }
 

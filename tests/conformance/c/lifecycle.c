@@ -113,7 +113,7 @@ sop_status run_verify(struct call *call)
 	uint64_t problems = 0;
 
 	TRY(use_db(call, 0, &slot));
-	TRY(sop_verify(slot->db, NULL, NULL, &problems, &call->err));
+	TRY(sop_verify(slot->db, NULL, NULL, NULL, &problems, &call->err));
 	answer_int(call, (int64_t)problems);
 	return SOP_OK;
 }

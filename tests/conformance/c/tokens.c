@@ -180,13 +180,13 @@ static sop_bytes bytes_of(const sop_buf *buf)
 	return (sop_bytes){ buf->data, buf->size };
 }
 
-/* A prefix; in the second spelling as the range that it stands for. */
-static sop_status prefix_of(struct call *call, sop_range *range)
+/* A prefix; raw ones in the second spelling as the range that they stand for. */
+static sop_status prefix_of(struct call *call, unsigned store, sop_range *range)
 {
 	sop_buf *keys = call->machine->keys;
 	sop_status status;
 
-	if (call->spelling % 4 < 2) {
+	if (call->machine->schemas[store] != NULL || call->spelling % 4 < 2) {
 		range->flags = SOP_RANGE_PREFIX;
 		range->prefix = bytes_of(&keys[0]);
 		return SOP_OK;
@@ -213,7 +213,7 @@ sop_status range_of_token(struct call *call, unsigned store, char *token, sop_ra
 
 		TRY(key_of_token(call, store, part + 1, true, key));
 		if (part[0] == 'P')
-			return prefix_of(call, range);
+			return prefix_of(call, store, range);
 		range->flags |= part[0] == 'F' ? SOP_RANGE_FROM : SOP_RANGE_TO;
 		*(part[0] == 'F' ? &range->from : &range->to) = bytes_of(key);
 	}

@@ -418,9 +418,9 @@ type Operations interface {
 	CursorLast(c *Call, cursor int) (key Key, value []byte, item int64, err error)
 	CursorNext(c *Call, cursor int) (key Key, value []byte, item int64, err error)
 	CursorPrev(c *Call, cursor int) (key Key, value []byte, item int64, err error)
-	CursorSeek(c *Call, cursor int, key Key, where int64) (keyOut Key, value []byte, item int64, err error)
+	CursorSeek(c *Call, cursor int, store int, key Key, where int64) (keyOut Key, value []byte, item int64, err error)
 	CursorEntry(c *Call, cursor int) (key Key, value []byte, item int64, err error)
-	CursorUpdate(c *Call, cursor int, value []byte) (err error)
+	CursorUpdate(c *Call, cursor int, store int, value []byte) (err error)
 	CursorRemove(c *Call, cursor int) (err error)
 	CursorFetch(c *Call, cursor int, rowsMax int64) (rows string, err error)
 	CursorClose(c *Call, cursor int) (err error)
@@ -768,9 +768,10 @@ func (d *decoder) dispatch(c *Call) error {
 		return nil
 	case "cursor_seek":
 		a0 := d.slot()
-		a1 := d.key()
-		a2 := d.int()
-		r0, r1, r2, err := d.machine.CursorSeek(c, a0, a1, a2)
+		a1 := d.slot()
+		a2 := d.key()
+		a3 := d.int()
+		r0, r1, r2, err := d.machine.CursorSeek(c, a0, a1, a2, a3)
 		if err != nil {
 			return err
 		}
@@ -790,8 +791,9 @@ func (d *decoder) dispatch(c *Call) error {
 		return nil
 	case "cursor_update":
 		a0 := d.slot()
-		a1 := d.byteString()
-		return d.machine.CursorUpdate(c, a0, a1)
+		a1 := d.slot()
+		a2 := d.byteString()
+		return d.machine.CursorUpdate(c, a0, a1, a2)
 	case "cursor_remove":
 		a0 := d.slot()
 		return d.machine.CursorRemove(c, a0)

@@ -195,11 +195,11 @@ public final class Decoder {
 
     Entry cursorPrev(Call call, int cursor) throws Exception;
 
-    Entry cursorSeek(Call call, int cursor, Key key, long where) throws Exception;
+    Entry cursorSeek(Call call, int cursor, int store, Key key, long where) throws Exception;
 
     Entry cursorEntry(Call call, int cursor) throws Exception;
 
-    void cursorUpdate(Call call, int cursor, byte[] value) throws Exception;
+    void cursorUpdate(Call call, int cursor, int store, byte[] value) throws Exception;
 
     void cursorRemove(Call call, int cursor) throws Exception;
 
@@ -317,7 +317,7 @@ public final class Decoder {
         pushInt(made.item());
       }
       case "cursor_seek" -> {
-        var made = machine.cursorSeek(call, slot(), key(), integer());
+        var made = machine.cursorSeek(call, slot(), slot(), key(), integer());
         print(printKey(made.key()));
         pushBytes(made.value());
         pushInt(made.item());
@@ -328,7 +328,7 @@ public final class Decoder {
         pushBytes(made.value());
         pushInt(made.item());
       }
-      case "cursor_update" -> machine.cursorUpdate(call, slot(), byteString());
+      case "cursor_update" -> machine.cursorUpdate(call, slot(), slot(), byteString());
       case "cursor_remove" -> machine.cursorRemove(call, slot());
       case "cursor_fetch" -> print(machine.cursorFetch(call, slot(), integer()));
       case "cursor_close" -> machine.cursorClose(call, slot());

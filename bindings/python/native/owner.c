@@ -1,0 +1,274 @@
+/* What sop.Database and sop.Transaction are built on: db[STORE] and tx[STORE], which have to be quick. */
+#include "native.h"
+
+#include <structmember.h>
+
+/* Both remember what they know of each declared store: a transaction the View, a database the Bound, since views keep their
+ * database alive and it cannot keep them in turn. */
+typedef struct native_owner {
+	PyObject_HEAD PyObject *database; /* of a transaction: the sop.Database; NULL in a database */
+	native_handle *handle;
+	PyObject *known; /* dict by sop.Store */
+	PyObject *last_store, *last; /* the entry of `known` that was used last */
+	PyObject *weak_references;
+} native_owner;
+
+static PyTypeObject *view_class; /* sop.View */
+
+/* What is known of `store`; the method _declare finds it out. */
+static PyObject *owner_know(native_owner *self, PyObject *store)
+{
+	PyObject *found;
+
+	if (store == self->last_store)
+		return native_ref(self->last);
+	found = PyDict_GetItemWithError(self->known, store);
+	if (found != NULL) {
+		Py_INCREF(found);
+	} else {
+		if (PyErr_Occurred())
+			return NULL;
+		found = PyObject_CallMethod((PyObject *)self, "_declare", "(O)", store);
+		if (found == NULL)
+			return NULL;
+		if (PyDict_SetItem(self->known, store, found) < 0) {
+			Py_DECREF(found);
+			return NULL;
+		}
+	}
+	Py_INCREF(found);
+	Py_XSETREF(self->last, found);
+	Py_INCREF(store);
+	Py_XSETREF(self->last_store, store);
+	return found;
+}
+
+static PyObject *transaction_subscript(PyObject *object, PyObject *store)
+{
+	return owner_know((native_owner *)object, store);
+}
+
+static PyObject *database_bound(PyObject *object, PyObject *store)
+{
+	return owner_know((native_owner *)object, store);
+}
+
+static PyObject *database_subscript(PyObject *object, PyObject *store)
+{
+	native_owner *self = (native_owner *)object;
+	PyObject *bound = owner_know(self, store);
+	native_view *view;
+
+	if (bound == NULL)
+		return NULL;
+	if (Py_TYPE(bound) != &native_bound_type) {
+		Py_DECREF(bound);
+		return PyErr_Format(PyExc_TypeError, "_declare made no Bound");
+	}
+	view = (native_view *)view_class->tp_alloc(view_class, 0);
+	if (view == NULL) {
+		Py_DECREF(bound);
+		return NULL;
+	}
+	view->owner = native_ref(object);
+	view->db = (native_handle *)native_ref(self->handle);
+	view->bound = (native_bound *)bound;
+	return (PyObject *)view;
+}
+
+/* Forgets what is known, which ends cycles. */
+static PyObject *owner_forget(PyObject *object, PyObject *unused)
+{
+	native_owner *self = (native_owner *)object;
+
+	(void)unused;
+	Py_CLEAR(self->last_store);
+	Py_CLEAR(self->last);
+	PyDict_Clear(self->known);
+	return native_ref(Py_None);
+}
+
+static PyObject *database_forget(PyObject *object, PyObject *unused)
+{
+	native_pool_clear(((native_owner *)object)->handle);
+	return owner_forget(object, unused);
+}
+
+static PyObject *owner_new(PyTypeObject *type, PyObject *database, PyObject *handle)
+{
+	native_owner *self = (native_owner *)type->tp_alloc(type, 0);
+
+	if (self == NULL)
+		return NULL;
+	self->handle = (native_handle *)native_ref(handle);
+	self->database = native_ref(database);
+	self->known = PyDict_New();
+	if (self->known == NULL)
+		Py_CLEAR(self);
+	return (PyObject *)self;
+}
+
+static PyObject *database_new(PyTypeObject *type, PyObject *args, PyObject *names)
+{
+	PyObject *handle;
+
+	(void)names;
+	if (!PyArg_ParseTuple(args, "O", &handle) || native_handle_of(handle, NATIVE_DB) == NULL)
+		return NULL;
+	return owner_new(type, NULL, handle);
+}
+
+static PyObject *transaction_new(PyTypeObject *type, PyObject *args, PyObject *names)
+{
+	PyObject *database, *handle;
+
+	(void)names;
+	if (!PyArg_ParseTuple(args, "OO", &database, &handle) ||
+	    native_handle_of(handle, NATIVE_TXN) == NULL)
+		return NULL;
+	return owner_new(type, database, handle);
+}
+
+static int owner_traverse(PyObject *object, visitproc visit, void *arg)
+{
+	native_owner *self = (native_owner *)object;
+
+	Py_VISIT(Py_TYPE(object));
+	Py_VISIT(self->database);
+	Py_VISIT(self->known);
+	Py_VISIT(self->last_store);
+	Py_VISIT(self->last);
+	return 0;
+}
+
+static int owner_clear(PyObject *object)
+{
+	native_owner *self = (native_owner *)object;
+
+	Py_CLEAR(self->last_store);
+	Py_CLEAR(self->last);
+	if (self->known != NULL)
+		PyDict_Clear(self->known);
+	return 0;
+}
+
+static void owner_free(PyObject *object)
+{
+	native_owner *self = (native_owner *)object;
+	PyTypeObject *type = Py_TYPE(object);
+
+	if (self->weak_references != NULL)
+		PyObject_ClearWeakRefs(object);
+	Py_CLEAR(self->last_store);
+	Py_CLEAR(self->last);
+	Py_CLEAR(self->known);
+	Py_CLEAR(self->handle);
+	Py_CLEAR(self->database);
+	type->tp_free(object);
+}
+
+static void transaction_dealloc(PyObject *object)
+{
+	PyObject_GC_UnTrack(object);
+	owner_free(object);
+}
+
+/* Somebody dropped an open database: it is closed, and Python's warning for that is given. */
+static void database_finalize(PyObject *object)
+{
+	native_owner *self = (native_owner *)object;
+	PyObject *type, *value, *trace;
+	sop_info info = SOP_INFO_INIT;
+	sop_db *db;
+
+	if (self->handle == NULL)
+		return;
+	PyErr_Fetch(&type, &value, &trace);
+	db = self->handle->pointer;
+	if (sop_db_info(db, &info, NULL, NULL) == SOP_OK) {
+		if (PyErr_ResourceWarning(object, 1, "a database was dropped without close()") < 0)
+			PyErr_WriteUnraisable(object);
+		Py_BEGIN_ALLOW_THREADS sop_close(db, NULL);
+		Py_END_ALLOW_THREADS
+	}
+	PyErr_Restore(type, value, trace);
+}
+
+static void database_dealloc(PyObject *object)
+{
+	if (PyObject_CallFinalizerFromDealloc(object) < 0)
+		return;
+	PyObject_GC_UnTrack(object);
+	owner_free(object);
+}
+
+#define MEMBER(name, field)                                                                        \
+	{                                                                                          \
+		(name), T_OBJECT, offsetof(native_owner, field), READONLY, NULL                    \
+	}
+
+static PyMemberDef database_members[] = {
+	MEMBER("_handle", handle),
+	{ NULL, 0, 0, 0, NULL },
+};
+
+static PyMemberDef transaction_members[] = {
+	MEMBER("_handle", handle),
+	MEMBER("_database", database),
+	{ NULL, 0, 0, 0, NULL },
+};
+
+static PyMethodDef database_methods[] = {
+	{ "_bound", database_bound, METH_O, "The Bound of a declared store." },
+	{ "_forget", database_forget, METH_NOARGS, "Lets go of all that can be made again." },
+	{ NULL, NULL, 0, NULL },
+};
+
+static PyMethodDef transaction_methods[] = {
+	{ "_forget", owner_forget, METH_NOARGS, "Lets go of its views." },
+	{ NULL, NULL, 0, NULL },
+};
+
+static PyMappingMethods database_mapping = { .mp_subscript = database_subscript };
+static PyMappingMethods transaction_mapping = { .mp_subscript = transaction_subscript };
+
+PyTypeObject native_database_type = {
+	PyVarObject_HEAD_INIT(NULL, 0).tp_name = "sop._raw.DatabaseBase",
+	.tp_basicsize = sizeof(native_owner),
+	.tp_dealloc = database_dealloc,
+	.tp_finalize = database_finalize,
+	.tp_traverse = owner_traverse,
+	.tp_clear = owner_clear,
+	.tp_as_mapping = &database_mapping,
+	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
+	.tp_weaklistoffset = offsetof(native_owner, weak_references),
+	.tp_methods = database_methods,
+	.tp_members = database_members,
+	.tp_new = database_new,
+};
+
+PyTypeObject native_transaction_type = {
+	PyVarObject_HEAD_INIT(NULL, 0).tp_name = "sop._raw.TransactionBase",
+	.tp_basicsize = sizeof(native_owner),
+	.tp_dealloc = transaction_dealloc,
+	.tp_traverse = owner_traverse,
+	.tp_clear = owner_clear,
+	.tp_as_mapping = &transaction_mapping,
+	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
+	.tp_weaklistoffset = offsetof(native_owner, weak_references),
+	.tp_methods = transaction_methods,
+	.tp_members = transaction_members,
+	.tp_new = transaction_new,
+};
+
+/* use_view(class): what db[STORE] makes. */
+PyObject *native_use_view(PyObject *module, PyObject *given);
+PyObject *native_use_view(PyObject *module, PyObject *given)
+{
+	(void)module;
+	if (!PyType_Check(given) || !PyType_IsSubtype((PyTypeObject *)given, &native_view_type))
+		return PyErr_Format(PyExc_TypeError, "a subclass of ViewBase is needed");
+	Py_INCREF(given);
+	Py_XSETREF(view_class, (PyTypeObject *)given);
+	return native_ref(Py_None);
+}

@@ -1,0 +1,130 @@
+"""Running bodies of transactions again when they conflict."""
+
+from __future__ import annotations
+
+import functools
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Type, TypeVar, Union, overload
+
+from .errors import Error, MisuseError
+from .transaction import Durability, Transaction
+
+if TYPE_CHECKING:
+    from typing_extensions import Concatenate, ParamSpec
+
+    from .database import Database
+
+    P = ParamSpec("P")
+
+R = TypeVar("R")
+
+DEADLINE_S = 30.0
+"""How long bodies are run again unless something else is said, in seconds."""
+
+
+def begin_again(tx: Transaction, error: Error) -> None:
+    """Begins the next attempt after `error`, which is raised if it was that of another transaction."""
+    try:
+        tx.again()
+    except MisuseError:
+        tx.__exit__(type(error), error, None)
+        raise error from None
+
+
+class Attempt:
+    """One attempt of Database.attempts: a context manager that gives the transaction."""
+
+    __slots__ = ("_done", "_tx")
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._done = False
+
+    def __enter__(self) -> Transaction:
+        return self._tx
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> bool:
+        try:
+            if error is None:
+                self._tx.__exit__(None, None, None)
+                self._done = True
+                return False
+        except Error as failure:
+            error = failure
+            if not failure.abort:
+                raise
+        if isinstance(error, Error) and error.abort:
+            begin_again(self._tx, error)
+            return True
+        self._tx.__exit__(kind, error, trace)
+        return False
+
+    @property
+    def done(self) -> bool:
+        """Whether it has committed."""
+        return self._done
+
+
+def attempts(db: Database, deadline: Optional[float], durability: Optional[Durability]) -> Iterator[Attempt]:
+    """One attempt after the other, until one commits, or fails for good, or the deadline has passed."""
+    tx = db.write(deadline=DEADLINE_S if deadline is None else deadline, durability=durability)
+    while True:
+        attempt = Attempt(tx)
+        yield attempt
+        if attempt.done:
+            return
+
+
+def run(
+    db: Database,
+    body: Callable[..., R],
+    args: Any,
+    kwargs: Any,
+    deadline: Optional[float] = None,
+    durability: Optional[Durability] = None,
+) -> R:
+    """Runs body(tx, ...) until it commits; see Database.run."""
+    tx = db.write(deadline=DEADLINE_S if deadline is None else deadline, durability=durability)
+    while True:
+        try:
+            result = body(tx, *args, **kwargs)
+            tx.__exit__(None, None, None)
+            return result
+        except BaseException as error:
+            if not isinstance(error, Error) or not error.abort:
+                tx.__exit__(type(error), error, None)
+                raise
+            begin_again(tx, error)
+
+
+@overload
+def transactional(
+    function: Callable[Concatenate[Transaction, P], R], /
+) -> Callable[Concatenate[Union[Database, Transaction], P], R]: ...
+@overload
+def transactional(
+    *, deadline: Optional[float] = None, durability: Optional[Durability] = None
+) -> Callable[
+    [Callable[Concatenate[Transaction, P], R]], Callable[Concatenate[Union[Database, Transaction], P], R]
+]: ...
+def transactional(
+    function: Any = None, /, *, deadline: Optional[float] = None, durability: Optional[Durability] = None
+) -> Any:
+    """Makes a function whose first parameter is a transaction a transaction.
+
+    Called with a database it runs in a transaction of its own, again and again while it conflicts, until `deadline`
+    (seconds, 30 unless set): so it should change nothing outside. Called with a transaction it is part of that one.
+    UnknownError is never tried again.
+    """
+    if function is None:
+        return functools.partial(transactional, deadline=deadline, durability=durability)
+
+    @functools.wraps(function)
+    def wrapper(where: Union[Database, Transaction], *args: Any, **kwargs: Any) -> Any:
+        if isinstance(where, Transaction):
+            return function(where, *args, **kwargs)
+        return run(where, function, args, kwargs, deadline, durability)
+
+    return wrapper

@@ -1,0 +1,363 @@
+"""A store as a mapping, against a plain dict, and what it has beyond one."""
+
+from __future__ import annotations
+
+import random
+import unittest
+from datetime import datetime, timedelta, timezone
+from typing import Any, Dict
+
+from support import Both, main, on_disk
+
+import sop
+
+TEXTS = sop.Store("texts", key=sop.STR, value=sop.JSON)
+RAW = sop.Store("raw")
+NUMBERS = sop.Store("numbers", key=sop.INT, value=sop.INT64)
+TWICE = sop.Store("twice", key=sop.INT, duplicates=True)
+HIRED = datetime(2020, 1, 2, 3, 4, 5, 678901, tzinfo=timezone.utc)
+
+
+class EmpKey(sop.Key):
+    region: str
+    hired: datetime = sop.desc()
+    emp_id: int
+    deleted: bool = sop.ride(default=False)
+    note: str = sop.ride(default="-")
+
+
+EMP = sop.Store("employees", key=EmpKey, value=sop.JSON)
+
+
+class Mapping(Both):
+    def test_it_does_what_a_dict_does(self) -> None:
+        rng = random.Random(11)
+        model: Dict[bytes, bytes] = {}
+        with self.db.write() as tx:
+            tx.create(RAW)
+            view = tx[RAW]
+            for _ in range(3000):
+                key = bytes([rng.randrange(4)]) * rng.randrange(1, 12)
+                value = rng.randbytes(rng.choice([0, 3, 1500]))
+                what = rng.randrange(8)
+                if what < 3:
+                    view[key] = model[key] = value
+                elif what == 3:
+                    self.assertEqual(view.pop(key, None), model.pop(key, None))
+                elif what == 4:
+                    self.assertEqual(view.setdefault(key, value), model.setdefault(key, value))
+                elif what == 5:
+                    self.assertEqual(key in view, key in model)
+                    self.assertEqual(view.get(key, b"?"), model.get(key, b"?"))
+                elif what == 6:
+                    if key in model:
+                        del view[key], model[key]
+                    else:
+                        with self.assertRaises(KeyError):
+                            del view[key]
+                else:
+                    low, high = sorted((key, bytes([rng.randrange(4)])))
+                    inside = {k: v for k, v in model.items() if low <= k < high}
+                    self.assertEqual(list(view[low:high].items()), sorted(inside.items()))
+                    self.assertEqual(len(view[low:high]), len(inside))
+            self.assertEqual(dict(view), model)
+        self.assertEqual(list(self.db[RAW].items()), sorted(model.items()))
+        self.assertEqual(list(self.db[RAW]), sorted(model))
+        self.assertEqual(list(reversed(self.db[RAW])), sorted(model, reverse=True))
+        self.assertEqual(list(self.db[RAW].values()), [model[k] for k in sorted(model)])
+
+    def test_a_key_that_is_not_there_is_a_key_error_with_the_key(self) -> None:
+        self.db[TEXTS]["a"] = 1
+        with self.assertRaises(KeyError) as caught:
+            self.db[TEXTS]["b"]
+        self.assertEqual(caught.exception.args, ("b",))
+        self.db[EMP]["US", HIRED, 1] = 1
+        with self.assertRaises(KeyError) as caught:
+            self.db[EMP][EmpKey("US", HIRED, 2)]
+        self.assertEqual(caught.exception.args, (EmpKey("US", HIRED, 2),))
+        for change in (lambda view: view.remove("b"), lambda view: view.replace("b", 1), lambda view: view.pop("b")):
+            with self.assertRaises(KeyError):
+                change(self.db[TEXTS])
+
+    def test_the_first_write_creates_the_store_and_a_read_does_not(self) -> None:
+        with self.assertRaises(sop.NotFoundError) as caught:
+            self.db[TEXTS]["a"]
+        self.assertEqual(caught.exception.store, "texts")
+        for read in (len, list, bool, lambda view: view.get("a"), lambda view: "a" in view, lambda view: view.first()):
+            with self.assertRaises(sop.NotFoundError):
+                read(self.db[TEXTS])
+        for change in (lambda view: view.remove("a"), lambda view: view.replace("a", 1)):
+            with self.assertRaises(sop.NotFoundError):
+                change(self.db[TEXTS])
+        self.assertEqual(self.db.stores(), [])
+        writes: Any = [
+            lambda view: view.__setitem__("a", 1),
+            lambda view: view.insert("a", 1),
+            lambda view: view.put_many([("a", 1)]),
+            lambda view: view.setdefault("a", 1),
+            lambda view: view.update({"a": 1}),
+        ]
+        for write in writes:
+            write(self.db[TEXTS])
+            self.assertEqual(self.db[TEXTS]["a"], 1)
+            self.db.drop(TEXTS)
+
+    def test_integers_are_added_to_without_reading(self) -> None:
+        with self.db.write() as tx:
+            tx[NUMBERS].add(1, 5)
+            tx[NUMBERS].add(1, -7)
+            tx[NUMBERS].max(2, 10)
+            tx[NUMBERS].max(2, 9)
+            tx[NUMBERS].min(2, 8)
+        self.assertEqual(dict(self.db[NUMBERS]), {1: -2, 2: 8})
+        self.db[TEXTS]["a"] = "no integer"
+        with self.assertRaises(sop.SchemaError):
+            self.db[TEXTS].add("a", 1)
+
+    def test_parts_of_texts(self) -> None:
+        words = ["a", "ab", "aba", "abz", "ac", "b", "é", "\U0010ffff", "\U0010ffffx", "퟿a", "z"]
+        self.db[TEXTS].put_many((word, len(word)) for word in words)
+        view = self.db[TEXTS]
+        for stem in ["", "a", "ab", "abz", "b", "q", "\U0010ffff", "퟿", "é"]:
+            self.assertEqual(list(view.prefix(stem)), sorted(word for word in words if word.startswith(stem)), stem)
+        part = view["a":"b"]
+        self.assertEqual(list(part["ab":]), ["ab", "aba", "abz", "ac"])
+        self.assertEqual(list(part[:"ab"]), ["a"])
+        self.assertEqual(list(part["0":"zz"]), ["a", "ab", "aba", "abz", "ac"])
+        self.assertEqual(list(part.prefix("ab")["aba":]), ["aba", "abz"])
+        self.assertEqual(list(part["c":"d"]), [])
+        self.assertEqual(part.get("b"), None)
+        self.assertNotIn("b", part)
+        with self.assertRaises(ValueError):
+            part["b"] = 1
+        with self.assertRaises(ValueError):
+            part.put_many([("ab", 1), ("b", 1)])
+        self.assertEqual(part.remove_all(), 5)
+        self.assertNotIn("ab", view)
+        del view["b":"z"]
+        self.assertEqual(sorted(view), sorted(["é", "\U0010ffff", "\U0010ffffx", "퟿a", "z"]))
+        with self.assertRaises(ValueError):
+            view["a":"b":2]
+
+    def test_composite_keys(self) -> None:
+        keys = [
+            EmpKey(region, HIRED + timedelta(days=day), number, number % 2 == 0)
+            for region in ("DE", "US")
+            for day in range(3)
+            for number in range(3)
+        ]
+        random.Random(1).shuffle(keys)
+        self.db[EMP].put_many((key, list(key[:1])) for key in keys)
+        view = self.db[EMP]
+        self.assertEqual(list(view), sorted(keys))
+        self.assertEqual(list(view), sorted(keys, key=lambda key: (key.region, -key.hired.timestamp(), key.emp_id)))
+        us = [key for key in sorted(keys) if key.region == "US"]
+        self.assertEqual(list(view.prefix("US")), us)
+        self.assertEqual(len(view.prefix("US", HIRED)), 3)
+        self.assertEqual(list(view[("US",):]), us)
+        self.assertEqual(list(view.keys(us[2], us[4])), us[2:4])
+        self.assertEqual(list(view.prefix("US").keys(reverse=True, limit=2)), us[:-3:-1])
+        self.assertEqual(view.floor(us[1]), (us[1], ["US"]))
+        self.assertEqual(view.lower(us[1]), (us[0], ["US"]))
+        self.assertEqual(view.higher(us[1]), (us[2], ["US"]))
+        self.assertEqual(view.ceiling(("US",)), (us[0], ["US"]))
+        self.assertIsNone(view.ceiling(("VA",)))
+        self.assertEqual(view.first(), (sorted(keys)[0], ["DE"]))
+        self.assertEqual(view.last(), (us[-1], ["US"]))
+
+    def test_fields_that_ride_along(self) -> None:
+        view = self.db[EMP]
+        key = EmpKey("US", HIRED, 1, True, "x")
+        view[key] = {"a": 1}
+        self.assertEqual(view[EmpKey("US", HIRED, 1)], {"a": 1})
+        view.replace(key.sort_fields(), {"a": 2})  # type: ignore[arg-type]
+        self.assertEqual(view.first(), (key, {"a": 2}))
+        view.set_ride(key.replace(deleted=False))
+        self.assertEqual(list(view), [EmpKey("US", HIRED, 1, False, "x")])
+        entry = view.entry(EmpKey("US", HIRED, 1))
+        self.assertEqual((entry.key.note, entry.value, entry.item), ("x", {"a": 2}, 0))
+        self.assertGreater(entry.version, 0)
+        with self.assertRaises(KeyError):
+            view.set_ride(EmpKey("US", HIRED, 2))
+
+    def test_duplicates(self) -> None:
+        with self.db.write() as tx:
+            view = tx[TWICE]
+            ids = [view.insert(number % 3, b"%d" % number) for number in range(9)]
+            self.assertEqual(ids, sorted(set(ids)))
+            self.assertEqual([entry.value for entry in view.duplicates(1)], [b"1", b"4", b"7"])
+            second = list(view.duplicates(1))[1]
+            view.replace(1, b"four", second.item)
+            view.remove(1)
+            self.assertEqual([entry.value for entry in view.duplicates(1)], [b"four", b"7"])
+            self.assertEqual(view.entry(1, second.item).value, b"four")
+            self.assertEqual(view[1], b"four")
+            with self.assertRaises(sop.MisuseError):
+                view[1] = b"a blind put names no item"
+            self.assertEqual(list(view.duplicates(5)), [])
+        self.assertEqual(len(self.db[TWICE]), 8)
+
+    def test_iterating_while_changing(self) -> None:
+        for store, count in ((RAW, 500), (TWICE, 500)):
+            for reverse in (False, True):
+                self.change_while_iterating(store, count, reverse)
+
+    def change_while_iterating(self, store: Any, count: int, reverse: bool) -> None:
+        """Each item once, none of those that stay left out, none that was removed before it came."""
+        with self.db.write() as tx:
+            view = tx[store]
+            put = view.insert if store.duplicates else view.__setitem__
+            if store.name in tx.stores():
+                view.clear()
+            for number in range(count):
+                put(b"%06d" % number if store is RAW else number // 7, b"%d" % number)
+            removed, met = set(), []
+            for key, value in view.items(reverse=reverse):
+                number = int(value)
+                met.append(number)
+                self.assertNotIn(number, removed)
+                if number % 5 == 0:
+                    ahead = number + (-1 if reverse else 1) * (number % 3)
+                    gone = view.entry(key) if store.duplicates else None
+                    if store is RAW and 0 <= ahead < count and b"%06d" % ahead in view:
+                        view.remove(b"%06d" % ahead)
+                        removed.add(ahead)
+                    elif gone is not None:
+                        view.remove(key, gone.item)
+                        removed.add(int(gone.value))
+            self.assertEqual(len(met), len(set(met)))
+            self.assertEqual(met, sorted(met, reverse=reverse))
+            left = {int(value) for value in view.values()}
+            self.assertLessEqual(left, set(met))
+
+    def test_many_at_once(self) -> None:
+        rows = [(f"k{number:05}", {"n": number}) for number in range(10_000)]
+        self.assertEqual(self.db[TEXTS].put_many(rows), 10_000)
+        self.assertEqual(list(self.db[TEXTS].items()), rows)
+        asked = ["k00003", "nope", "k09999"]
+        self.assertEqual(self.db[TEXTS].get_many(asked, "?"), [{"n": 3}, "?", {"n": 9999}])
+        with self.assertRaises(sop.ExistsError) as caught:
+            self.db[TEXTS].insert_many([("new", 1), ("k00003", 1), ("newer", 1)])
+        self.assertEqual(caught.exception.rows_done, 1)
+        self.assertNotIn("new", self.db[TEXTS])
+        self.assertEqual(self.db[TEXTS].remove_many(key for key, _ in rows[:9_000]), 9_000)
+        self.assertEqual(self.db[TEXTS].count(), 1_000)
+        with self.assertRaises(sop.NotFoundError):
+            self.db[TEXTS].replace_many([("k00003", 1)])
+        with self.assertRaises((TypeError, ValueError)):
+            self.db[TEXTS].put_many([("k",)])  # type: ignore[list-item]
+
+        def broken() -> Any:
+            yield "a", 1
+            raise ZeroDivisionError
+
+        with self.assertRaises(ZeroDivisionError), self.db.write() as tx:
+            tx[TEXTS].put_many(broken())
+        self.assertNotIn("a", self.db[TEXTS])
+
+    def test_large_values(self) -> None:
+        for size in (0, 1, 2047, 2048, 2049, 300_000):
+            value = bytes(range(256)) * (size // 256 + 1)
+            self.db[RAW][b"k%d" % size] = value[:size]
+            self.assertEqual(self.db[RAW][b"k%d" % size], value[:size])
+        self.assertEqual([len(value) for value in self.db[RAW].values()], [0, 1, 2047, 2048, 2049, 300_000])
+        self.assertEqual(self.db[RAW].get_many([b"k300000"])[0], value[:300_000])
+
+    def test_cursors_go_both_ways(self) -> None:
+        self.db[TEXTS].put_many((letter, ord(letter)) for letter in "abcdef")
+        with self.db.write() as tx:
+            cursor = tx[TEXTS]["b":"f"].cursor()
+            self.assertTrue(cursor.first() and cursor.key == "b" and cursor.value == 98)
+            self.assertTrue(cursor.last() and cursor.key == "e")
+            self.assertFalse(cursor.next())
+            with self.assertRaises(LookupError):
+                cursor.key
+            self.assertTrue(cursor.prev() and cursor.key == "e")
+            self.assertTrue(cursor.seek("c", "gt") and cursor.key == "d")
+            self.assertTrue(cursor.seek("c", "lt") and cursor.key == "b")
+            self.assertFalse(cursor.seek("f", "eq"))
+            self.assertTrue(cursor.seek("c") and cursor.key == "c")
+            cursor.update("new")
+            cursor.remove()
+            self.assertTrue(cursor.next() and cursor.key == "d")
+            self.assertEqual([entry.key for entry in cursor], ["e"])
+            self.assertEqual([entry.key for entry in tx[TEXTS].cursor(reverse=True)], list("fedba"))
+        self.assertEqual("".join(self.db[TEXTS]), "abdef")
+
+    def test_pop_item_and_truth(self) -> None:
+        self.db[TEXTS].update({"a": 1, "b": 2, "c": 3})
+        self.assertTrue(self.db[TEXTS])
+        self.assertEqual(self.db[TEXTS].popitem(), ("c", 3))
+        self.assertEqual(self.db[TEXTS].popitem(last=False), ("a", 1))
+        self.assertEqual(self.db[TEXTS].pop("b"), 2)
+        self.assertFalse(self.db[TEXTS])
+        with self.assertRaises(KeyError):
+            self.db[TEXTS].popitem()
+
+    def test_views_are_live_sized_and_reversible(self) -> None:
+        self.db[TEXTS].update({"a": 1, "b": 2, "c": 3})
+        items, keys, values = self.db[TEXTS].items(), self.db[TEXTS].keys(), self.db[TEXTS].values("b")
+        self.db[TEXTS]["d"] = 4
+        self.assertEqual((len(items), len(keys), len(values)), (4, 4, 3))
+        self.assertEqual(list(reversed(keys)), list("dcba"))
+        self.assertIn(("a", 1), items)
+        self.assertNotIn(("a", 2), items)
+        self.assertIn("a", keys)
+        self.assertIn(4, values)
+        self.assertEqual(len(self.db[TEXTS].items(limit=2)), 2)
+        self.assertEqual(list(self.db[TEXTS].items(limit=0)), [])
+        with self.assertRaises(TypeError):
+            reversed(self.db[TEXTS].items(limit=2))
+        with self.assertRaises(ValueError):
+            self.db[TEXTS].items(limit=-1)
+
+    def test_wrong_values_change_nothing(self) -> None:
+        with self.db.write() as tx:
+            for key, value, error in (("a", float("nan"), ValueError), ("a", object(), TypeError), (1, 1, sop.SchemaError)):
+                with self.assertRaises(error):
+                    tx[TEXTS][key] = value  # type: ignore[index]
+            with self.assertRaises(TypeError):
+                tx[RAW]["text"] = b""  # type: ignore[index]
+            with self.assertRaises(TypeError):
+                tx[RAW][b"k"] = "text"  # type: ignore[assignment]
+            with self.assertRaises(OverflowError):
+                tx[NUMBERS][1] = 1 << 63
+            with self.assertRaises(sop.LimitError):
+                tx[RAW][b"k" * 65537] = b""
+            self.assertFalse(tx.stores() and tx[RAW])
+            self.assertNotIn("texts", tx.stores())
+
+    def test_a_codec_of_the_user(self) -> None:
+        class Upper:
+            def encode(self, value: str, /) -> bytes:
+                return value.upper().encode()
+
+            def decode(self, data: bytes, /) -> str:
+                return data.decode()
+
+        store = sop.Store("upper", key=sop.STR, value=Upper())
+        self.db[store]["a"] = "text"
+        self.assertEqual(self.db[store]["a"], "TEXT")
+        self.assertEqual(list(self.db[store].values()), ["TEXT"])
+        raw = sop.Store("upper", key=sop.STR)
+        self.assertEqual(self.db[raw]["a"], b"TEXT")
+
+
+MappingOnDisk = on_disk(Mapping)
+
+
+class Together(unittest.TestCase):
+    def test_it_is_a_mutable_mapping(self) -> None:
+        from collections.abc import MutableMapping
+
+        with sop.open("inmemory:") as db:
+            self.assertIsInstance(db[TEXTS], MutableMapping)
+            view = db[TEXTS]
+            view.update([("a", 1)])
+            self.assertEqual({**view}, {"a": 1})
+            self.assertEqual(view, view)
+            self.assertEqual(len({view, view}), 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,275 @@
+"""Transactions: what they promise, running again, deadlines, savepoints, cancelling."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from typing import Any, List
+
+from support import Both, main, on_disk
+
+import sop
+
+S = sop.Store("s", key=sop.STR, value=sop.JSON)
+N = sop.Store("n", key=sop.STR, value=sop.INT64)
+
+
+class Transactions(Both):
+    def conflict(self, tx: sop.Transaction) -> None:
+        """Makes `tx`, which has read "a", conflict."""
+        self.db[S]["a"] = time.monotonic_ns()
+
+    def test_a_block_commits_or_rolls_back(self) -> None:
+        with self.db.write() as tx:
+            tx[S]["a"] = 1
+        with self.assertRaises(ZeroDivisionError), self.db.write() as tx:
+            tx[S]["a"] = 2
+            raise ZeroDivisionError
+        self.assertEqual(self.db[S]["a"], 1)
+        with self.db.write() as tx:
+            tx[S]["a"] = 3
+            tx.rollback()
+        with self.db.write() as tx:
+            tx[S]["b"] = 4
+            tx.commit()
+        self.assertEqual(dict(self.db[S]), {"a": 1, "b": 4})
+
+    def test_what_has_ended_says_so(self) -> None:
+        tx = self.db.write()
+        view = tx[S]
+        view["a"] = 1
+        rows = iter(view.items())
+        cursor = view.cursor()
+        tx.commit()
+        tx.commit()
+        self.assertGreater(tx.position, 0)
+        for use in (lambda: view["a"], lambda: view.__setitem__("a", 1), lambda: len(view), lambda: next(rows),
+                    lambda: cursor.next(), lambda: tx.savepoint(), lambda: "a" in view, lambda: view.put_many([("a", 1)])):
+            with self.assertRaises((sop.MisuseError, sop.ClosedError)):
+                use()
+        with self.assertRaises(sop.MisuseError):
+            tx.rollback()
+        tx.close()
+        tx.close()
+        for use in (lambda: view["a"], lambda: view.__setitem__("a", 1), lambda: len(view), lambda: cursor.next(),
+                    lambda: tx.commit(), lambda: "a" in view, lambda: view.get_many(["a"]), lambda: tx.position):
+            with self.assertRaises(sop.ClosedError):
+                use()
+
+    def test_reading_is_one_state_and_never_conflicts(self) -> None:
+        self.db[S]["a"] = 1
+        with self.db.read() as tx:
+            self.assertEqual(tx[S]["a"], 1)
+            self.db[S]["a"] = 2
+            self.assertEqual(tx[S]["a"], 1)
+            with self.assertRaises(sop.ReadOnlyError):
+                tx[S]["a"] = 3
+        with self.db.read(snapshot=True, deadline=5) as tx:
+            self.assertEqual(tx[S]["a"], 2)
+
+    def test_a_conflict_names_store_and_key(self) -> None:
+        self.db[S]["a"] = 1
+        tx = self.db.write()
+        tx[S]["b"] = tx[S]["a"]
+        self.conflict(tx)
+        with self.assertRaises(sop.ConflictError) as caught:
+            tx.commit()
+        self.assertEqual((caught.exception.store, caught.exception.key), ("s", S.pack("a")))
+        self.assertTrue(caught.exception.abort and caught.exception.retry)
+        self.assertEqual(tx.conflict, ("s", S.pack("a")))
+        tx.again()
+        self.assertEqual(tx.attempts, 2)
+        tx[S]["b"] = 0
+        tx.commit()
+        self.assertEqual(self.db[S]["b"], 0)
+
+    def test_bodies_are_run_again(self) -> None:
+        self.db[S]["a"] = 1
+        attempts: List[int] = []
+
+        @sop.transactional
+        def body(tx: sop.Transaction, word: str, *, times: int) -> str:
+            attempts.append(tx.attempts)
+            tx[S][word] = tx[S]["a"]
+            if tx.attempts < times:
+                self.conflict(tx)
+            return word
+
+        self.assertEqual(body(self.db, "b", times=3), "b")
+        self.assertEqual(attempts, [1, 2, 3])
+        self.assertEqual(self.db[S]["a"], self.db[S]["b"])
+        with self.db.write() as tx:
+            self.assertEqual(body(tx, "c", times=0), "c")
+            tx.rollback()
+        self.assertNotIn("c", self.db[S])
+        self.assertEqual(self.db.run(lambda tx, *a, **k: (a, k), 1, b=2), ((1,), {"b": 2}))
+        self.assertEqual(body.__name__, "body")
+
+    def test_blocks_are_run_again(self) -> None:
+        self.db[S]["a"] = 1
+        seen = []
+        for attempt in self.db.attempts(durability=sop.WRITTEN):
+            with attempt as tx:
+                seen.append(tx.attempts)
+                tx[S]["b"] = tx[S]["a"]
+                if tx.attempts < 3:
+                    self.conflict(tx)
+        self.assertEqual(seen, [1, 2, 3])
+        with self.assertRaises(ZeroDivisionError):
+            for attempt in self.db.attempts():
+                with attempt as tx:
+                    tx[S]["a"] = 0
+                    raise ZeroDivisionError
+        self.assertNotEqual(self.db[S]["a"], 0)
+
+    def test_running_again_ends_with_the_deadline(self) -> None:
+        self.db[S]["a"] = 1
+
+        @sop.transactional(deadline=0.3)
+        def body(tx: sop.Transaction) -> None:
+            tx[S]["b"] = tx[S]["a"]
+            self.conflict(tx)
+
+        with self.assertRaises((sop.TimeoutError, sop.ConflictError)):
+            body(self.db)
+        self.assertNotIn("b", self.db[S])
+        with self.assertRaises(ValueError):
+            self.db.write(deadline=0)
+
+    def test_only_conflicts_are_run_again(self) -> None:
+        times = []
+
+        def body(tx: sop.Transaction) -> None:
+            times.append(1)
+            raise sop.UnknownError("as if")
+
+        with self.assertRaises(sop.UnknownError):
+            self.db.run(body)
+
+        def others(tx: sop.Transaction) -> None:
+            times.append(1)
+            raise sop.ConflictError("of another transaction")
+
+        with self.assertRaises(sop.ConflictError):
+            self.db.run(others)
+        self.assertEqual(len(times), 2)
+
+    def test_savepoints(self) -> None:
+        with self.db.write() as tx:
+            tx[S]["a"] = 1
+            point = tx.savepoint()
+            tx[S]["a"] = 2
+            point.rollback()
+            self.assertEqual(tx[S]["a"], 1)
+            with self.assertRaises(ZeroDivisionError), tx.savepoint():
+                tx[S]["b"] = 1
+                raise ZeroDivisionError
+            with tx.savepoint():
+                tx[S]["c"] = 1
+        self.assertEqual(dict(self.db[S]), {"a": 1, "c": 1})
+
+    def test_another_thread_can_cancel(self) -> None:
+        with self.assertRaises(sop.CancelledError), self.db.write() as tx:
+            tx[S]["a"] = 1
+            thread = threading.Thread(target=tx.cancel)
+            thread.start()
+            thread.join()
+            for _ in range(2):
+                tx[S]["b"] = 1
+        self.assertEqual(self.db.stores(), [])
+
+    def test_a_deadline_ends_a_transaction(self) -> None:
+        with self.assertRaises(sop.TimeoutError), self.db.write(deadline=0.02) as tx:
+            tx[S]["a"] = 1
+            time.sleep(0.1)
+
+    def test_ids_and_outcomes(self) -> None:
+        mine = uuid.uuid4()
+        with self.db.write(id=mine, durability=sop.BUFFERED) as tx:
+            self.assertEqual(tx.id, mine)
+            tx[S]["a"] = 1
+            self.assertIs(self.db.outcome(mine).kind, sop.OutcomeKind.PENDING)
+        self.assertEqual(self.db.outcome(mine), (sop.OutcomeKind.COMMITTED, tx.position))
+        self.assertTrue(self.db.outcome(mine).committed)
+        self.assertFalse(self.db.outcome(uuid.uuid4()).committed)
+        with self.assertRaises(sop.ExistsError):
+            self.db.write(id=mine)
+
+    def test_without_check_reads_do_not_conflict(self) -> None:
+        self.db[S]["a"] = 1
+        with self.db.write(check=False) as tx:
+            tx[S]["b"] = tx[S]["a"]
+            self.conflict(tx)
+        self.assertEqual(self.db[S]["b"], 1)
+
+    def test_stores_are_made_renamed_and_dropped(self) -> None:
+        with self.db.write() as tx:
+            tx.create(S)
+            with self.assertRaises(sop.ExistsError):
+                tx.create(S)
+            tx.rename(S, "t")
+            self.assertEqual(tx.stores(), ["t"])
+        renamed = sop.Store("t", key=sop.STR, value=sop.JSON)
+        self.db.create(N)
+        self.assertEqual(self.db.stores(), ["n", "t"])
+        about = self.db.describe(renamed)
+        self.assertEqual((about.duplicates, about.node_items, about.schema), (False, 0, renamed.schema()))
+        self.db.drop(renamed)
+        with self.assertRaises(sop.NotFoundError):
+            self.db.drop(renamed)
+        self.db.rename(N, "m")
+        self.assertEqual(self.db.stores(), ["m"])
+
+    def test_threads_add_without_losing_anything(self) -> None:
+        @sop.transactional
+        def increment(tx: sop.Transaction) -> None:
+            tx[S]["n"] = tx[S].get("n", 0) + 1
+
+        self.db[S]["n"] = 0
+        failures: List[Any] = []
+
+        def work() -> None:
+            try:
+                for _ in range(25):
+                    increment(self.db)
+                    self.db[N].add("n", 1)
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+        self.assertEqual((self.db[S]["n"], self.db[N]["n"]), (100, 100))
+
+    def test_schemas_are_checked_and_grow(self) -> None:
+        class Old(sop.Key):
+            a: str
+            b: int
+
+        class New(sop.Key):
+            a: str
+            b: int
+            c: bool = sop.ride(default=True)
+
+        old, new = sop.Store("grown", key=Old), sop.Store("grown", key=New)
+        self.db[old][Old("x", 1)] = b"v"
+        with self.assertRaises(sop.SchemaError) as caught:
+            self.db[sop.Store("grown", key=sop.STR)]["x"]
+        self.assertIn("grown", (caught.exception.store, *str(caught.exception).split("`")))
+        with self.assertRaises(sop.SchemaError):
+            self.db[sop.Store("grown", key=Old, duplicates=True)].first()
+        self.assertEqual(self.db[new].first(), (New("x", 1, True), b"v"))
+        self.db[new][New("x", 2, False)] = b"w"
+        self.assertEqual(list(self.db[new]), [New("x", 1), New("x", 2, False)])
+        with self.assertRaises(sop.SchemaError):
+            self.db[old].first()
+
+
+TransactionsOnDisk = on_disk(Transactions)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,478 @@
+"""Checks what a machine answered: every line of a program against a plain model, in lock-step.
+
+What the model cannot know it takes from the answer and holds the rest to it: the ids of new items, which must be new, and whether a commit met a
+conflict. A commit that succeeded must give every answer of its transaction again where it took effect (strict serializability); a
+conflict must name a key that another transaction has changed since this one began.
+
+usage: model.py PROGRAM OUTPUT      files with one or more programs, and what a machine printed; exit status 1 if something is wrong"""
+import sys
+
+import generate
+from state import DECLARATIONS
+from transaction import NOCHECK, READ, SNAPSHOT, WRITE, Refused, Transaction, Unknown, hexed, integer, wrapped
+
+OPERATIONS = {operation["name"]: operation for operation in generate.load()["operations"]}
+IN_TRANSACTION = {name for name, operation in OPERATIONS.items()
+                  if operation["args"][0][0] in ("txn", "cursor") and operation["group"] != "lifecycle"}
+OVER = ("MISUSE MISUSE", "CANCELLED", "CLOSED MISUSE")
+CLOSED = "CLOSED MISUSE"
+
+
+class Wrong(Exception):
+    """The answer is not what it must be."""
+
+
+class Database:
+    """What is committed, in a folder or in memory, and what has happened since."""
+
+    def __init__(self, stores=None):
+        self.stores = dict(stores or {})
+        self.changes = []  # for each commit that changed something: {name of a store: orders of keys, or None: the store itself}
+        self.committed = {}  # id: whether it left a record; None: not known
+        self.opened = set()  # ids that are open
+        self.position = 0
+
+    def commit(self, txn, id_):
+        before, after = self.stores, txn.view.stores
+        changed = {}
+        for name in before.keys() | after.keys():
+            old, new = before.get(name), after.get(name)
+            if old is new:
+                continue
+            if old is None or new is None or old.declaration.form != new.declaration.form:
+                changed[name] = None
+                continue
+            points = [point for point in old.rows.keys() | new.rows.keys() if old.rows.get(point) is not new.rows.get(point)]
+            changed[name] = {order for order, _ in points}
+        self.changes.append(changed)
+        self.committed[id_] = True if not txn.view.same(before) else None
+        self.stores = dict(after)
+
+
+class OpenTransaction:
+    """A transaction of the program: the model's, and the log of what it was told and has answered."""
+
+    def __init__(self, handle, database, mode, id_):
+        self.handle, self.database, self.mode, self.id = handle, database, mode, id_
+        self.model = Transaction(database.stores, mode)
+        self.since = len(database.changes)
+        self.log = []  # (name, arguments, answer)
+        self.state = "open"  # committed, over, shut
+        self.cancelled = False
+
+    def again(self, entries):
+        """The same operations on what is committed now; the first that answers otherwise, if any."""
+        txn = Transaction(self.database.stores, self.mode)
+        for name, args, answer in entries:
+            hint = int(answer.split()[1]) if name == "insert" and answer.startswith("OK") else 0
+            if (now := answered(txn, name, args, hint)) not in (answer, None):
+                return txn, f"{name} answered `{answer}`, and where it took effect it would be `{now}`"
+        return txn, None
+
+
+def answered(txn, name, args, hint):
+    """What the model answers; None: it does not say."""
+    try:
+        return " ".join(["OK", *map(str, txn.perform(name, args, hint))])
+    except Refused as refused:
+        return str(refused)
+    except Unknown:
+        return None
+
+
+class Handle:
+    """What is in the slot of a database."""
+
+    def __init__(self, database, place):
+        self.database, self.place, self.closed = database, place, False
+
+
+class Checker:
+    """One program and what a machine answered."""
+
+    def __init__(self):
+        self.dbs, self.txns, self.cursors = {}, {}, {}  # cursors: slot: the transaction they were opened in, or "shut"
+        self.declared = {}  # slot of a cursor: its declaration
+        self.places = {}  # folder: Database
+        self.ints, self.bytes = [], []
+
+    # ---- arguments and results
+
+    def argument(self, kind, token):
+        if kind in ("slot", "store") or (kind == "int" and token != "^"):
+            return int(token)
+        if kind == "int":
+            return self.ints.pop() if self.ints else 0
+        if token == "^":
+            data = self.bytes.pop() if self.bytes else b""
+            return data if kind == "bytes" else hexed(data)
+        if kind == "bytes":
+            return self.parse_bytes(token)
+        if kind == "keys":
+            return token.split(";")
+        if kind == "rows":
+            return [(key, self.parse_bytes(value)) for key, value in (row.split("=") for row in token.split(";"))]
+        return token
+
+    @staticmethod
+    def parse_bytes(token):
+        if token[0] == "x":
+            return bytes.fromhex(token[1:])
+        count, byte = token[1:].split("*")
+        return bytes.fromhex(byte) * int(count)
+
+    def push(self, operation, answer):
+        words = answer.split(" ")
+        if words[0] != "OK":
+            return
+        for (_, kind), word in zip(operation["results"], words[1:]):
+            if kind == "int":
+                self.ints.append(int(word))
+            elif kind == "bytes":
+                self.bytes.append(bytes.fromhex(word[1:]))
+
+    def check(self, line, answer):
+        """Raises Wrong if `answer` is not what the instruction `line` must answer."""
+        _, _, name, *tokens = line.split(" ")
+        operation = OPERATIONS[name]
+        args = [self.argument(kind, token) for (_, kind), token in zip(operation["args"], tokens)]
+        if name in IN_TRANSACTION:
+            self.in_transaction(name, args, answer, cursor=operation["args"][0][0] == "cursor")
+        else:
+            getattr(self, "check_" + name)(answer, *args)
+        self.push(operation, answer)
+
+    @staticmethod
+    def expect(answer, *allowed):
+        if answer not in allowed:
+            raise Wrong(f"it must be {' or '.join(f'`{text}`' for text in allowed)}")
+
+    # ---- within transactions
+
+    def in_transaction(self, name, args, answer, cursor):
+        slot = args[0] // 10 if cursor else args[0]
+        txn = self.txns.get(slot)
+        if cursor and name != "cursor_open":
+            mine, declared = self.cursors.get(args[0]), self.declared.get(args[0])
+            if name in ("cursor_close", "cursor_forget"):
+                return self.release_cursor(name, args[0], answer)
+            if mine is None or mine == "shut":
+                return self.expect(answer, "NONE" if mine is None else CLOSED)
+            if name in ("cursor_seek", "cursor_update"):
+                if args.pop(1) != declared:
+                    return self.expect(answer, "NONE")
+            if mine is not txn or txn.state != "open":
+                return self.expect(answer, CLOSED, *OVER)
+        if name == "cursor_open":
+            self.cursors.pop(args[0], None)
+        if txn is None:
+            return self.expect(answer, "NONE")
+        if name == "rollback_to" and not txn.model.saved and txn.state != "shut":
+            return self.expect(answer, "NONE")
+        if txn.handle.closed or txn.state == "shut":
+            return self.expect(answer, CLOSED)
+        if txn.state != "open":
+            return self.expect(answer, *OVER)
+        if name == "cursor_open" and answer.startswith("OK"):
+            self.cursors[args[0]], self.declared[args[0]] = txn, args[1]
+        return self.perform(txn, name, args if cursor else args[1:], answer)
+
+    def perform(self, txn, name, args, answer):
+        hint = int(answer.split()[1]) if name == "insert" and answer.startswith("OK ") else 0
+        expected = answered(txn.model, name, args, hint)
+        if expected is not None:
+            self.expect(answer, expected)
+        txn.log.append((name, args, answer))
+
+    def release_cursor(self, name, slot, answer):
+        self.expect(answer, "OK" if slot in self.cursors else "NONE")
+        if name == "cursor_forget":
+            self.cursors.pop(slot, None)
+        elif slot in self.cursors:
+            self.cursors[slot] = "shut"
+
+    # ---- transactions
+
+    def check_begin(self, answer, slot, mode, id_):
+        handle = self.dbs.get(slot // 10)
+        if handle is None:
+            return self.expect(answer, "NONE")
+        old = self.txns.pop(slot, None)
+        if old is not None:
+            self.over(old)
+        if handle.closed:
+            return self.expect(answer, CLOSED)
+        database = handle.database
+        id_ = object() if id_ == "-" else id_
+        if id_ in database.opened or database.committed.get(id_, False):
+            return self.expect(answer, "EXISTS")
+        self.expect(answer, *(["OK", "EXISTS"] if database.committed.get(id_, False) is None else ["OK"]))
+        if answer == "OK":
+            self.txns[slot] = OpenTransaction(handle, database, mode, id_)
+            database.opened.add(id_)
+        return None
+
+    @staticmethod
+    def over(txn, state="over"):
+        if txn.state == "open":
+            txn.state = state
+            txn.database.opened.discard(txn.id)
+
+    def check_commit(self, answer, slot):
+        txn = self.txns.get(slot)
+        if txn is None:
+            return self.expect(answer, "NONE")
+        if txn.handle.closed or txn.state == "shut":
+            return self.expect(answer, CLOSED)
+        if txn.state == "committed":
+            return self.expect(answer, "OK")
+        if txn.state == "over" or txn.cancelled:
+            self.over(txn)
+            return self.expect(answer, *OVER)
+        if answer.startswith("CONFLICT "):
+            self.over(txn)
+            return self.check_conflict(txn, answer)
+        self.expect(answer, "OK")
+        self.over(txn, "committed")
+        if txn.model.writes == 0 or txn.mode in (READ, SNAPSHOT):
+            return None
+        entries = txn.log if txn.mode == WRITE else [entry for entry in txn.log if entry[2].startswith("OK") and
+                                                     entry[0] in ("put", "insert", "update", "remove")]
+        now, difference = txn.again(entries)
+        if difference is not None:
+            raise Wrong(f"it must be CONFLICT: {difference}")
+        txn.database.commit(now, txn.id)
+        return None
+
+    def check_conflict(self, txn, answer):
+        words = answer.split(" ")
+        store, key = words[2].partition("=")[2], bytes.fromhex(words[3].partition("=")[2])
+        if words[1] != "RETRY+ABORT" or txn.mode in (READ, SNAPSHOT):
+            raise Wrong("such a transaction has no conflict, or one with other traits")
+        for changed in txn.database.changes[txn.since:]:
+            if store in changed and (changed[store] is None or not key or key in changed[store]):
+                return
+        raise Wrong("nothing else has changed there since it began")
+
+    def check_rollback(self, answer, slot):
+        txn = self.txns.get(slot)
+        if txn is None:
+            return self.expect(answer, "NONE")
+        if txn.handle.closed or txn.state == "shut":
+            return self.expect(answer, CLOSED)
+        if txn.state == "committed":
+            return self.expect(answer, "MISUSE MISUSE")
+        self.over(txn)
+        return self.expect(answer, "OK")
+
+    def check_end(self, answer, slot):
+        txn = self.txns.get(slot)
+        if txn is None:
+            return self.expect(answer, "NONE")
+        self.over(txn)
+        txn.state = "shut"
+        return self.expect(answer, "OK")
+
+    def check_forget_txn(self, answer, slot):
+        txn = self.txns.pop(slot, None)
+        if txn is None:
+            return self.expect(answer, "NONE")
+        self.over(txn)
+        self.forget_cursors(lambda cursor: cursor // 10 == slot)
+        return self.expect(answer, "OK")
+
+    def forget_cursors(self, which):
+        self.cursors = {slot: txn for slot, txn in self.cursors.items() if not which(slot)}
+
+    def check_cancel(self, answer, slot):
+        txn = self.txns.get(slot)
+        if txn is None:
+            return self.expect(answer, "NONE")
+        if txn.handle.closed or txn.state == "shut":
+            return self.expect(answer, CLOSED)
+        txn.cancelled = txn.cancelled or txn.state == "open"
+        return self.expect(answer, "OK", *(OVER if txn.state != "open" else ()))
+
+    def check_outcome(self, answer, slot):
+        txn = self.txns.get(slot)
+        if txn is None:
+            return self.expect(answer, "NONE")
+        if txn.handle.closed:
+            return self.expect(answer, CLOSED)
+        record = txn.database.committed.get(txn.id, False)
+        if record is None:
+            return self.expect(answer, "OK COMMITTED", "OK NOT_COMMITTED")
+        if txn.id in txn.database.opened:
+            return self.expect(answer, "OK PENDING")
+        return self.expect(answer, "OK COMMITTED" if record else "OK NOT_COMMITTED")
+
+    def check_position(self, answer, slot):
+        txn = self.txns.get(slot)
+        if txn is None:
+            return self.expect(answer, "NONE")
+        if txn.handle.closed or txn.state == "shut":
+            return self.expect(answer, CLOSED)
+        if not answer.startswith("OK ") or txn.state == "over":
+            return self.expect(answer, *OVER)
+        return None
+
+    def check_run(self, answer, db, number, key, by, rivals):
+        handle = self.dbs.get(db)
+        if handle is None or handle.closed:
+            return self.expect(answer, "NONE" if handle is None else CLOSED)
+        database, value = handle.database, 0
+        for attempt in range(rivals + 1):
+            txn = Transaction(database.stores, WRITE)
+            found = answered(txn, "get", [number, key], 0)
+            if found not in ("NOT_FOUND",) and not found.startswith("OK x"):
+                return self.expect(answer, found)
+            data = bytes.fromhex(found[4:]) if found.startswith("OK") else b""
+            value = integer(data) if len(data) == 8 else 0
+            put = wrapped(value + (1000 if attempt < rivals else by))
+            txn.put(number, key, put.to_bytes(8, "little", signed=True))
+            database.commit(txn, object())
+        return self.expect(answer, f"OK {wrapped(value + by)} {rivals + 1}")
+
+    # ---- databases
+
+    def children(self, db, state):
+        for txn in [txn for slot, txn in self.txns.items() if slot // 10 == db]:
+            self.over(txn, state)
+
+    def empty(self, db):
+        self.children(db, "over")
+        self.txns = {slot: txn for slot, txn in self.txns.items() if slot // 10 != db}
+        self.forget_cursors(lambda cursor: cursor // 100 == db)
+        self.dbs.pop(db, None)
+
+    def check_open(self, answer, db, place, create):
+        self.empty(db)
+        if place == "memory":
+            self.dbs[db] = Handle(Database(), place)
+            return self.expect(answer, "OK")
+        if place not in self.places:
+            if not create:
+                return self.expect(answer, "NOT_FOUND")
+            self.places[place] = Database()
+        self.dbs[db] = Handle(self.places[place], place)
+        return self.expect(answer, "OK")
+
+    def usable(self, db, answer):
+        """The handle, or None if the answer must be, and is, that there is none."""
+        handle = self.dbs.get(db)
+        if handle is None or handle.closed:
+            self.expect(answer, "NONE" if handle is None else CLOSED)
+            return None
+        return handle
+
+    def check_close(self, answer, db):
+        handle = self.dbs.get(db)
+        self.expect(answer, "NONE" if handle is None else "OK")
+        if handle is not None:
+            handle.closed = True
+            self.children(db, "over")
+
+    def check_forget_db(self, answer, db):
+        self.expect(answer, "NONE" if db not in self.dbs else "OK")
+        self.empty(db)
+
+    def done(self, answer, db, expected="OK"):
+        if self.usable(db, answer) is not None:
+            self.expect(answer, expected)
+
+    def check_sync(self, answer, db):
+        self.done(answer, db)
+
+    def check_checkpoint(self, answer, db):
+        self.done(answer, db)
+
+    def check_gc(self, answer, db):
+        self.done(answer, db)
+
+    def check_verify(self, answer, db):
+        self.done(answer, db, "OK 0")
+
+    def check_info(self, answer, db):
+        handle = self.usable(db, answer)
+        if handle is not None:
+            self.expect(answer, f"OK {'inmemory' if handle.place == 'memory' else 'inredfs'} 4096")
+
+    def check_stats(self, answer, db):
+        handle = self.usable(db, answer)
+        if handle is not None:
+            self.expect(answer, f"OK {len(handle.database.stores)}")
+
+    def check_backup(self, answer, db, place):
+        handle = self.usable(db, answer)
+        if handle is None:
+            return None
+        if handle.place == "memory":
+            return self.expect(answer, "UNSUPPORTED")
+        if place in self.places:
+            return self.expect(answer, "EXISTS")
+        self.places[place] = Database(handle.database.stores)
+        self.places[place].committed = dict(handle.database.committed)
+        return self.expect(answer, "OK")
+
+    def check_restore(self, answer, source, place):
+        if source not in self.places:
+            return self.expect(answer, "NOT_FOUND")
+        if place in self.places:
+            return self.expect(answer, "EXISTS")
+        self.places[place] = Database(self.places[source].stores)
+        self.places[place].committed = dict(self.places[source].committed)
+        return self.expect(answer, "OK")
+
+    def check_read(self, answer, db, number, key):
+        handle = self.usable(db, answer)
+        if handle is not None:
+            self.expect(answer, answered(Transaction(handle.database.stores, READ), "get", [number, key], 0))
+
+    def check_approx_count(self, answer, db, number):
+        handle = self.usable(db, answer)
+        if handle is not None:
+            self.expect(answer, answered(Transaction(handle.database.stores, READ), "count", [number, "*"], 0))
+
+
+def blocks(lines):
+    """(name, lines) of each program, or of what was printed for each."""
+    name, block = None, []
+    for line in lines:
+        if line.startswith("program "):
+            name, block = line.split(" ")[1], []
+        elif line == "end":
+            yield name, block
+            name, block = None, []
+        else:
+            block.append(line)
+    if name is not None:
+        yield name, block
+
+
+def first_wrong(program, output):
+    """(index, what is wrong) of the first instruction whose answer is wrong, or None."""
+    checker = Checker()
+    for index, line in enumerate(program):
+        number, _, answer = output[index].partition(" ") if index < len(output) else ("", "", "")
+        if number != str(index + 1):
+            return index, "there is no answer: the machine has ended"
+        try:
+            checker.check(line, answer)
+        except Wrong as wrong:
+            return index, f"`{line}` answered `{answer}`: {wrong}"
+    return None
+
+
+def main():
+    programs, outputs = ([*blocks(open(path).read().splitlines())] for path in sys.argv[1:3])
+    outputs, wrong = dict(outputs), 0
+    for name, program in programs:
+        found = first_wrong(program, outputs.get(name, []))
+        if found is not None:
+            wrong += 1
+            print(f"{name}: instruction {found[0] + 1}: {found[1]}")
+    return wrong > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
