@@ -295,12 +295,11 @@ sop_status sopi_posix_lock(struct sopi_file *base, enum sopi_lock kind, sop_erro
 	return sopi_file_fail(err, os_errno, false, "lock the file", file->path, -1);
 }
 
-/* Would a lock of this type on the bytes from `start` on be refused? */
-static sop_status ask(const struct posix_file *file, int command, short type, off_t start,
-		      struct flock *found, sop_error *err)
+/* Would a lock of this type on these bytes be refused? */
+static sop_status ask(const struct posix_file *file, int command, struct flock *lock, sop_error *err)
 {
-	*found = (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = start };
-	if (fcntl(file->fd, command, found) != 0)
+	lock->l_whence = SEEK_SET;
+	if (fcntl(file->fd, command, lock) != 0)
 		return sopi_file_fail(err, errno, false, "ask for the lock of the file", file->path, -1);
 	return SOP_OK;
 }
@@ -308,19 +307,22 @@ static sop_status ask(const struct posix_file *file, int command, short type, of
 sop_status sopi_posix_is_locked(struct sopi_file *base, struct sopi_locked *locked, sop_error *err)
 {
 	const struct posix_file *file = file_of(base);
-	struct flock found;
+	struct flock all = { .l_type = F_WRLCK, .l_len = MARK_AT };
+	struct flock shared = { .l_type = F_RDLCK, .l_len = MARK_AT };
+	struct flock marked = { .l_type = F_WRLCK, .l_start = MARK_AT, .l_len = 1 };
 
 	memset(locked, 0, sizeof *locked);
-	SOP_TRY(ask(file, F_OFD_GETLK, F_WRLCK, 0, &found, err));
-	locked->by_others = found.l_type != F_UNLCK;
+	SOP_TRY(ask(file, F_OFD_GETLK, &all, err));
+	locked->by_others = all.l_type != F_UNLCK;
 	if (!locked->by_others)
 		return SOP_OK;
-	SOP_TRY(ask(file, F_OFD_GETLK, F_RDLCK, 0, &found, err));
-	locked->shared = found.l_type == F_UNLCK;
+	SOP_TRY(ask(file, F_OFD_GETLK, &shared, err));
+	locked->shared = shared.l_type == F_UNLCK;
 	if (!locked->shared)
 		return SOP_OK;
-	SOP_TRY(ask(file, F_GETLK, F_WRLCK, MARK_AT, &found, err));
-	locked->process = found.l_type != F_UNLCK && found.l_pid > 0 ? (uint64_t)found.l_pid : 0;
+	SOP_TRY(ask(file, F_GETLK, &marked, err));
+	if (marked.l_type != F_UNLCK && marked.l_pid > 0)
+		locked->process = (uint64_t)marked.l_pid;
 	return SOP_OK;
 }
 
