@@ -1,8 +1,33 @@
-# The conformance suite: tests/conformance. The machine of C is built here; those of the other languages by their files.
-set(sop_conformance_dir "${sop_test_dir}/conformance")
+# The conformance suite (tests/conformance): one program, every language, one answer. The machine of C is built here; those of the
+# other languages, conformance_<language> in the same folder, are targets of that name in the files of their languages.
+set(sop_conformance_dir "${PROJECT_SOURCE_DIR}/tests/conformance")
 file(GLOB sop_conformance_sources CONFIGURE_DEPENDS "${sop_conformance_dir}/c/*.c")
 add_executable(conformance_c ${sop_conformance_sources})
 set_target_properties(conformance_c PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/conformance")
 target_compile_options(conformance_c PRIVATE ${SOP_TEST_WARNINGS})
 target_compile_definitions(conformance_c PRIVATE _GNU_SOURCE)
 target_link_libraries(conformance_c PRIVATE sopdb Threads::Threads)
+
+set(sop_conformance_languages c)
+foreach(language python go java)
+	if(TARGET conformance_${language})
+		list(APPEND sop_conformance_languages ${language})
+	endif()
+endforeach()
+list(JOIN sop_conformance_languages "," sop_conformance_list)
+
+# sop_conformance_test(NAME SCRIPT ARGUMENT...): one test, run from the folder of the project.
+function(sop_conformance_test name script)
+	add_test(NAME conformance.${name} COMMAND python3 -B "${sop_conformance_dir}/${script}" ${ARGN}
+		WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+	set_tests_properties(conformance.${name} PROPERTIES
+		TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bindings ENVIRONMENT "${sop_test_environment}")
+endfunction()
+
+if(SOP_TESTS)
+	sop_conformance_test(table check_table.py)
+	sop_conformance_test(suite test_suite.py "${PROJECT_BINARY_DIR}")
+	sop_conformance_test(pairs pairs.py "${PROJECT_BINARY_DIR}" $<TARGET_FILE:sopctl> ${sop_conformance_languages})
+	sop_conformance_test(programs run --build "${PROJECT_BINARY_DIR}" --languages ${sop_conformance_list}
+		--shrunk-to "${PROJECT_BINARY_DIR}/conformance/failed")
+endif()

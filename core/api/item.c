@@ -251,10 +251,27 @@ static sop_status prefix_bounds(const struct sopi_used *used, sop_bytes prefix,
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
+/* The end of a range that has its bound `to` inside: behind that key, or behind all keys with these leading fields. */
+static sop_status bound_through(const struct sopi_used *used, sop_bytes to, const char *function,
+				struct sopi_bounds *bounds, sop_error *err)
+{
+	bool whole;
+	sop_status status;
+
+	SOP_TRY(encode_bound(used, to, function, &bounds->high, &whole, err));
+	if (whole)
+		return sopi_item_bound(used, to, true, function, &bounds->high, err);
+	status = sopi_key_next_prefix((sop_bytes){ bounds->high.data, bounds->high.size },
+				      &bounds->high, err);
+	bounds->unbounded = status == SOP_NOT_FOUND;
+	return status == SOP_NOT_FOUND ? SOP_OK : status;
+}
+
 static sop_status check_range(const struct sopi_used *used, const sop_range *range,
 			      const char *function, sop_error *err)
 {
-	const uint32_t known = SOP_RANGE_FROM | SOP_RANGE_TO | SOP_RANGE_PREFIX | SOP_RANGE_AFTER;
+	const uint32_t known = SOP_RANGE_FROM | SOP_RANGE_TO | SOP_RANGE_PREFIX | SOP_RANGE_AFTER |
+			       SOP_RANGE_THROUGH;
 
 	if ((range->flags & ~known) != 0)
 		return sopi_misuse(err, function,
@@ -267,6 +284,8 @@ static sop_status check_range(const struct sopi_used *used, const sop_range *ran
 		return sopi_misuse(err, function, "a prefix excludes from and to; give either");
 	if ((range->flags & SOP_RANGE_AFTER) != 0 && (range->flags & SOP_RANGE_FROM) == 0)
 		return sopi_misuse(err, function, "SOP_RANGE_AFTER needs SOP_RANGE_FROM");
+	if ((range->flags & SOP_RANGE_THROUGH) != 0 && (range->flags & SOP_RANGE_TO) == 0)
+		return sopi_misuse(err, function, "SOP_RANGE_THROUGH needs SOP_RANGE_TO");
 	if (range->after_item != 0 && ((range->flags & SOP_RANGE_AFTER) == 0 || !keeps_duplicates(used)))
 		return sopi_misuse(err, function,
 				   "after_item needs SOP_RANGE_AFTER and a store with duplicates");
@@ -317,5 +336,7 @@ sop_status sopi_item_bounds(const struct sopi_used *used, const sop_range *range
 	bounds->unbounded = (all.flags & SOP_RANGE_TO) == 0;
 	if (bounds->unbounded)
 		return SOP_OK;
+	if ((all.flags & SOP_RANGE_THROUGH) != 0)
+		return bound_through(used, all.to, function, bounds, err);
 	return sopi_item_bound(used, all.to, false, function, &bounds->high, err);
 }

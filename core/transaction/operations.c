@@ -95,22 +95,40 @@ sop_status sopi_transaction_savepoint(struct sopi_transaction *txn, uint64_t *sa
 		txn->savepoints = grown;
 		txn->savepoint_capacity = capacity;
 	}
-	txn->savepoints[txn->savepoint_count++] = txn->last;
-	*savepoint = txn->savepoint_count; /* from 1: 0 is none */
+	*savepoint = ++txn->savepoints_made; /* from 1: 0 is none */
+	txn->savepoints[txn->savepoint_count++] = (struct sopi_savepoint){ txn->last, *savepoint };
 	return SOP_OK;
+}
+
+/* How many savepoints there are up to the one with this number; 0: there is none such. */
+static size_t savepoints_up_to(const struct sopi_transaction *txn, uint64_t number)
+{
+	size_t low = 0;
+	size_t high = txn->savepoint_count;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (txn->savepoints[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < txn->savepoint_count && txn->savepoints[low].number == number ? low + 1 : 0;
 }
 
 sop_status sopi_transaction_roll_back_to(struct sopi_transaction *txn, uint64_t savepoint, sop_error *err)
 {
 	const uint64_t catalog_changes = txn->catalog_changes;
+	const size_t count = savepoints_up_to(txn, savepoint);
 	struct sopi_operation *mark;
 
-	if (savepoint == 0 || savepoint > txn->savepoint_count)
+	if (count == 0)
 		return sopi_fail(err, SOP_MISUSE,
 				 "there is no savepoint %llu: it was rolled back beyond, or is of another transaction; pass what sop_savepoint gave",
 				 (unsigned long long)savepoint);
-	mark = txn->savepoints[savepoint - 1];
-	txn->savepoint_count = savepoint; /* it stays */
+	mark = txn->savepoints[count - 1].last;
+	txn->savepoint_count = count; /* it stays */
 	while (txn->last != mark) {
 		struct sopi_operation *operation = txn->last;
 		struct sopi_used *used = operation->index;

@@ -15,7 +15,7 @@ static int64_t now_ns(const struct sopi_transaction *txn)
 
 /* ---- ids --------------------------------------------------------------------------------------- */
 
-/* A random UUID for the handle; each begin counts up its last eight bytes. */
+/* A random UUID for the handle; each begin counts up its last six bytes. */
 static sop_status first_id(struct sopi_transaction *txn, sop_error *err)
 {
 	uint8_t random[SOPI_UUID_RANDOM_BYTES];
@@ -25,15 +25,26 @@ static sop_status first_id(struct sopi_transaction *txn, sop_error *err)
 	SOP_TRY(sopi_random_fill(platform->random, random, sizeof random, err));
 	sopi_uuid_make_v7((uint64_t)(sopi_clock_wall_ns(platform->clock) / NS_PER_MS), random, &uuid);
 	memcpy(txn->id, uuid.bytes, sizeof txn->id);
+	txn->id_is_lent = false;
 	return SOP_OK;
 }
 
-static void next_id(struct sopi_transaction *txn)
+static void count_up(struct sopi_transaction *txn)
 {
 	for (size_t i = sizeof txn->id; i-- > 10;) { /* 48 bits: the variant bits before them stay */
 		if (++txn->id[i] != 0)
 			return;
 	}
+}
+
+/* An id that nobody else has. One behind an id of the caller might be the caller's too, or that of another handle that came
+ * from the same. */
+static sop_status next_id(struct sopi_transaction *txn, sop_error *err)
+{
+	if (SOPI_UNLIKELY(txn->id_is_lent))
+		return first_id(txn, err);
+	count_up(txn);
+	return SOP_OK;
 }
 
 static void forget_name(struct sopi_transaction *txn)
@@ -72,6 +83,7 @@ static sop_status take_id(struct sopi_transaction *txn, const uint8_t *id, sop_e
 	}
 	if (other == NULL) {
 		memcpy(txn->id, id, sizeof txn->id);
+		txn->id_is_lent = true;
 		txn->next_named = engine->named;
 		engine->named = txn;
 	}
@@ -109,10 +121,8 @@ sop_status sopi_transaction_begin(struct sopi_transaction *txn, uint32_t mode, i
 		status = sopi_engine_has_failed(err);
 	else if (SOPI_UNLIKELY(!writes && atomic_load_explicit(&engine->weak, memory_order_relaxed)))
 		status = sopi_engine_wait_flushed(engine, txn->snapshot, err);
-	if (status == SOP_OK && id != NULL)
-		status = take_id(txn, id, err);
-	else
-		next_id(txn);
+	if (status == SOP_OK)
+		status = id != NULL ? take_id(txn, id, err) : next_id(txn, err);
 	if (status != SOP_OK) {
 		sopi_slot_forget(txn->slot);
 		return status;
@@ -173,6 +183,7 @@ void sopi_transaction_reset(struct sopi_transaction *txn)
 	txn->operation_count = 0;
 	txn->catalog_changes = 0;
 	txn->savepoint_count = 0;
+	txn->savepoints_made = 0;
 	if (txn->arena.newest != NULL)
 		sopi_arena_reset(&txn->arena);
 	if (txn->change_capacity > CHANGES_KEPT) { /* one huge transaction does not cost for ever */

@@ -52,6 +52,12 @@ struct sopi_resolved {
 	struct sopi_used *used;
 };
 
+/* A place to which the changes can return. */
+struct sopi_savepoint {
+	struct sopi_operation *last; /* the newest operation when it was made */
+	uint64_t number; /* ascending, never used again in this transaction: old ones name nothing else */
+};
+
 struct sopi_transaction {
 	_Alignas(64) struct sopi_engine *engine; /* lines are not shared with other transactions */
 	struct sopi_slot *slot;
@@ -59,6 +65,7 @@ struct sopi_transaction {
 	uint8_t mode; /* sop_mode */
 	uint8_t durability; /* sopi_durability of its commit; stays over further attempts */
 	bool has_own_id; /* the caller gave it */
+	bool id_is_lent; /* `id` is, or was, the caller's: the next one cannot be counted from it */
 	_Atomic bool cancelled;
 	_Atomic uint64_t expired; /* the snapshot that keeps too much, or SOPI_POSITION_NONE */
 	sop_status failure; /* why it ended, if a call failed */
@@ -83,7 +90,8 @@ struct sopi_transaction {
 	size_t value_bytes; /* of those */
 	struct sopi_predicates predicates;
 	struct sopi_resolved resolved[SOPI_NAMES_CACHED];
-	struct sopi_operation **savepoints;
+	struct sopi_savepoint *savepoints;
+	uint64_t savepoints_made; /* since it began */
 	size_t savepoint_count;
 	size_t savepoint_capacity;
 	sop_buf key_room; /* scratch: keys with an item id */

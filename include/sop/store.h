@@ -193,7 +193,7 @@ typedef struct sop_range {
 	uint32_t flags; /* SOP_RANGE_... */
 	uint32_t reserved; /* 0 */
 	sop_bytes from; /* first key (with SOP_RANGE_FROM) */
-	sop_bytes to; /* end, itself outside (with SOP_RANGE_TO) */
+	sop_bytes to; /* end, itself outside (with SOP_RANGE_TO), or inside (with SOP_RANGE_THROUGH too) */
 	sop_bytes prefix; /* all keys with these leading fields or bytes (with SOP_RANGE_PREFIX; excludes to, and from but with SOP_RANGE_AFTER: then what is behind that) */
 	uint64_t after_item; /* with SOP_RANGE_AFTER in a store with duplicates: behind this item of the key `from`; 0: behind all of them */
 } sop_range;
@@ -206,6 +206,8 @@ typedef struct sop_range {
 #define SOP_RANGE_PREFIX 4u
 /* `from` itself is outside the range. */
 #define SOP_RANGE_AFTER 8u
+/* `to` itself, with its duplicates, is inside the range; with a schema so are all keys that begin with its fields. */
+#define SOP_RANGE_THROUGH 16u
 
 #define SOP_RANGE_INIT                                                                             \
 	{                                                                                          \

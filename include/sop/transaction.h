@@ -138,7 +138,7 @@ SOP_API sop_status sop_txn_conflict(sop_txn *txn, sop_bytes *store, sop_bytes *k
 /* Marks a place in the changes of `txn` to which sop_rollback_to can return. Every mode has them; where
  * a transaction only reads there is nothing to undo.
  * savepoint: receives its number, valid until rolled back beyond or until the end of the
- * transaction.
+ * transaction, which never gives it to another.
  * err: filled on failure; may be NULL.
  * Returns OK; MISUSE; TIMEOUT, CANCELLED (the transaction is rolled back); CLOSED; FORKED; FAILED;
  * NO_MEMORY. */

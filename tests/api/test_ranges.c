@@ -77,12 +77,45 @@ static void with_a_schema_too(void **state)
 	fixture_close(&f);
 }
 
+/* Items up to `to`, which is inside. */
+static uint64_t count_through(struct fixture *f, sop_store *store, sop_bytes to)
+{
+	sop_range range = SOP_RANGE_INIT;
+	uint64_t counted = 0;
+
+	range.flags = SOP_RANGE_TO | SOP_RANGE_THROUGH;
+	range.to = to;
+	TEST_OK(sop_count(f->txn, store, &range, &counted, &f->err), f->err);
+	return counted;
+}
+
+static void its_end_may_be_inside(void **state)
+{
+	static const char *const keys[] = { "x", "x1", "x2" };
+	const sop_bytes nothing = { NULL, 0 };
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	put_raw(&f, keys, 3);
+	assert_int_equal(count_through(&f, f.raw, test_text("x1")),
+			 count_through(&f, f.raw, test_text("x")) + 1);
+	assert_int_equal(count_through(&f, f.raw, test_text("x11")), /* is not there */
+			 count_through(&f, f.raw, test_text("x1")));
+	assert_int_equal(count_through(&f, f.twice, test_text("a")), 2);
+	assert_int_equal(count_through(&f, f.store, fixture_key('a')), 1);
+	assert_int_equal(count_through(&f, f.store, nothing), /* all keys begin with no fields */
+			 count(&f, f.store, nothing, NULL, 0));
+	fixture_close(&f);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_prefix_is_gone_through_in_pages),
 		cmocka_unit_test(it_goes_on_behind_one_of_several_items),
 		cmocka_unit_test(with_a_schema_too),
+		cmocka_unit_test(its_end_may_be_inside),
 	};
 
 	test_begin(argc, argv);

@@ -596,6 +596,51 @@ static void an_id_that_changed_nothing_may_be_used_again(void **state)
 	fixture_close(&f);
 }
 
+/* What is renewed has an id that no other handle has, even if both were begun with the same one of the caller. */
+static void ids_after_those_of_the_caller_are_new(void **state)
+{
+	static const uint8_t mine[16] = { 7 };
+	struct fixture f;
+	uint8_t ids[2][16];
+	uint64_t position = 0;
+
+	(void)state;
+	fixture_open(&f);
+	for (unsigned i = 0; i < 2; i++) {
+		sop_txn *txn = NULL;
+
+		TEST_OK(begin_as(&f, mine, &txn), f.err);
+		TEST_OK(sop_commit(txn, &f.err), f.err);
+		TEST_OK(sop_txn_renew(txn, &f.err), f.err);
+		TEST_OK(sop_txn_id(txn, ids[i], &f.err), f.err);
+		assert_int_equal(outcome_of(&f, ids[i], &position), SOP_OUTCOME_PENDING);
+		TEST_OK(sop_put(txn, f.raw, test_text("k"), test_text("v"), &f.err), f.err);
+		TEST_OK(sop_commit(txn, &f.err), f.err);
+		sop_txn_free(txn);
+	}
+	assert_memory_not_equal(ids[0], ids[1], 16);
+	fixture_close(&f);
+}
+
+/* The number of a savepoint that was rolled back beyond does not name a newer one. */
+static void a_savepoint_is_gone_when_rolled_back_beyond(void **state)
+{
+	struct fixture f;
+	uint64_t first, second, third;
+
+	(void)state;
+	fixture_open(&f);
+	TEST_OK(sop_savepoint(f.txn, &first, &f.err), f.err);
+	TEST_OK(sop_savepoint(f.txn, &second, &f.err), f.err);
+	TEST_OK(sop_rollback_to(f.txn, first, &f.err), f.err);
+	TEST_OK(sop_savepoint(f.txn, &third, &f.err), f.err);
+	TEST_STATUS(sop_rollback_to(f.txn, second, &f.err), SOP_MISUSE, f.err);
+	TEST_OK(sop_rollback_to(f.txn, third, &f.err), f.err);
+	TEST_OK(sop_rollback_to(f.txn, first, &f.err), f.err);
+	TEST_STATUS(sop_rollback_to(f.txn, third, &f.err), SOP_MISUSE, f.err);
+	fixture_close(&f);
+}
+
 /* Exact for the last million that wrote; what is older may be unknown. */
 static void outcomes_are_exact_for_the_last_million(void **state)
 {
@@ -660,6 +705,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(outcomes_are_known_by_id),
 		cmocka_unit_test(an_id_commits_once),
 		cmocka_unit_test(an_id_that_changed_nothing_may_be_used_again),
+		cmocka_unit_test(ids_after_those_of_the_caller_are_new),
+		cmocka_unit_test(a_savepoint_is_gone_when_rolled_back_beyond),
 		cmocka_unit_test(outcomes_are_exact_for_the_last_million),
 		cmocka_unit_test(every_message_says_what_to_do),
 	};

@@ -33,6 +33,10 @@ sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct
 sop_status base_open_reading(struct base *base, struct sopi_sim_disk *disk,
 			     const struct config *config, sop_error *err);
 
+/* The same in a process that is killed before its file call number `calls`. */
+sop_status base_open_killed(struct base *base, struct sopi_sim_disk *disk,
+			    const struct config *config, int64_t calls, sop_error *err);
+
 /* Closes it and ends the process. */
 sop_status base_close(struct base *base, sop_error *err);
 

@@ -33,6 +33,8 @@ static sop_status declare(struct call *call, struct db_slot *slot)
 		options.node_items = 4;
 		TRY(sop_store_open(slot->db, (sop_bytes){ name, strlen(name) }, &options,
 				   &slot->stores[i], &call->err));
+		if (strcmp(sop_store_name(slot->stores[i]), name) != 0)
+			bug("the declaration of %s has another name", name);
 	}
 	return SOP_OK;
 }
@@ -439,12 +441,15 @@ sop_status run_list(struct call *call)
 
 sop_status run_describe(struct call *call)
 {
+	const sop_schema *declared = call->machine->schemas[call->args[1].number];
 	sop_store_info info = SOP_STORE_INFO_INIT;
 	sop_buf schema = SOP_BUF_INIT;
 	sop_txn *txn;
 
 	TRY(use_txn(call, 0, &txn));
 	TRY(sop_store_describe(txn, store_of(call, 0, 1), &info, &schema, &call->err));
+	if (call->spelling % 2 == 1 && declared != NULL) /* which is the same, or it would have been SCHEMA */
+		TRY(sop_schema_text(declared, &schema, &call->err));
 	bytes_append(&schema, "", 1);
 	answer_int(call, info.duplicates);
 	answer_int(call, info.node_items);

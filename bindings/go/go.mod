@@ -1,0 +1,3 @@
+module github.com/sopdb/sop/bindings/go
+
+go 1.23

@@ -1,0 +1,496 @@
+package sop
+
+// #include <stdlib.h>
+// #include "shim.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+// Mode says what a transaction may do and what is promised about its reads.
+type Mode uint32
+
+// The modes of transactions.
+const (
+	// ModeWrite reads and writes; strictly serializable.
+	ModeWrite Mode = C.SOP_WRITE
+	// ModeRead only reads; strictly serializable at its begin, never a conflict.
+	ModeRead Mode = C.SOP_READ
+	// ModeSnapshot is ModeRead without the freshness check of clusters.
+	ModeSnapshot Mode = C.SOP_SNAPSHOT
+	// ModeNoCheck reads and writes; its reads are not validated.
+	ModeNoCheck Mode = C.SOP_NOCHECK
+
+	modes = 4
+)
+
+// TxOption is how one transaction differs from others.
+type TxOption func(*txOptions)
+
+type txOptions struct {
+	c    C.sop_txn_options
+	mode Mode
+	bare bool // nothing but the mode was said
+}
+
+// WithDurability sets the durability of one commit.
+func WithDurability(d Durability) TxOption {
+	return func(o *txOptions) { o.c.durability, o.bare = C.uint32_t(d), false }
+}
+
+// WithID gives a transaction an id of the program's, for [DB.Outcome]. [ErrExists] says that it has committed or is open.
+func WithID(id UUID) TxOption {
+	return func(o *txOptions) {
+		for i, b := range id {
+			o.c.id[i] = C.uint8_t(b)
+		}
+		o.bare = false
+	}
+}
+
+// WithDeadline ends a transaction with [ErrTimeout] after a time, if the context does not do so earlier.
+func WithDeadline(d time.Duration) TxOption {
+	return func(o *txOptions) { o.c.deadline_ms, o.bare = C.int64_t(milliseconds(d)), false }
+}
+
+// WithMode changes the mode, such as to [ModeNoCheck] in [DB.Update].
+func WithMode(mode Mode) TxOption {
+	return func(o *txOptions) { o.mode = mode }
+}
+
+// shell is a transaction of the library and the memory that its calls work with. Shells of transactions that have ended are
+// used again.
+type shell struct {
+	txn *C.sop_txn
+	s   *scratch
+}
+
+func newShell(txn *C.sop_txn) *shell {
+	sh := &shell{txn: txn, s: newScratch()}
+	runtime.SetFinalizer(sh, func(sh *shell) { go C.sop_txn_free(sh.txn) })
+	return sh
+}
+
+// release frees a shell that nobody else has.
+func (sh *shell) release() {
+	runtime.SetFinalizer(sh, nil)
+	C.sop_txn_free(sh.txn)
+	sh.txn = nil
+}
+
+// Tx is a transaction. It is used by one goroutine at a time: a call that finds another one running returns [ErrMisuse]. What
+// is got from it, [Items], [Span] and [Cursor], ends with it.
+type Tx struct {
+	db       *DB
+	mode     Mode
+	pooled   bool // its shell can be used again
+	byHand   bool
+	busy     atomic.Bool
+	sh       *shell // nil once it has ended for good
+	err      error  // the first failure of an iteration
+	changes  uint64 // counts what it changed, for iterations under way
+	position uint64
+	started  time.Time
+	ctx      context.Context
+	canceled canceller
+	lastDecl any // the store that was used last
+	last     *storeHandle
+}
+
+// canceller carries the end of a context, or [Tx.Cancel], into a transaction as long as that is open.
+type canceller struct {
+	mu   sync.Mutex
+	txn  *C.sop_txn // nil once it has ended
+	hit  bool
+	stop func() bool // nil: the context has no end
+}
+
+func (c *canceller) watch(ctx context.Context, txn *C.sop_txn) {
+	c.txn = txn
+	if ctx.Done() == nil {
+		return
+	}
+	c.stop = context.AfterFunc(ctx, func() {
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) { // the transaction has that deadline itself
+			c.cancel()
+		}
+	})
+}
+
+func (c *canceller) cancel() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.txn != nil {
+		C.sop_txn_cancel(c.txn, nil)
+		c.hit = true
+	}
+}
+
+// end lets go of the transaction, and tells whether it was cancelled.
+func (c *canceller) end() bool {
+	if c.stop != nil {
+		c.stop()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.txn = nil
+	return c.hit
+}
+
+func (db *DB) begin(ctx context.Context, mode Mode, options []TxOption) (*Tx, error) {
+	if ctx.Err() != nil {
+		return nil, ended(ctx)
+	}
+	o := txOptions{mode: mode, bare: true}
+	for _, option := range options {
+		option(&o)
+	}
+	if o.mode >= modes {
+		return nil, fault(StatusMisuse, "%d is no mode of transactions", o.mode)
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		left := max(milliseconds(time.Until(deadline)), 1)
+		if o.c.deadline_ms == 0 || left < int64(o.c.deadline_ms) {
+			o.c.deadline_ms = C.int64_t(left)
+		}
+		o.bare = false
+	}
+	sh, err := db.beginShell(&o)
+	if err != nil {
+		return nil, err
+	}
+	tx := &Tx{db: db, mode: o.mode, pooled: o.bare, sh: sh, ctx: ctx}
+	if o.mode == ModeWrite || o.mode == ModeNoCheck {
+		tx.started = time.Now()
+	}
+	tx.canceled.watch(ctx, sh.txn)
+	return tx, nil
+}
+
+// ended is the error of a context that is over.
+func ended(ctx context.Context) error {
+	status := StatusCancelled
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		status = StatusTimeout
+	}
+	return because(fault(status, "the context ended before the transaction began: %v", context.Cause(ctx)), ctx)
+}
+
+func (db *DB) beginShell(o *txOptions) (*shell, error) {
+	if o.bare {
+		if sh := db.takeShell(o.mode); sh != nil {
+			status := C.sop_txn_renew(sh.txn, sh.s.err)
+			if status == C.SOP_OK {
+				return sh, nil
+			}
+			err := fromC(sh.s.err)
+			sh.release()
+			return nil, err
+		}
+	}
+	o.c.struct_size, o.c.mode = C.sizeof_sop_txn_options, C.uint32_t(o.mode)
+	var txn *C.sop_txn
+	e := newErr()
+	status := C.sop_begin(db.h.c, &o.c, &txn, e)
+	keep(db)
+	if status != C.SOP_OK {
+		return nil, fromC(e)
+	}
+	return newShell(txn), nil
+}
+
+func (db *DB) takeShell(mode Mode) *shell {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	free := db.free[mode]
+	if len(free) == 0 {
+		return nil
+	}
+	sh := free[len(free)-1]
+	db.free[mode] = free[:len(free)-1]
+	return sh
+}
+
+func (db *DB) giveShell(mode Mode, sh *shell) {
+	db.mu.Lock()
+	if len(db.free[mode]) < freeShellsMax {
+		db.free[mode] = append(db.free[mode], sh)
+		sh = nil
+	}
+	db.mu.Unlock()
+	if sh != nil {
+		sh.release()
+	}
+}
+
+// ---- calls -----------------------------------------------------------------------------------------
+
+// enter claims the transaction for one call.
+func (tx *Tx) enter() (*shell, error) {
+	if !tx.busy.CompareAndSwap(false, true) {
+		return nil, fault(StatusMisuse, "another goroutine is using this transaction; use it from one at a time")
+	}
+	if tx.sh == nil {
+		tx.busy.Store(false)
+		return nil, fault(StatusClosed, "the transaction has ended; begin a new one")
+	}
+	return tx.sh, nil
+}
+
+func (tx *Tx) leave() {
+	tx.busy.Store(false)
+	keep(tx)
+}
+
+// stick keeps the first error that an iteration cannot return.
+func (tx *Tx) stick(err error) {
+	if tx.err == nil {
+		tx.err = tx.because(err)
+	}
+}
+
+// Err is the first error that an iteration over a range met, if any: [DB.Update], [DB.View] and [Tx.Commit] return it, and do
+// not commit.
+func (tx *Tx) Err() error { return tx.err }
+
+// call is a call of the library that nothing but the transaction takes part in.
+func (tx *Tx) call(f func(sh *shell) C.sop_status) error {
+	sh, err := tx.enter()
+	if err != nil {
+		return err
+	}
+	defer tx.leave()
+	calls.enter()
+	defer calls.leave()
+	return tx.because(check(f(sh), sh.s.err))
+}
+
+// ---- ending ----------------------------------------------------------------------------------------
+
+// run runs a body until it has committed or cannot.
+func (tx *Tx) run(body func(*Tx) error) error {
+	for {
+		err := body(tx)
+		if err == nil {
+			err = tx.commit()
+		}
+		if err == nil || tx.started.IsZero() || !TraitsOf(err).Has(TraitAbort) {
+			return err
+		}
+		if err := tx.again(err); err != nil {
+			return err
+		}
+	}
+}
+
+func (tx *Tx) commit() error {
+	if tx.err != nil {
+		return tx.err
+	}
+	sh, err := tx.enter()
+	if err != nil {
+		return err
+	}
+	defer tx.leave()
+	calls.enter()
+	status := C.sopgo_commit(cTxn(sh.txn), sh.s.out, sh.s.err)
+	calls.leave()
+	if status != C.SOP_OK {
+		return fromC(sh.s.err)
+	}
+	tx.position = uint64(sh.s.out.position)
+	if !tx.byHand {
+		tx.finish()
+	}
+	return nil
+}
+
+// again waits, and begins anew after a conflict; `conflict` is what the attempt ended with.
+func (tx *Tx) again(conflict error) error {
+	if time.Since(tx.started) > tx.db.retryFor {
+		err := fault(StatusTimeout, "the transaction conflicted for %v, and was not run again; the last time: %v", tx.db.retryFor, conflict)
+		err.cause = conflict
+		return err
+	}
+	sh, err := tx.enter()
+	if err != nil {
+		return err
+	}
+	defer tx.leave()
+	tx.err = nil
+	tx.changes++
+	calls.enter()
+	defer calls.leave()
+	status := C.sop_txn_again(sh.txn, sh.s.err)
+	if status == C.SOP_MISUSE && C.sop_rollback(sh.txn, nil) == C.SOP_OK { // the conflict is the body's own
+		runtime.Gosched()
+		status = C.sop_txn_renew(sh.txn, sh.s.err)
+	}
+	return check(status, sh.s.err)
+}
+
+// finish gives the shell of a transaction that has ended back. REQUIRES: the transaction is claimed.
+func (tx *Tx) finish() {
+	sh := tx.sh
+	tx.sh = nil
+	if tx.canceled.end() || !tx.pooled {
+		sh.release()
+		return
+	}
+	tx.db.giveShell(tx.mode, sh)
+}
+
+// drop rolls the transaction back if it is open, and gives its shell back unless another goroutine is using it.
+func (tx *Tx) drop() {
+	sh, err := tx.enter()
+	if err != nil {
+		if tx.busy.Load() { // that goroutine, or a panic in the middle of a call, keeps the shell; the collector frees it
+			tx.abandon()
+		}
+		return
+	}
+	defer tx.leave()
+	C.sop_rollback(sh.txn, nil)
+	tx.finish()
+}
+
+// abandon rolls back while another goroutine is in a call, which returns [ErrClosed] or the like.
+func (tx *Tx) abandon() {
+	tx.canceled.end()
+	if sh := tx.sh; sh != nil {
+		C.sop_rollback(sh.txn, nil)
+		keep(sh)
+	}
+}
+
+func (tx *Tx) onlyByHand(what string) error {
+	if tx.byHand {
+		return nil
+	}
+	return fault(StatusMisuse, "%s is for transactions of Begin; Update and View end theirs themselves, by what their function returns", what)
+}
+
+// Commit makes the changes visible and durable, all at once, or not at all. A transaction that has committed answers nil
+// again.
+func (tx *Tx) Commit() error {
+	if err := tx.onlyByHand("Commit"); err != nil {
+		return err
+	}
+	return tx.because(tx.commit())
+}
+
+// Rollback undoes everything. Rolling back again does nothing; after a commit it is [ErrMisuse].
+func (tx *Tx) Rollback() error {
+	if err := tx.onlyByHand("Rollback"); err != nil {
+		return err
+	}
+	return tx.call(func(sh *shell) C.sop_status { return C.sop_rollback(sh.txn, sh.s.err) })
+}
+
+// Again is the loop of [DB.Update] by hand: after a call failed with [TraitAbort] it rolls back, waits a moment and begins the
+// transaction anew. nil says: run the body again.
+func (tx *Tx) Again() error {
+	if err := tx.onlyByHand("Again"); err != nil {
+		return err
+	}
+	tx.err = nil
+	tx.changes++
+	return tx.call(func(sh *shell) C.sop_status { return C.sop_txn_again(sh.txn, sh.s.err) })
+}
+
+// Close rolls the transaction back if it is open, and ends its use. Closing again does nothing.
+func (tx *Tx) Close() error {
+	if err := tx.onlyByHand("Close"); err != nil {
+		return err
+	}
+	tx.drop()
+	return nil
+}
+
+// Cancel makes running and later calls of the transaction, and its commit, return [ErrCancelled]. It may be called from any
+// goroutine.
+func (tx *Tx) Cancel() { tx.canceled.cancel() }
+
+// ---- what is known about it ----------------------------------------------------------------------------
+
+// ID names the transaction, for [DB.Outcome].
+func (tx *Tx) ID() (UUID, error) {
+	var id UUID
+	err := tx.call(func(sh *shell) C.sop_status {
+		return C.sop_txn_id(sh.txn, (*C.uint8_t)(&id[0]), sh.s.err)
+	})
+	return id, err
+}
+
+// Position is that of the commit, once it has changed something and committed: unique and ascending in the order in which
+// transactions took effect. Before, it is the position that the transaction reads at.
+func (tx *Tx) Position() (uint64, error) {
+	if tx.position != 0 && !tx.byHand {
+		return tx.position, nil
+	}
+	var position C.uint64_t
+	err := tx.call(func(sh *shell) C.sop_status { return C.sop_txn_position(sh.txn, &position, sh.s.err) })
+	return uint64(position), err
+}
+
+// Attempts is how often the body has been begun: 1 the first time.
+func (tx *Tx) Attempts() (int, error) {
+	var attempts C.uint32_t
+	err := tx.call(func(sh *shell) C.sop_status { return C.sop_txn_attempts(sh.txn, &attempts, sh.s.err) })
+	return int(attempts), err
+}
+
+// Conflict tells what the last conflict was about: a store, and the bytes of a key, which [Store.UnpackKey] reads; they are
+// empty where the store itself or its count had changed. ok is false if there was none.
+func (tx *Tx) Conflict() (store string, key []byte, ok bool, err error) {
+	err = tx.call(func(sh *shell) C.sop_status {
+		var name, bytes C.sop_bytes
+		status := C.sop_txn_conflict(sh.txn, &name, &bytes, sh.s.err)
+		if status == C.SOP_NOT_FOUND {
+			return C.SOP_OK
+		}
+		if status == C.SOP_OK {
+			store, key, ok = string(viewOf(name)), append([]byte{}, viewOf(bytes)...), true
+		}
+		return status
+	})
+	return store, key, ok, err
+}
+
+// viewOf is memory of the library, to be copied at once.
+func viewOf(bytes C.sop_bytes) []byte {
+	return unsafe.Slice((*byte)(bytes.data), int(bytes.size))
+}
+
+// Savepoint is a place in the changes of a transaction.
+type Savepoint uint64
+
+// Savepoint marks a place in the changes to which [Tx.RollbackTo] returns.
+func (tx *Tx) Savepoint() (Savepoint, error) {
+	var savepoint C.uint64_t
+	err := tx.call(func(sh *shell) C.sop_status { return C.sop_savepoint(sh.txn, &savepoint, sh.s.err) })
+	return Savepoint(savepoint), err
+}
+
+// RollbackTo undoes the changes since a savepoint, which stays.
+func (tx *Tx) RollbackTo(savepoint Savepoint) error {
+	tx.changes++
+	return tx.call(func(sh *shell) C.sop_status {
+		return C.sop_rollback_to(sh.txn, C.uint64_t(savepoint), sh.s.err)
+	})
+}
+
+// because adds the error of the context of a transaction, if there is one.
+func (tx *Tx) because(err error) error {
+	if err == nil || tx == nil {
+		return err
+	}
+	return because(err, tx.ctx)
+}

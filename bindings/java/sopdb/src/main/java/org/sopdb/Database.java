@@ -1,0 +1,564 @@
+package org.sopdb;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.lang.ref.Reference;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Predicate;
+
+/**
+ * An open database: named, sorted stores, any number of which change in one transaction. Thread-safe and long-lived: open it
+ * once and share it. Everything else belongs to it; after {@link #close} calls throw {@link ClosedException}.
+ */
+public final class Database implements AutoCloseable {
+  private static final String[] SCHEMES = {"inmemory:", "inredfs:", "inredcfs:"};
+  private static final String IN_PLACE = "./";
+
+  private final Shell shell;
+  private final Map<String, Declared> stores = new ConcurrentHashMap<>();
+  private final TxPool writers = new TxPool();
+  private final TxPool readers = new TxPool();
+
+  private Database(long address, String what) {
+    shell = new Shell(address, Raw::sop_db_free, "the database " + what + " was not closed: use try-with-resources");
+    shell.inUse(true);
+  }
+
+  /**
+   * Opens the database in a folder.
+   *
+   * @param folder its path, taken as it is; nothing is made unless {@link Create#IF_MISSING} is among the options
+   * @param options {@link Create} and {@link Options}, of which later ones win
+   * @return the database
+   * @throws NotFoundException if there is none
+   * @throws LockedException if another process has it open, or this one with other options
+   * @throws CorruptException if it is damaged
+   */
+  public static Database open(Path folder, OpenOption... options) {
+    String path = folder.toString();
+    for (String scheme : SCHEMES) {
+      if (path.startsWith(scheme)) {
+        path = IN_PLACE + path;
+      }
+    }
+    return open(path, options);
+  }
+
+  /**
+   * Opens the database that a URL names: {@code inmemory:}, {@code inredfs:/srv/db?create=true}, or the path of a folder.
+   *
+   * @param url the URL
+   * @param options {@link Create} and {@link Options}, of which later ones win; they win over those in the URL
+   * @return the database
+   */
+  public static Database open(String url, OpenOption... options) {
+    Options all = new Options();
+    for (OpenOption option : options) {
+      option.applyTo(all);
+    }
+    byte[] name = Text.of(url);
+    long set = all.build();
+    try {
+      return new Database(Raw.sop_open(name, set), url);
+    } finally {
+      Raw.sop_options_free(set);
+    }
+  }
+
+  /**
+   * Waits for the calls that are running, rolls back open transactions, and puts what has committed on stable storage. Closing
+   * again does nothing.
+   */
+  @Override
+  public void close() {
+    shell.inUse(false);
+    try {
+      Raw.sop_close(shell.address);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /* ---- transactions ---- */
+
+  /**
+   * Runs a function in a writing transaction and commits it; after a conflict, again, for at most 30 seconds.
+   *
+   * @param function works in the transaction; it may run more than once
+   * @param <R> what it returns
+   * @param <X> what it may throw; then nothing has happened
+   * @return what the function returned
+   * @throws X what the function threw
+   * @throws CommitUnknownException if it is not known whether it has committed; it is not run again
+   */
+  public <R, X extends Exception> R update(TxFunction<R, X> function) throws X {
+    return update(TxOptions.WRITE, function);
+  }
+
+  /**
+   * The same with options. A deadline bounds the retries.
+   *
+   * @param options of the transaction
+   * @param function works in the transaction; it may run more than once
+   * @param <R> what it returns
+   * @param <X> what it may throw; then nothing has happened
+   * @return what the function returned
+   * @throws X what the function threw
+   */
+  public <R, X extends Exception> R update(TxOptions options, TxFunction<R, X> function) throws X {
+    Objects.requireNonNull(function, "function");
+    try (Transaction tx = begin(options)) {
+      while (true) {
+        try {
+          R result = function.apply(tx);
+          if (!tx.hasEnded()) {
+            tx.commit();
+          }
+          return result;
+        } catch (RuntimeException e) {
+          runAgain(tx, e);
+        }
+      }
+    }
+  }
+
+  /** Begins anew if a conflict is why the function or the commit failed; else throws {@code failure}. */
+  private static void runAgain(Transaction tx, RuntimeException failure) {
+    for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+      if (cause instanceof SopException e && e.isAbort()) {
+        try {
+          tx.again();
+          return;
+        } catch (MisuseException other) {
+          break; // it is a conflict of another transaction
+        } catch (SopException last) {
+          last.addSuppressed(failure);
+          throw last;
+        }
+      }
+    }
+    throw failure;
+  }
+
+  /**
+   * Runs a function without a result in a writing transaction, as {@link #update}.
+   *
+   * @param action works in the transaction; it may run more than once
+   * @param <X> what it may throw; then nothing has happened
+   * @throws X what the action threw
+   */
+  public <X extends Exception> void run(TxAction<X> action) throws X {
+    Objects.requireNonNull(action, "action");
+    update(
+        tx -> {
+          action.accept(tx);
+          return null;
+        });
+  }
+
+  /**
+   * Runs a function in a reading transaction, which sees one state of the database, hinders nobody, and is never in conflict.
+   *
+   * @param function works in the transaction
+   * @param <R> what it returns
+   * @param <X> what it may throw
+   * @return what the function returned
+   * @throws X what the function threw
+   */
+  public <R, X extends Exception> R view(TxFunction<R, X> function) throws X {
+    return view(TxOptions.READ, function);
+  }
+
+  /**
+   * The same with options.
+   *
+   * @param options of the transaction; of the mode READ or SNAPSHOT
+   * @param function works in the transaction
+   * @param <R> what it returns
+   * @param <X> what it may throw
+   * @return what the function returned
+   * @throws X what the function threw
+   */
+  public <R, X extends Exception> R view(TxOptions options, TxFunction<R, X> function) throws X {
+    Objects.requireNonNull(function, "function");
+    if (options.mode().writes()) {
+      throw Status.MISUSE.exception("view takes the mode READ or SNAPSHOT, not " + options.mode() + ": use update");
+    }
+    try (Transaction tx = begin(options)) {
+      R result = function.apply(tx);
+      if (!tx.hasEnded()) {
+        tx.commit();
+      }
+      return result;
+    }
+  }
+
+  /**
+   * Begins a writing transaction to be ended by hand, in a try-with-resources.
+   *
+   * @return the transaction
+   */
+  public Transaction begin() {
+    return begin(TxOptions.WRITE);
+  }
+
+  /**
+   * Begins a transaction to be ended by hand, in a try-with-resources.
+   *
+   * @param options mode, deadline, durability, id
+   * @return the transaction
+   * @throws ExistsException if the id that was given has committed, or is open
+   */
+  public Transaction begin(TxOptions options) {
+    TxPool pool = options == TxOptions.WRITE ? writers : options == TxOptions.READ ? readers : null;
+    Shell txn = pool == null ? null : renewed(pool);
+    if (txn == null) {
+      try {
+        txn = new Shell(Raw.sop_begin(shell.address, options.numbers()), Raw::sop_txn_free,
+            "a transaction was neither committed, rolled back nor closed: use try-with-resources");
+      } finally {
+        Reference.reachabilityFence(this);
+      }
+    }
+    return new Transaction(this, options, txn, pool);
+  }
+
+  private static Shell renewed(TxPool pool) {
+    Shell txn = pool.take();
+    if (txn != null) {
+      try {
+        Raw.sop_txn_renew(txn.address);
+      } catch (RuntimeException e) {
+        txn.free();
+        throw e;
+      }
+      Reference.reachabilityFence(txn);
+    }
+    return txn;
+  }
+
+  /**
+   * What became of a transaction.
+   *
+   * @param id of the transaction
+   * @return exact for the last million that wrote, also after closing and opening again
+   */
+  public Outcome outcome(UUID id) {
+    long[] position = new long[1];
+    try {
+      int state = (int) Raw.sop_txn_outcome(shell.address, Uuids.bytes(id), position);
+      return new Outcome(Outcome.State.values()[state], position[0]);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /* ---- stores ---- */
+
+  /**
+   * Reads a value in a transaction of its own: one call.
+   *
+   * @param store the declaration
+   * @param key the key
+   * @param <K> the class of the keys
+   * @param <V> the class of the values
+   * @return the value, or null if the key is not there
+   * @throws NotFoundException if the store is not there
+   */
+  public <K, V> V get(Store<K, V> store, K key) {
+    byte[] name = store.key().encodeSort(key);
+    byte[] value;
+    try {
+      value = Raw.sop_read(shell.address, declared(store).address(), name);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+    return value == null ? null : store.value().decode(value, 0, value.length);
+  }
+
+  /**
+   * The newest committed number of items: free, and no promise.
+   *
+   * @param store the declaration
+   * @return about how many there are
+   */
+  public long approxCount(Store<?, ?> store) {
+    try {
+      return Raw.sop_approx_count(shell.address, declared(store).address());
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /**
+   * Creates a store in a transaction of its own.
+   *
+   * @param store the declaration
+   * @throws ExistsException if a store of that name is there
+   */
+  public void create(Store<?, ?> store) {
+    run(tx -> tx.create(store));
+  }
+
+  /**
+   * Drops a store with all its items, in a transaction of its own.
+   *
+   * @param store the declaration
+   */
+  public void drop(Store<?, ?> store) {
+    run(tx -> tx.drop(store));
+  }
+
+  /**
+   * Renames a store, in a transaction of its own.
+   *
+   * @param store the declaration
+   * @param name the new name
+   */
+  public void rename(Store<?, ?> store, String name) {
+    run(tx -> tx.rename(store, name));
+  }
+
+  /**
+   * The names of all stores.
+   *
+   * @return in the order of their bytes
+   */
+  public List<String> stores() {
+    return view(Transaction::stores);
+  }
+
+  /** The store as this database knows it; declarations that the library need not tell apart share one. */
+  Declared declared(Store<?, ?> store) {
+    Declared known = stores.get(store.identity());
+    return known != null
+        ? known
+        : declare(store.identity(), store.name(), store.schema(), store.hasDuplicates(), store.nodeItems());
+  }
+
+  /** The store of that name, for what needs no keys. */
+  Declared declaredAsIs(String name) {
+    return declare("n" + name, name, "", false, 0);
+  }
+
+  private Declared declare(String identity, String name, String schema, boolean duplicates, int nodeItems) {
+    byte[] nameBytes = Text.utf8(name);
+    byte[] schemaBytes = Text.utf8(schema);
+    try {
+      return stores.computeIfAbsent(
+          identity,
+          i -> new Declared(Raw.java_declare(shell.address, nameBytes, schemaBytes, duplicates ? 1 : 0, nodeItems)));
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /* ---- looking after it ---- */
+
+  /** Puts everything that has committed on stable storage, whatever the durability of the commits was. */
+  public void sync() {
+    try {
+      Raw.sop_sync(shell.address);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /** Writes a checkpoint now, so that opening has next to no log to read. It happens by itself, too. */
+  public void checkpoint() {
+    try {
+      Raw.sop_checkpoint(shell.address);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /** Gives space back to the file system. It happens by itself, too. */
+  public void gc() {
+    gc(null);
+  }
+
+  /**
+   * The same, telling how far it is.
+   *
+   * @param progress told now and then; may be null
+   */
+  public void gc(Progress progress) {
+    try {
+      Raw.sop_gc(shell.address, Callbacks.of(progress));
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /**
+   * Copies the database into a folder, as of one position, while others go on. The copy is checked, and a database itself.
+   *
+   * @param folder missing, its parent there, or empty
+   * @return the position that the copy is as of
+   */
+  public long backup(Path folder) {
+    return backup(folder, null);
+  }
+
+  /**
+   * The same, telling how far it is.
+   *
+   * @param folder missing, its parent there, or empty
+   * @param progress told now and then; may be null
+   * @return the position that the copy is as of
+   */
+  public long backup(Path folder, Progress progress) {
+    long[] position = new long[1];
+    try {
+      Raw.sop_backup(shell.address, Text.of(folder.toString()), Callbacks.of(progress), position);
+      return position[0];
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /**
+   * Makes a database of the copy that {@link #backup} made, and checks it.
+   *
+   * @param backup the folder of the copy
+   * @param folder missing, its parent there, or empty
+   * @param progress told now and then; may be null
+   */
+  public static void restore(Path backup, Path folder, Progress progress) {
+    Raw.sop_restore(Text.of(backup.toString()), Text.of(folder.toString()), Callbacks.of(progress));
+  }
+
+  /**
+   * Checks everything, while others go on.
+   *
+   * @return what was found; nothing is damaged if no {@link Problem#isDamage} is among it
+   */
+  public List<Problem> verify() {
+    List<Problem> problems = new ArrayList<>();
+    verify(problems::add, null);
+    return problems;
+  }
+
+  /**
+   * Checks everything.
+   *
+   * @param found told of each problem; returns whether to go on
+   * @param progress told now and then; may be null
+   * @return whether nothing is damaged
+   * @throws CancelledException if {@code found} or {@code progress} stopped it
+   */
+  public boolean verify(Predicate<Problem> found, Progress progress) {
+    try {
+      return Raw.sop_verify(shell.address, Callbacks.of(Objects.requireNonNull(found, "found"), progress)) == 0;
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /**
+   * What it is, and how it was opened.
+   *
+   * @return as of now
+   */
+  public Info info() {
+    byte[][] path = new byte[1][];
+    try {
+      byte[] image = Raw.sop_db_info(shell.address, path);
+      return Info.of(image, new String(path[0], UTF_8));
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /**
+   * Its figures.
+   *
+   * @return as of now
+   */
+  public Stats stats() {
+    try {
+      return Stats.of(Raw.sop_db_stats(shell.address));
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /**
+   * Its figures as OpenMetrics text.
+   *
+   * @return as of now
+   */
+  public String metrics() {
+    try {
+      return new String(Raw.sop_db_metrics(shell.address), UTF_8);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /**
+   * Looks at the database in a folder from outside, whoever has it open.
+   *
+   * @param folder of the database
+   * @return what is known; {@link Peek#isOpen} is false if nobody has it open or there is none
+   */
+  public static Peek peek(Path folder) {
+    byte[][] image = new byte[1][];
+    byte[] stats = Raw.sop_stats_peek(Text.of(folder.toString()), image);
+    return Peek.of(image[0], stats);
+  }
+
+  /**
+   * Sends the messages of the database to a logger from now on, until it is closed. It is silent unless asked.
+   *
+   * @param logger where to
+   * @param level the least grave ones to record: ERROR, WARNING, INFO or DEBUG; OFF ends it
+   */
+  public void logTo(System.Logger logger, System.Logger.Level level) {
+    LogPump.start(this, Objects.requireNonNull(logger, "logger"), level);
+  }
+
+  /** Records messages up to a level of C. */
+  void enableLog(int level) {
+    try {
+      Raw.sop_log_enable(shell.address, level);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /** The oldest recorded message, or null. */
+  byte[] nextLogMessage() {
+    try {
+      return Raw.sop_log_next(shell.address, 0);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /**
+   * The version of the library.
+   *
+   * @return such as "0.1.0"
+   */
+  public static String version() {
+    return Raw.sop_version();
+  }
+
+  /**
+   * Whether the library has a feature.
+   *
+   * @param name such as "inmemory"
+   * @return whether it has
+   */
+  public static boolean hasFeature(String name) {
+    return Raw.sop_has_feature(Text.of(name)) != 0;
+  }
+}

@@ -1,0 +1,14 @@
+package org.sopdb;
+
+/** A store as a database knows it: the declaration and the schema of its keys. */
+final class Declared {
+  private final Shell shell;
+
+  Declared(long address) {
+    shell = new Shell(address, Raw::java_store_free, "");
+  }
+
+  long address() {
+    return shell.address;
+  }
+}

@@ -1,0 +1,314 @@
+package org.sopdb;
+
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
+import java.lang.reflect.RecordComponent;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+
+/** How keys of one Java class are written, read and ordered. */
+abstract class KeyType<K> {
+  /** The schema as JSON, or "" for raw bytes. */
+  abstract String schema();
+
+  /** All of a key. */
+  abstract byte[] encode(K key);
+
+  /** What names a key: its sort fields. */
+  byte[] encodeSort(K key) {
+    return encode(key);
+  }
+
+  abstract K decode(byte[] data, int offset, int length);
+
+  /** The order of the store. */
+  abstract int compare(K a, K b);
+
+  /** The leading fields of a key, or the leading bytes of a raw one. */
+  abstract byte[] encodePrefix(Object... leading);
+
+  /** How a key compares with leading fields; 0 if it begins with them. */
+  abstract int compareLeading(K key, Object... leading);
+
+  /** The key type of a class: a record, or what can be a field. */
+  static <K> KeyType<K> of(Class<K> type) {
+    if (type.isRecord()) {
+      return new OfRecord<>(type);
+    }
+    FieldType field = FieldType.of(type);
+    if (field == null) {
+      throw Status.MISUSE.exception(
+          type.getName() + " can be no key: use String, Long, Integer, BigInteger, Double, Boolean, byte[], UUID, Instant, or a"
+              + " record of them");
+    }
+    return new OfField<>(type, field);
+  }
+
+  /** Bytes as they are. */
+  static final KeyType<byte[]> RAW =
+      new KeyType<>() {
+        @Override
+        String schema() {
+          return "";
+        }
+
+        @Override
+        byte[] encode(byte[] key) {
+          return key.clone(); // another thread may change it meanwhile
+        }
+
+        @Override
+        byte[] decode(byte[] data, int offset, int length) {
+          return Arrays.copyOfRange(data, offset, offset + length);
+        }
+
+        @Override
+        int compare(byte[] a, byte[] b) {
+          return Arrays.compareUnsigned(a, b);
+        }
+
+        @Override
+        int compareLeading(byte[] key, Object... leading) {
+          byte[] prefix = (byte[]) leading[0];
+          return Arrays.compareUnsigned(key, 0, Math.min(key.length, prefix.length), prefix, 0, prefix.length);
+        }
+
+        @Override
+        byte[] encodePrefix(Object... leading) {
+          if (leading.length != 1 || !(leading[0] instanceof byte[] bytes)) {
+            throw Status.MISUSE.exception("the prefix of a raw key is one byte[]");
+          }
+          return bytes.clone();
+        }
+      };
+
+  /** One field, which the schema calls "key". */
+  private static final class OfField<K> extends KeyType<K> {
+    private static final String NAME = "key";
+
+    private final Class<K> type;
+    private final FieldType field;
+
+    OfField(Class<K> type, FieldType field) {
+      this.type = type;
+      this.field = field;
+    }
+
+    @Override
+    String schema() {
+      return "{\"v\":1,\"sort\":[{\"n\":\"" + NAME + "\",\"t\":\"" + field.name + "\"}]}";
+    }
+
+    @Override
+    byte[] encode(K key) {
+      FieldWriter out = new FieldWriter();
+      field.write(out, java.util.Objects.requireNonNull(key, "key"));
+      return out.toBytes();
+    }
+
+    @Override
+    K decode(byte[] data, int offset, int length) {
+      return type.cast(field.read(new FieldReader(data, offset, length), NAME));
+    }
+
+    @Override
+    int compare(K a, K b) {
+      return field.compare(a, b);
+    }
+
+    @Override
+    int compareLeading(K key, Object... leading) {
+      return leading.length == 0 ? 0 : field.compare(key, field.accept(leading[0]));
+    }
+
+    @Override
+    byte[] encodePrefix(Object... leading) {
+      if (leading.length > 1) {
+        throw Status.MISUSE.exception("the key has one field, not " + leading.length);
+      }
+      FieldWriter out = new FieldWriter();
+      for (Object value : leading) {
+        field.write(out, field.accept(value));
+      }
+      return out.toBytes();
+    }
+  }
+
+  /** A field for each component, those that ride along behind all others. */
+  private static final class OfRecord<K> extends KeyType<K> {
+    private record Field(String name, FieldType type, boolean descending, Ride ride, MethodHandle get, int place) {
+      Object inKey(Object key) {
+        try {
+          return get.invokeExact(key);
+        } catch (RuntimeException | Error e) {
+          throw e;
+        } catch (Throwable e) {
+          throw new IllegalStateException(e);
+        }
+      }
+
+      Object defaultValue() {
+        String text = ride.value().equals(Ride.NONE) ? type.zeroJson : ride.value();
+        return text == null ? null : type.parse(text);
+      }
+    }
+
+    private final Class<K> type;
+    private final MethodHandle make;
+    private final Field[] sort;
+    private final Field[] ride;
+    private final Object[] defaults;
+    private final String schema;
+
+    OfRecord(Class<K> type) {
+      this.type = type;
+      RecordComponent[] components = type.getRecordComponents();
+      List<Field> sorted = new ArrayList<>();
+      List<Field> riding = new ArrayList<>();
+      try {
+        MethodHandles.Lookup lookup = MethodHandles.privateLookupIn(type, MethodHandles.lookup());
+        for (int i = 0; i < components.length; i++) {
+          Field field = field(lookup, components[i], i);
+          (field.ride() == null ? sorted : riding).add(field);
+        }
+        Class<?>[] types = Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
+        make = lookup.findConstructor(type, MethodType.methodType(void.class, types))
+            .asSpreader(Object[].class, types.length).asType(MethodType.methodType(Object.class, Object[].class));
+      } catch (IllegalAccessException | NoSuchMethodException e) {
+        throw Status.MISUSE.exception("the record " + type.getName() + " cannot be a key: " + e.getMessage() + " (open its package to org.sopdb)");
+      }
+      sort = sorted.toArray(new Field[0]);
+      ride = riding.toArray(new Field[0]);
+      if (sort.length == 0) {
+        throw Status.MISUSE.exception("the record " + type.getName() + " has no field to sort by");
+      }
+      defaults = riding.stream().map(Field::defaultValue).toArray();
+      schema = describe();
+    }
+
+    private static Field field(MethodHandles.Lookup lookup, RecordComponent component, int place) throws IllegalAccessException {
+      Class<?> owner = component.getDeclaringRecord();
+      FieldType type = FieldType.of(component.getType());
+      Ride ride = component.getAnnotation(Ride.class);
+      boolean descending = component.isAnnotationPresent(Desc.class);
+      if (type == null) {
+        throw Status.MISUSE.exception(
+            "the component " + component.getName() + " of " + owner.getName() + " has a type that no field of a key has: " + component.getType().getName());
+      }
+      if (ride != null && descending) {
+        throw Status.MISUSE.exception("the component " + component.getName() + " of " + owner.getName() + " rides along: it has no order");
+      }
+      Name name = component.getAnnotation(Name.class);
+      return new Field(name == null ? snake(component.getName()) : name.value(), type, descending, ride,
+          lookup.unreflect(component.getAccessor()).asType(MethodType.methodType(Object.class, Object.class)), place);
+    }
+
+    private String describe() {
+      StringBuilder out = new StringBuilder("{\"v\":1,\"sort\":[");
+      for (Field field : sort) {
+        out.append(field == sort[0] ? "" : ",").append(begin(field)).append(field.descending() ? ",\"desc\":true}" : "}");
+      }
+      out.append(']');
+      for (int i = 0; i < ride.length; i++) {
+        out.append(i == 0 ? ",\"ride\":[" : ",").append(begin(ride[i]));
+        if (defaults[i] != null) {
+          out.append(",\"default\":").append(ride[i].type().json(defaults[i]));
+        }
+        out.append('}');
+      }
+      return out.append(ride.length > 0 ? "]}" : "}").toString();
+    }
+
+    private static String begin(Field field) {
+      return "{\"n\":" + FieldType.quote(field.name()) + ",\"t\":\"" + field.type().name + "\"";
+    }
+
+    @Override
+    String schema() {
+      return schema;
+    }
+
+    @Override
+    byte[] encode(K key) {
+      FieldWriter out = new FieldWriter();
+      write(out, sort, key);
+      write(out, ride, key);
+      return out.toBytes();
+    }
+
+    @Override
+    byte[] encodeSort(K key) {
+      FieldWriter out = new FieldWriter();
+      write(out, sort, key);
+      return out.toBytes();
+    }
+
+    private static void write(FieldWriter out, Field[] fields, Object key) {
+      java.util.Objects.requireNonNull(key, "key");
+      for (Field field : fields) {
+        field.type().write(out, field.inKey(key));
+      }
+    }
+
+    @Override
+    K decode(byte[] data, int offset, int length) {
+      FieldReader in = new FieldReader(data, offset, length);
+      Object[] values = new Object[sort.length + ride.length];
+      for (Field field : sort) {
+        values[field.place()] = field.type().read(in, field.name());
+      }
+      for (int i = 0; i < ride.length; i++) {
+        values[ride[i].place()] = in.hasNext() ? ride[i].type().read(in, ride[i].name()) : defaults[i];
+      }
+      try {
+        return type.cast(make.invokeExact(values));
+      } catch (RuntimeException | Error e) {
+        throw e;
+      } catch (Throwable e) {
+        throw new IllegalStateException(e);
+      }
+    }
+
+    @Override
+    int compare(K a, K b) {
+      for (Field field : sort) {
+        int order = field.type().compare(field.inKey(a), field.inKey(b));
+        if (order != 0) {
+          return field.descending() ? -order : order;
+        }
+      }
+      return 0;
+    }
+
+    @Override
+    int compareLeading(K key, Object... leading) {
+      for (int i = 0; i < leading.length; i++) {
+        int order = sort[i].type().compare(sort[i].inKey(key), sort[i].type().accept(leading[i]));
+        if (order != 0) {
+          return sort[i].descending() ? -order : order;
+        }
+      }
+      return 0;
+    }
+
+    @Override
+    byte[] encodePrefix(Object... leading) {
+      if (leading.length > sort.length) {
+        throw Status.MISUSE.exception("the key has " + sort.length + " fields to sort by, not " + leading.length);
+      }
+      FieldWriter out = new FieldWriter();
+      for (int i = 0; i < leading.length; i++) {
+        sort[i].type().write(out, sort[i].type().accept(leading[i]));
+      }
+      return out.toBytes();
+    }
+
+    /** {@code empId} is emp_id, {@code userIDs} is user_ids, {@code htmlURLPath} is html_url_path. */
+    private static String snake(String name) {
+      return name.replaceAll("([a-z0-9])([A-Z])", "$1_$2").replaceAll("([A-Z]+)([A-Z][a-z])", "$1_$2").toLowerCase(Locale.ROOT);
+    }
+  }
+}

@@ -1,0 +1,95 @@
+package org.sopdb;
+
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * Options of opening a database. Each has a default; the header {@code sop/options.h} has the ranges, which opening checks.
+ */
+public final class Options implements OpenOption {
+  private final Map<String, String> values = new LinkedHashMap<>();
+
+  /** All of them have their defaults. */
+  public Options() {}
+
+  /**
+   * Whether to make the database if it is missing; false unless set.
+   *
+   * @param create whether to
+   * @return this
+   */
+  public Options create(boolean create) {
+    return set("create", Boolean.toString(create));
+  }
+
+  /**
+   * How durable commits are that do not say: {@link Durability#FLUSHED} unless set.
+   *
+   * @param durability how
+   * @return this
+   */
+  public Options durability(Durability durability) {
+    return set("durability", durability.name().toLowerCase(java.util.Locale.ROOT));
+  }
+
+  /**
+   * The deadline of transactions that do not say; none unless set.
+   *
+   * @param deadline from their begin
+   * @return this
+   */
+  public Options deadline(Duration deadline) {
+    return set("deadline_ms", Long.toString(deadline.toMillis()));
+  }
+
+  /**
+   * Memory for nodes; a quarter of the host's unless set.
+   *
+   * @param bytes how much
+   * @return this
+   */
+  public Options cacheBytes(long bytes) {
+    return set("cache_bytes", Long.toString(bytes));
+  }
+
+  /**
+   * The log that opening may have to read after a crash.
+   *
+   * @param bytes how much
+   * @return this
+   */
+  public Options logBytesMax(long bytes) {
+    return set("log_bytes_max", Long.toString(bytes));
+  }
+
+  /**
+   * Sets an option by its name, as in a URL.
+   *
+   * @param name such as "node_bytes"
+   * @param value a number, also with a unit such as "64MB", a word, true or false
+   * @return this
+   */
+  public Options set(String name, String value) {
+    values.put(Objects.requireNonNull(name, "name"), Objects.requireNonNull(value, "value"));
+    return this;
+  }
+
+  @Override
+  public void applyTo(Options options) {
+    options.values.putAll(values);
+  }
+
+  /** A native set of options, to be freed by the caller. */
+  long build() {
+    long address = Raw.sop_options_new();
+    try {
+      values.forEach((name, value) -> Raw.sop_options_set_text(address, Text.of(name), Text.of(value)));
+    } catch (RuntimeException e) {
+      Raw.sop_options_free(address);
+      throw e;
+    }
+    return address;
+  }
+}

@@ -1,0 +1,201 @@
+package org.sopdb;
+
+/**
+ * A range of keys. The end is outside unless {@code through} sets it. Bounds are whole keys, or the leading fields of one.
+ *
+ * @param <K> the class of the keys
+ */
+public final class Range<K> {
+  static final int FROM = 1;
+  static final int TO = 2;
+  static final int AFTER = 8;
+  static final int THROUGH = 16;
+  static final int TO_PREFIX = 0x100;
+  private static final int TO_ANY = TO | THROUGH | TO_PREFIX;
+
+  private static final Range<?> ALL = new Range<>(0, 0, null, null);
+
+  /** A bound: a key, or leading fields. */
+  private record Bound<K>(K key, Object[] leading) {
+    byte[] encode(KeyType<K> type) {
+      return leading == null ? type.encodeSort(key) : type.encodePrefix(leading);
+    }
+
+    /** How a key compares with it; all keys with the leading fields are equal to them. */
+    int compare(KeyType<K> type, K other) {
+      return leading == null ? type.compare(other, key) : type.compareLeading(other, leading);
+    }
+  }
+
+  private final int flags;
+  private final long item;
+  private final Bound<K> from;
+  private final Bound<K> to;
+
+  private Range(int flags, long item, Bound<K> from, Bound<K> to) {
+    this.flags = flags;
+    this.item = item;
+    this.from = from;
+    this.to = to;
+  }
+
+  /**
+   * Everything.
+   *
+   * @param <K> the class of the keys
+   * @return the range
+   */
+  @SuppressWarnings("unchecked")
+  public static <K> Range<K> all() {
+    return (Range<K>) ALL;
+  }
+
+  /**
+   * All keys that begin with these fields, or with these bytes if keys are raw.
+   *
+   * @param leading values of the leading fields, in their order
+   * @param <K> the class of the keys
+   * @return the range
+   */
+  public static <K> Range<K> prefix(Object... leading) {
+    Bound<K> bound = new Bound<>(null, leading.clone());
+    return new Range<>(FROM | TO | TO_PREFIX, 0, bound, bound);
+  }
+
+  /**
+   * The same, beginning with a key.
+   *
+   * @param key the first one
+   * @return the range
+   */
+  public Range<K> from(K key) {
+    return withFrom(FROM, 0, new Bound<>(key, null));
+  }
+
+  /**
+   * The same, beginning with the first key that has these leading fields, or is behind them.
+   *
+   * @param leading values of the leading fields, in their order
+   * @return the range
+   */
+  public Range<K> fromFields(Object... leading) {
+    return withFrom(FROM, 0, new Bound<>(null, leading.clone()));
+  }
+
+  /**
+   * The same, beginning behind a key and all its duplicates.
+   *
+   * @param key the one before the first
+   * @return the range
+   */
+  public Range<K> after(K key) {
+    return withFrom(FROM | AFTER, 0, new Bound<>(key, null));
+  }
+
+  /**
+   * The same, beginning behind an item of a store with duplicates.
+   *
+   * @param key of the item
+   * @param id of the item
+   * @return the range
+   */
+  public Range<K> after(K key, long id) {
+    return withFrom(FROM | AFTER, id, new Bound<>(key, null));
+  }
+
+  /**
+   * The same, ending before a key.
+   *
+   * @param key the first one that is outside
+   * @return the range
+   */
+  public Range<K> to(K key) {
+    return withTo(TO, new Bound<>(key, null));
+  }
+
+  /**
+   * The same, ending before the first key that has these leading fields.
+   *
+   * @param leading values of the leading fields, in their order
+   * @return the range
+   */
+  public Range<K> toFields(Object... leading) {
+    return withTo(TO, new Bound<>(null, leading.clone()));
+  }
+
+  /**
+   * The same, ending with a key and all its duplicates.
+   *
+   * @param key the last one
+   * @return the range
+   */
+  public Range<K> through(K key) {
+    return withTo(TO | THROUGH, new Bound<>(key, null));
+  }
+
+  private Range<K> withFrom(int set, long newItem, Bound<K> bound) {
+    return new Range<>(flags & ~(FROM | AFTER) | set, newItem, bound, to);
+  }
+
+  private Range<K> withTo(int set, Bound<K> bound) {
+    return new Range<>(flags & ~TO_ANY | set, item, from, bound);
+  }
+
+  /** As bindings/swig/java.h reads it; null is everything. */
+  byte[] encode(KeyType<K> type) {
+    if (flags == 0) {
+      return null;
+    }
+    return encode(flags, item, from == null ? null : from.encode(type), to == null ? null : to.encode(type));
+  }
+
+  private static byte[] encode(int flags, long item, byte[] from, byte[] to) {
+    int fromSize = from == null ? 0 : from.length;
+    int toSize = to == null ? 0 : to.length;
+    byte[] data = new byte[20 + fromSize + toSize];
+    FieldWriter.INTS.set(data, 0, flags);
+    FieldWriter.LONGS.set(data, 4, item);
+    FieldWriter.INTS.set(data, 12, fromSize);
+    FieldWriter.INTS.set(data, 16 + fromSize, toSize);
+    if (from != null) {
+      System.arraycopy(from, 0, data, 16, fromSize);
+    }
+    if (to != null) {
+      System.arraycopy(to, 0, data, 20 + fromSize, toSize);
+    }
+    return data;
+  }
+
+  /** Whether a key is before the range. */
+  boolean isBelow(KeyType<K> type, K key) {
+    if (from == null) {
+      return false;
+    }
+    int order = from.compare(type, key);
+    return (flags & AFTER) != 0 ? order <= 0 : order < 0;
+  }
+
+  /** Whether a key is behind the range. */
+  boolean isAbove(KeyType<K> type, K key) {
+    if (to == null) {
+      return false;
+    }
+    int order = to.compare(type, key);
+    return (flags & (THROUGH | TO_PREFIX)) != 0 ? order > 0 : order >= 0;
+  }
+
+  /** Whether a key is one of the bounds. */
+  boolean isBound(KeyType<K> type, K key) {
+    return from != null && from.compare(type, key) == 0 || to != null && to.compare(type, key) == 0;
+  }
+
+  /** What is left of it behind an item that a scan has come to. */
+  byte[] encodeAfter(KeyType<K> type, byte[] key, long id) {
+    return encode(flags & ~(FROM | AFTER) | FROM | AFTER, id, key, to == null ? null : to.encode(type));
+  }
+
+  /** What is left of it before a key that a scan backwards has come to. */
+  byte[] encodeBefore(KeyType<K> type, byte[] key) {
+    return encode(flags & ~TO_ANY | TO, item, from == null ? null : from.encode(type), key);
+  }
+}

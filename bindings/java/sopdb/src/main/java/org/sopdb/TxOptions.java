@@ -1,0 +1,82 @@
+package org.sopdb;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.Objects;
+import java.util.UUID;
+
+/**
+ * Options of a transaction.
+ *
+ * @param mode what it may do
+ * @param deadline after which it ends with {@link TimeoutException}, and which bounds its retries; null: what the database
+ *     says for the transaction, and 30 seconds for retries
+ * @param durability of its commit; null: as the database says
+ * @param id its own id, under which it cannot commit twice; null: one is made. A transaction that is run again has a new one
+ */
+public record TxOptions(Mode mode, Duration deadline, Durability durability, UUID id) {
+  /** A writing transaction with the defaults. */
+  public static final TxOptions WRITE = new TxOptions(Mode.WRITE, null, null, null);
+
+  /** A reading transaction. */
+  public static final TxOptions READ = new TxOptions(Mode.READ, null, null, null);
+
+  /** Refuses a missing mode. */
+  public TxOptions {
+    Objects.requireNonNull(mode, "mode");
+  }
+
+  /**
+   * The same with another deadline.
+   *
+   * @param newDeadline from its begin
+   * @return the options
+   */
+  public TxOptions withDeadline(Duration newDeadline) {
+    return new TxOptions(mode, newDeadline, durability, id);
+  }
+
+  /**
+   * The same with another durability.
+   *
+   * @param newDurability of its commit
+   * @return the options
+   */
+  public TxOptions withDurability(Durability newDurability) {
+    return new TxOptions(mode, deadline, newDurability, id);
+  }
+
+  /**
+   * The same with another id.
+   *
+   * @param newId of the transaction
+   * @return the options
+   */
+  public TxOptions withId(UUID newId) {
+    return new TxOptions(mode, deadline, durability, newId);
+  }
+
+  /**
+   * The same with another mode.
+   *
+   * @param newMode what it may do
+   * @return the options
+   */
+  public TxOptions withMode(Mode newMode) {
+    return new TxOptions(newMode, deadline, durability, id);
+  }
+
+  /** As the native library takes them. */
+  long[] numbers() {
+    long high = 0;
+    long low = 0;
+    if (id != null) {
+      ByteBuffer bytes = ByteBuffer.wrap(Uuids.bytes(id)).order(ByteOrder.nativeOrder());
+      high = bytes.getLong();
+      low = bytes.getLong();
+    }
+    long deadlineMs = deadline == null ? 0 : Math.max(1, deadline.toMillis());
+    return new long[] {mode.ordinal(), deadlineMs, durability == null ? 0 : durability.number(), high, low};
+  }
+}

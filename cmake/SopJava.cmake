@@ -1,0 +1,63 @@
+# Java (bindings/java): the raw layer by SWIG, as one library that carries SOP in it; two jars by Maven; their tests.
+find_program(SOP_SWIG swig)
+find_program(SOP_MAVEN mvn)
+find_package(Java 17 COMPONENTS Development)
+if(Java_FOUND) # the headers beside the compiler that was found, and of no other JDK
+	file(REAL_PATH "${Java_JAVAC_EXECUTABLE}" sop_javac)
+	cmake_path(GET sop_javac PARENT_PATH sop_java_bin)
+	set(sop_jni "${sop_java_bin}/../include")
+endif()
+if(NOT (SOP_SWIG AND SOP_MAVEN AND Java_FOUND AND EXISTS "${sop_jni}/jni.h"))
+	if(SOP_TESTS)
+		message(FATAL_ERROR "Java needs swig, maven and openjdk-17-jdk-headless: ci/setup installs them")
+	endif()
+	message(STATUS "the Java binding is not built: it needs swig, maven and a JDK of version 17 or later")
+	return()
+endif()
+
+set(sop_java_source "${PROJECT_SOURCE_DIR}/bindings/java")
+set(sop_java_build "${PROJECT_BINARY_DIR}/java")
+set(sop_java_raw "${sop_java_build}/raw/org/sopdb")
+set(sop_java_native "${sop_java_build}/native/org/sopdb/native/linux-x86_64")
+set(sop_java_library "${sop_java_native}/libsopdb-java.so")
+file(MAKE_DIRECTORY "${sop_java_raw}" "${sop_java_native}")
+
+file(GLOB sop_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/sop/*.h")
+add_custom_command(OUTPUT "${sop_java_build}/raw_java.c" "${sop_java_raw}/Raw.java" "${sop_java_raw}/RawJNI.java"
+	# 314: a member that Java never sees is called as a keyword of it
+	COMMAND "${SOP_SWIG}" -java -O -w314 -module Raw -package org.sopdb "-I${PROJECT_SOURCE_DIR}/include"
+		"-I${PROJECT_SOURCE_DIR}/bindings" -outdir "${sop_java_raw}" -o "${sop_java_build}/raw_java.c"
+		"${PROJECT_SOURCE_DIR}/bindings/sop.i"
+	DEPENDS "${PROJECT_SOURCE_DIR}/bindings/sop.i" "${PROJECT_SOURCE_DIR}/bindings/swig/java.i" ${sop_headers}
+	COMMENT "SWIG: the raw layer of Java")
+
+# The library is whole: SOP and, where the system has it as a static library that can be taken, Jansson.
+add_library(sopdb_java MODULE "${sop_java_build}/raw_java.c")
+set_target_properties(sopdb_java PROPERTIES OUTPUT_NAME sopdb-java LIBRARY_OUTPUT_DIRECTORY "${sop_java_native}")
+set_source_files_properties("${sop_java_build}/raw_java.c" PROPERTIES
+	OBJECT_DEPENDS "${PROJECT_SOURCE_DIR}/bindings/swig/java.h" COMPILE_OPTIONS "-Wall;-Wextra;-Wno-unused-parameter")
+target_include_directories(sopdb_java PRIVATE "${PROJECT_SOURCE_DIR}/bindings" "${sop_jni}" "${sop_jni}/linux")
+target_link_libraries(sopdb_java PRIVATE sopdb_static)
+target_link_options(sopdb_java PRIVATE LINKER:--exclude-libs,ALL LINKER:--no-undefined LINKER:-z,relro LINKER:-z,now)
+
+# Maven compiles, and packs the two jars; it downloads what it needs once.
+file(GLOB_RECURSE sop_java_sources CONFIGURE_DEPENDS "${sop_java_source}/*.java" "${sop_java_source}/*.xml")
+set(sop_java_stamp "${sop_java_build}/built")
+add_custom_command(OUTPUT "${sop_java_stamp}"
+	COMMAND bash "${sop_java_source}/build" "${sop_java_build}"
+	COMMAND "${CMAKE_COMMAND}" -E touch "${sop_java_stamp}"
+	DEPENDS sopdb_java ${sop_java_sources} "${sop_java_source}/build" "${sop_java_raw}/Raw.java" "${sop_java_raw}/RawJNI.java"
+	COMMENT "Maven: the jars of Java" USES_TERMINAL)
+add_custom_target(sop_java ALL DEPENDS "${sop_java_stamp}")
+
+if(SOP_TESTS)
+	# sop_java_test(NAME PATTERN JVM_OPTION...): the tests of the classes whose names match.
+	function(sop_java_test name pattern)
+		add_test(NAME java.${name} COMMAND bash "${sop_java_source}/test" "${sop_java_build}" "${pattern}" ${ARGN}
+			WORKING_DIRECTORY "${sop_test_programs}")
+		set_tests_properties(java.${name} PROPERTIES
+			TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bindings ENVIRONMENT "${sop_test_environment}")
+	endfunction()
+	sop_java_test(suite ".*Test" -Xcheck:jni)
+	sop_java_test(map ".*MapConformance" -Dsop.quiet=true)
+endif()
