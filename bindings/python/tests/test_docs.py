@@ -54,6 +54,9 @@ class Documents(Folder):
     def test_the_reference(self) -> None:
         self.run_document("docs/python.md", 2)
 
+    def test_the_readme(self) -> None:
+        self.run_document("README.md", 1)
+
     def test_the_readme_of_the_package(self) -> None:
         text = pathlib.Path(SOURCE, "bindings/python/README.md").read_text(encoding="utf-8")
         (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
