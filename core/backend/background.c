@@ -50,6 +50,19 @@ static bool rest(struct sopi_inredfs *fs, int64_t timeout_ms, bool *weak, bool *
 	return wanted;
 }
 
+/* Lets commits gather for one flush; whoever closes or wants a checkpoint does not wait for that. */
+static void gather(struct sopi_inredfs *fs)
+{
+	const int64_t deadline_ns = sopi_clock_monotonic_ns(clock_of(fs)) +
+				    fs->engine->options.flush_interval_ms * NS_PER_MS;
+
+	sopi_mutex_lock(&fs->mutex);
+	while (!fs->stop && !fs->wanted &&
+	       sopi_clock_wait_until(clock_of(fs), &fs->wake, &fs->mutex, deadline_ns)) {
+	}
+	sopi_mutex_unlock(&fs->mutex);
+}
+
 static void flush(struct sopi_inredfs *fs, bool mark)
 {
 	atomic_store_explicit(&fs->weak_bytes, 0, memory_order_relaxed);
@@ -92,8 +105,7 @@ static void background(void *arg)
 		if (rest(fs, at_rest ? REST_MS : TICK_MS, &weak, &stop) && !stop)
 			(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL);
 		if (weak && !stop) {
-			sopi_clock_sleep_ns(clock_of(fs),
-					    fs->engine->options.flush_interval_ms * NS_PER_MS);
+			gather(fs);
 			flush(fs, false);
 		}
 		if (!stop && !atomic_load(&fs->engine->failed))

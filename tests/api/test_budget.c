@@ -3,6 +3,7 @@
 #include "support/support.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,8 @@ enum {
 	LARGE_AT_SCALE = 10, /* from here on the large database is tested, which takes minutes */
 	IDLE_DATABASES = 1000,
 	IDLE_DESCRIPTORS = 8,
+	WAITING_COMMITS = 40000,
+	WAITING_COMMIT_BYTES = 256, /* of log, segments included that are twice as large as what is in them */
 };
 
 /* What a database is given, and how much it must manage with that. */
@@ -444,6 +447,39 @@ static void opening_again_and_again_takes_no_space(void **state)
 	test_folder_remove(folder);
 }
 
+/* What waits for a flush takes as much log as it will fill, not a block for each commit. */
+static void commits_that_wait_for_one_flush_share_the_log(void **state)
+{
+	struct box box;
+	const struct sop_bytes key = test_text("counter");
+	uint64_t bytes;
+
+	(void)state;
+	box_open(&box, "flush_interval_ms=60000&log_bytes_max=1GB");
+	for (uint64_t i = 0; i < WAITING_COMMITS; i++) {
+		TEST_OK(sop_txn_renew(box.txn, &box.err), box.err);
+		TEST_OK(sop_add(box.txn, box.store, key, 1, &box.err), box.err);
+		TEST_OK(sop_commit(box.txn, &box.err), box.err);
+	}
+	bytes = log_disk_bytes(&box);
+	if (bytes > WAITING_COMMITS * WAITING_COMMIT_BYTES)
+		fail_msg("%d commits that wait take %" PRIu64 " bytes of log", WAITING_COMMITS, bytes);
+	box_close(&box);
+}
+
+/* Closing, and commits that need a checkpoint, do not wait for the timer of the flush. */
+static void a_long_flush_interval_holds_nobody_up(void **state)
+{
+	const time_t begun = time(NULL);
+	struct box box;
+
+	(void)state;
+	box_open(&box, "flush_interval_ms=60000&log_bytes_max=4MB&cache_bytes=8MB");
+	put_all(&box, 0, 20 * MB / VALUE_BYTES, VALUE_BYTES, VALUE_BYTES, false);
+	box_close(&box);
+	assert_true(time(NULL) - begun < 50);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -453,6 +489,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(values_apart_give_their_space_back),
 		cmocka_unit_test(idle_databases_are_small_and_still),
 		cmocka_unit_test(opening_again_and_again_takes_no_space),
+		cmocka_unit_test(commits_that_wait_for_one_flush_share_the_log),
+		cmocka_unit_test(a_long_flush_interval_holds_nobody_up),
 	};
 
 	test_begin(argc, argv);
