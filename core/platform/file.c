@@ -6,6 +6,7 @@
 #include "platform/file.h"
 
 #include "base/check.h"
+#include "platform/platform.h"
 
 #include <errno.h>
 #include <string.h>
@@ -291,7 +292,7 @@ sop_status sopi_file_lock(struct sopi_file *file, enum sopi_lock kind, sop_error
 	return file->driver->lock(file, kind, err);
 }
 
-sop_status sopi_file_is_locked(struct sopi_file *file, bool *locked, sop_error *err)
+sop_status sopi_file_is_locked(struct sopi_file *file, struct sopi_locked *locked, sop_error *err)
 {
 	return file->driver->is_locked(file, locked, err);
 }
@@ -332,16 +333,58 @@ static void write_holder(struct sopi_file *file, const char *holder)
 	(void)sopi_file_write(file, 0, line, sizeof line, NULL);
 }
 
+/* Who shares a lock may have written nothing, and what is in the file is of somebody before. */
+static void name_holder(struct sopi_file *file, const struct sopi_locked *locked,
+			char holder[SOPI_HOLDER_BYTES_MAX + 1])
+{
+	holder[0] = '\0';
+	if (!locked->shared)
+		read_holder(file, holder);
+	else if (locked->process != 0)
+		sopi_process_name_of(locked->process, holder);
+}
+
 static sop_status fail_locked(struct sopi_file *file, const char *path, sop_error *err)
 {
 	char holder[SOPI_HOLDER_BYTES_MAX + 1];
+	struct sopi_locked locked;
+	const char *how;
 
-	read_holder(file, holder);
+	if (sopi_file_is_locked(file, &locked, NULL) != SOP_OK)
+		memset(&locked, 0, sizeof locked);
+	name_holder(file, &locked, holder);
+	how = locked.shared ? ", which only reads it" : "";
 	if (holder[0] == '\0')
 		return sopi_fail_file(err, SOP_LOCKED, path, -1, 0,
-				      "the database is open elsewhere; close it there first");
+				      "the database is open elsewhere%s; close it there first",
+				      locked.shared ? ", to be read" : "");
 	return sopi_fail_file(err, SOP_LOCKED, path, -1, 0,
-			      "the database is open elsewhere, by %s; close it there first", holder);
+			      "the database is open elsewhere, by %s%s; close it there first",
+			      holder, how);
+}
+
+/* Locks a file that is open, or closes it. */
+static sop_status lock_or_close(struct sopi_file *file, const char *path, enum sopi_lock kind,
+				struct sopi_file **out, sop_error *err)
+{
+	sop_status status = sopi_file_lock(file, kind, err);
+
+	if (status == SOP_LOCKED)
+		status = fail_locked(file, path, err);
+	if (status == SOP_OK)
+		*out = file;
+	else
+		sopi_file_close(file);
+	return status;
+}
+
+sop_status sopi_folder_lock_reading(struct sopi_folder *folder, const char *path,
+				    struct sopi_file **out, sop_error *err)
+{
+	struct sopi_file *file = NULL;
+
+	SOP_TRY(sopi_folder_open_file(folder, path, SOPI_FILE_READ, &file, err));
+	return lock_or_close(file, path, SOPI_LOCK_SHARED, out, err);
 }
 
 sop_status sopi_folder_lock(struct sopi_folder *folder, const char *path, enum sopi_lock kind,
@@ -355,16 +398,9 @@ sop_status sopi_folder_lock(struct sopi_folder *folder, const char *path, enum s
 	if (status == SOP_READ_ONLY && kind == SOPI_LOCK_SHARED)
 		status = sopi_folder_open_file(folder, path, SOPI_FILE_READ, &file, err);
 	SOP_TRY(status);
-	status = sopi_file_lock(file, kind, err);
-	if (status == SOP_LOCKED)
-		status = fail_locked(file, path, err);
-	if (status != SOP_OK) {
-		sopi_file_close(file);
-		return status;
-	}
+	SOP_TRY(lock_or_close(file, path, kind, out, err));
 	if (holder[0] != '\0')
 		write_holder(file, holder);
-	*out = file;
 	return SOP_OK;
 }
 
@@ -372,17 +408,17 @@ sop_status sopi_folder_lock_holder(struct sopi_folder *folder, const char *path,
 				   char holder[SOPI_HOLDER_BYTES_MAX + 1], sop_error *err)
 {
 	struct sopi_file *file = NULL;
-	bool locked = false;
+	struct sopi_locked locked;
 	sop_status status;
 
 	holder[0] = '\0';
 	SOP_TRY(sopi_folder_open_file(folder, path, SOPI_FILE_READ, &file, err));
 	status = sopi_file_is_locked(file, &locked, err);
-	if (status == SOP_OK && !locked)
+	if (status == SOP_OK && !locked.by_others)
 		status = sopi_fail_file(err, SOP_NOT_FOUND, path, -1, 0,
 					"nobody holds the lock of the file");
 	if (status == SOP_OK)
-		read_holder(file, holder);
+		name_holder(file, &locked, holder);
 	sopi_file_close(file);
 	return status;
 }

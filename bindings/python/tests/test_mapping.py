@@ -284,6 +284,21 @@ class Mapping(Both):
             self.assertEqual([entry.key for entry in tx[TEXTS].cursor(reverse=True)], list("fedba"))
         self.assertEqual("".join(self.db[TEXTS]), "abdef")
 
+    def test_an_empty_key_is_a_key(self) -> None:
+        with self.db.write() as tx:
+            view = tx[RAW]
+            view[b""] = b""
+            cursor = view.cursor()
+            self.assertTrue(cursor.first())
+            self.assertEqual((cursor.key, cursor.value, cursor.entry[:2]), (b"", b"", (b"", b"")))
+            self.assertTrue(cursor.seek(b"") and cursor.key == b"")
+            self.assertEqual((view.floor(b"x"), view.first(), view.entry(b"")[:2]), ((b"", b""),) * 3)
+            self.assertEqual(view.get_many([b""]), [b""])
+            self.assertEqual(list(view.items()), [(b"", b"")])
+            for key, _ in view.items():
+                view[b"\1"] = b""
+                self.assertEqual(len(key), len(view) - 1 if key else 0)
+
     def test_pop_item_and_truth(self) -> None:
         self.db[TEXTS].update({"a": 1, "b": 2, "c": 3})
         self.assertTrue(self.db[TEXTS])
