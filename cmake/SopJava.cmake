@@ -28,6 +28,7 @@ add_custom_command(OUTPUT "${sop_java_build}/raw_java.c" "${sop_java_raw}/Raw.ja
 	COMMAND "${SOP_SWIG}" -java -O -w314 -module Raw -package org.sopdb "-I${PROJECT_SOURCE_DIR}/include"
 		"-I${PROJECT_SOURCE_DIR}/bindings" -outdir "${sop_java_raw}" -o "${sop_java_build}/raw_java.c"
 		"${PROJECT_SOURCE_DIR}/bindings/sop.i"
+	COMMAND sed -i "s/^public interface/interface/" "${sop_java_raw}/RawConstants.java" # nobody's business
 	DEPENDS "${PROJECT_SOURCE_DIR}/bindings/sop.i" "${PROJECT_SOURCE_DIR}/bindings/swig/java.i" ${sop_headers}
 	COMMENT "SWIG: the raw layer of Java")
 
