@@ -32,3 +32,11 @@ if(SOP_TESTS)
 		sop_python_test(${name} "${source}")
 	endforeach()
 endif()
+
+# The machine of Python of the conformance suite.
+file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/conformance/conformance_python" @ONLY CONTENT
+"#!/bin/sh
+PYTHONPATH='@sop_python_home@' exec '@Python3_EXECUTABLE@' -B '@PROJECT_SOURCE_DIR@/tests/conformance/python/machine.py'
+")
+file(CHMOD "${PROJECT_BINARY_DIR}/conformance/conformance_python" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
+	GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)

@@ -25,7 +25,6 @@
 %ignore sop_txn_renew;
 %ignore sop_read;
 %ignore sop_get;
-%ignore sop_fetch;
 %ignore sop_put;
 %ignore sop_count;
 %ignore sop_remove_range;
@@ -96,18 +95,23 @@ HANDLE(sop_options, NATIVE_OPTIONS)
 %}
 
 /* What may change something in a transaction makes iterators look again. */
-%typemap(in) sop_txn * (native_handle *held) %{
+%typemap(in) sop_txn * (native_handle *held = NULL) %{
 	held = native_handle_of($input, NATIVE_TXN);
 	if (held == NULL)
 		SWIG_fail;
 	held->changes++;
 	$1 = held->pointer;
 %}
-%typemap(in) sop_cursor * (native_handle *held) %{
-	held = native_handle_of($input, NATIVE_CURSOR);
+/* What a call on a cursor answers lies in the cursor (SOP_CURSOR_COPIES) until the next one. */
+%typemap(in) sop_cursor * (native_handle *held = NULL) %{
+	held = native_cursor_enter($input);
 	if (held == NULL)
 		SWIG_fail;
 	$1 = held->pointer;
+%}
+%typemap(freearg) sop_cursor * %{
+	if (held$argnum != NULL)
+		held$argnum->busy = false;
 %}
 
 /* ---- bytes and texts */
@@ -191,6 +195,8 @@ STRUCTURE(sop_info, SOP_INFO_INIT, native_info_tuple($1))
 STRUCTURE(sop_store_info, SOP_STORE_INFO_INIT,
 	Py_BuildValue("KIII", (unsigned long long)$1->id, $1->duplicates, $1->has_schema, $1->node_items))
 
+STRUCTURE(sop_item, { 0 }, Py_BuildValue("KK", (unsigned long long)$1->version, (unsigned long long)$1->item))
+
 /* The database may be gone: what is known of it is an answer, with the status that it was. */
 %typemap(in, numinputs = 0) sop_peek * (sop_peek made = SOP_PEEK_INIT) %{ $1 = &made; %}
 %typemap(argout) sop_peek * %{
@@ -222,19 +228,9 @@ STRUCTURE(sop_store_info, SOP_STORE_INFO_INIT,
 	}
 %}
 
-/* Where a cursor stands: (key, value, version, item), or None. The views of an entry end with the next call on the
- * transaction, which another thread could make as long as the lock of the interpreter is away: so the cursor moves without
- * the lock, and where it stands is read again with it. */
+/* Where a cursor stands: (key, value, version, item), or None. */
 %typemap(in, numinputs = 0) sop_entry * (sop_entry made) %{ $1 = &made; %}
 %typemap(argout) sop_entry * %{
-	if (result == SOP_OK) {
-		NATIVE_ERROR(trouble);
-		result = sop_cursor_entry(arg1, $1, &trouble);
-		if (result != SOP_OK && result != SOP_NOT_FOUND) {
-			native_raise(&trouble);
-			SWIG_fail;
-		}
-	}
 	if (result == SOP_OK)
 		$result = SWIG_Python_AppendOutput(
 			$result, Py_BuildValue("y#y#KK", (const char *)$1->key.data, (Py_ssize_t)$1->key.size,
@@ -285,12 +281,12 @@ BLOCKS(sop_backup)
 BLOCKS(sop_restore)
 BLOCKS(sop_commit)
 BLOCKS(sop_rollback)
-BLOCKS(sop_txn_again)
 BLOCKS(sop_store_create)
 BLOCKS(sop_store_drop)
 BLOCKS(sop_store_rename)
 BLOCKS(sop_store_list)
 BLOCKS(sop_store_describe)
+BLOCKS(sop_fetch)
 BLOCKS(sop_insert)
 BLOCKS(sop_update)
 BLOCKS(sop_set_ride)
@@ -300,6 +296,7 @@ BLOCKS(sop_cursor_last)
 BLOCKS(sop_cursor_next)
 BLOCKS(sop_cursor_prev)
 BLOCKS(sop_cursor_seek)
+BLOCKS(sop_cursor_entry)
 
 /* The same, and iterators of the transaction look again. */
 %define CHANGES(NAME)
@@ -312,3 +309,23 @@ BLOCKS(sop_cursor_seek)
 %enddef
 CHANGES(sop_cursor_update)
 CHANGES(sop_cursor_remove)
+
+/* Beginning again ends what sop_txn_conflict gave views of. */
+%exception sop_txn_again %{
+	if (held1->busy) {
+		native_raise_status(SOP_MISUSE, "another thread begins this transaction again");
+		SWIG_fail;
+	}
+	held1->busy = true;
+	Py_BEGIN_ALLOW_THREADS
+	$action
+	Py_END_ALLOW_THREADS
+	held1->busy = false;
+%}
+%exception sop_txn_conflict %{
+	if (held1->busy) {
+		native_raise_status(SOP_MISUSE, "another thread begins this transaction again");
+		SWIG_fail;
+	}
+	$action
+%}

@@ -67,7 +67,7 @@ static sop_status cursor_new(sop_txn *txn, struct sopi_used *used, const sop_ran
 	cursor->used = used;
 	cursor->plain = (flags & SOP_CURSOR_KEYS) == 0 && entries_are_plain(used);
 	cursor->bounds = (struct sopi_bounds){ SOP_BUF_INIT, SOP_BUF_INIT, true };
-	cursor->copies = txn->db->engine->backend != NULL;
+	cursor->copies = txn->db->engine->backend != NULL || (flags & SOP_CURSOR_COPIES) != 0;
 	cursor->whole_key = (sop_buf)SOP_BUF_INIT;
 	cursor->value_room = (sop_buf)SOP_BUF_INIT;
 	sopi_scan_init(&cursor->scan, &txn->core, used, &cursor->bounds, (flags & SOP_CURSOR_KEYS) != 0);
@@ -89,7 +89,7 @@ sop_status sop_cursor_open(sop_txn *txn, sop_store *store, const sop_range *rang
 
 	if (out == NULL)
 		return sopi_misuse(err, __func__, "out is NULL");
-	if ((flags & ~(SOP_CURSOR_REVERSE | SOP_CURSOR_KEYS)) != 0)
+	if ((flags & ~(SOP_CURSOR_REVERSE | SOP_CURSOR_KEYS | SOP_CURSOR_COPIES)) != 0)
 		return sopi_misuse(err, __func__, "flags are not known");
 	SOP_TRY(sopi_txn_enter_store(txn, store, __func__, &used, err));
 	status = cursor_new(txn, used, range, flags, out, err);

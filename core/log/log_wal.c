@@ -159,6 +159,7 @@ static size_t index_behind_locked(const struct sopi_wal *wal, uint64_t position)
 
 	for (const struct sopi_log_series *series = wal->series; series != NULL; series = series->next) {
 		if (series->position != 0 && series->position <= position &&
+		    !SOPI_PLANTED(SOPI_PLANT_LOG_PARTS_RECYCLED) &&
 		    (series->last == 0 || series->last > checkpoint))
 			position = series->position - 1;
 	}

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/plant.h"
 
 #include <string.h>
 
@@ -230,6 +231,8 @@ static sop_status replay_entry(struct replaying *replaying, const struct entry *
 {
 	switch (entry->kind) {
 	case SOPI_LOG_PART:
+		if (SOPI_PLANTED(SOPI_PLANT_LOG_PARTS_SKIPPED) && entry->position <= replaying->behind)
+			return SOP_OK;
 		return note_part(replaying, entry, err);
 	case SOPI_LOG_LAST:
 		return replay_last(replaying, entry, err);

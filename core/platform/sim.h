@@ -170,11 +170,12 @@ struct sopi_sim_fault {
 /* Sets the one fault of the process (NULL: none) and starts the count of calls anew. */
 void sopi_sim_fail(struct sopi_sim_process *process, const struct sopi_sim_fault *fault);
 
-/* Told that a call is about to begin. It may itself use the process, of which it is not told then. */
+/* Told that a call is about to begin. It may itself use the process, of which it is not told then, or let another thread
+ * use it, of whose calls it is. */
 typedef void (*sopi_sim_watch_fn)(void *arg, unsigned call, const char *path);
 
 /* Lets `fn` (NULL: nobody) know of each file call before it begins, on the thread that makes it: so a test does
- * something in the middle of something else, at the same place each time. REQUIRES: one thread uses the process. */
+ * something in the middle of something else, at the same place each time. REQUIRES: one thread at a time uses the process. */
 void sopi_sim_watch(struct sopi_sim_process *process, sopi_sim_watch_fn fn, void *arg);
 
 /* File calls of these kinds since the last sopi_sim_fail, failed ones included: the number of fault points. */

@@ -13,6 +13,9 @@ static const char *const call_names[SOPI_SIM_CALL_KINDS] = {
 	"resize",      "sync_data",	"sync",	       "size",	      "lock",
 };
 
+/* Of this thread: it is being told of a call. */
+static _Thread_local bool watching;
+
 static size_t index_of(unsigned kind)
 {
 	return (size_t)__builtin_ctz(kind);
@@ -58,10 +61,10 @@ int sopi_sim_begin(struct sopi_sim_process *process, unsigned kind, const char *
 {
 	struct sopi_sim_disk *disk = process->disk;
 
-	if (process->watch != NULL && !process->watching) {
-		process->watching = true;
+	if (process->watch != NULL && !watching) {
+		watching = true;
 		process->watch(process->watch_arg, kind, path);
-		process->watching = false;
+		watching = false;
 	}
 	sopi_mutex_lock(&disk->mutex);
 	if (process->alive && process->kill_after == 0)

@@ -39,9 +39,8 @@ struct sopi_sim_process {
 	char fault_path[SOPI_PATH_BYTES_MAX + 1];
 	int64_t fault_calls; /* that the fault is about, so far */
 	int64_t calls[SOPI_SIM_CALL_KINDS];
-	sopi_sim_watch_fn watch; /* not guarded: one thread */
+	sopi_sim_watch_fn watch; /* not guarded: one thread at a time */
 	void *watch_arg;
-	bool watching; /* it is being told */
 	char failed_call[SOPI_PATH_BYTES_MAX + 32]; /* the first that the fault was about */
 };
 

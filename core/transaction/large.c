@@ -16,6 +16,20 @@ enum {
 
 #ifdef SOP_TEST_HOOKS
 _Atomic size_t sopi_large_part_bytes = SOPI_LARGE_PART_BYTES;
+sopi_large_part_fn _Atomic sopi_large_part_hook;
+
+static void tell_of_part(bool all)
+{
+	const sopi_large_part_fn hook = sopi_large_part_hook;
+
+	if (hook != NULL)
+		hook(all);
+}
+#else
+static void tell_of_part(bool all)
+{
+	(void)all;
+}
 #endif
 
 size_t sopi_changes_end(const struct sopi_transaction *txn, size_t from, size_t count)
@@ -160,8 +174,11 @@ sop_status sopi_large_write(struct sopi_transaction *txn, struct sopi_large *lar
 	if (!large->on || bytes < most)
 		return SOP_OK;
 	SOP_TRY(log->driver->series_begin(log, &large->series, err));
-	for (size_t at = 0; at < bytes; at += most)
+	for (size_t at = 0; at < bytes; at += most) {
 		SOP_TRY(write_part(txn, large, urgent, at, bytes - at < most ? bytes - at : most, err));
+		tell_of_part(false);
+	}
+	tell_of_part(true);
 	large->stream_bytes = bytes;
 	return refresh(txn, large, err);
 }

@@ -22,6 +22,10 @@ enum { SOPI_LARGE_PART_BYTES = 960 << 10 }; /* with all heads one write */
 
 #ifdef SOP_TEST_HOOKS
 extern _Atomic size_t sopi_large_part_bytes;
+
+/* Told after each part, and (`all`) when there are no more, on the thread that commits; it may do anything. */
+typedef void (*sopi_large_part_fn)(bool all);
+extern sopi_large_part_fn _Atomic sopi_large_part_hook;
 #else
 enum { sopi_large_part_bytes = SOPI_LARGE_PART_BYTES };
 #endif

@@ -15,7 +15,7 @@ extern "C" {
 typedef struct sop_cursor sop_cursor;
 
 /* The item a cursor stands on. The views live until the next call on the cursor or on its
- * transaction. */
+ * transaction (SOP_CURSOR_COPIES: on the cursor). */
 typedef struct sop_entry {
 	sop_bytes key; /* the whole key: sort fields, then ride-along fields */
 	sop_bytes value; /* empty with SOP_CURSOR_KEYS */
@@ -28,6 +28,9 @@ typedef struct sop_entry {
 #define SOP_CURSOR_REVERSE 1u
 /* Keys and ride-along fields only: values are not read, and changes of values no conflict. */
 #define SOP_CURSOR_KEYS 2u
+/* The views of an entry live until the next call on the cursor itself, whatever becomes of its transaction, also in another
+ * thread: keys and values are copied into the cursor. For languages that cannot keep others out. */
+#define SOP_CURSOR_COPIES 4u
 
 /* Opens a cursor over `range` (NULL: everything) of `store` in `txn`; it stands before the first
  * item.

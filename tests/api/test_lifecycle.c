@@ -216,6 +216,33 @@ static void a_store_outlives_its_declaration_and_the_other_way_round(void **stat
 }
 
 /* What a program declares is compared with what is there when it is first used. */
+static void a_copied_entry_outlives_its_transaction(void **state)
+{
+	sop_cursor *copies = NULL, *plain = NULL;
+	sop_entry entry, view;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	TEST_OK(sop_cursor_open(f.reader, f.raw, NULL, SOP_CURSOR_COPIES, &copies, &f.err), f.err);
+	TEST_OK(sop_cursor_open(f.reader, f.raw, NULL, 0, &plain, &f.err), f.err);
+	TEST_OK(sop_cursor_first(plain, &view, &f.err), f.err);
+	TEST_OK(sop_cursor_first(copies, &entry, &f.err), f.err);
+	assert_ptr_not_equal(entry.value.data, view.value.data);
+	TEST_OK(sop_cursor_next(plain, &view, &f.err), f.err);
+	TEST_OK(sop_cursor_next(copies, &entry, &f.err), f.err); /* the quick step copies too */
+	assert_ptr_not_equal(entry.value.data, view.value.data);
+	assert_int_equal(entry.value.size, view.value.size);
+	assert_memory_equal(entry.value.data, view.value.data, view.value.size);
+	TEST_OK(sop_close(f.db, &f.err), f.err);
+	assert_int_equal(entry.key.size, 1);
+	assert_memory_equal(entry.key.data, "b", 1);
+	assert_int_not_equal(entry.value.size, 0);
+	sop_cursor_free(copies);
+	sop_cursor_free(plain);
+	fixture_close(&f);
+}
+
 static void another_declaration_is_a_schema_error_that_names_the_difference(void **state)
 {
 	static const char *const others[] = {
@@ -432,6 +459,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(closing_rolls_back_what_is_open),
 		cmocka_unit_test(commit_and_rollback_may_be_repeated),
 		cmocka_unit_test(a_store_outlives_its_declaration_and_the_other_way_round),
+		cmocka_unit_test(a_copied_entry_outlives_its_transaction),
 		cmocka_unit_test(another_declaration_is_a_schema_error_that_names_the_difference),
 		cmocka_unit_test(a_ride_field_may_be_appended),
 		cmocka_unit_test(a_forked_child_gets_forked_from_everything),

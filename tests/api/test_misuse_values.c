@@ -653,8 +653,8 @@ static sop_status fetch(struct scene *s, size_t offset, size_t size, size_t rows
 	X(range_size_0, MISUSE, MISUSE, range_sized(s, 0, 0, err))                                      \
 	X(range_size_8, MISUSE, MISUSE, range_sized(s, 8, 0, err))                                      \
 	X(range_reserved, MISUSE, MISUSE, range_sized(s, sizeof(sop_range), 1, err))                    \
-	X(cursor_flags_3, OK, OK, open_flags(s, 3, err))                                                \
-	X(cursor_flag_4, MISUSE, MISUSE, open_flags(s, 4, err))                                         \
+	X(cursor_flags_7, OK, OK, open_flags(s, 7, err))                                                \
+	X(cursor_flag_8, MISUSE, MISUSE, open_flags(s, 8, err))                                         \
 	X(cursor_flags_max, MISUSE, MISUSE, open_flags(s, UINT32_MAX, err))                             \
 	X(seek_where_5, MISUSE, MISUSE, seek(s, "\x02z\x00\x01", 4, 5, err))                            \
 	X(seek_where_negative, MISUSE, MISUSE, seek(s, "\x02z\x00\x01", 4, -1, err))                    \

@@ -1,7 +1,7 @@
 """Keys as programs write them, and their packed form, by the format's definition (docs/format.md): independent of the library."""
 import struct
 
-POSITIVE_MAX, NEGATIVE_MIN = 2**64 - 1, -2**63
+BYTES_MAX = 65536  # of a key
 
 
 def escaped(data):
@@ -41,6 +41,14 @@ def packed_field(token, descending):
     return bytes(255 - byte for byte in data) if descending else data
 
 
+def parse_bytes(token):
+    """Bytes as programs write them: in hex, or one of them so often."""
+    if token[0] == "x":
+        return bytes.fromhex(token[1:])
+    count, byte = token[1:].split("*")
+    return bytes.fromhex(byte) * int(count)
+
+
 def split(schema, token):
     """The sort fields and the ride-along fields of a key, as lists of tokens."""
     fields = token.split(",")
@@ -50,7 +58,7 @@ def split(schema, token):
 def packed(schema, token):
     """The bytes that order a key, or the leading fields of one; `schema` None: raw."""
     if schema is None:
-        return bytes.fromhex(token[1:])
+        return parse_bytes(token)
     return b"".join(packed_field(field, part.get("desc", False)) for field, part in zip(token.split(","), schema["sort"]))
 
 

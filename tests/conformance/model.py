@@ -8,8 +8,9 @@ usage: model.py PROGRAM OUTPUT      files with one or more programs, and what a 
 import sys
 
 import generate
+import keys
 from state import DECLARATIONS
-from transaction import NOCHECK, READ, SNAPSHOT, WRITE, Refused, Transaction, Unknown, hexed, integer, wrapped
+from transaction import ATOMIC, NO_INTEGER, READ, SNAPSHOT, WRITE, Refused, Transaction, Unknown, hexed, integer, wrapped
 
 OPERATIONS = {operation["name"]: operation for operation in generate.load()["operations"]}
 IN_TRANSACTION = {name for name, operation in OPERATIONS.items()
@@ -30,7 +31,7 @@ class Database:
         self.changes = []  # for each commit that changed something: {name of a store: orders of keys, or None: the store itself}
         self.committed = {}  # id: whether it left a record; None: not known
         self.opened = set()  # ids that are open
-        self.position = 0
+        self.positions = {}  # number of commits up to there: a position that was told
 
     def commit(self, txn, id_):
         before, after = self.stores, txn.view.stores
@@ -58,14 +59,20 @@ class OpenTransaction:
         self.since = len(database.changes)
         self.log = []  # (name, arguments, answer)
         self.state = "open"  # committed, over, shut
+        self.number = None  # of its commit, if that changed something
         self.cancelled = False
 
     def again(self, entries):
-        """The same operations on what is committed now; the first that answers otherwise, if any."""
+        """The same operations on what is committed now; what is wrong with the first that answers otherwise, if any."""
         txn = Transaction(self.database.stores, self.mode)
         for name, args, answer in entries:
+            if name in ATOMIC and answer == NO_INTEGER:
+                continue  # it has changed nothing, and adding reads nothing
             hint = int(answer.split()[1]) if name == "insert" and answer.startswith("OK") else 0
-            if (now := answered(txn, name, args, hint)) not in (answer, None):
+            now = answered(txn, name, args, hint)
+            if name in ATOMIC and now == NO_INTEGER:
+                return txn, NO_INTEGER
+            if now not in (answer, None):
                 return txn, f"{name} answered `{answer}`, and where it took effect it would be `{now}`"
         return txn, None
 
@@ -107,19 +114,12 @@ class Checker:
             data = self.bytes.pop() if self.bytes else b""
             return data if kind == "bytes" else hexed(data)
         if kind == "bytes":
-            return self.parse_bytes(token)
+            return keys.parse_bytes(token)
         if kind == "keys":
             return token.split(";")
         if kind == "rows":
-            return [(key, self.parse_bytes(value)) for key, value in (row.split("=") for row in token.split(";"))]
+            return [(key, keys.parse_bytes(value)) for key, value in (row.split("=") for row in token.split(";"))]
         return token
-
-    @staticmethod
-    def parse_bytes(token):
-        if token[0] == "x":
-            return bytes.fromhex(token[1:])
-        count, byte = token[1:].split("*")
-        return bytes.fromhex(byte) * int(count)
 
     def push(self, operation, answer):
         words = answer.split(" ")
@@ -232,16 +232,21 @@ class Checker:
         if answer.startswith("CONFLICT "):
             self.over(txn)
             return self.check_conflict(txn, answer)
-        self.expect(answer, "OK")
-        self.over(txn, "committed")
         if txn.model.writes == 0 or txn.mode in (READ, SNAPSHOT):
-            return None
+            self.over(txn, "committed")
+            return self.expect(answer, "OK")
         entries = txn.log if txn.mode == WRITE else [entry for entry in txn.log if entry[2].startswith("OK") and
                                                      entry[0] in ("put", "insert", "update", "remove")]
         now, difference = txn.again(entries)
+        if difference == NO_INTEGER:
+            self.over(txn)
+            return self.expect(answer, NO_INTEGER)
         if difference is not None:
             raise Wrong(f"it must be CONFLICT: {difference}")
+        self.expect(answer, "OK")
+        self.over(txn, "committed")
         txn.database.commit(now, txn.id)
+        txn.number = len(txn.database.changes)
         return None
 
     def check_conflict(self, txn, answer):
@@ -314,7 +319,19 @@ class Checker:
             return self.expect(answer, CLOSED)
         if not answer.startswith("OK ") or txn.state == "over":
             return self.expect(answer, *OVER)
-        return None
+        return self.check_order(txn, int(answer.split(" ")[1]))
+
+    @staticmethod
+    def check_order(txn, position):
+        """Positions ascend in the order of the commits; one that changed nothing has the position that it read at."""
+        at = txn.since if txn.number is None else txn.number
+        for number, told in txn.database.positions.items():
+            if (number < at and told > position) or (number > at and told <= position):
+                raise Wrong(f"after {number} commits the position was {told}, and this is after {at}")
+            if number == at and txn.number is not None and told != position:
+                raise Wrong(f"it was {told} before")
+        if txn.number is not None:
+            txn.database.positions[at] = position
 
     def check_run(self, answer, db, number, key, by, rivals):
         handle = self.dbs.get(db)

@@ -27,6 +27,9 @@ class Generator:
         self.dbs = {}  # slot: place; those that are open
         self.ids = [bytes([self.dice.randrange(256) for _ in range(16)]).hex() for _ in range(3)]
         self.stores = self.dice.sample(range(9), self.dice.randrange(2, 6))
+        self.pools = {}  # of each store, keys that come again
+        self.keys_of_store = self.dice.choice([3, 6, 6, 12])
+        self.saved = set()  # transactions with a savepoint
         self.transactions_max = self.dice.choice([1, 2, 3, 3, 5])
         self.threads = self.dice.choice([1, 1, 2, 4])
 
@@ -40,6 +43,8 @@ class Generator:
         return self.dice.randrange(number) == 0
 
     def raw_key(self):
+        if self.one_in(400):
+            return "r65537*6b"  # one byte too long
         pool = [b"", b"a", b"ab", b"abc", b"b", b"\0", b"\xff", b"\xff\xff", b"n1", b"n2", b"n3", b"k" * 90]
         return hexed(self.dice.choice(pool))
 
@@ -67,12 +72,22 @@ class Generator:
             return [self.field("int")]
         if store == WIDE:
             return [self.field("float"), self.field("uuid"), self.field("bytes"), self.field("bool")]
-        few = ["s" + text.encode().hex() for text in self.dice.sample(TEXTS[1:4], 1)]
-        return [*few, f"m{self.dice.choice(TIMES[:3])}", f"i{self.dice.choice(INTS[:3])}", self.dice.choice("tf"),
-                self.dice.choice(["n", "s", "s6e6f7465", "s" + "\u00e9\"".encode().hex()])]
+        return ["s" + self.dice.choice(TEXTS[1:4]).encode().hex(), f"m{self.dice.choice(TIMES[:3])}",
+                f"i{self.dice.choice(INTS[:3])}", *self.rides()]
+
+    def rides(self):
+        return [self.dice.choice("tf"), self.dice.choice(["n", "s", "s6e6f7465", "s" + "\u00e9\"".encode().hex()])]
 
     def key(self, store):
-        return self.raw_key() if store in (RAW, RAWDUP, OTHER) else ",".join(self.fields(store))
+        """Mostly one of a few that this program has for the store; what rides along is new each time."""
+        pool = self.pools.setdefault(store, [])
+        if len(pool) < self.keys_of_store or self.one_in(10):
+            key = self.raw_key() if store in (RAW, RAWDUP, OTHER) else ",".join(self.fields(store))
+            if len(pool) < self.keys_of_store:
+                pool.append(key)
+            return key
+        key = self.dice.choice(pool)
+        return key if store not in (EMP, EMPDUP) else ",".join([*key.split(",")[:3], *self.rides()])
 
     def bound(self, store):
         if store in (RAW, RAWDUP, OTHER):
@@ -132,6 +147,7 @@ class Generator:
         self.say("begin", slot, mode, self.dice.choice(self.ids) if self.one_in(12) else "-")
         self.open[slot] = mode
         self.used.add(slot)
+        self.saved.discard(slot)
         if not self.one_in(6):  # those of the transaction before it are left alone
             for cursor in [cursor for cursor in self.cursors if cursor // 10 == slot]:
                 del self.cursors[cursor]
@@ -159,11 +175,11 @@ class Generator:
         mode = self.open.get(slot, WRITE)
         weights = {"get": 14, "fetch": 6, "put": 16, "insert": 10, "update": 7, "remove": 7, "scan": 8}
         if mode in (READ, SNAPSHOT) and not self.one_in(12):
-            weights = {"get": 14, "fetch": 6, "scan": 8, "count": 4, "get_many": 4, "cursor": 24, "savepoint": 1,
+            weights = {"get": 14, "fetch": 6, "scan": 8, "count": 4, "get_many": 4, "cursor": 8, "savepoint": 1,
                        "rollback_to": 1}
         elif mode != NOCHECK:
-            weights |= {"set_ride": 3, "atomic": 6, "remove_range": 2, "count": 4, "get_many": 4, "put_many": 5, "savepoint": 2,
-                        "rollback_to": 2, "cursor": 24, "catalog": 2, "read_db": 3}
+            weights |= {"set_ride": 3, "atomic": 6, "remove_range": 2, "count": 4, "get_many": 4, "put_many": 5, "savepoint": 1,
+                        "rollback_to": 2, "cursor": 8, "catalog": 2, "read_db": 3}
         kind = self.dice.choices(list(weights), list(weights.values()))[0]
         getattr(self, "do_" + kind)(slot, store)
 
@@ -197,8 +213,8 @@ class Generator:
 
     def do_atomic(self, slot, store):
         store = self.dice.choice([store for store in self.stores if store in (RAW, OTHER)] or [RAW])
-        self.say(self.dice.choice(["add", "add", "min", "max"]), slot, store, hexed(b"n%d" % self.dice.randrange(1, 4)),
-                 self.integer())
+        key = self.raw_key() if self.one_in(8) else hexed(b"n%d" % self.dice.randrange(1, 4))  # elsewhere are mostly no integers
+        self.say(self.dice.choice(["add", "add", "min", "max"]), slot, store, key, self.integer())
 
     def do_remove_range(self, slot, store):
         self.say("remove_range", slot, store, self.range(store))
@@ -224,9 +240,12 @@ class Generator:
 
     def do_savepoint(self, slot, _):
         self.say("savepoint", slot)
+        self.saved.add(slot)
 
-    def do_rollback_to(self, slot, _):
-        self.say("rollback_to", slot, self.dice.randrange(4))
+    def do_rollback_to(self, slot, store):
+        if slot not in self.saved and not self.one_in(8):
+            return self.do_savepoint(slot, store)
+        return self.say("rollback_to", slot, self.dice.randrange(4))
 
     def do_read_db(self, slot, store):
         if self.one_in(3):
@@ -252,16 +271,25 @@ class Generator:
         mine = [cursor for cursor in self.cursors if cursor // 10 == slot]
         if not mine or self.one_in(8):
             cursor = slot * 10 + self.dice.randrange(3)
-            self.say("cursor_open", cursor, store, self.range(store), self.dice.randrange(4))
+            self.say("cursor_open", cursor, store, "*" if self.one_in(2) else self.range(store), self.dice.randrange(4))
             self.cursors[cursor] = store
-            return
-        self.cursor_step(self.dice.choice(mine))
+            mine = [cursor]
+        cursor = self.dice.choice(mine)
+        for _ in range(self.dice.randrange(1, 7)):
+            if cursor in self.cursors:
+                self.cursor_step(cursor)
+            if self.one_in(3) and slot in self.open:
+                self.change(slot, store)
+
+    def change(self, slot, store):
+        """Something under the feet of a cursor."""
+        if self.open[slot] == WRITE:
+            self.dice.choice([self.do_put, self.do_insert, self.do_remove, self.do_update])(slot, store)
 
     def cursor_step(self, cursor):
         store = self.cursors[cursor]
         kind = self.dice.choice(["first", "last", "next", "next", "next", "next", "prev", "prev", "seek", "seek", "entry", "update",
-                                 "remove", "fetch", "fetch", "close" if self.one_in(4) else "entry",
-                                 "forget" if self.one_in(8) else "next"])
+                                 "remove", "fetch", "close" if self.one_in(8) else "next", "forget" if self.one_in(8) else "prev"])
         args = []
         if kind == "seek":
             where = self.dice.randrange(5)

@@ -10,6 +10,10 @@ STORES = TABLE["stores"]
 LAST = 2**64  # above every item id
 
 
+class Refused(Exception):
+    """The operation fails with this text."""
+
+
 class Declaration:
     """A store as a program declares it."""
 
@@ -22,7 +26,10 @@ class Declaration:
 
     def order(self, token):
         """What orders a key: the bytes of its sort fields."""
-        return keys.packed(self.schema, token)
+        packed = keys.packed(self.schema, token)
+        if len(packed) > keys.BYTES_MAX:
+            raise Refused("LIMIT MISUSE")
+        return packed
 
     def sorts_and_rides(self, token):
         if self.schema is None:

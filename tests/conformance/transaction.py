@@ -2,14 +2,11 @@
 import struct
 
 import keys
-from state import DECLARATIONS, LAST, Row, Store, View
+from state import DECLARATIONS, LAST, Refused, Row, Store, View
 
 WRITE, READ, SNAPSHOT, NOCHECK = range(4)
 REVERSE, KEYS_ONLY = 1, 2
-
-
-class Refused(Exception):
-    """The operation fails with this text."""
+ATOMIC, NO_INTEGER = ("add", "min", "max"), "SCHEMA MISUSE"
 
 
 def wrapped(number):
@@ -123,7 +120,8 @@ class Transaction:
         if self.mode in (READ, SNAPSHOT):
             raise Refused("READ_ONLY MISUSE")
         name = DECLARATIONS[number].name
-        self.declared(number)
+        if name not in self.view.stores:  # whatever its form is
+            raise Refused(f"NOT_FOUND store={name}")
         self.leave(name)
         del self.view.stores[name]
         self.view.owned.discard(name)
@@ -135,7 +133,8 @@ class Transaction:
         if self.mode in (READ, SNAPSHOT):
             raise Refused("READ_ONLY MISUSE")
         name = DECLARATIONS[number].name
-        self.declared(number)
+        if name not in self.view.stores:
+            raise Refused(f"NOT_FOUND store={name}")
         if to in self.view.stores:
             raise Refused("EXISTS")
         for cursor in self.cursors.values():
@@ -180,8 +179,9 @@ class Transaction:
         declaration, store = self.changing(number, creates=True)
         if declaration.duplicates:
             raise Refused("MISUSE MISUSE")
+        order = declaration.order(token)
         sorts, rides = declaration.sorts_and_rides(token)
-        store.put((declaration.order(token), 0), Row(sorts, rides, value))
+        store.put((order, 0), Row(sorts, rides, value))
         self.writes += 1
         return []
 
@@ -223,6 +223,8 @@ class Transaction:
         declaration, store = self.changing(number, creates=True)
         order = declaration.order(token)
         point = store.oldest(order)
+        if point is not None and len(store.rows[point].value) != 8:
+            raise Refused(NO_INTEGER)
         now = what(None if point is None else integer(store.rows[point].value))
         sorts, rides = declaration.sorts_and_rides(token)
         store.put((order, 0), Row(sorts, rides, struct.pack("<q", now)))

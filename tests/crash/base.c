@@ -47,8 +47,8 @@ static void set_options(sop_options *options, const struct config *config, bool 
 	options->engine.no_background = true;
 }
 
-sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config,
-		     bool create, sop_error *err)
+static sop_status open_in_process(struct base *base, struct sopi_sim_disk *disk,
+				  const struct config *config, bool create, int64_t calls, sop_error *err)
 {
 	sop_options *options = NULL;
 	sop_status status;
@@ -57,6 +57,7 @@ sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct
 	set_options(options, config, create);
 	base->db = NULL;
 	base->process = sopi_sim_process_new(disk, NULL, 7 + config->random);
+	sopi_sim_kill_after(base->process, calls);
 	status = sopi_db_open_on("/db", options, sopi_sim_platform(base->process), &base->db, err);
 	sop_options_free(options);
 	if (status != SOP_OK) {
@@ -64,6 +65,18 @@ sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct
 		base->process = NULL;
 	}
 	return status;
+}
+
+sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config,
+		     bool create, sop_error *err)
+{
+	return open_in_process(base, disk, config, create, -1, err);
+}
+
+sop_status base_open_killed(struct base *base, struct sopi_sim_disk *disk,
+			    const struct config *config, int64_t calls, sop_error *err)
+{
+	return open_in_process(base, disk, config, false, calls, err);
 }
 
 sop_status base_close(struct base *base, sop_error *err)

@@ -117,6 +117,7 @@ PyObject *native_handle_new(enum native_kind kind, void *pointer, native_handle 
 	self->pointer = pointer;
 	self->kind = kind;
 	self->closed = false;
+	self->busy = false;
 	self->pool_mode = -1;
 	self->changes = 0;
 	self->parent = (native_handle *)native_ref(parent);
@@ -155,6 +156,19 @@ native_handle *native_handle_of(PyObject *object, enum native_kind kind)
 		return NULL;
 	}
 	return native_is_open((native_handle *)object) ? (native_handle *)object : NULL;
+}
+
+native_handle *native_cursor_enter(PyObject *object)
+{
+	native_handle *cursor = native_handle_of(object, NATIVE_CURSOR);
+
+	if (cursor != NULL && cursor->busy) {
+		native_raise_status(SOP_MISUSE, "another thread is in a call on this cursor");
+		return NULL;
+	}
+	if (cursor != NULL)
+		cursor->busy = true;
+	return cursor;
 }
 
 /* A waiting transaction begun anew, or NULL if there is none. */

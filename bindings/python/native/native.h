@@ -28,6 +28,8 @@ typedef struct native_handle {
 	PyObject_HEAD void *pointer;
 	enum native_kind kind;
 	bool closed; /* by close(): every call is CLOSED, though the pointer stays until nobody can be using it */
+	bool busy; /* CURSOR: a call is running on it; what it answers lies in the cursor until it has been copied.
+			TXN: it is beginning again */
 	int pool_mode; /* TXN: the sop_mode under which it may be renewed, or -1 */
 	uint64_t changes; /* TXN: grows with each call that may have changed something; iterators look at it */
 	struct native_handle *parent; /* kept alive: the database of a transaction, the transaction of a cursor */
@@ -39,6 +41,8 @@ PyObject *native_handle_new(enum native_kind kind, void *pointer, native_handle 
 
 /* The handle of `kind` in `object`, or NULL with TypeError, or with ClosedError if it or its parent was closed. */
 native_handle *native_handle_of(PyObject *object, enum native_kind kind);
+/* Begins a call on a cursor: its handle, or NULL with MisuseError if another is running. The call ends with busy = false. */
+native_handle *native_cursor_enter(PyObject *object);
 /* Whether `handle`, which may be NULL, can be used: if it was closed, false with ClosedError. */
 bool native_is_open(const native_handle *handle);
 

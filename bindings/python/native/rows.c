@@ -139,8 +139,7 @@ static int rows_grow(native_rows *self)
 static int rows_fetch(native_rows *self)
 {
 	sop_cursor *cursor = self->cursor->pointer;
-	const size_t rows_max = self->limit > 0 && self->limit < BATCH_ROWS_MAX ? (size_t)self->limit
-										: 0;
+	const size_t rows_max = self->limit > 0 ? (size_t)self->limit : 0; /* nothing beyond is read */
 
 	if (rows_grow(self) < 0)
 		return -1;
@@ -203,23 +202,22 @@ static bool is_last_key(native_rows *self, const sop_entry *entry, size_t sort_s
 }
 
 /* Puts the cursor on the first item behind the one that came last. Duplicates share their key, so it is gone along them. */
-static sop_status seek_behind(native_rows *self, sop_error *err)
+static sop_status seek_behind(native_rows *self, sop_entry *entry, sop_error *err)
 {
 	sop_cursor *cursor = self->cursor->pointer;
 	const bool duplicates = self->flags != 0;
 	const sop_seek where = self->reverse ? (duplicates ? SOP_SEEK_LE : SOP_SEEK_LT)
 					     : (duplicates ? SOP_SEEK_GE : SOP_SEEK_GT);
 	size_t sort_size;
-	sop_entry entry;
 	sop_status status = last_sort_size(self, &sort_size, err);
 
 	if (status == SOP_OK)
 		status = sop_cursor_seek(cursor, (sop_bytes){ self->last_key, self->last_key_size },
-					 where, &entry, err);
-	while (status == SOP_OK && duplicates && is_last_key(self, &entry, sort_size) &&
-	       (self->reverse ? entry.item >= self->last_item : entry.item <= self->last_item))
-		status = self->reverse ? sop_cursor_prev(cursor, &entry, err)
-				       : sop_cursor_next(cursor, &entry, err);
+					 where, entry, err);
+	while (status == SOP_OK && duplicates && is_last_key(self, entry, sort_size) &&
+	       (self->reverse ? entry->item >= self->last_item : entry->item <= self->last_item))
+		status = self->reverse ? sop_cursor_prev(cursor, entry, err)
+				       : sop_cursor_next(cursor, entry, err);
 	return status;
 }
 
@@ -248,9 +246,7 @@ static int rows_hold(native_rows *self, const sop_entry *entry)
 }
 
 /* After a change in the transaction the rest of the batch may be stale: begins anew behind the item that came last, with
- * one row. 1, 0 at the end, -1 with an exception.
- * The lock of the interpreter is held: views of an entry end with the next call on the transaction, which another thread
- * could make. */
+ * one row. 1, 0 at the end, -1 with an exception. */
 static int rows_refetch(native_rows *self)
 {
 	sop_entry entry;
@@ -259,11 +255,8 @@ static int rows_refetch(native_rows *self)
 
 	self->left = 0;
 	self->changes = self->cursor->parent->changes;
-	status = seek_behind(self, &err);
-	if (status == SOP_OK)
-		status = sop_cursor_entry(self->cursor->pointer, &entry, &err);
-	if (status == SOP_NOT_FOUND)
-		return 0;
+	Py_BEGIN_ALLOW_THREADS status = seek_behind(self, &entry, &err);
+	Py_END_ALLOW_THREADS if (status == SOP_NOT_FOUND) return 0;
 	if (status != SOP_OK) {
 		native_raise(&err);
 		return -1;

@@ -153,6 +153,42 @@ static PyObject *view_get(PyObject *object, PyObject *const *args, Py_ssize_t co
 	return found;
 }
 
+/* _get_now(key, default, blocked): as get, but `blocked` if a page would have to be read. */
+static PyObject *view_get_now(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+	native_view *self = (native_view *)object;
+	char room[VALUE_ROOM_BYTES];
+	sop_buf value = SOP_BUF_OVER(room);
+	native_packed packed;
+	native_handle *txn;
+	sop_status status = SOP_NOT_FOUND;
+	PyObject *found = NULL;
+	NATIVE_ERROR(err);
+
+	if (count != 3)
+		return PyErr_Format(PyExc_TypeError, "_get_now(key, default, blocked)");
+	txn = native_view_reading(self);
+	if (txn == NULL)
+		return NULL;
+	native_packed_init(&packed);
+	if (native_key_pack(self->bound->key, args[0], false, &packed) < 0)
+		goto out;
+	if (in_range(self, packed.bytes))
+		status = sop_fetch(txn->pointer, self->bound->store->pointer, packed.bytes, 0,
+				   SOP_NOWAIT, NULL, &value, NULL, &err);
+	if (status == SOP_OK)
+		found = native_value_decode(self->bound, value.data, value.size);
+	else if (status == SOP_WOULD_BLOCK || (status == SOP_NOT_FOUND && err.store[0] == '\0'))
+		found = native_ref(args[status == SOP_WOULD_BLOCK ? 2 : 1]);
+	else
+		native_raise(&err);
+out:
+	sop_buf_free(&value);
+	native_packed_free(&packed);
+	Py_DECREF(txn);
+	return found;
+}
+
 /* In a transaction of its own: whether the key is there is asked as whether it has a value. */
 static int view_contains(PyObject *object, PyObject *key)
 {
@@ -307,7 +343,7 @@ static PyObject *view_open_cursor(PyObject *object, PyObject *flags)
 		return NULL;
 	native_view_range(self, &range);
 	if (sop_cursor_open(txn->pointer, self->bound->store->pointer, &range,
-			    (uint32_t)PyLong_AsLong(flags), &cursor, &err) == SOP_OK)
+			    SOP_CURSOR_COPIES | (uint32_t)PyLong_AsLong(flags), &cursor, &err) == SOP_OK)
 		made = native_handle_new(NATIVE_CURSOR, cursor, txn);
 	else
 		made = native_raise(&err);
@@ -412,6 +448,8 @@ static void view_dealloc(PyObject *object)
 static PyMethodDef view_methods[] = {
 	{ "get", (PyCFunction)(void (*)(void))view_get, METH_FASTCALL,
 	  "get(key, default=None): the value of key, or the default." },
+	{ "_get_now", (PyCFunction)(void (*)(void))view_get_now, METH_FASTCALL,
+	  "_get_now(key, default, blocked): as get, but blocked if a page would have to be read." },
 	{ "_pack", view_pack, METH_O, "The bytes of a key of this part." },
 	{ "_count", view_count, METH_NOARGS, "The number of items." },
 	{ "_remove_range", view_clear_range, METH_NOARGS, "Removes all items; how many there were." },

@@ -51,6 +51,9 @@ class JsonCodec:
     def decode(self, data: bytes, /) -> Any:
         return self._decoder.decode(data.decode())
 
+    def __reduce__(self) -> str:
+        return "JSON"
+
     def parts(self) -> Tuple[Any, Any, Any]:
         """To text, from text, and the scanner behind the latter, which the extension may call at once."""
         return self._encoder.encode, self._decoder.decode, getattr(self._decoder, "scan_once", None)

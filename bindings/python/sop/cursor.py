@@ -38,13 +38,14 @@ class Cursor(Generic[K, V]):
     there. It ends with its transaction, then every call is a ClosedError.
     """
 
-    __slots__ = ("_bound", "_entry", "_handle", "_owner", "_reverse")
+    __slots__ = ("_bound", "_entry", "_handle", "_keys_only", "_owner", "_reverse")
 
-    def __init__(self, handle: _raw.Handle, bound: _raw.Bound, owner: Any, reverse: bool) -> None:
+    def __init__(self, handle: _raw.Handle, bound: _raw.Bound, owner: Any, reverse: bool, keys_only: bool) -> None:
         self._handle = handle
         self._bound = bound
         self._owner = owner
         self._reverse = reverse
+        self._keys_only = keys_only
         self._entry: Optional[Tuple[bytes, bytes, int, int]] = None
 
     def _stand(self, entry: Optional[Tuple[bytes, bytes, int, int]]) -> bool:
@@ -79,6 +80,9 @@ class Cursor(Generic[K, V]):
             raise LookupError("the cursor stands on no item")
         return self._entry
 
+    def _decode(self, value: bytes) -> Any:
+        return None if self._keys_only else self._bound.decode(value)
+
     @property
     def key(self) -> K:
         """The key of the item, as it was when the cursor came to it. LookupError if it stands on none."""
@@ -87,13 +91,13 @@ class Cursor(Generic[K, V]):
     @property
     def value(self) -> V:
         """The value of the item, as it was when the cursor came to it."""
-        return self._bound.decode(self._standing()[1])
+        return self._decode(self._standing()[1])
 
     @property
     def entry(self) -> Entry[K, V]:
         """All that is known of the item, as it was when the cursor came to it."""
         key, value, version, item = self._standing()
-        return Entry(self._bound.key.unpack(key), self._bound.decode(value), version, item)
+        return Entry(self._bound.key.unpack(key), self._decode(value), version, item)
 
     def refresh(self) -> bool:
         """Reads the item again; False if it was removed."""
@@ -101,8 +105,10 @@ class Cursor(Generic[K, V]):
 
     def update(self, value: V) -> None:
         """Replaces the value of the item; fields that ride along are kept."""
-        _raw.sop_cursor_update(self._handle, self._bound.encode(value))
-        self.refresh()
+        data = self._bound.encode(value)
+        _raw.sop_cursor_update(self._handle, data)
+        if self._entry is not None:
+            self._entry = (self._entry[0], data, 0, self._entry[3])
 
     def remove(self) -> None:
         """Removes the item; next() and prev() go on from its place."""

@@ -229,9 +229,9 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
         return self._rows(_KEYS, True, -1)
 
     def cursor(self, *, reverse: bool = False, keys_only: bool = False) -> Cursor[K, V]:
-        """A cursor over this part, which goes both ways. With `keys_only` values are not read."""
+        """A cursor over this part, which goes both ways. With `keys_only` values are not read: they are None."""
         flags = (_raw.SOP_CURSOR_REVERSE if reverse else 0) | (_raw.SOP_CURSOR_KEYS if keys_only else 0)
-        return Cursor(self._cursor(flags), self._bound, self._owner, reverse)
+        return Cursor(self._cursor(flags), self._bound, self._owner, reverse, keys_only)
 
     # ---- counting and looking
 
@@ -290,10 +290,14 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
     def entry(self, key: K, item: int = 0) -> Entry[K, V]:
         """All that is known of an item: its whole key, with the fields that ride along, its value, the version that wrote
         it, its item id. `item` names one of several with an equal key, 0 the oldest. KeyError if it is not there."""
-        for found in self.duplicates(key):
-            if item in (0, found.item):
-                return found
-        raise KeyError(key)
+        txn = self._txn or _raw.begin(self._db, _raw.SOP_READ)
+        try:
+            whole, value, about = _raw.sop_fetch(txn, self._bound.store, self._pack(key), item, 0)
+        except NotFoundError as error:
+            if error.store:
+                raise
+            raise KeyError(key) from None
+        return Entry(self._bound.key.unpack(whole), self._bound.decode(value), *about)
 
     def duplicates(self, key: K) -> Iterator[Entry[K, V]]:
         """All items with an equal key, the oldest first: at most one, but in a store with duplicates."""

@@ -111,8 +111,8 @@ func parseField(token string) any {
 }
 
 func parseKey(token string) Key {
-	if token[0] == 'x' {
-		return Key{IsRaw: true, Raw: parseHex(token[1:])}
+	if token[0] == 'x' || token[0] == 'r' {
+		return Key{IsRaw: true, Raw: parseBytes(token)}
 	}
 	key := Key{}
 	for _, field := range strings.Split(token, ",") {

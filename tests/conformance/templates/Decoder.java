@@ -125,8 +125,8 @@ public final class Decoder {
   }
 
   static Key parseKey(String token) {
-    if (token.startsWith("x")) {
-      return new Key(parseHex(token.substring(1)), null);
+    if (token.startsWith("x") || token.startsWith("r")) {
+      return new Key(parseBytes(token), null);
     }
     List<Object> fields = new ArrayList<>();
     for (String field : token.split(",")) {

@@ -72,15 +72,15 @@ def parse_field(token):
             "m": lambda: EPOCH + int(text) * MICROSECOND}[kind]()
 
 
-def parse_key(token):
-    return bytes.fromhex(token[1:]) if token[0] == "x" else [parse_field(field) for field in token.split(",")]
-
-
 def parse_bytes(token):
     if token[0] == "x":
         return bytes.fromhex(token[1:])
     count, byte = token[1:].split("*")
     return bytes.fromhex(byte) * int(count)
+
+
+def parse_key(token):
+    return parse_bytes(token) if token[0] in "xr" else [parse_field(field) for field in token.split(",")]
 
 
 def parse_range(token):

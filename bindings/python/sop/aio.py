@@ -1,0 +1,305 @@
+"""The same for asyncio: nothing here blocks the event loop.
+
+    async with await aio.open("data", create=True) as db:
+        async with db.write() as tx:
+            await tx[USERS].set("ann", {"age": 30})
+        ann = await db[USERS].get("ann")
+        async for key, value in db[USERS].items("a", "n"):
+            ...
+
+A read that memory can answer is answered at once, on the loop; everything that may wait runs in a pool of threads, one call
+of a transaction after the other. Stores are declared as ever. Cancelling a task that waits for a call does not stop the
+call: the transaction waits for it, then rolls back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import functools
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, AsyncIterator, Awaitable, Callable, Generic, Iterable, Iterator, List, Optional, Tuple, Type, TypeVar, Union, overload
+
+from . import database
+from .errors import Error
+from .retry import DEADLINE_S, begin_again
+from .transaction import Durability, Transaction
+from .view import View
+
+if TYPE_CHECKING:
+    from typing_extensions import Concatenate, ParamSpec
+
+    from .figures import Info, Problem, Stats
+    from .store import Store
+
+    P = ParamSpec("P")
+
+K = TypeVar("K")
+V = TypeVar("V")
+R = TypeVar("R")
+D = TypeVar("D")
+
+BATCH_ROWS = 256
+"""Rows that an iteration takes from its thread at a time."""
+
+
+class AsyncView(Generic[K, V]):
+    """A store, or a part of it: sop.View with methods to await."""
+
+    __slots__ = ("_call", "_owner", "_view")
+
+    def __init__(self, view: View[K, V], owner: Union[AsyncDatabase, AsyncTransaction]) -> None:
+        self._view = view
+        self._owner = owner
+        self._call: Callable[..., Awaitable[Any]] = owner.call
+
+    def __getitem__(self, part: slice[Any, Any, Any]) -> AsyncView[K, V]:
+        """The part from part.start to before part.stop."""
+        if not isinstance(part, slice):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError("a value is awaited: await view.get(key)")
+        return AsyncView(self._view[part], self._owner)
+
+    def prefix(self, *fields: Any) -> AsyncView[K, V]:
+        """The part of keys that begin so."""
+        return AsyncView(self._view.prefix(*fields), self._owner)
+
+    @overload
+    async def get(self, key: K) -> Optional[V]: ...
+    @overload
+    async def get(self, key: K, default: Union[V, D]) -> Union[V, D]: ...
+    async def get(self, key: K, default: Any = None) -> Any:
+        """The value of `key`, or `default`."""
+        if not self._owner.busy():
+            found = self._view._get_now(key, default, self)
+            if found is not self:
+                return found
+        return await self._call(self._view.get, key, default)
+
+    async def contains(self, key: K) -> bool:
+        """Whether `key` is there."""
+        return await self._call(self._view.__contains__, key)
+
+    async def set(self, key: K, value: V) -> None:
+        """Puts `value` under `key`, without reading."""
+        await self._call(self._view.__setitem__, key, value)
+
+    async def insert(self, key: K, value: V) -> int:
+        """Adds an item; ExistsError if its key is there. Returns its item id, or 0."""
+        return await self._call(self._view.insert, key, value)
+
+    async def replace(self, key: K, value: V, item: int = 0) -> None:
+        """Replaces the value of an item that is there, else KeyError."""
+        await self._call(self._view.replace, key, value, item)
+
+    async def remove(self, key: K, item: int = 0) -> None:
+        """Removes an item, else KeyError."""
+        await self._call(self._view.remove, key, item)
+
+    async def remove_all(self) -> int:
+        """Removes all items of this part; how many there were."""
+        return await self._call(self._view.remove_all)
+
+    async def pop(self, key: K, *default: Any) -> Any:
+        """Removes an item and returns its value."""
+        return await self._call(self._view.pop, key, *default)
+
+    async def add(self, key: K, by: int) -> None:
+        """Adds to the integer of 8 bytes under `key`."""
+        await self._call(self._view.add, key, by)
+
+    async def count(self) -> int:
+        """The number of items."""
+        return await self._call(self._view.count)
+
+    async def first(self) -> Optional[Tuple[K, V]]:
+        """The first item, or None."""
+        return await self._call(self._view.first)
+
+    async def last(self) -> Optional[Tuple[K, V]]:
+        """The last item, or None."""
+        return await self._call(self._view.last)
+
+    async def get_many(self, keys: Iterable[K], default: Any = None) -> List[Any]:
+        """The values of `keys` in their order."""
+        return await self._call(self._view.get_many, list(keys), default)
+
+    async def put_many(self, rows: Iterable[Tuple[K, V]]) -> int:
+        """Puts pairs; how many. They are taken on the loop and put in the thread."""
+        return await self._call(self._view.put_many, list(rows))
+
+    async def _rows(self, rows: Iterator[Any]) -> AsyncIterator[Any]:
+        def take() -> List[Any]:
+            return [row for _, row in zip(range(BATCH_ROWS), rows)]
+
+        while True:
+            batch = await self._call(take)
+            for row in batch:
+                yield row
+            if len(batch) < BATCH_ROWS:
+                return
+
+    async def items(
+        self, low: Any = None, high: Any = None, *, reverse: bool = False, limit: Optional[int] = None
+    ) -> AsyncIterator[Tuple[K, V]]:
+        """Pairs (key, value) from `low` to before `high`."""
+        rows = await self._call(lambda: iter(self._view.items(low, high, reverse=reverse, limit=limit)))
+        async for row in self._rows(rows):
+            yield row
+
+    async def keys(
+        self, low: Any = None, high: Any = None, *, reverse: bool = False, limit: Optional[int] = None
+    ) -> AsyncIterator[K]:
+        """Keys alone; values are not read."""
+        rows = await self._call(lambda: iter(self._view.keys(low, high, reverse=reverse, limit=limit)))
+        async for row in self._rows(rows):
+            yield row
+
+    def __aiter__(self) -> AsyncIterator[K]:
+        return self.keys()
+
+
+class AsyncTransaction:
+    """A transaction: `async with db.write() as tx`. Its calls run one after the other, from whichever task."""
+
+    __slots__ = ("_begin", "_db", "_lock", "_tx")
+
+    def __init__(self, db: AsyncDatabase, begin: Callable[[], Transaction]) -> None:
+        self._db = db
+        self._begin = begin
+        self._tx: Optional[Transaction] = None
+        self._lock = asyncio.Lock()
+
+    @property
+    def sync(self) -> Transaction:
+        """The sop.Transaction."""
+        if self._tx is None:
+            raise RuntimeError("a transaction begins with `async with`")
+        return self._tx
+
+    def __getitem__(self, store: Store[K, V]) -> AsyncView[K, V]:
+        """The store in this transaction."""
+        return AsyncView(self.sync[store], self)
+
+    def busy(self) -> bool:
+        """Whether one of its calls is running."""
+        return self._lock.locked()
+
+    async def call(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Runs call(...) in the pool of threads, when the calls before it have ended."""
+        async with self._lock:
+            return await self._db.call(call, *arguments)
+
+    async def __aenter__(self) -> AsyncTransaction:
+        self._tx = self._begin()  # which waits for nothing
+        return self
+
+    async def __aexit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        await self.call(self.sync.__exit__, kind, error, trace)
+
+    async def commit(self) -> None:
+        """Commits; see sop.Transaction.commit."""
+        await self.call(self.sync.commit)
+
+    async def rollback(self) -> None:
+        """Rolls back."""
+        await self.call(self.sync.rollback)
+
+    async def again(self) -> None:
+        """Begins again after a conflict; see sop.Transaction.again."""
+        await self.call(self.sync.again)
+
+
+class AsyncDatabase:
+    """An open database: made by aio.open. `sync` is the sop.Database, for what is not here."""
+
+    __slots__ = ("_pool", "sync")
+
+    def __init__(self, db: database.Database, threads: int) -> None:
+        self.sync = db
+        self._pool = concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="sop-aio")
+
+    def __getitem__(self, store: Store[K, V]) -> AsyncView[K, V]:
+        """The store; each call on it is a transaction of its own."""
+        return AsyncView(self.sync[store], self)
+
+    def busy(self) -> bool:
+        """Never: its calls do not wait for each other."""
+        return False
+
+    async def call(self, call: Callable[..., R], *arguments: Any) -> R:
+        """Runs call(...) in the pool of threads. If the task is cancelled meanwhile, waits for the call to end first."""
+        future = asyncio.get_running_loop().run_in_executor(self._pool, functools.partial(call, *arguments))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            if not future.cancelled():
+                future.exception()  # somebody has looked at it
+            raise
+
+    async def __aenter__(self) -> AsyncDatabase:
+        return self
+
+    async def __aexit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes it; see sop.Database.close."""
+        await self.call(self.sync.close)
+        self._pool.shutdown(wait=False)
+
+    def read(self, *, deadline: Optional[float] = None) -> AsyncTransaction:
+        """A transaction that only reads."""
+        return AsyncTransaction(self, functools.partial(self.sync.read, deadline=deadline))
+
+    def write(
+        self, *, deadline: Optional[float] = None, durability: Optional[Durability] = None
+    ) -> AsyncTransaction:
+        """A transaction that reads and writes."""
+        return AsyncTransaction(self, functools.partial(self.sync.write, deadline=deadline, durability=durability))
+
+    async def run(
+        self,
+        body: Callable[Concatenate[AsyncTransaction, P], Awaitable[R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Returns await body(tx, ...), run in a transaction that commits; again while it conflicts, for at most 30
+        seconds."""
+        async with self.write(deadline=DEADLINE_S) as tx:
+            while True:
+                try:
+                    result = await body(tx, *args, **kwargs)
+                    await tx.commit()
+                    return result
+                except Error as error:
+                    if not error.abort:
+                        raise
+                    await tx.call(begin_again, tx.sync, error)
+
+    async def stats(self) -> Stats:
+        """Its figures."""
+        return await self.call(self.sync.stats)
+
+    async def info(self) -> Info:
+        """What it is and how it was opened."""
+        return await self.call(self.sync.info)
+
+    async def verify(self) -> List[Problem]:
+        """Checks everything; what is wrong."""
+        return await self.call(self.sync.verify)
+
+    async def backup(self, path: database.Path) -> int:
+        """Copies the database into the folder `path`; the position of the copy."""
+        return await self.call(self.sync.backup, path)
+
+
+async def open(path: database.Path, *, threads: int = 8, **options: Any) -> AsyncDatabase:  # noqa: A001
+    """Opens a database as sop.open does, with a pool of `threads`."""
+    made = functools.partial(database.open, path, **options)
+    return AsyncDatabase(await asyncio.get_running_loop().run_in_executor(None, made), threads)

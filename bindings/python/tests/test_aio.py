@@ -1,0 +1,134 @@
+"""sop.aio: the same for asyncio, without ever blocking the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import unittest
+from typing import Any, List
+
+from support import Folder, main
+
+import sop
+from sop import aio
+
+S = sop.Store("s", key=sop.STR, value=sop.JSON)
+N = sop.Store("n", key=sop.STR, value=sop.INT64)
+
+
+class Asyncio(Folder, unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self) -> None:
+        self.db = await aio.open(self.path(), create=True, cache_bytes=4 << 20)
+
+    async def asyncTearDown(self) -> None:
+        await self.db.close()
+
+    async def test_transactions(self) -> None:
+        async with self.db.write() as tx:
+            await tx[S].set("ann", {"age": 30})
+            self.assertEqual(await tx[S].get("ann"), {"age": 30})
+            self.assertEqual(await tx[S].insert("bob", 1), 0)
+        with self.assertRaises(ZeroDivisionError):
+            async with self.db.write() as tx:
+                await tx[S].remove("ann")
+                raise ZeroDivisionError
+        self.assertEqual(await self.db[S].get("ann"), {"age": 30})
+        self.assertEqual(await self.db[S].get("eve", "?"), "?")
+        self.assertTrue(await self.db[S].contains("bob"))
+        async with self.db.read() as tx:
+            self.assertEqual([key async for key in tx[S]], ["ann", "bob"])
+            with self.assertRaises(sop.ReadOnlyError):
+                await tx[S].set("a", 1)
+        with self.assertRaises(TypeError):
+            self.db[S]["ann"]  # type: ignore[index]
+        with self.assertRaises(KeyError):
+            await self.db[S].remove("nobody")
+
+    async def test_iterating(self) -> None:
+        count = 3 * aio.BATCH_ROWS + 5
+        self.assertEqual(await self.db[S].put_many((f"k{i:05}", i) for i in range(count)), count)
+        self.assertEqual([value async for _, value in self.db[S].items()], list(range(count)))
+        self.assertEqual([value async for _, value in self.db[S].items("k00003", "k00009", reverse=True, limit=2)], [8, 7])
+        self.assertEqual([key async for key in self.db[S].prefix("k0000").keys(limit=2)], ["k00000", "k00001"])
+        self.assertEqual(await self.db[S]["k00003":"k00009"].count(), 6)
+        self.assertEqual(await self.db[S].get_many(["k00001", "x"]), [1, None])
+        self.assertEqual((await self.db[S].first(), await self.db[S].last()), (("k00000", 0), (f"k{count-1:05}", count - 1)))
+        self.assertEqual(await self.db[S].remove_all(), count)
+
+    async def test_bodies_are_run_again(self) -> None:
+        await self.db[S].set("n", 0)
+
+        async def increment(tx: aio.AsyncTransaction, by: int) -> int:
+            value = await tx[S].get("n")
+            await asyncio.sleep(0)
+            await tx[S].set("n", value + by)
+            return value
+
+        await asyncio.gather(*(self.db.run(increment, 2) for _ in range(8)))
+        self.assertEqual(await self.db[S].get("n"), 16)
+
+    async def test_many_tasks_in_one_transaction(self) -> None:
+        async with self.db.write() as tx:
+            await asyncio.gather(*(tx[S].set(str(i), i) for i in range(50)), *(tx[N].add("n", 1) for _ in range(50)))
+            self.assertEqual(await tx[S].count(), 50)
+        self.assertEqual(await self.db[N].get("n"), 50)
+
+    async def test_the_loop_goes_on_while_a_call_waits(self) -> None:
+        ticks: List[float] = []
+        entered = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        async def tick() -> None:
+            while True:
+                ticks.append(time.monotonic())
+                await asyncio.sleep(0.005)
+
+        ticking = asyncio.ensure_future(tick())
+
+        def long_call() -> None:
+            loop.call_soon_threadsafe(entered.set)
+            self.db.sync.backup(self.path("copy"), lambda done, total: time.sleep(0.05))
+
+        await self.db[S].put_many((f"k{i}", "v" * 500) for i in range(2000))
+        call = asyncio.ensure_future(self.db.call(long_call))
+        await entered.wait()
+        before = len(ticks)
+        await call
+        self.assertGreater(len(ticks), before + 1)
+        ticking.cancel()
+
+    async def test_a_cancelled_task_leaves_nothing_running(self) -> None:
+        async def work() -> None:
+            async with self.db.write() as tx:
+                await tx[S].set("a", 1)
+                await tx.call(time.sleep, 0.05)
+                await tx[S].set("b", 1)
+
+        task = asyncio.ensure_future(work())
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            await task
+        self.assertEqual(self.db.sync.stats().transactions_open, 0)
+        self.assertEqual(self.db.sync.stores(), [])
+
+    async def test_what_is_not_here_is_in_sync(self) -> None:
+        await self.db[S].set("a", 1)
+        self.assertEqual((await self.db.stats()).commits, 1)
+        self.assertEqual((await self.db.info()).backend, "inredfs")
+        self.assertEqual(await self.db.verify(), [])
+        self.assertGreater(await self.db.backup(self.path("copy")), 0)
+        position: Any = await self.db.call(lambda: self.db.sync.stats().position)
+        self.assertGreater(position, 0)
+
+    async def test_pages_that_are_not_in_memory_are_read_by_a_thread(self) -> None:
+        await self.db[S].put_many((f"k{i:06}", "v" * 400) for i in range(30_000))
+        await self.db.call(self.db.sync.checkpoint)
+        reads = (await self.db.stats()).cache_reads
+        for i in range(0, 30_000, 97):
+            self.assertEqual(await self.db[S].get(f"k{i:06}"), "v" * 400)
+        self.assertGreater((await self.db.stats()).cache_reads, reads)
+
+
+if __name__ == "__main__":
+    main()

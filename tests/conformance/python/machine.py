@@ -1,0 +1,468 @@
+"""The machine of Python: every operation through what a program of Python would write. See ../README.md."""
+import datetime
+import gc
+import json
+import os
+import typing
+import uuid
+
+import decoder
+import sop
+from decoder import Answer, Failure, NoSlot
+
+SEEKS = ("ge", "gt", "le", "lt", "eq")
+
+
+class EmpKey(sop.Key):
+    region: str
+    hired: datetime.datetime = sop.desc()
+    emp_id: int
+    deleted: bool = sop.ride(default=False)
+    note: typing.Optional[str] = sop.ride()
+
+
+class WideKey(sop.Key):
+    score: float = sop.desc()
+    who: uuid.UUID
+    tag: bytes
+    flag: bool = sop.desc()
+
+
+KEYS = {"raw": bytes, "rawdup": bytes, "str": sop.STR, "int": sop.INT, "emp": EmpKey, "empdup": EmpKey, "doc": sop.STR,
+        "wide": WideKey, "other": sop.BYTES}
+STORES = [sop.Store(name, key=KEYS[name], value=sop.JSON if is_json else sop.BYTES, duplicates=duplicates, node_items=4)
+          for name, _schema, duplicates, is_json in decoder.STORES]
+
+
+def key_of(store, fields):
+    """A key of the suite as a program has it."""
+    if isinstance(fields, bytes):
+        return fields
+    key = KEYS[store.name]
+    return key(*fields) if isinstance(key, type) and issubclass(key, sop.Key) else fields[0]
+
+
+def fields_of(store, key):
+    """The other way."""
+    return key if isinstance(key, (bytes, tuple)) and (KEYS[store.name] in (bytes, sop.BYTES) or isinstance(key, sop.Key)) else [key]
+
+
+def bound_of(store, fields):
+    """Leading fields, or bytes, as bounds are given."""
+    if fields is None or isinstance(fields, bytes):
+        return fields
+    return tuple(fields) if KEYS[store.name] in (EmpKey, WideKey) else fields[0]
+
+
+def item_of(number):
+    """Item ids have no sign."""
+    return number % (1 << 64)
+
+
+def value_of(store, data):
+    return json.loads(data) if store.value is sop.JSON else data
+
+
+def bytes_of(store, value):
+    return store.value.encode(value) if store.value is sop.JSON else value
+
+
+def part_of(view, store, bounds):
+    """The part of a store that a range of the suite is."""
+    if bounds.prefix is None:
+        return view.range(bound_of(store, bounds.start), bound_of(store, bounds.stop))
+    if isinstance(bounds.prefix, bytes):
+        return view.prefix(bounds.prefix)
+    if KEYS[store.name] is sop.STR and bounds.prefix:  # a prefix of a text is of its letters: here the whole text is meant
+        return view[bounds.prefix[0]:bounds.prefix[0] + "\0"]
+    return view.prefix(*bounds.prefix) if bounds.prefix else view
+
+
+class Machine:
+    def program_begin(self, folder):
+        self.folder = folder
+        self.dbs, self.txns, self.cursors, self.savepoints, self.ids = {}, {}, {}, {}, {}
+
+    def program_end(self):
+        for db in self.dbs.values():
+            db.close()
+        self.program_begin(None)
+        gc.collect()
+
+    @staticmethod
+    def failure(error):
+        if isinstance(error, KeyError):
+            return Failure("NOT_FOUND")
+        if not isinstance(error, sop.Error):
+            return None
+        traits = [name for name in ("RETRY", "ABORT", "MAYBE_COMMITTED", "FATAL", "MISUSE") if getattr(error, name.lower())]
+        named = isinstance(error, (sop.NotFoundError, sop.ConflictError))
+        return Failure(error.name, traits, error.store if named else None, getattr(error, "key", None))
+
+    # ---- slots
+
+    @staticmethod
+    def slot(slots, number):
+        if number not in slots:
+            raise NoSlot
+        return slots[number]
+
+    def db(self, number):
+        return self.slot(self.dbs, number)
+
+    def tx(self, number):
+        return self.slot(self.txns, number)
+
+    def cursor_at(self, number):
+        return self.slot(self.cursors, number)[0]
+
+    def view(self, number, store):
+        return self.tx(number)[STORES[store]]
+
+    def drop_txn(self, number):
+        for cursor in range(10 * number, 10 * number + 10):
+            self.cursors.pop(cursor, None)
+        self.txns.pop(number, None)
+        self.savepoints.pop(number, None)
+
+    def drop_db(self, number):
+        for txn in range(10 * number, 10 * number + 10):
+            self.drop_txn(txn)
+        self.dbs.pop(number, None)
+
+    # ---- databases
+
+    def open(self, call, number, place, create):
+        if number in self.dbs:
+            self.dbs[number].close()
+        self.drop_db(number)
+        path = "inmemory:" if place == "memory" else os.path.join(self.folder, place)
+        self.dbs[number] = sop.open(path, create=bool(create), durability=sop.WRITTEN, cache_bytes=8 << 20)
+
+    def close(self, call, number):
+        self.db(number).close()
+
+    def forget_db(self, call, number):
+        self.db(number)
+        self.drop_db(number)
+        gc.collect()
+
+    def sync(self, call, number):
+        self.db(number).sync()
+
+    def checkpoint(self, call, number):
+        self.db(number).checkpoint()
+
+    def gc(self, call, number):
+        self.db(number).gc(*[lambda done, total: None][: call.spelling % 2])
+
+    def verify(self, call, number):
+        return len(self.db(number).verify())
+
+    def backup(self, call, number, place):
+        self.db(number).backup(os.path.join(self.folder, place))
+
+    def restore(self, call, place, to):
+        sop.restore(os.path.join(self.folder, place), os.path.join(self.folder, to))
+
+    def info(self, call, number):
+        info = self.db(number).info()
+        return info.backend, info.node_bytes
+
+    def stats(self, call, number):
+        db = self.db(number)
+        if call.spelling % 2:
+            line = [line for line in db.metrics().splitlines() if line.startswith("sop_stores ")]
+            return int(line[0].split()[1])
+        return db.stats().stores
+
+    def outcome(self, call, number):
+        db = self.db(number // 10)
+        self.tx(number)
+        return db.outcome(self.ids[number]).kind.name
+
+    def run(self, call, number, store, key, by, rivals):
+        db, store = self.db(number), STORES[store]
+        key, attempts = key_of(store, key), [0]
+
+        def number_at(view):
+            data = view.get(key, b"")
+            return int.from_bytes(data, "little") if len(data) == 8 else 0
+
+        @sop.transactional
+        def body(tx):
+            attempts[0] = tx.attempts
+            view = tx[store]
+            value = number_at(view)
+            if tx.attempts <= rivals:
+                with db.write() as rival:
+                    rival[store][key] = ((value + 1000) % (1 << 64)).to_bytes(8, "little")
+            value = (value + by) % (1 << 64)
+            view[key] = value.to_bytes(8, "little")
+            return value - (1 << 64 if value >> 63 else 0)
+
+        if call.spelling % 3 == 0:
+            return body(db), attempts[0]
+        if call.spelling % 3 == 1:
+            return db.run(body), attempts[0]
+        for attempt in db.attempts():
+            with attempt as tx:
+                value = body(tx)
+        return value, attempts[0]
+
+    # ---- transactions
+
+    def begin(self, call, number, mode, identity):
+        if number in self.txns:
+            self.txns.pop(number).close()
+        db = self.db(number // 10)
+        if identity is not None:
+            tx = db.begin(sop.Mode(mode), id=uuid.UUID(bytes=identity))
+        elif call.spelling % 2:
+            tx = db.begin(sop.Mode(mode))
+        else:
+            tx = (db.write, db.read, lambda: db.read(snapshot=True), lambda: db.write(check=False))[mode]()
+        self.txns[number], self.savepoints[number], self.ids[number] = tx, [], tx.id
+
+    def commit(self, call, number):
+        self.tx(number).commit()
+
+    def rollback(self, call, number):
+        self.tx(number).rollback()
+
+    def end(self, call, number):
+        self.tx(number).close()
+
+    def forget_txn(self, call, number):
+        self.tx(number)
+        self.drop_txn(number)
+        gc.collect()
+
+    def cancel(self, call, number):
+        self.tx(number).cancel()
+
+    def position(self, call, number):
+        return self.tx(number).position
+
+    def savepoint(self, call, number):
+        point = self.tx(number).savepoint()
+        self.savepoints[number].append(point)
+
+    def rollback_to(self, call, number, index):
+        self.tx(number)
+        if not self.savepoints[number]:
+            raise NoSlot
+        self.savepoints[number][index % len(self.savepoints[number])].rollback()
+
+    # ---- stores
+
+    def create(self, call, number, store):
+        self.tx(number).create(STORES[store])
+
+    def drop(self, call, number, store):
+        self.tx(number).drop(STORES[store])
+
+    def rename(self, call, number, store, to):
+        self.tx(number).rename(STORES[store], to)
+
+    def list(self, call, number):
+        return ",".join(self.tx(number).stores()) or "-"
+
+    def describe(self, call, number, store):
+        about = self.view(number, store).describe()
+        return int(about.duplicates), about.node_items, about.schema or "-"
+
+    # ---- items
+
+    def get(self, call, number, store, key):
+        view, store = self.view(number, store), STORES[store]
+        key, way = key_of(store, key), call.spelling % 5
+        if way == 0:
+            return bytes_of(store, view[key])
+        if way == 1:
+            value = view.get(key, self)
+        elif way == 2:
+            value = view.get_many([key], self)[0]
+        elif way == 3:
+            value = view.entry(key).value
+        else:
+            cursor = view.cursor()
+            value = cursor.value if cursor.seek(key, "eq") else self
+        if value is self:
+            raise Answer("NOT_FOUND")
+        return bytes_of(store, value)
+
+    def read(self, call, number, store, key):
+        store = STORES[store]
+        view, key = self.db(number)[store], key_of(store, key)
+        if call.spelling % 2:
+            value = view.get(key, self)
+            if value is self:
+                raise Answer("NOT_FOUND")
+            return bytes_of(store, value)
+        return bytes_of(store, view[key])
+
+    def fetch(self, call, number, store, key, item):
+        view, store = self.view(number, store), STORES[store]
+        entry = view.entry(key_of(store, key), item_of(item))
+        return fields_of(store, entry.key), bytes_of(store, entry.value), entry.item
+
+    def put(self, call, number, store, key, value):
+        view, store = self.view(number, store), STORES[store]
+        key, value, way = key_of(store, key), value_of(store, value), call.spelling % 3
+        if way == 0:
+            view[key] = value
+        elif way == 1:
+            view.put_many([(key, value)])
+        else:
+            view.update({key: value})
+
+    def insert(self, call, number, store, key, value):
+        view, store = self.view(number, store), STORES[store]
+        return view.insert(key_of(store, key), value_of(store, value))
+
+    def update(self, call, number, store, key, item, value):
+        view, store = self.view(number, store), STORES[store]
+        view.replace(key_of(store, key), value_of(store, value), item_of(item))
+
+    def remove(self, call, number, store, key, item):
+        view, store = self.view(number, store), STORES[store]
+        if item == 0 and call.spelling % 2:
+            del view[key_of(store, key)]
+        else:
+            view.remove(key_of(store, key), item_of(item))
+
+    def set_ride(self, call, number, store, key, item):
+        view, store = self.view(number, store), STORES[store]
+        view.set_ride(key_of(store, key), item_of(item))
+
+    def add(self, call, number, store, key, by):
+        view, store = self.view(number, store), STORES[store]
+        getattr(view, call.name)(key_of(store, key), by)
+
+    min = max = add
+
+    def get_many(self, call, number, store, keys):
+        view, store = self.view(number, store), STORES[store]
+        values = view.get_many([key_of(store, key) for key in keys], self)
+        return " ".join("-" if value is self else "x" + bytes_of(store, value).hex() for value in values)
+
+    def put_many(self, call, number, store, how, rows):
+        view, store = self.view(number, store), STORES[store]
+        pairs = [(key_of(store, key), value_of(store, value) if how != 3 else None) for key, value in rows]
+        try:
+            if how == 3:
+                return view.remove_many(key for key, _value in pairs), "OK"
+            return (view.put_many, view.insert_many, view.replace_many)[how](pairs), "OK"
+        except (sop.NotFoundError, sop.ExistsError) as error:
+            if error.store and isinstance(error, sop.NotFoundError):
+                raise
+            return error.rows_done, error.name
+
+    # ---- ranges
+
+    def remove_range(self, call, number, store, bounds):
+        part = part_of(self.view(number, store), STORES[store], bounds)
+        return part.remove_all()
+
+    def count(self, call, number, store, bounds):
+        part = part_of(self.view(number, store), STORES[store], bounds)
+        return part.count() if call.spelling % 2 else len(part)
+
+    def approx_count(self, call, number, store):
+        return self.db(number)[STORES[store]].approx_count()
+
+    def scan(self, call, number, store, bounds, flags, limit):
+        view, store = self.view(number, store), STORES[store]
+        part, reverse, keys_only = part_of(view, store, bounds), bool(flags & 1), bool(flags & 2)
+        if store.duplicates or call.spelling % 2:
+            rows = self.scan_by_cursor(part, reverse, keys_only, limit)
+        elif keys_only:
+            rows = [(key, None, 0) for key in part.keys(reverse=reverse, limit=limit or None)]
+        else:
+            rows = [(key, value, 0) for key, value in part.items(reverse=reverse, limit=limit or None)]
+        return " ".join([str(len(rows)), *(self.row(store, *row) for row in rows)])
+
+    @staticmethod
+    def scan_by_cursor(part, reverse, keys_only, limit):
+        rows, cursor = [], part.cursor(reverse=reverse, keys_only=keys_only)
+        while (limit == 0 or len(rows) < limit) and (cursor.prev() if reverse else cursor.next()):
+            key, value, _version, item = cursor.entry
+            rows.append((key, value, item))
+        return rows
+
+    @staticmethod
+    def row(store, key, value, item):
+        shown = None if value is None else bytes_of(store, value)
+        return decoder.print_row(fields_of(store, key), shown, item if store.duplicates else None)
+
+    # ---- cursors
+
+    def cursor_open(self, call, number, store, bounds, flags):
+        if number in self.cursors:
+            self.cursors.pop(number)[0].close()
+        view, store = self.view(number // 10, store), STORES[store]
+        cursor = part_of(view, store, bounds).cursor(reverse=bool(flags & 1), keys_only=bool(flags & 2))
+        self.cursors[number] = cursor, store, bool(flags & 1), bool(flags & 2)
+
+    def stand(self, number, there):
+        cursor, store, _reverse, keys_only = self.cursors[number]
+        if not there:
+            raise Answer("NOT_FOUND")
+        entry = cursor.entry
+        return fields_of(store, entry.key), b"" if keys_only else bytes_of(store, entry.value), entry.item
+
+    def cursor_first(self, call, number):
+        return self.stand(number, self.cursor_at(number).first())
+
+    def cursor_last(self, call, number):
+        return self.stand(number, self.cursor_at(number).last())
+
+    def cursor_next(self, call, number):
+        return self.stand(number, self.cursor_at(number).next())
+
+    def cursor_prev(self, call, number):
+        return self.stand(number, self.cursor_at(number).prev())
+
+    def cursor_entry(self, call, number):
+        return self.stand(number, self.cursor_at(number).refresh())
+
+    def cursor_of(self, number, store):
+        cursor, opened, *_ = self.slot(self.cursors, number)
+        if opened is not STORES[store]:
+            raise NoSlot
+        return cursor, opened
+
+    def cursor_seek(self, call, number, store, key, where):
+        cursor, store = self.cursor_of(number, store)
+        key = key_of(store, key) if where == 4 else bound_of(store, key)
+        return self.stand(number, cursor.seek(key, SEEKS[where]))
+
+    def cursor_update(self, call, number, store, value):
+        cursor, store = self.cursor_of(number, store)
+        cursor.update(value_of(store, value))
+
+    def cursor_remove(self, call, number):
+        self.cursor_at(number).remove()
+
+    def cursor_fetch(self, call, number, rows_max):
+        cursor, store, reverse, _keys_only = self.slot(self.cursors, number)
+        rows = []
+        while len(rows) < rows_max and (cursor.prev() if reverse else cursor.next()):
+            key, value, _version, item = cursor.entry
+            rows.append(self.row(store, key, value, item))
+        if not rows:
+            raise Answer("NOT_FOUND")
+        return " ".join([str(len(rows)), *rows])
+
+    def cursor_close(self, call, number):
+        self.cursor_at(number).close()
+
+    def cursor_forget(self, call, number):
+        self.cursor_at(number)
+        del self.cursors[number]
+        gc.collect()
+
+
+if __name__ == "__main__":
+    decoder.run(Machine())
