@@ -236,7 +236,9 @@ func TestCancelFromAnotherGoroutine(t *testing.T) {
 		done := make(chan bool)
 		go func() {
 			defer close(done)
-			tx.Cancel()
+			if err := tx.Cancel(); err != nil {
+				t.Error(err)
+			}
 		}()
 		<-done
 		_, _, err := numbers.In(tx).Get(1)
@@ -245,11 +247,11 @@ func TestCancelFromAnotherGoroutine(t *testing.T) {
 	for range 50 {
 		tx, err := db.Begin(background, sop.ModeRead)
 		ok(t, err)
-		go tx.Cancel()
+		go func() { _ = tx.Cancel() }() // before or after its end
 		for range numbers.In(tx).All() {
 		}
 		ok(t, tx.Close())
-		tx.Cancel()
+		fails(t, tx.Cancel(), sop.ErrClosed)
 	}
 }
 
@@ -351,7 +353,7 @@ func TestUpdateEndsItsTransactionItself(t *testing.T) {
 			t.Error("an item")
 		}
 		fails(t, kept.Err(), sop.ErrClosed)
-		kept.Cancel()
+		fails(t, kept.Cancel(), sop.ErrClosed)
 		return users.In(tx).Put("bob", user{})
 	})
 }
@@ -567,6 +569,30 @@ func TestWhatIsForgottenIsCollected(t *testing.T) {
 		fails(t, err, sop.ErrLocked)
 	}
 	t.Error("the database is still open")
+}
+
+// The same for a transaction alone, which is rolled back then, whether its handle is new or was used before.
+func TestForgottenTransactionsAreRolledBack(t *testing.T) {
+	db := inMemory(t)
+	for range 3 {
+		numbered(t, db, 10)
+		var id sop.UUID
+		func() {
+			tx, err := db.Begin(background, sop.ModeWrite)
+			ok(t, err)
+			id, err = tx.ID()
+			ok(t, err)
+		}()
+		outcome := sop.Pending
+		for try := 0; outcome == sop.Pending && try < 2000; try++ {
+			runtime.GC()
+			time.Sleep(time.Millisecond)
+			var err error
+			outcome, _, err = db.Outcome(id)
+			ok(t, err)
+		}
+		equal(t, outcome, sop.NotCommitted)
+	}
 }
 
 func TestShellsAreUsedAgain(t *testing.T) {
