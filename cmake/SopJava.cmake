@@ -61,3 +61,19 @@ if(SOP_TESTS)
 	sop_java_test(suite ".*Test" -Xcheck:jni)
 	sop_java_test(map ".*MapConformance" -Dsop.quiet=true)
 endif()
+
+# The machine of the conformance suite (tests/conformance), and the script that starts it.
+set(sop_java_machine "${PROJECT_BINARY_DIR}/conformance/conformance_java")
+file(GLOB sop_java_machine_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/conformance/java/*.java")
+file(CONFIGURE OUTPUT "${sop_java_build}/conformance_java.sh" @ONLY CONTENT [[#!/bin/sh
+exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx512m "-Dsop.library.path=@sop_java_library@" \
+	-cp "@sop_java_build@/machine:@sop_java_build@/sopdb/classes:@sop_java_build@/lib/*" conformance.Machine
+]])
+add_custom_command(OUTPUT "${sop_java_machine}"
+	COMMAND "${Java_JAVAC_EXECUTABLE}" -Xlint:all -Werror --release 17 -d "${sop_java_build}/machine"
+		-cp "${sop_java_build}/sopdb/classes" ${sop_java_machine_sources}
+	COMMAND "${CMAKE_COMMAND}" -E copy "${sop_java_build}/conformance_java.sh" "${sop_java_machine}"
+	COMMAND chmod +x "${sop_java_machine}"
+	DEPENDS ${sop_java_machine_sources} "${sop_java_stamp}" "${sop_java_build}/conformance_java.sh"
+	COMMENT "The conformance machine of Java")
+add_custom_target(conformance_java ALL DEPENDS "${sop_java_machine}")

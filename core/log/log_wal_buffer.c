@@ -1,7 +1,8 @@
 /* Reservations, and what was submitted and is not written yet.
  *
  * A reservation counts twice: as memory (outstanding) and as log space (need). Both count a record of its own for it,
- * rounded to the block, however many will share one in the end.
+ * rounded to the block. What was submitted counts as what it takes, since many share a record: otherwise thousands of
+ * commits that wait for one flush would ask for ever larger segments.
  *
  * Memory: free_bytes + open_room >= outstanding + SPARE after each reservation. Submitting takes the same from both
  * sides; closing the open group loses less than a chunk of open_room, and no group is closed again before the leader
@@ -224,7 +225,7 @@ static void attach(struct wal_batch *batch, struct wal_chunk *chunk)
 static void take_room(struct sopi_wal *wal, uint64_t bytes, size_t reserved_payload, size_t payload)
 {
 	const uint64_t reserved = cost_of(wal, reserved_payload);
-	const uint64_t space = cost_of(wal, payload);
+	const uint64_t space = wal_round(wal->open->size + bytes, wal->block) - wal->open->space;
 
 	sopi_mutex_lock(&wal->state);
 	SOPI_CHECK(wal->outstanding >= reserved && reserved >= space);

@@ -48,7 +48,7 @@ struct wal_batch {
 	struct wal_chunk *tail; /* where writing goes on */
 	size_t tail_used; /* bytes of it */
 	uint64_t size; /* bytes of the stream */
-	uint64_t space; /* bytes of log space that were counted for it */
+	uint64_t space; /* bytes of log space that it takes: `size`, rounded to the block */
 	uint8_t *head; /* of the group that is open */
 	uint64_t head_end; /* where its payload begins, in the stream */
 	uint64_t last_position; /* of its newest entry */

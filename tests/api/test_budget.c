@@ -3,6 +3,7 @@
 #include "support/support.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,9 @@ enum {
 	LARGE_AT_SCALE = 10, /* from here on the large database is tested, which takes minutes */
 	IDLE_DATABASES = 1000,
 	IDLE_DESCRIPTORS = 8,
+	SEGMENT_COMMITS_MAX = 10000, /* that fill a segment */
+	WAITING_COMMITS = 40000,
+	WAITING_COMMIT_BYTES = 256, /* of log, segments included that are twice as large as what is in them */
 };
 
 /* What a database is given, and how much it must manage with that. */
@@ -412,6 +416,80 @@ static sop_status put_one(sop_txn *txn, void *arg, sop_error *err)
 	return sop_put(txn, arg, test_text("k"), test_text("v"), err);
 }
 
+/* ---- no descriptor left ------------------------------------------------------------------------ */
+
+struct item {
+	sop_store *store;
+	sop_bytes value;
+};
+
+static sop_status put_item(sop_txn *txn, void *arg, sop_error *err)
+{
+	const struct item *item = arg;
+
+	return sop_put(txn, item->store, test_text("item"), item->value, err);
+}
+
+/* Lets the process open nothing more, or as much as before. */
+static void allow_descriptors(bool allowed)
+{
+	static struct rlimit before;
+	struct rlimit limit;
+
+	if (!allowed)
+		assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = before;
+	if (!allowed)
+		limit.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void expect_no_descriptor(sop_status status, const sop_error *err)
+{
+	if (status != SOP_NO_MEMORY)
+		allow_descriptors(true); /* for the message */
+	TEST_STATUS(status, SOP_NO_MEMORY, *err);
+	assert_true((err->traits & SOP_TRAIT_RETRY) != 0 && (err->traits & SOP_TRAIT_FATAL) == 0);
+	assert_non_null(strstr(err->message, "ulimit -n"));
+}
+
+/* Commits until the log needs another segment. */
+static sop_status fill_segment(struct box *box, struct item *item)
+{
+	sop_status status = SOP_OK;
+
+	for (int i = 0; i < SEGMENT_COMMITS_MAX && status == SOP_OK; i++)
+		status = sop_run(box->db, NULL, put_item, item, &box->err);
+	return status;
+}
+
+static void without_a_descriptor_calls_fail_and_the_database_goes_on(void **state)
+{
+	static uint8_t bytes[64 << 10];
+	struct item small = { .value = { bytes, 700 } };
+	struct item apart = { .value = { bytes, sizeof bytes } };
+	sop_status status;
+	struct box box;
+
+	(void)state;
+	box_open(&box, "cache_bytes=4MB");
+	TEST_OK(sop_commit(box.txn, &box.err), box.err);
+	small.store = apart.store = box.store;
+	TEST_OK(sop_run(box.db, NULL, put_item, &small, &box.err), box.err);
+	allow_descriptors(false);
+	expect_no_descriptor(sop_checkpoint(box.db, &box.err), &box.err);
+	expect_no_descriptor(sop_run(box.db, NULL, put_item, &apart, &box.err), &box.err);
+	status = fill_segment(&box, &small);
+	expect_no_descriptor(status, &box.err);
+	allow_descriptors(true);
+	TEST_OK(sop_run(box.db, NULL, put_item, &small, &box.err), box.err);
+	TEST_OK(sop_run(box.db, NULL, put_item, &apart, &box.err), box.err);
+	TEST_OK(sop_checkpoint(box.db, &box.err), box.err);
+	TEST_OK(sop_verify(box.db, NULL, NULL, NULL, NULL, &box.err), box.err);
+	TEST_OK(sop_begin(box.db, NULL, &box.txn, &box.err), box.err);
+	box_close(&box);
+}
+
 /* A program that is run a thousand times, such as a command line, must not leave a segment of the log each time. */
 static void opening_again_and_again_takes_no_space(void **state)
 {
@@ -444,6 +522,39 @@ static void opening_again_and_again_takes_no_space(void **state)
 	test_folder_remove(folder);
 }
 
+/* What waits for a flush takes as much log as it will fill, not a block for each commit. */
+static void commits_that_wait_for_one_flush_share_the_log(void **state)
+{
+	struct box box;
+	const struct sop_bytes key = test_text("counter");
+	uint64_t bytes;
+
+	(void)state;
+	box_open(&box, "flush_interval_ms=60000&log_bytes_max=1GB");
+	for (uint64_t i = 0; i < WAITING_COMMITS; i++) {
+		TEST_OK(sop_txn_renew(box.txn, &box.err), box.err);
+		TEST_OK(sop_add(box.txn, box.store, key, 1, &box.err), box.err);
+		TEST_OK(sop_commit(box.txn, &box.err), box.err);
+	}
+	bytes = log_disk_bytes(&box);
+	if (bytes > WAITING_COMMITS * WAITING_COMMIT_BYTES)
+		fail_msg("%d commits that wait take %" PRIu64 " bytes of log", WAITING_COMMITS, bytes);
+	box_close(&box);
+}
+
+/* Closing, and commits that need a checkpoint, do not wait for the timer of the flush. */
+static void a_long_flush_interval_holds_nobody_up(void **state)
+{
+	const time_t begun = time(NULL);
+	struct box box;
+
+	(void)state;
+	box_open(&box, "flush_interval_ms=60000&log_bytes_max=4MB&cache_bytes=8MB");
+	put_all(&box, 0, 20 * MB / VALUE_BYTES, VALUE_BYTES, VALUE_BYTES, false);
+	box_close(&box);
+	assert_true(time(NULL) - begun < 50);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,7 +563,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(disk_follows_the_live_data),
 		cmocka_unit_test(values_apart_give_their_space_back),
 		cmocka_unit_test(idle_databases_are_small_and_still),
+		cmocka_unit_test(without_a_descriptor_calls_fail_and_the_database_goes_on),
 		cmocka_unit_test(opening_again_and_again_takes_no_space),
+		cmocka_unit_test(commits_that_wait_for_one_flush_share_the_log),
+		cmocka_unit_test(a_long_flush_interval_holds_nobody_up),
 	};
 
 	test_begin(argc, argv);

@@ -22,6 +22,8 @@ const char HELP[] =
 	"  --repetitions N   how often everything is measured (3)\n"
 	"  --quick           50000 records, 150 milliseconds\n"
 	"  --cache-mb N      of every engine that has a cache (1024)\n"
+	"  --cpu             count the processor time of the slowest thread: for rows that only read, on a machine that\n"
+	"                    is busy with other work; blind for waiting\n"
 	"  --random-keys     16 random bytes as keys instead of 16 digits\n"
 	"  --dir DIR         where a folder is made for the run and removed at its end (.)\n"
 	"  --rows A,B        only rows whose names begin with A or B\n"
@@ -133,6 +135,8 @@ Options parse(int argc, char **argv)
 			options.cache_bytes = line.number(CACHE_MB_LEAST) << 20;
 		} else if (line.is("--random-keys")) {
 			options.random_keys = true;
+		} else if (line.is("--cpu")) {
+			options.processor_time = true;
 		} else if (line.is("--dir")) {
 			options.parent = line.value();
 		} else if (line.is("--rows")) {

@@ -28,10 +28,10 @@ Done measure(Lab &lab, const Changing &row, const Data &data, const Kind &kind)
 		shared.generations[i] = GONE;
 	database.load(data, shared.generations);
 	const Written before = Written::now();
-	const Done done =
-		run_threads(database.engine(), data, row.threads, [&](Session &session, int thread) {
-			return row.change(shared, session, thread);
-		});
+	const Done done = lab.run_threads(database.engine(), data, row.threads,
+					  [&](Session &session, int thread) {
+						  return row.change(shared, session, thread);
+					  });
 
 	if (row.timed)
 		latencies(lab, title, kind, shared.latencies);

@@ -39,6 +39,14 @@ std::string next_folder(const std::string &place, const char *name)
 	return place + "/" + name + std::to_string(number++);
 }
 
+double seconds_of(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 size_t picks(size_t items)
 {
 	return std::min(PICKS_MAX, PICKS_EACH * items);
@@ -56,14 +64,12 @@ void compare(Engine &engine, const Data &data, const Generations &generations)
 
 double now_seconds()
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	return seconds_of(CLOCK_MONOTONIC);
 }
 
-Done run_threads(Engine &engine, const Data &data, int threads, const Work &work)
+Done Lab::run_threads(Engine &engine, const Data &data, int threads, const Work &work) const
 {
+	const clockid_t clock = options.processor_time ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
 	std::atomic<int> ready{ 0 };
 	std::atomic<bool> go{ false };
 	std::atomic<uint64_t> operations{ 0 };
@@ -78,10 +84,10 @@ Done run_threads(Engine &engine, const Data &data, int threads, const Work &work
 			ready++;
 			while (!go.load(std::memory_order_acquire))
 				std::this_thread::yield();
-			const double begin = now_seconds();
+			const double begin = seconds_of(clock);
 
 			operations += work(*session, thread);
-			seconds[(size_t)thread] = now_seconds() - begin;
+			seconds[(size_t)thread] = seconds_of(clock) - begin;
 		});
 	while (ready.load() < threads)
 		std::this_thread::yield();

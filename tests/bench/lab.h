@@ -21,6 +21,7 @@ struct Options {
 	int repetitions = 3;
 	size_t cache_bytes = (size_t)1 << 30;
 	bool random_keys = false;
+	bool processor_time = false; /* of the slowest thread, in place of the time that has passed */
 	bool progress = false;
 	std::string parent = "."; /* where the folder of the run is made */
 	std::string rows; /* those whose name begins with one of these, separated by commas; empty: all */
@@ -52,10 +53,8 @@ struct Done {
 	double seconds = 0;
 };
 
-/* Runs work(session, thread), which returns how many operations it did, in `threads` threads that begin together,
- * each with its own session. */
+/* What a thread of a row does; returns how many operations. */
 using Work = std::function<uint64_t(Session &session, int thread)>;
-Done run_threads(Engine &engine, const Data &data, int threads, const Work &work);
 
 /* What this process has written so far; 0 where the system does not tell. */
 struct Written {
@@ -146,6 +145,8 @@ public:
 		     const Data &data, uint64_t records);
 	/* A database that holds all records and is only read. */
 	Engine &loaded(const Kind &kind, const Data &data);
+	/* Runs work(session, thread) in `threads` threads that begin together, each with its own session. */
+	Done run_threads(Engine &engine, const Data &data, int threads, const Work &work) const;
 	/* Measures every row with every engine, again and again. */
 	void run();
 };

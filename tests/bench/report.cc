@@ -154,9 +154,11 @@ void json_head(std::FILE *file, const Options &options)
 
 	std::fprintf(file,
 		     "{\"processors\":%ld,\"compiler\":%s,\"key_bytes\":%zu,\"value_bytes\":%zu,"
-		     "\"large_value_bytes\":%zu,\"seconds\":%g,\"repetitions\":%d,\"cache_bytes\":%zu,\"engines\":[",
-		     sysconf(_SC_NPROCESSORS_ONLN), quoted(__VERSION__).c_str(), KEY_BYTES, VALUE_BYTES,
-		     LARGE_VALUE_BYTES, options.seconds, options.repetitions, options.cache_bytes);
+		     "\"large_value_bytes\":%zu,\"seconds\":%g,\"repetitions\":%d,\"processor_time\":%s,"
+		     "\"cache_bytes\":%zu,\"engines\":[",
+		     sysconf(_SC_NPROCESSORS_ONLN), quoted(__VERSION__).c_str(), KEY_BYTES,
+		     VALUE_BYTES, LARGE_VALUE_BYTES, options.seconds, options.repetitions,
+		     options.processor_time ? "true" : "false", options.cache_bytes);
 	for (const auto &engine : options.engines) {
 		std::fprintf(file, "%s\n{\"name\":%s,\"version\":%s,\"settings\":%s}", comma,
 			     quoted(engine.name).c_str(), quoted(engine.version).c_str(),
@@ -181,8 +183,9 @@ void Report::tables(const Results &results) const
 {
 	char what[128];
 
-	std::printf("\n%zu records; medians; ratio: of %s to the best of the others in the same repetition\n",
-		    results.items, options.engines[0].name);
+	std::printf("\n%zu records; medians of %s; ratio: of %s to the best of the others in the same repetition\n",
+		    results.items, options.processor_time ? "processor time" : "time",
+		    options.engines[0].name);
 	heading(options, "a second, more is better", 30);
 	for (const auto &row : results.rows) {
 		std::snprintf(what, sizeof what, "%-18s %-11s", row.title().c_str(), row.unit);

@@ -23,7 +23,7 @@ void add_bulk(Lab &lab, const char *name, const Data &data, const uint32_t *orde
 		const std::string row = name;
 		Database database(kind, lab.options, lab.place, true);
 		const Written before = Written::now();
-		const Done done = run_threads(database.engine(), data, 1, [&](Session &session, int) {
+		const Done done = lab.run_threads(database.engine(), data, 1, [&](Session &session, int) {
 			return fill(session, data, order);
 		});
 		const double memory = database.engine().memory_bytes();

@@ -31,20 +31,20 @@ Done measure(Lab &lab, const Kind &kind, bool durable, Addition addition)
 {
 	std::vector<std::atomic<uint64_t>> expected(COUNTERS);
 	Database database(kind, lab.options, lab.place, durable);
-	const Done done =
-		run_threads(database.engine(), lab.small, WRITERS, [&](Session &session, int thread) {
-			const Until until(lab.options.seconds);
-			Random random((uint64_t)thread + 1);
-			uint64_t commits = 0;
+	const Done done = lab.run_threads(database.engine(), lab.small, WRITERS,
+					  [&](Session &session, int thread) {
+						  const Until until(lab.options.seconds);
+						  Random random((uint64_t)thread + 1);
+						  uint64_t commits = 0;
 
-			for (; !until.over(); commits++) {
-				const uint32_t which = random.below(COUNTERS);
+						  for (; !until.over(); commits++) {
+							  const uint32_t which = random.below(COUNTERS);
 
-				addition(session, which);
-				expected[which]++;
-			}
-			return commits;
-		});
+							  addition(session, which);
+							  expected[which]++;
+						  }
+						  return commits;
+					  });
 
 	compare(database.engine(), lab.small, expected);
 	if (kind.persistent) {

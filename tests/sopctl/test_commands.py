@@ -239,6 +239,37 @@ def gc_and_compact_give_space_back(box):
     assert box.run("info", box.db).row["pack_bytes"] < full / 4
 
 
+def everything_in(folder):
+    """Names, times and contents below a folder."""
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None) for path in folder.rglob("*")}
+
+
+@case
+def looking_writes_nothing_even_after_a_kill(box):
+    box.run("create", box.db, "typed", "--schema", '{"v":1,"sort":[{"n":"i","t":"int"}]}')
+    owner = box.start("exec", box.db)
+    for i in range(100):
+        owner.stdin.write(json.dumps({"ops": [{"op": "put", "store": "typed", "key": i, "value": "v" * i * 50}]}).encode() + b"\n")
+        owner.stdin.flush()
+        owner.stdout.readline()
+    owner.kill()
+    owner.wait()
+    before = everything_in(box.folder / "db")
+    reader = box.start("dump", box.db)  # it stands still, since nobody reads all that it prints
+    reader.stdout.readline()
+    for command, *rest in (["info"], ["stores"], ["stats"], ["verify"], ["schema", "typed"], ["get", "typed", 99], ["scan", "typed"],
+                           ["export", "typed"], ["dump", "--hash"], ["doctor"]):
+        box.run(command, box.db, *rest, code=None if command == "doctor" else 0)
+        equal(everything_in(box.folder / "db"), before, command)
+    equal(box.run("count", box.db, "typed").row, {"count": 100})
+    reader.kill()
+    reader.wait()
+    box.run("put", box.db, "typed", 100, "v")
+    equal(box.run("count", box.db, "typed").row, {"count": 101})
+    os.unlink(box.db + "/LOCK")
+    equal(box.run("count", box.db, "typed").row, {"count": 101})  # it is made again
+
+
 @case
 def doctor_says_what_is_bad(box):
     rows = {row["check"]: row for row in box.run("doctor", box.folder, code=None).rows}

@@ -110,7 +110,7 @@ def messages_name_no_functions(box):
     said = box.run("exec", box.db, stdin="".join(json.dumps(request) + "\n" for request in requests)).out
     broken = '{"store":"m","unique":true,"schema":{"v":1,"sort":[{"n":"i","t":"int"}]},"count":1}\n{"k":"ff","v":""}\n'
     for words in (["info", box.db + "/none"], ["get", box.db, "x", "k"], ["schema", box.db, "x"], ["stores", ""], ["stores", "inmemory:?x=1"],
-                  ["stores", "inredfs:" + box.db + "?cache_bytes=1"], ["stores", "inredfs:" + box.db + "?create=1"],
+                  ["stores", "inredfs:" + box.db + "?cache_bytes=1"], ["stores", "inredfs:" + box.db + "?create=x"],
                   ["stores", "inredfs:" + box.db + "?durability=x"], ["stores", "inmemory:x"], ["stores", "inredcfs:x"], ["stores", "x" * 5000],
                   ["restore", box.folder, box.db + "2"], ["backup", box.db, box.folder], ["backup", "inmemory:", box.db + "2"],
                   ["create", box.db, "t", "--node-items", 1], ["create", box.db, "t", "--schema", "{"], ["create", box.db, "x" * 300],

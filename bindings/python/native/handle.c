@@ -13,6 +13,15 @@ struct native_pool {
 static const char *const kind_names[NATIVE_KINDS] = { "a database", "a store", "a transaction",
 						      "a cursor", "options" };
 
+static Py_ssize_t alive; /* Handle objects */
+
+PyObject *native_handle_count(PyObject *module, PyObject *unused)
+{
+	(void)module;
+	(void)unused;
+	return PyLong_FromSsize_t(alive);
+}
+
 void native_pool_clear(native_handle *db)
 {
 	struct native_pool *pool = db->pool;
@@ -78,6 +87,7 @@ static void handle_dealloc(PyObject *object)
 		free_pointer(self);
 	Py_XDECREF(self->parent);
 	PyErr_Restore(type, value, trace);
+	alive--;
 	PyObject_Free(object);
 }
 
@@ -114,6 +124,7 @@ PyObject *native_handle_new(enum native_kind kind, void *pointer, native_handle 
 
 	if (self == NULL)
 		goto failed;
+	alive++;
 	self->pointer = pointer;
 	self->kind = kind;
 	self->closed = false;

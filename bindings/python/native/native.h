@@ -46,6 +46,9 @@ native_handle *native_cursor_enter(PyObject *object);
 /* Whether `handle`, which may be NULL, can be used: if it was closed, false with ClosedError. */
 bool native_is_open(const native_handle *handle);
 
+/* handle_count() -> how many Handle objects there are, for tests of leaks. */
+PyObject *native_handle_count(PyObject *module, PyObject *unused);
+
 /* Frees the transactions that wait to be renewed. */
 void native_pool_clear(native_handle *db);
 

@@ -35,10 +35,12 @@ public final class Cursor<K, V> implements AutoCloseable {
 
   private final Items<K, V> items;
   private final Transaction tx;
+  private final boolean keysOnly;
   private Shell shell; // null once closed
 
-  Cursor(Items<K, V> items, Shell shell) {
+  Cursor(Items<K, V> items, Shell shell, boolean keysOnly) {
     this.items = items;
+    this.keysOnly = keysOnly;
     this.tx = items.transaction();
     this.shell = shell;
   }
@@ -140,7 +142,7 @@ public final class Cursor<K, V> implements AutoCloseable {
     rows.next();
     Store<K, V> store = items.store();
     return new Item<>(
-        rows.key(store.key()), rows.isPresent() ? rows.value(store.value()) : null, rows.version(), rows.item());
+        rows.key(store.key()), keysOnly ? null : rows.value(store.value()), rows.version(), rows.item());
   }
 
   /**
