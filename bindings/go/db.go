@@ -81,8 +81,8 @@ type DB struct {
 	retryFor time.Duration
 
 	mu     sync.RWMutex
-	stores map[any]*storeHandle // by declaration
-	free   [modes][]*shell      // transactions that have ended, to be begun anew
+	stores map[*declaration]*storeHandle
+	free   [modes][]*shell // transactions that have ended, to be begun anew
 }
 
 // dbHandle frees its database when nothing can reach it any more. Nothing refers from it to anything.
@@ -116,7 +116,7 @@ func Open(url string, options *Options) (*DB, error) {
 	if status != C.SOP_OK {
 		return nil, fromC(e)
 	}
-	db := &DB{h: &dbHandle{c}, retryFor: options.RetryFor, stores: make(map[any]*storeHandle)}
+	db := &DB{h: &dbHandle{c}, retryFor: options.RetryFor, stores: make(map[*declaration]*storeHandle)}
 	if db.retryFor <= 0 {
 		db.retryFor = retryForDefault
 	}
@@ -246,7 +246,7 @@ func (db *DB) Close() error {
 	db.mu.Lock()
 	free := db.free
 	db.free = [modes][]*shell{}
-	db.stores = make(map[any]*storeHandle)
+	db.stores = make(map[*declaration]*storeHandle)
 	db.mu.Unlock()
 	for _, shells := range free {
 		for _, sh := range shells {

@@ -352,6 +352,10 @@ func TestSpanErrorsStickToTheTransaction(t *testing.T) {
 		for range users.In(tx).All() { // there is no such store
 			t.Error("an item")
 		}
+		fails(t, tx.TakeErr(), sop.ErrNotFound)
+		ok(t, tx.Err())
+		for range users.In(tx).Keys() {
+		}
 		fails(t, tx.Err(), sop.ErrNotFound)
 		return nil
 	})

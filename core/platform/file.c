@@ -63,6 +63,8 @@ static sop_status status_of(int os_errno, bool changing)
 	case EDQUOT:
 		return SOP_NO_SPACE;
 	case ENOMEM:
+	case EMFILE: /* of this process */
+	case ENFILE: /* of the system */
 		return SOP_NO_MEMORY;
 	case EROFS:
 		return SOP_READ_ONLY;
@@ -94,6 +96,8 @@ static const char *advice_of(int os_errno)
 		return "; free some space and try again";
 	case EMFILE:
 		return "; raise the limit of open files (ulimit -n)";
+	case ENFILE:
+		return "; raise the system's limit of open files (fs.file-max)";
 	case EACCES:
 	case EPERM:
 		return "; look at the owner and mode of the database's folder";
@@ -192,12 +196,12 @@ sop_status sopi_folder_remove_folder(struct sopi_folder *folder, const char *pat
 	return folder->driver->remove_folder(folder, path, err);
 }
 
-/* What a failed sync leaves on the disk nobody knows, whatever its errno: it is never a mere lack of space. */
+/* What a failed sync leaves on the disk nobody knows, whatever its errno: it is never a mere lack of space or memory. */
 static sop_status sync_ended(sop_status status, sop_error *err)
 {
 	sop_error why = SOP_ERROR_INIT;
 
-	if (status != SOP_NO_SPACE && status != SOP_READ_ONLY)
+	if (status != SOP_NO_SPACE && status != SOP_NO_MEMORY && status != SOP_READ_ONLY)
 		return status;
 	if (err == NULL)
 		return SOP_IO;
@@ -207,8 +211,15 @@ static sop_status sync_ended(sop_status status, sop_error *err)
 
 sop_status sopi_folder_sync(struct sopi_folder *folder, const char *path, sop_error *err)
 {
+	sop_error unasked = SOP_ERROR_INIT;
+	sop_error *why = err != NULL ? err : &unasked;
+	sop_status status;
+
 	SOP_TRY(check_path(path, err));
-	return sync_ended(folder->driver->sync_folder(folder, path, err), err);
+	status = folder->driver->sync_folder(folder, path, why);
+	if (status == SOP_NO_MEMORY && (why->os_errno == EMFILE || why->os_errno == ENFILE))
+		return status; /* the folder could not be opened: no sync was tried */
+	return sync_ended(status, why);
 }
 
 sop_status sopi_folder_file_system(struct sopi_folder *folder, struct sopi_file_system *out,

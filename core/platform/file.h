@@ -7,7 +7,8 @@
  * Durability: what a file holds is durable after sync or sync_data (on a direct file: when write returns); a name is
  * durable after sync_folder on the folder that holds it. Until then a power cut may keep or lose each sector and each
  * name on its own, in any order. A sync that failed is IO, whatever the errno, and must never be tried again: what was
- * written since the last one that succeeded may or may not be on the disk, whatever reading it back shows.
+ * written since the last one that succeeded may or may not be on the disk, whatever reading it back shows. Only a folder
+ * for which there is no descriptor was not synced at all (NO_MEMORY).
  *
  * Drivers: posix_files.c (the host), sim_files.c (a disk in memory that forgets, tears and fails; sim.h).
  * Every driver passes tests/unit/platform/acceptance.c.
@@ -16,7 +17,7 @@
  *   NOT_FOUND  there is no such file or folder
  *   EXISTS     there is one already, or a folder is not empty
  *   NO_SPACE   ENOSPC, EDQUOT
- *   NO_MEMORY  ENOMEM, or our own allocation
+ *   NO_MEMORY  ENOMEM, or our own allocation; EMFILE, ENFILE: there is no descriptor for what had to be opened
  *   READ_ONLY  EROFS; EACCES or EPERM of a call that would change something
  *   LOCKED     another open file holds a lock that does not go with the one asked for
  *   LIMIT      EFBIG: the file would be larger than the file system allows

@@ -370,8 +370,22 @@ class Generator:
                 self.do_put(0, store)
             if store in (RAW, RAWDUP, OTHER) and self.one_in(2):
                 self.too_long(store)
+        if self.one_in(6):
+            self.fill_up(self.dice.choice([RAW, STR, INT, OTHER]))
         self.say("commit", 0)
         self.used.add(0)
+
+    def fill_up(self, store):
+        """Enough items that whoever reads them in batches needs several."""
+        names = {RAW: lambda at: hexed(b"k%03d" % at), OTHER: lambda at: hexed(b"k%03d" % at),
+                 STR: lambda at: "s" + (b"k%03d" % at).hex(), INT: lambda at: f"i{at}"}
+        rows = []
+        for at in self.dice.sample(range(1000), self.dice.choice([100, 300])):
+            value = self.value(store, names[store](at))
+            rows.append(f"{names[store](at)}={'x' if value == '^' else value}")
+        self.say("put_many", 0, store, 0, ";".join(rows))
+        if store not in self.stores:
+            self.stores.append(store)
 
     def too_long(self, store):
         """A key with one byte too many, where the store is there: whether that or an absent store is noticed first nobody promises."""

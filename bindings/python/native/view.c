@@ -5,27 +5,6 @@
 
 enum { VALUE_ROOM_BYTES = 2048 };
 
-void native_view_range(native_view *view, sop_range *range)
-{
-	const sop_range all = SOP_RANGE_INIT;
-	const struct {
-		PyObject *bytes;
-		sop_bytes *into;
-		uint32_t flag;
-	} parts[] = { { view->low, &range->from, SOP_RANGE_FROM },
-		      { view->high, &range->to, SOP_RANGE_TO },
-		      { view->prefix, &range->prefix, SOP_RANGE_PREFIX } };
-
-	*range = all;
-	for (int i = 0; i < 3; i++) {
-		if (parts[i].bytes == NULL)
-			continue;
-		parts[i].into->data = PyBytes_AS_STRING(parts[i].bytes);
-		parts[i].into->size = (size_t)PyBytes_GET_SIZE(parts[i].bytes);
-		range->flags |= parts[i].flag;
-	}
-}
-
 /* Compares as the order of keys does: below 0, 0, or above. */
 static int compare(sop_bytes key, PyObject *bound)
 {
@@ -43,6 +22,48 @@ static bool begins_with(sop_bytes key, PyObject *prefix)
 	const size_t size = (size_t)PyBytes_GET_SIZE(prefix);
 
 	return key.size >= size && (size == 0 || memcmp(key.data, PyBytes_AS_STRING(prefix), size) == 0);
+}
+
+static sop_bytes bytes_of(PyObject *object)
+{
+	return (sop_bytes){ PyBytes_AS_STRING(object), (size_t)PyBytes_GET_SIZE(object) };
+}
+
+/* A prefix that is narrowed by bounds: the library takes either, so it becomes bounds too. Only keys with a schema have
+ * prefixes here; all keys that begin with `to` are inside where it counts as SOP_RANGE_THROUGH. */
+static void narrowed_prefix(native_view *view, sop_range *range)
+{
+	const bool ends_inside = view->high != NULL &&
+				 (begins_with(bytes_of(view->high), view->prefix) ||
+				  compare(bytes_of(view->high), view->prefix) < 0);
+	const bool begins_inside = view->low != NULL && compare(bytes_of(view->low), view->prefix) > 0;
+
+	range->flags = SOP_RANGE_FROM | SOP_RANGE_TO | (ends_inside ? 0 : SOP_RANGE_THROUGH);
+	range->from = bytes_of(begins_inside ? view->low : view->prefix);
+	range->to = bytes_of(ends_inside ? view->high : view->prefix);
+}
+
+void native_view_range(native_view *view, sop_range *range)
+{
+	const sop_range all = SOP_RANGE_INIT;
+
+	*range = all;
+	if (view->prefix != NULL && (view->low != NULL || view->high != NULL)) {
+		narrowed_prefix(view, range);
+		return;
+	}
+	if (view->prefix != NULL) {
+		range->prefix = bytes_of(view->prefix);
+		range->flags |= SOP_RANGE_PREFIX;
+	}
+	if (view->low != NULL) {
+		range->from = bytes_of(view->low);
+		range->flags |= SOP_RANGE_FROM;
+	}
+	if (view->high != NULL) {
+		range->to = bytes_of(view->high);
+		range->flags |= SOP_RANGE_TO;
+	}
 }
 
 static bool in_range(native_view *view, sop_bytes key)

@@ -76,6 +76,7 @@ class DatabaseBase:
 class TransactionBase:
     _handle: Handle
     _database: Any
+    _ended: bool
     def __init__(self, database: Any, handle: Handle, /) -> None: ...
     def _forget(self) -> None: ...
 

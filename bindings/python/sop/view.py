@@ -189,7 +189,12 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
         if kind not in (-1, _raw.SOP_TYPE_STR):
             return self._part(None, None, codec.pack_prefix(fields if kind == _raw.SOP_TYPE_NULL else fields[0]))
         (stem,) = fields
-        return self._text_prefix(stem) if kind == _raw.SOP_TYPE_STR else self._part(None, None, bytes(stem))
+        return self._text_prefix(stem) if kind == _raw.SOP_TYPE_STR else self._bytes_prefix(bytes(stem))
+
+    def _bytes_prefix(self, data: bytes) -> View[K, V]:
+        """The same of bytes."""
+        stem = data.rstrip(b"\xff")
+        return self._part(data, stem[:-1] + bytes([stem[-1] + 1]) if stem else None, None)
 
     def _text_prefix(self, text: str) -> View[K, V]:
         """Texts that begin with `text` are those from it to before the next one that does not."""

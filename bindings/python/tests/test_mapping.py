@@ -165,6 +165,38 @@ class Mapping(Both):
         self.assertEqual(view.first(), (sorted(keys)[0], ["DE"]))
         self.assertEqual(view.last(), (us[-1], ["US"]))
 
+    def test_parts_of_parts(self) -> None:
+        keys = [EmpKey(r, HIRED + timedelta(days=d), n) for r in ("DE", "US", "VA") for d in range(3) for n in range(3)]
+        self.db[EMP].put_many((key, 1) for key in keys)
+        rng = random.Random(5)
+        for _ in range(150):
+            view, inside = self.db[EMP], sorted(keys)
+            for _ in range(rng.randrange(1, 4)):
+                low, high = (rng.choice([None, *keys, ("US",), ("DE", HIRED)]) for _ in range(2))
+                region = rng.choice(["DE", "US", "VA"])
+                if rng.random() < 0.5:
+                    view, inside = view.prefix(region), [key for key in inside if key.region == region]
+                elif rng.random() < 0.3:
+                    view = view.prefix(region, HIRED)
+                    inside = [key for key in inside if key[:2] == (region, HIRED)]
+                else:
+                    view = view[low:high]
+                    pack = EMP._codec.pack_prefix
+                    inside = [key for key in inside if (low is None or pack(key) >= pack(low))
+                              and (high is None or pack(key) < pack(high))]  # fmt: skip
+            self.assertEqual(list(view), inside)
+            self.assertEqual(list(view.keys(reverse=True)), inside[::-1])
+            self.assertEqual(len(view), len(inside))
+            self.assertEqual([key for key in keys if key in view], [key for key in keys if key in inside])
+            self.assertEqual(view.first(), (inside[0], 1) if inside else None)
+
+    def test_parts_of_raw_keys(self) -> None:
+        keys = [b"", b"a", b"a\xff", b"a\xff\xff", b"a\xffb", b"b", b"\xff", b"\xff\xff"]
+        self.db[RAW].put_many((key, b"") for key in keys)
+        for stem in (b"", b"a", b"a\xff", b"\xff", b"\xff\xff", b"c"):
+            self.assertEqual(list(self.db[RAW].prefix(stem)), sorted(key for key in keys if key.startswith(stem)))
+        self.assertEqual(list(self.db[RAW].prefix(b"a")[b"a\xff":b"a\xffb"]), [b"a\xff"])
+
     def test_fields_that_ride_along(self) -> None:
         view = self.db[EMP]
         key = EmpKey("US", HIRED, 1, True, "x")
