@@ -47,7 +47,7 @@ function(sop_go_program target output folder)
 		COMMAND ${CMAKE_COMMAND} -E env ${sop_go_environment} "${SOP_GO}" ${ARGN} -o "${output}" .
 		WORKING_DIRECTORY "${folder}" DEPENDS ${sources} ${package} ${sop_go_headers} sopdb
 		COMMENT "Building Go program ${output}" VERBATIM)
-	add_custom_target(${target} ALL DEPENDS "${output}")
+	add_custom_target(${target} DEPENDS "${output}")
 endfunction()
 
 # sop_go_test(NAME COMMAND...)
@@ -59,12 +59,12 @@ endfunction()
 
 sop_go_program(sop_go_tests "${sop_go_out}/sop.test" "${sop_go_dir}" test -c)
 sop_go_program(sop_go_race "${sop_go_out}/race.test" "${sop_go_dir}" test -c -race)
+add_custom_target(sop_go ALL DEPENDS sop_go_tests sop_go_race)
 sop_go_test(package "${sop_go_dir}/run-tests" "${sop_go_out}/sop.test")
 sop_go_test(race "${sop_go_dir}/run-tests" "${sop_go_out}/race.test" -test.short)
 sop_go_test(style "${sop_go_dir}/check-style")
 
-# The machine of the conformance suite.
-set(sop_go_machine "${PROJECT_SOURCE_DIR}/tests/conformance/go")
-if(EXISTS "${sop_go_machine}/go.mod")
-	sop_go_program(conformance_go "${PROJECT_BINARY_DIR}/conformance/conformance_go" "${sop_go_machine}" build)
-endif()
+# The machine of the conformance suite, and, only where it is asked for since it downloads bbolt, the bench.
+sop_go_program(conformance_go "${PROJECT_BINARY_DIR}/conformance/conformance_go" "${PROJECT_SOURCE_DIR}/tests/conformance/go" build)
+add_dependencies(sop_go conformance_go)
+sop_go_program(bench_go "${PROJECT_BINARY_DIR}/bench/bench_go" "${PROJECT_SOURCE_DIR}/tests/bench/bench_go" build)
