@@ -639,7 +639,7 @@ static sop_status java_cursor_open(sop_txn *txn, java_store *declared, const sop
 		return SOP_NO_MEMORY;
 	}
 	opened->schema = declared->schema;
-	status = sop_cursor_open(txn, declared->store, range, (uint32_t)flags, &opened->cursor, err);
+	status = sop_cursor_open(txn, declared->store, range, (uint32_t)flags | SOP_CURSOR_COPIES, &opened->cursor, err);
 	if (status == SOP_OK)
 		*out = opened;
 	else

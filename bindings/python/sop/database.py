@@ -296,6 +296,7 @@ def open(  # noqa: A001
     path: Path,
     *,
     create: bool = False,
+    read_only: bool = False,
     durability: Optional[Durability] = None,
     deadline_ms: Optional[int] = None,
     node_bytes: Optional[int] = None,
@@ -313,6 +314,7 @@ def open(  # noqa: A001
     path: of its folder, which one process has open at a time; or "inmemory:", a new one that lives until it is closed;
           or a URL with options such as "inredfs:/srv/db?create=true". A path object is always a path.
     create: make the database if it is missing, in a folder that is missing or empty.
+    read_only: only look: nothing is ever written, and the folder need not be writable.
     durability: of transactions that do not say; FLUSHED unless set.
 
     All others are as include/sop/options.h has them: sizes in bytes, times in milliseconds, None for the default.
@@ -322,12 +324,13 @@ def open(  # noqa: A001
     """
     given = dict(locals())
     options = _raw.sop_options_new()
-    if create:
-        _raw.sop_options_set_bool(options, "create", 1)
+    for name in ("create", "read_only"):
+        if given[name]:
+            _raw.sop_options_set_bool(options, name, 1)
     if durability is not None:
         _raw.sop_options_set_text(options, "durability", Durability(durability).name.lower())
     for name, value in given.items():
-        if value is not None and name not in ("path", "create", "durability"):
+        if value is not None and name not in ("path", "create", "read_only", "durability"):
             _raw.sop_options_set_int(options, name, value)
     return Database(_raw.sop_open(_url(path), options))
 
