@@ -11,7 +11,7 @@ import model
 
 HERE = pathlib.Path(__file__).resolve().parent
 LANGUAGES = ("c", "python", "go", "java")
-TIMEOUT_S = 1800
+TIMEOUT_S = 300  # for a batch of programs, which takes some seconds
 
 
 class Program:
@@ -43,13 +43,16 @@ class Machines:
         """What the machine printed for each program, by name; None where it did not come to the end of one."""
         text = "".join("\n".join([f"program {program.name} {folder}", *program.lines, "end", ""])
                        for program, folder in zip(programs, folders))
-        done = subprocess.run([self.folder / f"conformance_{language}"], input=text.encode(), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=self.environment, timeout=TIMEOUT_S, check=False)
-        printed = dict(model.blocks(done.stdout.decode(errors="replace").splitlines()))
-        errors = done.stderr.decode(errors="replace").strip()
-        if done.returncode != 0 and self.loud:
+        try:
+            done = subprocess.run([self.folder / f"conformance_{language}"], input=text.encode(), capture_output=True,
+                                  env=self.environment, timeout=TIMEOUT_S, check=False)
+            status, output, errors = done.returncode, done.stdout, done.stderr.decode(errors="replace").strip()
+        except subprocess.TimeoutExpired as hung:
+            status, output, errors = "none", hung.stdout or b"", f"it did not end within {TIMEOUT_S} s and was killed"
+        printed = dict(model.blocks(output.decode(errors="replace").splitlines()))
+        if status != 0 and self.loud:
             print(errors[-4000:], flush=True)
-        return printed, done.returncode, errors.splitlines()[-1] if errors else "(nothing on standard error)"
+        return printed, status, errors.splitlines()[-1] if errors else "(nothing on standard error)"
 
     def run(self, language, programs, folders=None):
         """The lines that the machine printed for each program. After one on which it crashed it is started again."""

@@ -1,5 +1,6 @@
 package org.sopdb;
 
+import java.lang.ref.Reference;
 import java.util.Objects;
 
 /**
@@ -118,7 +119,7 @@ public final class Cursor<K, V> implements AutoCloseable {
     try {
       row = Raw.java_cursor_seek(handle, key, where.ordinal());
     } finally {
-      tx.leave();
+      leave();
     }
     return item(row);
   }
@@ -129,7 +130,7 @@ public final class Cursor<K, V> implements AutoCloseable {
     try {
       row = Raw.java_cursor_move(handle, where);
     } finally {
-      tx.leave();
+      leave();
     }
     return item(row);
   }
@@ -158,7 +159,7 @@ public final class Cursor<K, V> implements AutoCloseable {
       items.changes()[0]++;
       return Raw.sop_cursor_update(handle, data) == OK;
     } finally {
-      tx.leave();
+      leave();
     }
   }
 
@@ -173,7 +174,7 @@ public final class Cursor<K, V> implements AutoCloseable {
       items.changes()[0]++;
       return Raw.sop_cursor_remove(handle) == OK;
     } finally {
-      tx.leave();
+      leave();
     }
   }
 
@@ -185,6 +186,12 @@ public final class Cursor<K, V> implements AutoCloseable {
       throw Status.CLOSED.exception("the cursor is closed");
     }
     return open.address;
+  }
+
+  /** Ends a call, until which nobody may collect the cursor. */
+  private void leave() {
+    tx.leave();
+    Reference.reachabilityFence(this);
   }
 
   /** Gives it back. Closing again does nothing. */
