@@ -151,6 +151,12 @@ PyObject *native_stats_tuple(const sop_stats *stats);
 PyObject *native_info_tuple(const sop_info *info);
 PyObject *native_peek_tuple(const sop_peek *peek);
 
+/* What key.c needs of other modules: 0 or -1. */
+int native_key_import(void);
+
+/* use_view(class): what db[STORE] and tx[STORE] make. */
+PyObject *native_use_view(PyObject *module, PyObject *given);
+
 /* Adds types and functions to the module: 0 or -1. */
 int native_add(PyObject *module);
 

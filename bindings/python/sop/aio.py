@@ -18,7 +18,23 @@ import asyncio
 import concurrent.futures
 import functools
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, AsyncIterator, Awaitable, Callable, Generic, Iterable, Iterator, List, Optional, Tuple, Type, TypeVar, Union, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generic,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    overload,
+)
 
 from . import database
 from .errors import Error
@@ -256,9 +272,7 @@ class AsyncDatabase:
         """A transaction that only reads."""
         return AsyncTransaction(self, functools.partial(self.sync.read, deadline=deadline))
 
-    def write(
-        self, *, deadline: Optional[float] = None, durability: Optional[Durability] = None
-    ) -> AsyncTransaction:
+    def write(self, *, deadline: Optional[float] = None, durability: Optional[Durability] = None) -> AsyncTransaction:
         """A transaction that reads and writes."""
         return AsyncTransaction(self, functools.partial(self.sync.write, deadline=deadline, durability=durability))
 
@@ -299,7 +313,7 @@ class AsyncDatabase:
         return await self.call(self.sync.backup, path)
 
 
-async def open(path: database.Path, *, threads: int = 8, **options: Any) -> AsyncDatabase:  # noqa: A001
+async def open(path: database.Path, *, threads: int = 8, **options: Any) -> AsyncDatabase:
     """Opens a database as sop.open does, with a pool of `threads`."""
     made = functools.partial(database.open, path, **options)
     return AsyncDatabase(await asyncio.get_running_loop().run_in_executor(None, made), threads)

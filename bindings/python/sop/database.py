@@ -150,7 +150,7 @@ class Database(_raw.DatabaseBase):
         *,
         deadline: Optional[float] = None,
         durability: Optional[Durability] = None,
-        id: Optional[uuid.UUID] = None,  # noqa: A002
+        id: Optional[uuid.UUID] = None,
         check: bool = True,
     ) -> Transaction:
         """A transaction that reads and writes. Committing may be a ConflictError: sop.transactional, run() and attempts()
@@ -172,7 +172,7 @@ class Database(_raw.DatabaseBase):
         *,
         deadline: Optional[float] = None,
         durability: Optional[Durability] = None,
-        id: Optional[uuid.UUID] = None,  # noqa: A002
+        id: Optional[uuid.UUID] = None,
     ) -> Transaction:
         """A transaction of any mode, with all that read() and write() take."""
         identity = None if id is None else id.bytes
@@ -198,7 +198,7 @@ class Database(_raw.DatabaseBase):
         """
         return retry.attempts(self, deadline, durability)
 
-    def outcome(self, id: uuid.UUID) -> Outcome:  # noqa: A002
+    def outcome(self, id: uuid.UUID) -> Outcome:
         """What became of the transaction `id`: exact for the last million that wrote, also after opening again."""
         kind, position = _raw.sop_txn_outcome(self._handle, id.bytes)
         return Outcome(OutcomeKind(kind), position)
@@ -292,7 +292,7 @@ class Database(_raw.DatabaseBase):
         return f"<sop.Database at {id(self):#x}>"
 
 
-def open(  # noqa: A001
+def open(
     path: Path,
     *,
     create: bool = False,

@@ -48,11 +48,15 @@ class Asyncio(Folder, unittest.IsolatedAsyncioTestCase):
         count = 3 * aio.BATCH_ROWS + 5
         self.assertEqual(await self.db[S].put_many((f"k{i:05}", i) for i in range(count)), count)
         self.assertEqual([value async for _, value in self.db[S].items()], list(range(count)))
-        self.assertEqual([value async for _, value in self.db[S].items("k00003", "k00009", reverse=True, limit=2)], [8, 7])
+        self.assertEqual(
+            [value async for _, value in self.db[S].items("k00003", "k00009", reverse=True, limit=2)], [8, 7]
+        )
         self.assertEqual([key async for key in self.db[S].prefix("k0000").keys(limit=2)], ["k00000", "k00001"])
         self.assertEqual(await self.db[S]["k00003":"k00009"].count(), 6)
         self.assertEqual(await self.db[S].get_many(["k00001", "x"]), [1, None])
-        self.assertEqual((await self.db[S].first(), await self.db[S].last()), (("k00000", 0), (f"k{count-1:05}", count - 1)))
+        self.assertEqual(
+            (await self.db[S].first(), await self.db[S].last()), (("k00000", 0), (f"k{count - 1:05}", count - 1))
+        )
         self.assertEqual(await self.db[S].remove_all(), count)
 
     async def test_bodies_are_run_again(self) -> None:

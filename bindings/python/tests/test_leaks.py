@@ -6,7 +6,6 @@ import asyncio
 import gc
 import os
 import tracemalloc
-import unittest
 from typing import Callable, Optional
 
 from support import Both, main, on_disk

@@ -44,16 +44,32 @@ class Transactions(Both):
         tx.commit()
         tx.commit()
         self.assertGreater(tx.position, 0)
-        for use in (lambda: view["a"], lambda: view.__setitem__("a", 1), lambda: len(view), lambda: next(rows),
-                    lambda: cursor.next(), lambda: tx.savepoint(), lambda: "a" in view, lambda: view.put_many([("a", 1)])):
+        for use in (
+            lambda: view["a"],
+            lambda: view.__setitem__("a", 1),
+            lambda: len(view),
+            lambda: next(rows),
+            lambda: cursor.next(),
+            lambda: tx.savepoint(),
+            lambda: "a" in view,
+            lambda: view.put_many([("a", 1)]),
+        ):
             with self.assertRaises((sop.MisuseError, sop.ClosedError)):
                 use()
         with self.assertRaises(sop.MisuseError):
             tx.rollback()
         tx.close()
         tx.close()
-        for use in (lambda: view["a"], lambda: view.__setitem__("a", 1), lambda: len(view), lambda: cursor.next(),
-                    lambda: tx.commit(), lambda: "a" in view, lambda: view.get_many(["a"]), lambda: tx.position):
+        for use in (
+            lambda: view["a"],
+            lambda: view.__setitem__("a", 1),
+            lambda: len(view),
+            lambda: cursor.next(),
+            lambda: tx.commit(),
+            lambda: "a" in view,
+            lambda: view.get_many(["a"]),
+            lambda: tx.position,
+        ):
             with self.assertRaises(sop.ClosedError):
                 use()
 
