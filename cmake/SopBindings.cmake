@@ -1,5 +1,6 @@
 # The languages beside C. Each has a file in this folder that builds it (bindings/) and registers its tests; the last one
 # compares them all (tests/conformance).
-foreach(part Python Go Java Conformance)
+set(SOP_LANGUAGES Python Go Java Conformance CACHE STRING "Which of them are built")
+foreach(part IN LISTS SOP_LANGUAGES)
 	include(Sop${part} OPTIONAL)
 endforeach()

@@ -28,10 +28,11 @@ add_custom_command(OUTPUT "${sop_java_build}/raw_java.c" "${sop_java_raw}/Raw.ja
 	COMMAND "${SOP_SWIG}" -java -O -w314 -module Raw -package org.sopdb "-I${PROJECT_SOURCE_DIR}/include"
 		"-I${PROJECT_SOURCE_DIR}/bindings" -outdir "${sop_java_raw}" -o "${sop_java_build}/raw_java.c"
 		"${PROJECT_SOURCE_DIR}/bindings/sop.i"
+	COMMAND sed -i "s/^public interface/interface/" "${sop_java_raw}/RawConstants.java" # nobody's business
 	DEPENDS "${PROJECT_SOURCE_DIR}/bindings/sop.i" "${PROJECT_SOURCE_DIR}/bindings/swig/java.i" ${sop_headers}
 	COMMENT "SWIG: the raw layer of Java")
 
-# The library is whole: SOP and, where the system has it as a static library that can be taken, Jansson.
+# The library is whole but for Jansson, which has no static form that a shared library can take.
 add_library(sopdb_java MODULE "${sop_java_build}/raw_java.c")
 set_target_properties(sopdb_java PROPERTIES OUTPUT_NAME sopdb-java LIBRARY_OUTPUT_DIRECTORY "${sop_java_native}")
 set_source_files_properties("${sop_java_build}/raw_java.c" PROPERTIES
@@ -58,6 +59,24 @@ if(SOP_TESTS)
 		set_tests_properties(java.${name} PROPERTIES
 			TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bindings ENVIRONMENT "${sop_test_environment}")
 	endfunction()
-	sop_java_test(suite ".*Test" -Xcheck:jni)
-	sop_java_test(map ".*MapConformance" -Dsop.quiet=true)
+	sop_java_test(suite ".*(?<!Conformance)Test" -Xcheck:jni)
+	sop_java_test(map ".*ConformanceTest")
+	add_test(NAME java.quickstart COMMAND bash "${PROJECT_SOURCE_DIR}/examples/java/run" "${PROJECT_BINARY_DIR}" "${sop_java_build}/shop")
+	set_tests_properties(java.quickstart PROPERTIES TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bindings)
 endif()
+
+# The machine of the conformance suite (tests/conformance), and the script that starts it.
+set(sop_java_machine "${PROJECT_BINARY_DIR}/conformance/conformance_java")
+file(GLOB sop_java_machine_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/conformance/java/*.java")
+file(CONFIGURE OUTPUT "${sop_java_build}/conformance_java.sh" @ONLY CONTENT [[#!/bin/sh
+exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx512m "-Dsop.library.path=@sop_java_library@" \
+	-cp "@sop_java_build@/machine:@sop_java_build@/sopdb/classes:@sop_java_build@/lib/*" conformance.Machine
+]])
+add_custom_command(OUTPUT "${sop_java_machine}"
+	COMMAND "${Java_JAVAC_EXECUTABLE}" -Xlint:all -Werror --release 17 -d "${sop_java_build}/machine"
+		-cp "${sop_java_build}/sopdb/classes" ${sop_java_machine_sources}
+	COMMAND "${CMAKE_COMMAND}" -E copy "${sop_java_build}/conformance_java.sh" "${sop_java_machine}"
+	COMMAND chmod +x "${sop_java_machine}"
+	DEPENDS ${sop_java_machine_sources} "${sop_java_stamp}" "${sop_java_build}/conformance_java.sh"
+	COMMENT "The conformance machine of Java")
+add_custom_target(conformance_java ALL DEPENDS "${sop_java_machine}")

@@ -16,6 +16,8 @@ foreach(module IN LISTS sop_python_modules)
 endforeach()
 sop_python_extension("${sop_python_home}/sop")
 
+add_custom_target(sop_python DEPENDS sop_python_raw)
+
 # Registers a test that is a Python program.
 function(sop_python_test name)
 	add_test(NAME python.${name} COMMAND "${Python3_EXECUTABLE}" -B -X dev ${ARGN}
@@ -31,6 +33,11 @@ if(SOP_TESTS)
 		string(REGEX REPLACE "^test_" "" name "${stem}")
 		sop_python_test(${name} "${source}")
 	endforeach()
+	if(TARGET sopctl)
+		add_test(NAME python.example
+			COMMAND "${PROJECT_SOURCE_DIR}/examples/python/run" "${PROJECT_BINARY_DIR}" "${sop_python_home}/shop")
+		set_tests_properties(python.example PROPERTIES TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bindings)
+	endif()
 endif()
 
 # The machine of Python of the conformance suite.

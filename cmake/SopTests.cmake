@@ -156,4 +156,15 @@ foreach(source IN LISTS sop_fuzz_sources)
 	endif()
 endforeach()
 
+# Of the long ones the longest begin first, so that none is left to run alone at the end.
+set(sop_longest_tests fault.test_io fault.test_damage crash.test_crash fault.test_oom_disk unit.log.test_log_wal_crash
+	fault.test_full_disk isolation.test_disk api.test_budget kernel.kill_loop)
+set(cost 1000)
+foreach(test IN LISTS sop_longest_tests)
+	if(TEST ${test})
+		set_tests_properties(${test} PROPERTIES COST ${cost})
+	endif()
+	math(EXPR cost "${cost} - 10")
+endforeach()
+
 include(SopChecks)

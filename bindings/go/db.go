@@ -42,6 +42,8 @@ func (d Durability) String() string {
 type Options struct {
 	// Create makes the database if it is missing. Without it opening makes nothing.
 	Create bool
+	// ReadOnly writes nothing at all into the folder, which any number of processes may then have open.
+	ReadOnly bool
 	// Durability of transactions that do not say; [Flushed].
 	Durability Durability
 	// FlushInterval is the time within which written and buffered commits are flushed; 10 ms.
@@ -81,8 +83,8 @@ type DB struct {
 	retryFor time.Duration
 
 	mu     sync.RWMutex
-	stores map[any]*storeHandle // by declaration
-	free   [modes][]*shell      // transactions that have ended, to be begun anew
+	stores map[*declaration]*storeHandle
+	free   [modes][]*shell // transactions that have ended, to be begun anew
 }
 
 // dbHandle frees its database when nothing can reach it any more. Nothing refers from it to anything.
@@ -116,7 +118,7 @@ func Open(url string, options *Options) (*DB, error) {
 	if status != C.SOP_OK {
 		return nil, fromC(e)
 	}
-	db := &DB{h: &dbHandle{c}, retryFor: options.RetryFor, stores: make(map[any]*storeHandle)}
+	db := &DB{h: &dbHandle{c}, retryFor: options.RetryFor, stores: make(map[*declaration]*storeHandle)}
 	if db.retryFor <= 0 {
 		db.retryFor = retryForDefault
 	}
@@ -195,8 +197,14 @@ func (o *Options) fill(set *C.sop_options, e *C.sop_error) error {
 			return fromC(e)
 		}
 	}
-	if o.Create {
-		if err := setText(set, "create", "true", e); err != nil {
+	for _, flag := range []struct {
+		name string
+		set  bool
+	}{{"create", o.Create}, {"read_only", o.ReadOnly}} {
+		if !flag.set {
+			continue
+		}
+		if err := setText(set, flag.name, "true", e); err != nil {
 			return err
 		}
 	}
@@ -246,7 +254,7 @@ func (db *DB) Close() error {
 	db.mu.Lock()
 	free := db.free
 	db.free = [modes][]*shell{}
-	db.stores = make(map[any]*storeHandle)
+	db.stores = make(map[*declaration]*storeHandle)
 	db.mu.Unlock()
 	for _, shells := range free {
 		for _, sh := range shells {

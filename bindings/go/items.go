@@ -41,7 +41,7 @@ func (i Items[K, V]) enter() (*shell, *storeHandle, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h, err := i.tx.handle(i.store)
+	h, err := i.tx.handle(&i.store.declaration)
 	if err != nil {
 		i.tx.leave()
 		return nil, nil, err
@@ -122,7 +122,7 @@ func (s *Store[K, V]) decode(src []byte) (V, error) {
 // Get reads the value of a key in a transaction of its own, which is the quickest way to read one. ok is false if the key is
 // not there.
 func (s *Store[K, V]) Get(db *DB, key K) (value V, ok bool, err error) {
-	h, err := db.handle(s)
+	h, err := db.handle(&s.declaration)
 	if err != nil {
 		return value, false, err
 	}
@@ -142,7 +142,7 @@ func (s *Store[K, V]) Get(db *DB, key K) (value V, ok bool, err error) {
 
 // ApproxCount is the newest committed number of items: no transaction, no promise.
 func (s *Store[K, V]) ApproxCount(db *DB) (uint64, error) {
-	h, err := db.handle(s)
+	h, err := db.handle(&s.declaration)
 	if err != nil {
 		return 0, err
 	}
@@ -225,6 +225,13 @@ func cInt(b bool) C.int {
 // item decodes the row that a batch stands on.
 func (s *Store[K, V]) item(b *batch, keysOnly bool) (item Item[K, V], err error) {
 	item.Version, item.ID = b.version, b.item
+	if s.bytes && s.plan.raw && !s.plan.tuple && !keysOnly { // both in one piece of memory
+		own := append(make([]byte, 0, len(b.key)+len(b.val)), b.key...)
+		own = append(own, b.val...)
+		*(*[]byte)(unsafe.Pointer(&item.Key)) = own[:len(b.key):len(b.key)]
+		*(*[]byte)(unsafe.Pointer(&item.Value)) = own[len(b.key):]
+		return item, nil
+	}
 	if item.Key, err = s.key(b); err == nil && !keysOnly {
 		item.Value, err = s.decode(b.val)
 	}

@@ -47,6 +47,9 @@ func TestSpanBounds(t *testing.T) {
 				{all.To(3), "0 1 2"},
 				{all.From(3).To(6), "3 4 5"},
 				{all.From(6).To(3), ""},
+				{all.Through(3), "0 1 2 3"},
+				{all.Through(3).To(3), "0 1 2"},
+				{all.From(3).Through(5).Backward(), "5 4 3"},
 				{all.After(7), "8 9"},
 				{all.After(7).From(7), "7 8 9"},
 				{all.From(3).To(6).Backward(), "5 4 3"},
@@ -351,6 +354,10 @@ func TestSpanErrorsStickToTheTransaction(t *testing.T) {
 		ok(t, numbers.In(tx).Put(1, nil))
 		for range users.In(tx).All() { // there is no such store
 			t.Error("an item")
+		}
+		fails(t, tx.TakeErr(), sop.ErrNotFound)
+		ok(t, tx.Err())
+		for range users.In(tx).Keys() {
 		}
 		fails(t, tx.Err(), sop.ErrNotFound)
 		return nil

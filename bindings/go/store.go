@@ -32,10 +32,15 @@ import (
 // The first put, insert or addition through a declaration creates the store if it is not there, in the same transaction.
 // Reading from, or removing in, a store that is not there is [ErrNotFound].
 type Store[K, V any] struct {
-	name  string
+	declaration
 	codec Codec[V]
-	plan  *keyPlan
 	bytes bool // the codec is [Bytes]: values go as they are
+}
+
+// declaration is a store without the types of its keys and values.
+type declaration struct {
+	name  string
+	plan  *keyPlan // nil if there is an err
 	err   error
 	parse func() (*schemaHandle, error)
 	storeOptions
@@ -61,7 +66,7 @@ func Schema(json string) StoreOption { return func(o *storeOptions) { o.schema =
 
 // StoreOf declares a store. What is wrong with a declaration is told by the calls that use it, and by [Store.Err].
 func StoreOf[K, V any](name string, codec Codec[V], options ...StoreOption) *Store[K, V] {
-	s := &Store[K, V]{name: name, codec: codec}
+	s := &Store[K, V]{declaration: declaration{name: name}, codec: codec}
 	for _, option := range options {
 		option(&s.storeOptions)
 	}
@@ -77,32 +82,31 @@ type Declaration interface {
 	Name() string
 	// Schema of its keys as JSON, or "" if they are bytes.
 	Schema() string
-	options() *storeOptions
-	parsed() (*schemaHandle, error)
+	declared() *declaration
 }
 
 // Name of the store.
-func (s *Store[K, V]) Name() string { return s.name }
+func (d *declaration) Name() string { return d.name }
 
 // Schema of its keys as JSON, or "" if they are bytes.
-func (s *Store[K, V]) Schema() string {
-	if s.plan == nil {
+func (d *declaration) Schema() string {
+	if d.plan == nil {
 		return ""
 	}
-	return s.plan.schema
+	return d.plan.schema
 }
 
 // Err tells what is wrong with the declaration, or nil.
-func (s *Store[K, V]) Err() error { return s.err }
+func (d *declaration) Err() error { return d.err }
 
-func (s *Store[K, V]) options() *storeOptions { return &s.storeOptions }
+func (d *declaration) declared() *declaration { return d }
 
 // parsed is the schema of the library, which no database has a part in.
-func (s *Store[K, V]) parsed() (*schemaHandle, error) {
-	if s.err != nil {
-		return nil, s.err
+func (d *declaration) parsed() (*schemaHandle, error) {
+	if d.err != nil {
+		return nil, d.err
 	}
-	return s.parse()
+	return d.parse()
 }
 
 // storeHandle is a declaration on one database.
@@ -135,7 +139,7 @@ func parseSchema(json string) (*schemaHandle, error) {
 }
 
 // handle finds or makes the handle of a declaration on this database.
-func (db *DB) handle(d Declaration) (*storeHandle, error) {
+func (db *DB) handle(d *declaration) (*storeHandle, error) {
 	db.mu.RLock()
 	h := db.stores[d]
 	db.mu.RUnlock()
@@ -146,7 +150,7 @@ func (db *DB) handle(d Declaration) (*storeHandle, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err = db.openStore(d.Name(), schema, d.options())
+	h, err = db.openStore(d, schema)
 	if err != nil {
 		return nil, err
 	}
@@ -159,17 +163,17 @@ func (db *DB) handle(d Declaration) (*storeHandle, error) {
 	return h, nil
 }
 
-func (db *DB) openStore(name string, parsed *schemaHandle, o *storeOptions) (*storeHandle, error) {
+func (db *DB) openStore(d *declaration, parsed *schemaHandle) (*storeHandle, error) {
 	h := &storeHandle{schema: parsed}
-	options := C.sop_store_options{struct_size: C.sizeof_sop_store_options, schema: parsed.c, node_items: C.uint32_t(o.nodeItems)}
-	if o.duplicates {
+	options := C.sop_store_options{struct_size: C.sizeof_sop_store_options, schema: parsed.c, node_items: C.uint32_t(d.nodeItems)}
+	if d.duplicates {
 		options.duplicates = 1
 	}
-	if o.nodeItems < 0 {
-		return nil, fault(StatusLimit, "the store %q has %d items in a node; 4 to 20000 are possible", name, o.nodeItems)
+	if d.nodeItems < 0 {
+		return nil, fault(StatusLimit, "the store %q has %d items in a node; 4 to 20000 are possible", d.name, d.nodeItems)
 	}
 	e := newErr()
-	status := withBytes(name, func(bytes C.sop_bytes) C.sop_status {
+	status := withBytes(d.name, func(bytes C.sop_bytes) C.sop_status {
 		return C.sop_store_open(db.h.c, bytes, &options, &h.c, e)
 	})
 	keep(db)
@@ -183,7 +187,7 @@ func (db *DB) openStore(name string, parsed *schemaHandle, o *storeOptions) (*st
 
 // handle finds the handle of a declaration; that which was used last is at hand. REQUIRES: the transaction is claimed, or
 // nobody else has it.
-func (tx *Tx) handle(d Declaration) (*storeHandle, error) {
+func (tx *Tx) handle(d *declaration) (*storeHandle, error) {
 	if tx.lastDecl == d {
 		return tx.last, nil
 	}
@@ -293,7 +297,7 @@ func (tx *Tx) onStore(d Declaration, f func(sh *shell, h *storeHandle) C.sop_sta
 		return err
 	}
 	defer tx.leave()
-	h, err := tx.handle(d)
+	h, err := tx.handle(d.declared())
 	if err != nil {
 		return err
 	}

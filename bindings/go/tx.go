@@ -100,7 +100,7 @@ type Tx struct {
 	started  time.Time
 	ctx      context.Context
 	canceled canceller
-	lastDecl any // the store that was used last
+	lastDecl *declaration // the store that was used last
 	last     *storeHandle
 }
 
@@ -119,18 +119,20 @@ func (c *canceller) watch(ctx context.Context, txn *C.sop_txn) {
 	}
 	c.stop = context.AfterFunc(ctx, func() {
 		if !errors.Is(ctx.Err(), context.DeadlineExceeded) { // the transaction has that deadline itself
-			c.cancel()
+			_ = c.cancel() // it may have ended: so much the better
 		}
 	})
 }
 
-func (c *canceller) cancel() {
+func (c *canceller) cancel() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.txn != nil {
-		C.sop_txn_cancel(c.txn, nil)
-		c.hit = true
+	if c.txn == nil {
+		return fault(StatusClosed, "the transaction has ended; there is nothing to cancel")
 	}
+	c.hit = true
+	e := newErr()
+	return check(C.sop_txn_cancel(c.txn, e), e)
 }
 
 // end lets go of the transaction, and tells whether it was cancelled.
@@ -214,6 +216,7 @@ func (db *DB) takeShell(mode Mode) *shell {
 		return nil
 	}
 	sh := free[len(free)-1]
+	free[len(free)-1] = nil // or a transaction that is forgotten would never be collected
 	db.free[mode] = free[:len(free)-1]
 	return sh
 }
@@ -259,6 +262,13 @@ func (tx *Tx) stick(err error) {
 // Err is the first error that an iteration over a range met, if any: [DB.Update], [DB.View] and [Tx.Commit] return it, and do
 // not commit.
 func (tx *Tx) Err() error { return tx.err }
+
+// TakeErr is [Tx.Err] that lets the transaction go on as if the error had not been.
+func (tx *Tx) TakeErr() error {
+	err := tx.err
+	tx.err = nil
+	return err
+}
 
 // call is a call of the library that nothing but the transaction takes part in.
 func (tx *Tx) call(f func(sh *shell) C.sop_status) error {
@@ -416,7 +426,7 @@ func (tx *Tx) Close() error {
 
 // Cancel makes running and later calls of the transaction, and its commit, return [ErrCancelled]. It may be called from any
 // goroutine.
-func (tx *Tx) Cancel() { tx.canceled.cancel() }
+func (tx *Tx) Cancel() error { return tx.canceled.cancel() }
 
 // ---- what is known about it ----------------------------------------------------------------------------
 

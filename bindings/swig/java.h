@@ -115,8 +115,8 @@ static void java_throw(JNIEnv *env, sop_status status)
 	message = file == NULL ? NULL : java_text(env, err->message);
 	if (message == NULL)
 		return; /* out of memory is pending */
-	exception = (*env)->CallStaticObjectMethod(env, java_exception, java_exception_of, (jint)status,
-						   (jint)err->traits, (jint)err->os_errno,
+	exception = (*env)->CallStaticObjectMethod(env, java_exception, java_exception_of,
+						   (jint)status, (jint)err->traits, (jint)err->os_errno,
 						   (jlong)err->offset, store, file, message);
 	if (exception != NULL && !(*env)->ExceptionCheck(env))
 		(*env)->Throw(env, (jthrowable)exception);
@@ -143,7 +143,8 @@ static void java_finish(JNIEnv *env, sop_status status)
 	java.answer = java.refused = SOP_OK;
 	if (refused != SOP_OK)
 		java_throw(env, refused);
-	else if (status != SOP_OK && (status != answer || (status == SOP_NOT_FOUND && java.err.store[0] != '\0')))
+	else if (status != SOP_OK &&
+		 (status != answer || (status == SOP_NOT_FOUND && java.err.store[0] != '\0')))
 		java_throw(env, status);
 }
 
@@ -228,7 +229,8 @@ static int java_read_field(const uint8_t **at, const uint8_t *end, sop_value *va
 }
 
 /* Packs `fields`: a whole key, or as many leading sort fields as there are (`prefix`), whatever rides along. */
-static sop_status java_pack(const sop_schema *schema, sop_bytes fields, int prefix, sop_buf *key, sop_error *err)
+static sop_status java_pack(const sop_schema *schema, sop_bytes fields, int prefix, sop_buf *key,
+			    sop_error *err)
 {
 	sop_value values[JAVA_FIELDS_MAX];
 	const uint8_t *at = fields.data;
@@ -272,8 +274,8 @@ static uint8_t *java_write_field(const sop_value *value, uint8_t *at)
 
 /* Unpacks `key` to `out`, where there is room for it and JAVA_FIELD_GROWTH bytes more a field; `*size` receives its
  * bytes. `room` is for the texts of the fields. */
-static sop_status java_unpack(const sop_schema *schema, sop_bytes key, uint8_t *out, size_t *size, sop_buf *room,
-			      sop_error *err)
+static sop_status java_unpack(const sop_schema *schema, sop_bytes key, uint8_t *out, size_t *size,
+			      sop_buf *room, sop_error *err)
 {
 	sop_value values[JAVA_FIELDS_MAX];
 	uint8_t *at = out;
@@ -297,7 +299,8 @@ static sop_status java_unpack(const sop_schema *schema, sop_bytes key, uint8_t *
 static size_t java_growth(const sop_schema *schema)
 {
 	return schema == NULL ? 0
-			      : JAVA_FIELD_GROWTH * (sop_schema_sort_count(schema) + sop_schema_ride_count(schema));
+			      : JAVA_FIELD_GROWTH * (sop_schema_sort_count(schema) +
+						     sop_schema_ride_count(schema));
 }
 
 /* A packed key of the caller. */
@@ -320,8 +323,8 @@ static sop_bytes java_packed(const sop_schema *schema, sop_bytes fields, int pre
 }
 
 /* The key in `array`; the caller frees `in->owned` and `key->buf`. */
-static sop_bytes java_key_in(JNIEnv *env, jbyteArray array, const sop_schema *schema, int prefix, java_input *in,
-			     java_key *key)
+static sop_bytes java_key_in(JNIEnv *env, jbyteArray array, const sop_schema *schema, int prefix,
+			     java_input *in, java_key *key)
 {
 	return java_packed(schema, java_bytes(env, array, in), prefix, key);
 }
@@ -406,7 +409,8 @@ static size_t java_aligned(size_t size)
 
 /* Takes rows from one form to the other: packs their keys (`pack`), or unpacks them. What is not packed is of the library
  * and known to be well-formed; what is packed was made by Rows.java. `ids`: bytes between sizes and key. */
-static sop_status java_convert(const sop_schema *schema, sop_bytes in, int pack, sop_buf *out, sop_error *err)
+static sop_status java_convert(const sop_schema *schema, sop_bytes in, int pack, sop_buf *out,
+			       sop_error *err)
 {
 	const uint8_t *from = in.data;
 	const uint32_t count = java_u32(from);
@@ -432,7 +436,8 @@ static sop_status java_convert(const sop_schema *schema, sop_bytes in, int pack,
 			size = room.size;
 			out->size = written;
 			if (status == SOP_OK) /* an integer is longer packed than not, a text with NULs too */
-				status = sop_buf_reserve(out, written + size + value_bytes + (in.size - read) + 32, err);
+				status = sop_buf_reserve(
+					out, written + size + value_bytes + (in.size - read) + 32, err);
 			if (status != SOP_OK)
 				break;
 			to = (uint8_t *)out->data + written;
@@ -444,7 +449,8 @@ static sop_status java_convert(const sop_schema *schema, sop_bytes in, int pack,
 		memcpy(to, &size_32, sizeof size_32);
 		memcpy(to + 4, row + 4, sizeof value_size + ids);
 		if (value_bytes > 0)
-			memcpy(to + JAVA_ROW_BYTES + ids + size, row + JAVA_ROW_BYTES + ids + key_size, value_bytes);
+			memcpy(to + JAVA_ROW_BYTES + ids + size,
+			       row + JAVA_ROW_BYTES + ids + key_size, value_bytes);
 		read = java_aligned(read + JAVA_ROW_BYTES + ids + key_size + value_bytes);
 		written = java_aligned(written + JAVA_ROW_BYTES + ids + size + value_bytes);
 	}

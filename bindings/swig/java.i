@@ -523,7 +523,7 @@ static void java_store_free(java_store *declared)
 	free(declared);
 }
 
-/* Declares the store `name` with the schema `json`, if it has one. */
+/* Declares the store `name` with the schema `json`, if it has one; with negative `duplicates` as whatever it is. */
 static sop_status java_declare(sop_db *db, sop_bytes name, sop_bytes json, int duplicates, int node_items,
 			       java_store **out, sop_error *err)
 {
@@ -541,7 +541,7 @@ static sop_status java_declare(sop_db *db, sop_bytes name, sop_bytes json, int d
 	options.duplicates = (uint32_t)duplicates;
 	options.node_items = (uint32_t)node_items;
 	if (status == SOP_OK)
-		status = sop_store_open(db, name, &options, &declared->store, err);
+		status = sop_store_open(db, name, duplicates < 0 ? NULL : &options, &declared->store, err);
 	if (status == SOP_OK)
 		*out = declared;
 	else
@@ -581,9 +581,10 @@ static sop_status java_fetch(sop_cursor *cursor, size_t rows_max, uint32_t flags
 		size_t used = 0;
 
 		status = sop_cursor_fetch(cursor, batch->data, batch->capacity, rows_max, flags, &used, err);
-		batch->size = used;
-		if (status != SOP_LIMIT || attempt > 0 || used <= batch->capacity)
+		if (status != SOP_LIMIT || attempt > 0 || used <= batch->capacity) {
+			batch->size = used;
 			return status;
+		}
 		status = sop_buf_reserve(batch, used, err);
 		if (status != SOP_OK)
 			return status;
@@ -638,7 +639,7 @@ static sop_status java_cursor_open(sop_txn *txn, java_store *declared, const sop
 		return SOP_NO_MEMORY;
 	}
 	opened->schema = declared->schema;
-	status = sop_cursor_open(txn, declared->store, range, (uint32_t)flags, &opened->cursor, err);
+	status = sop_cursor_open(txn, declared->store, range, (uint32_t)flags | SOP_CURSOR_COPIES, &opened->cursor, err);
 	if (status == SOP_OK)
 		*out = opened;
 	else

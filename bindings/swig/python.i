@@ -233,7 +233,7 @@ STRUCTURE(sop_item, { 0 }, Py_BuildValue("KK", (unsigned long long)$1->version, 
 %typemap(argout) sop_entry * %{
 	if (result == SOP_OK)
 		$result = SWIG_Python_AppendOutput(
-			$result, Py_BuildValue("y#y#KK", (const char *)$1->key.data, (Py_ssize_t)$1->key.size,
+			$result, Py_BuildValue("y#y#KK", $1->key.size != 0 ? (const char *)$1->key.data : "", (Py_ssize_t)$1->key.size,
 					       $1->value.size != 0 ? (const char *)$1->value.data : "",
 					       (Py_ssize_t)$1->value.size, (unsigned long long)$1->version,
 					       (unsigned long long)$1->item));

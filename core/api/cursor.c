@@ -415,8 +415,7 @@ static sop_status change(sop_cursor *cursor, enum sopi_operation_kind kind, sop_
 	struct sopi_found found;
 
 	if (!sopi_transaction_writes(txn))
-		return sopi_fail(err, SOP_READ_ONLY,
-				 "%s: the transaction only reads; begin one with SOP_WRITE", function);
+		return sopi_txn_only_reads(cursor->txn, function, err);
 	if (!sopi_bytes_good(value))
 		return sopi_misuse(err, function, "the value's data is NULL, but its size is not 0");
 	if (value.size > SOP_VALUE_BYTES_MAX)

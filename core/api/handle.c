@@ -78,10 +78,21 @@ void sopi_db_leave(struct sopi_transaction *reader)
 	sopi_slot_release(reader->slot);
 }
 
+static sop_status opened_read_only(const char *function, sop_error *err)
+{
+	return sopi_fail(err, SOP_READ_ONLY,
+			 "%s: the database was opened with the option read_only; open it without",
+			 function);
+}
+
 sop_status sopi_db_enter_backend(sop_db *db, const char *function, struct sopi_transaction **reader,
 				 struct sopi_backend **backend, sop_error *err)
 {
 	SOP_TRY(sopi_db_enter(db, false, function, reader, err));
+	if (db->engine->options.read_only) {
+		sopi_db_leave(*reader);
+		return opened_read_only(function, err);
+	}
 	sopi_slot_park((*reader)->slot);
 	*backend = db->engine->backend;
 	return SOP_OK;
@@ -152,6 +163,14 @@ sop_status sopi_txn_ended(sop_txn *txn, const char *function, sop_error *err)
 			 function, committed ? "has committed" : "was rolled back");
 }
 
+sop_status sopi_txn_only_reads(const sop_txn *txn, const char *function, sop_error *err)
+{
+	if (txn->db->engine->options.read_only)
+		return opened_read_only(function, err);
+	return sopi_fail(err, SOP_READ_ONLY,
+			 "%s: the transaction only reads; begin one with SOP_WRITE", function);
+}
+
 sop_status sopi_txn_enter_change(sop_txn *txn, const sop_store *store, const char *function,
 				 struct sopi_used **used, sop_error *err)
 {
@@ -159,8 +178,7 @@ sop_status sopi_txn_enter_change(sop_txn *txn, const sop_store *store, const cha
 	if (sopi_transaction_writes(&txn->core))
 		return SOP_OK;
 	sopi_txn_leave(txn);
-	return sopi_fail(err, SOP_READ_ONLY,
-			 "%s: the transaction only reads; begin one with SOP_WRITE", function);
+	return sopi_txn_only_reads(txn, function, err);
 }
 
 void sopi_txn_reference(sop_txn *txn)

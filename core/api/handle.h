@@ -108,8 +108,8 @@ sop_status sopi_db_enter(sop_db *db, bool choosing, const char *function,
 			 struct sopi_transaction **reader, sop_error *err);
 void sopi_db_leave(struct sopi_transaction *reader);
 
-/* The same for a long call to the backend, which holds up nobody's memory meanwhile. `backend` receives NULL for a
- * database in memory. */
+/* The same for a long call to the backend that writes, which holds up nobody's memory meanwhile. `backend` receives NULL
+ * for a database in memory. Also READ_ONLY. */
 sop_status sopi_db_enter_backend(sop_db *db, const char *function, struct sopi_transaction **reader,
 				 struct sopi_backend **backend, sop_error *err);
 
@@ -177,6 +177,10 @@ static inline sop_status sopi_txn_enter_store(sop_txn *txn, const sop_store *sto
 		sopi_txn_leave(txn);
 	return status;
 }
+
+/* READ_ONLY: a transaction that only reads was to write. */
+sop_status sopi_txn_only_reads(const sop_txn *txn, const char *function, sop_error *err)
+	__attribute__((cold));
 
 /* The same for a change. Also READ_ONLY. */
 sop_status sopi_txn_enter_change(sop_txn *txn, const sop_store *store, const char *function,

@@ -94,6 +94,7 @@ static sop_status open_engine(struct sopi_instance *instance, const char *path, 
 
 	SOP_TRY(sopi_engine_open(engine, &instance->options.engine, instance->platform, err));
 	if (path == NULL) {
+		engine->options.read_only = false;
 		if (engine->options.snapshot_bytes_max == 0)
 			engine->options.snapshot_bytes_max = SNAPSHOT_BYTES_IN_MEMORY;
 		return SOP_OK;
@@ -128,6 +129,7 @@ static sop_status identify(const struct sopi_url *url, const sop_options *option
 			   const struct sopi_platform *platform, uint64_t folder[2], bool *told,
 			   sop_error *err)
 {
+	const bool creates = options->engine.create && !options->engine.read_only;
 	struct sopi_folder *opened = NULL;
 	sop_status status;
 
@@ -135,8 +137,8 @@ static sop_status identify(const struct sopi_url *url, const sop_options *option
 	if (url->kind == SOPI_URL_MEMORY || !sopi_files_identify(platform->files))
 		return SOP_OK;
 	status = sopi_files_open_folder(platform->files, url->path,
-					options->engine.create ? SOPI_FOLDER_CREATE : 0u, &opened, err);
-	if ((status == SOP_NOT_FOUND && !options->engine.create) || status == SOP_CORRUPT)
+					creates ? SOPI_FOLDER_CREATE : 0u, &opened, err);
+	if ((status == SOP_NOT_FOUND && !creates) || status == SOP_CORRUPT)
 		return SOP_OK; /* opening it says so */
 	SOP_TRY(status);
 	status = sopi_folder_identify(opened, folder, err);

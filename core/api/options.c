@@ -30,6 +30,7 @@ static const struct option {
 	bool at_creation; /* what opening a database that is there does not ask for */
 } table[] = {
 	{ "create", BOOLEAN, offsetof(sop_options, engine.create), 0, 1, false, NULL, true },
+	{ "read_only", BOOLEAN, offsetof(sop_options, engine.read_only), 0, 1, false, NULL, false },
 	{ "node_bytes", UINT32, offsetof(sop_options, engine.node_bytes), SOPI_NODE_BYTES_MIN,
 	  SOPI_NODE_BYTES_MAX, false, NULL, true },
 	{ "node_items", UINT32, offsetof(sop_options, engine.node_items), SOPI_NODE_ITEMS_MIN,
@@ -278,10 +279,12 @@ sop_status sopi_options_set_part(sop_options *options, const char *name, size_t 
 
 	SOP_TRY(find(name, name_size, function, &number, err));
 	if (table[number].kind == BOOLEAN) {
-		if (!is(value, value_size, "true") && !is(value, value_size, "false"))
+		const bool yes = is(value, value_size, "true") || is(value, value_size, "1");
+
+		if (!yes && !is(value, value_size, "false") && !is(value, value_size, "0"))
 			return sopi_fail(err, SOP_MISUSE, "%s: %s must be true or false", function,
 					 table[number].name);
-		store(options, number, value[0] == 't');
+		store(options, number, yes);
 		return SOP_OK;
 	}
 	if (table[number].kind == WORD)

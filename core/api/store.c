@@ -93,8 +93,7 @@ static sop_status enter(sop_txn *txn, const sop_store *store, bool writes, const
 	SOP_TRY(sopi_txn_enter_open(txn, function, err));
 	status = sopi_store_check(store, txn->db, function, err);
 	if (status == SOP_OK && writes && !sopi_transaction_writes(&txn->core))
-		status = sopi_fail(err, SOP_READ_ONLY,
-				   "%s: the transaction only reads; begin one with SOP_WRITE", function);
+		status = sopi_txn_only_reads(txn, function, err);
 	if (status != SOP_OK)
 		sopi_txn_leave(txn);
 	return status;

@@ -1,6 +1,6 @@
 /* The one thread of a database: checkpoints when they are due, flushes what is weaker than flushed, leaves a mark in the
- * log when the database rests. It is started by the first write. Without it (tests) the calls that find something due
- * do it. */
+ * log when the database rests, writes figures for other processes. It begins with the database, at rest. Without it (tests)
+ * the calls that find something due do it. */
 #include "backend/inredfs.h"
 
 #include "btree/resident.h"
@@ -8,7 +8,7 @@
 
 enum { NS_PER_MS = 1000000, TICK_MS = 100, IDLE_TICKS = 10 };
 enum {
-	REST_MS = 2000
+	REST_MS = 1000
 }; /* between two looks at a database in which nothing is committed, for its figures */
 enum {
 	WEAK_BYTES_MAX = 8 << 20
@@ -95,8 +95,8 @@ static void tick(struct sopi_inredfs *fs, uint64_t *seen, unsigned *idle)
 static void background(void *arg)
 {
 	struct sopi_inredfs *fs = arg;
-	uint64_t seen = 0;
-	unsigned idle = 0;
+	uint64_t seen = atomic_load(&fs->marked);
+	unsigned idle = SOPI_CHECKPOINT_IDLE_MS / TICK_MS + 1; /* at rest, until something is committed */
 	bool stop = false, weak = false;
 
 	while (!stop) {
@@ -121,6 +121,13 @@ static void start_locked(struct sopi_inredfs *fs)
 	if (fs->running || fs->stop || fs->engine->options.no_background)
 		return;
 	fs->running = sopi_thread_start(&fs->thread, "sop-checkpoint", background, fs, NULL) == SOP_OK;
+}
+
+void sopi_background_begin(struct sopi_inredfs *fs)
+{
+	sopi_mutex_lock(&fs->mutex);
+	start_locked(fs);
+	sopi_mutex_unlock(&fs->mutex);
 }
 
 /* Has the thread look around now, however long it meant to sleep. */

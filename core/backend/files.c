@@ -154,8 +154,12 @@ static sop_status judge_pack(void *arg, const char *name, enum sopi_entry_kind k
 static sop_status judge_folder(struct judging *judging, const char *folder, sopi_list_fn fn,
 			       sop_error *err)
 {
+	sop_status status;
+
 	judging->folder = folder;
-	return sopi_folder_list(judging->fs->folder, folder, fn, judging, err);
+	status = sopi_folder_list(judging->fs->folder, folder, fn, judging, err);
+	/* Who may write has made those that are missing. */
+	return status == SOP_NOT_FOUND && judging->fs->engine->options.read_only ? SOP_OK : status;
 }
 
 sop_status sopi_names_judge(struct sopi_inredfs *fs, sopi_name_fn fn, void *arg, sop_error *err)

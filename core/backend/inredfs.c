@@ -193,8 +193,11 @@ static void store_gone(struct sopi_backend *backend, struct sopi_store *store)
 static sop_status sync_all(struct sopi_backend *backend, sop_error *err)
 {
 	struct sopi_inredfs *fs = sopi_inredfs_of(backend);
-	const sop_status status = sopi_wal_flush(fs->wal, true, err);
+	sop_status status;
 
+	if (fs->engine->options.read_only) /* nothing was committed */
+		return SOP_OK;
+	status = sopi_wal_flush(fs->wal, true, err);
 	if (status == SOP_OK)
 		return SOP_OK;
 	(void)sopi_inredfs_fail(fs, status);
@@ -344,6 +347,8 @@ static sop_status stop(struct sopi_backend *backend, sop_error *err)
 	sopi_stats_file_remove(fs);
 	if (atomic_load(&fs->engine->failed))
 		return sopi_fail(err, SOP_FAILED, "the database had failed; opening it again recovers it");
+	if (fs->engine->options.read_only)
+		return SOP_OK;
 	if (wants_checkpoint_at_close(fs))
 		(void)sopi_checkpoint_run(fs, &how, NULL); /* else replay does its work */
 	sopi_values_seal(fs);
@@ -543,21 +548,43 @@ static sop_status check_root(struct sopi_inredfs *fs, bool *exists, sop_error *e
 	return is_there(fs, "MANIFEST", exists, NULL) == SOP_OK && *exists ? SOP_OK : status;
 }
 
+/* Keeps out who would write. Where the lock cannot be had nobody can be kept out, and what is read would fit together by
+ * chance only. */
+static sop_status lock_reading(struct sopi_inredfs *fs, sop_error *err)
+{
+	const sop_status status = sopi_folder_lock_reading(fs->folder, "LOCK", &fs->lock, err);
+
+	if (status != SOP_NOT_FOUND)
+		return status;
+	return sopi_fail_file(err, SOP_UNSUPPORTED, "LOCK", -1, 0,
+			      "LOCK is missing, so nobody who writes can be kept out, and read_only makes no file; open the "
+			      "database once without it, or make an empty file LOCK");
+}
+
+static sop_status lock_folder(struct sopi_inredfs *fs, sop_error *err)
+{
+	char name[SOPI_PROCESS_NAME_BYTES];
+
+	if (fs->engine->options.read_only)
+		return lock_reading(fs, err);
+	sopi_process_name(name);
+	return sopi_folder_lock(fs->folder, "LOCK", SOPI_LOCK_EXCLUSIVE, name, &fs->lock, err);
+}
+
 /* Opens the folder and takes its lock; tells whether there is a database. */
 static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *exists, sop_error *err)
 {
 	struct sopi_engine *engine = fs->engine;
-	char name[SOPI_PROCESS_NAME_BYTES];
+	const bool creates = engine->options.create;
 	struct sopi_file_system where;
 	sop_status status;
 
 	status = sopi_files_open_folder(engine->platform->files, path,
-					engine->options.create ? SOPI_FOLDER_CREATE : 0u,
-					&fs->folder, err);
-	if (status == SOP_NOT_FOUND && !engine->options.create)
+					creates ? SOPI_FOLDER_CREATE : 0u, &fs->folder, err);
+	if (status == SOP_NOT_FOUND && !creates)
 		return no_database(path, err);
 	if (status == SOP_CORRUPT)
-		return no_folder(path, engine->options.create, err);
+		return no_folder(path, creates, err);
 	SOP_TRY(status);
 	SOP_TRY(sopi_folder_file_system(fs->folder, &where, err));
 	if (where.kind != SOPI_FILE_SYSTEM_LOCAL)
@@ -565,13 +592,13 @@ static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *
 				 "'%.120s' lies on %s, where one process cannot know that it is alone; use a local folder",
 				 path, where.name);
 	SOP_TRY(is_there(fs, "MANIFEST", exists, err));
-	if (!*exists && !engine->options.create)
+	if (!*exists && !creates)
 		SOP_TRY(no_manifest(fs, path, exists, err));
 	if (!*exists)
 		SOP_TRY(check_root(fs, exists, err));
-	sopi_process_name(name);
-	SOP_TRY(sopi_folder_lock(fs->folder, "LOCK", SOPI_LOCK_EXCLUSIVE, name, &fs->lock, err));
-	return is_there(fs, "MANIFEST", exists, err);
+	SOP_TRY(lock_folder(fs, err));
+	SOP_TRY(is_there(fs, "MANIFEST", exists, err));
+	return *exists || creates ? SOP_OK : no_database(path, err);
 }
 
 /* ---- making a database ---------------------------------------------------------------------------- */
@@ -752,6 +779,23 @@ static sop_status make_missing_folders(struct sopi_inredfs *fs, sop_error *err)
 	return made ? sopi_folder_sync(fs->folder, "", err) : SOP_OK;
 }
 
+/* Of these every database has some files; the others may have got lost while they were empty. */
+static sop_status check_folders(struct sopi_inredfs *fs, sop_error *err)
+{
+	static const char *const needed[] = { "log", "reg", "blobs" };
+
+	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+		bool there;
+
+		SOP_TRY(is_there(fs, needed[i], &there, err));
+		if (!there)
+			return sopi_fail_file(err, SOP_CORRUPT, needed[i], -1, 0,
+					      "the folder [%s] of the database is missing; restore a backup",
+					      needed[i]);
+	}
+	return SOP_OK;
+}
+
 /* The catalog as the registry has it, instead of the empty one. */
 static sop_status open_catalog(struct sopi_inredfs *fs, sop_error *err)
 {
@@ -854,16 +898,12 @@ static sop_status inherit_log(struct sopi_inredfs *fs, sop_error *err)
 	return atomic_load(&fs->engine->failed) ? status : SOP_OK; /* else another one may succeed */
 }
 
-/* The steps of recovery, in this order: docs/architecture.md says why. */
-static sop_status recover(struct sopi_inredfs *fs, sop_error *err)
+/* What there is as of the manifest, and the log behind it, of which nothing is applied yet. Writes nothing. */
+static sop_status open_checkpoint(struct sopi_inredfs *fs, struct sopi_log **wal, sop_error *err)
 {
 	struct sopi_engine *engine = fs->engine;
 	struct sopi_wal_options options;
-	struct sopi_log *wal = NULL;
-	sop_status status;
 
-	SOP_TRY(sopi_manifest_read(fs->folder, "MANIFEST", &fs->manifest, err));
-	SOP_TRY(make_missing_folders(fs, err));
 	engine->options.node_bytes = fs->manifest.node_bytes;
 	engine->options.registry_buckets = fs->manifest.buckets;
 	engine->catalog.names.tree.leaf_bytes = fs->manifest.node_bytes;
@@ -877,7 +917,27 @@ static sop_status recover(struct sopi_inredfs *fs, sop_error *err)
 	SOP_TRY(sopi_outcome_files_load(fs, err));
 	SOP_TRY(open_catalog(fs, err));
 	options = wal_options(fs);
-	SOP_TRY(sopi_wal_open(&options, &wal, err));
+	return sopi_wal_open(&options, wal, err);
+}
+
+static sop_status replay(struct sopi_inredfs *fs, struct sopi_log *wal, sop_error *err)
+{
+	fs->wal = wal;
+	use_log(fs);
+	SOP_TRY(sopi_wal_replay(wal, fs->manifest.checkpoint, sopi_recover_transaction, fs, err));
+	begin_at(fs, sopi_wal_end(wal));
+	return SOP_OK;
+}
+
+/* The steps of recovery, in this order: docs/architecture.md says why. */
+static sop_status recover(struct sopi_inredfs *fs, sop_error *err)
+{
+	struct sopi_log *wal = NULL;
+	sop_status status;
+
+	SOP_TRY(sopi_manifest_read(fs->folder, "MANIFEST", &fs->manifest, err));
+	SOP_TRY(make_missing_folders(fs, err));
+	SOP_TRY(open_checkpoint(fs, &wal, err));
 	if (sopi_wal_epoch(wal) >= fs->manifest.epoch)
 		fs->manifest.epoch = sopi_wal_epoch(wal);
 	fs->manifest.epoch++;
@@ -886,12 +946,22 @@ static sop_status recover(struct sopi_inredfs *fs, sop_error *err)
 		wal->driver->close(wal);
 		return status;
 	}
-	fs->wal = wal;
-	use_log(fs);
-	SOP_TRY(sopi_wal_replay(wal, fs->manifest.checkpoint, sopi_recover_transaction, fs, err));
-	begin_at(fs, sopi_wal_end(wal));
+	SOP_TRY(replay(fs, wal, err));
 	SOP_TRY(sweep(fs, err));
 	return inherit_log(fs, err);
+}
+
+/* The same in memory only: what recovery would write, remove or cut off is left to the next opening that may. */
+static sop_status recover_reading(struct sopi_inredfs *fs, sop_error *err)
+{
+	struct sopi_log *wal = NULL;
+
+	SOP_TRY(sopi_manifest_read(fs->folder, "MANIFEST", &fs->manifest, err));
+	SOP_TRY(check_folders(fs, err));
+	SOP_TRY(open_checkpoint(fs, &wal, err));
+	sopi_wal_freeze(wal);
+	SOP_TRY(replay(fs, wal, err));
+	return sopi_packs_settle(fs->packs, err);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------ */
@@ -906,6 +976,10 @@ static void fill_defaults(struct sopi_engine_options *options)
 		options->snapshot_bytes_max = options->cache_bytes / 2;
 	if (options->registry_buckets == 0)
 		options->registry_buckets = SOPI_BUCKETS_DEFAULT;
+	if (options->read_only) {
+		options->create = false;
+		options->no_background = true;
+	}
 }
 
 /* Opens it with the slot claimed, since what is read must stay while it is looked at. */
@@ -919,8 +993,11 @@ static sop_status open_claimed(struct sopi_inredfs *fs, const char *path, sop_er
 	SOP_TRY(sopi_slot_take(reclaim, NULL, &fs->slot, err));
 	if (sopi_slot_claim(reclaim, fs->slot, false) != SOPI_SLOT_IDLE)
 		SOPI_UNREACHABLE();
-	status = exists ? recover(fs, err) : create(fs, err);
-	if (status == SOP_OK) {
+	if (fs->engine->options.read_only)
+		status = recover_reading(fs, err);
+	else
+		status = exists ? recover(fs, err) : create(fs, err);
+	if (status == SOP_OK && !fs->engine->options.read_only) {
 		sopi_mutex_lock(&fs->checkpoint_mutex);
 		sopi_inredfs_make_ballast(fs);
 		sopi_mutex_unlock(&fs->checkpoint_mutex);
@@ -959,5 +1036,6 @@ sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_e
 	engine->backend = &fs->base;
 	engine->unfinished = NULL;
 	sopi_stats_file_begin(fs);
+	sopi_background_begin(fs);
 	return SOP_OK;
 }

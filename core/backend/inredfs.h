@@ -250,6 +250,8 @@ sop_status sopi_recover_stores(struct sopi_inredfs *fs, sop_error *err);
 
 /* ---- background.c -------------------------------------------------------------------------------- */
 
+/* Starts the thread. The file of figures has been begun. */
+void sopi_background_begin(struct sopi_inredfs *fs);
 sop_status sopi_background_pace(struct sopi_backend *backend, int64_t deadline_ns, bool urgent,
 				sop_error *err);
 void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool weak);

@@ -272,6 +272,8 @@ sop_status sopi_outcome_files_load(struct sopi_inredfs *fs, sop_error *err)
 {
 	for (size_t i = 0; i < fs->manifest.outcome_count; i++)
 		SOP_TRY(read_file(fs, &fs->manifest.outcomes[i], load_entry, &fs->engine->outcomes, err));
+	if (fs->engine->options.read_only)
+		return SOP_OK;
 	return sopi_folder_list(fs->folder, "outcome", remove_unlisted, fs, err);
 }
 

@@ -415,7 +415,7 @@ sop_status sopi_recover_transaction(void *arg, uint64_t position,
 	sopi_slot_refresh(&engine->forest.reclaim, fs->slot);
 	if (sopi_reclaim_due(&engine->forest.reclaim))
 		sopi_reclaim_run(&engine->forest.reclaim, &engine->answered, fs->slot);
-	if (status == SOP_OK && sopi_inredfs_is_full(fs))
+	if (status == SOP_OK && sopi_inredfs_is_full(fs) && !engine->options.read_only)
 		status = sopi_checkpoint_run(fs, &(struct sopi_checkpoint_how){ .fold = false }, err);
 	return status;
 }

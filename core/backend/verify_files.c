@@ -120,6 +120,8 @@ static sop_status note_suspect(void *arg, enum sopi_name name, const char *path,
 
 	if (verify->suspect_count == SUSPECTS_MAX)
 		return SOP_OK; /* somebody who clears these away looks again */
+	if (name == SOPI_NAME_LEAKED && verify->checking.fs->engine->options.read_only)
+		return SOP_OK; /* what a crash has left goes with the next opening that writes */
 	SOP_TRY(sopi_alloc(sizeof *suspect + strlen(path) + 1, &memory, err));
 	suspect = memory;
 	suspect->name = name;
@@ -341,7 +343,8 @@ sop_status sopi_verify_files(struct sopi_backend *backend, const struct sopi_aud
 	sop_status status;
 
 	/* Without it, what the last one left is checked. */
-	(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL);
+	if (!fs->engine->options.read_only)
+		(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL);
 	if (atomic_load(&fs->engine->failed))
 		return sopi_fail(err, SOP_FAILED, "the database has failed; close it and open it again");
 	status = begin(&verify, err);

@@ -109,6 +109,10 @@ sop_status sopi_packs_each(struct sopi_packs *packs, uint64_t id, sopi_pack_fn f
 sop_status sopi_packs_sweep(struct sopi_packs *packs, void (*unknown)(void *arg, const char *path),
 			    void *arg, sop_error *err);
 
+/* Instead of a sweep, where nothing may be written: nothing is removed or cut off, and what lies behind the known blobs of
+ * packs that were never finished is no damage. CORRUPT, IO, NO_MEMORY. */
+sop_status sopi_packs_settle(struct sopi_packs *packs, sop_error *err);
+
 /* Does `name` in the folder blobs/<folder>/ stand for a pack? *alone: it is <id>.val. */
 bool sopi_pack_name_read(const char *name, unsigned folder, uint64_t *id, bool *alone);
 
@@ -117,7 +121,7 @@ bool sopi_packs_know(struct sopi_packs *packs, uint64_t id, bool alone);
 
 /* Checks head, index, checksums of all blobs of one pack; tells `found` of each problem, and `went` (may be NULL) of the
  * bytes of each blob; both return false to stop.
- * After a sweep; beside writers and readers. NOT_FOUND, IO, NO_MEMORY: it could not be checked. */
+ * After a sweep, or settled; beside writers and readers. NOT_FOUND, IO, NO_MEMORY: it could not be checked. */
 sop_status sopi_packs_verify(struct sopi_packs *packs, uint64_t id,
 			     bool (*found)(void *arg, const char *file, int64_t offset,
 					   const char *kind, const char *message),

@@ -30,6 +30,7 @@ struct pack_file {
 	size_t users; /* the table, the writer, readers: the last one frees it */
 	bool removed; /* from the table: the last user removes the file */
 	bool finished; /* by this process: it must have an index */
+	bool torn; /* what lies behind its blobs means nothing, and could not be cut off */
 	bool writing;
 	/* The descriptor. While it is used (pins) nobody closes it. */
 	struct sopi_file *handle;

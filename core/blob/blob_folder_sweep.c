@@ -189,7 +189,7 @@ static void cut_off(struct sopi_packs *packs, const struct pack_file *file, uint
 
 /* Packs of values become durable without being finished. After a crash nothing lives behind what the manifest and the
  * log name; it is cut off, so that from then on anything there is damage. */
-static sop_status tidy_end(struct sopi_packs *packs, uint64_t id, sop_error *err)
+static sop_status tidy_end(struct sopi_packs *packs, uint64_t id, bool cuts, sop_error *err)
 {
 	struct pack_pin pin;
 	uint64_t total = 0;
@@ -199,11 +199,12 @@ static sop_status tidy_end(struct sopi_packs *packs, uint64_t id, sop_error *err
 	if (status != SOP_OK)
 		return status == SOP_NOT_FOUND ? SOP_OK : status;
 	status = look_at_end(&pin, &total, &torn, err);
-	if (torn)
+	if (torn && cuts)
 		cut_off(packs, pin.file, SOPI_PACK_HEAD_BYTES + total);
 	sopi_mutex_lock(&packs->mutex);
-	if (torn)
+	if (torn && cuts)
 		pin.file->size = SOPI_PACK_HEAD_BYTES + total;
+	pin.file->torn = torn && !cuts;
 	if (pin.file->total_bytes < total)
 		pin.file->total_bytes = total;
 	sopi_mutex_unlock(&packs->mutex);
@@ -240,11 +241,19 @@ static uint64_t next_untidy(struct sopi_packs *packs, uint64_t id)
 	return found;
 }
 
+static sop_status tidy_ends(struct sopi_packs *packs, bool cuts, sop_error *err)
+{
+	uint64_t id = 0;
+
+	while ((id = next_untidy(packs, id)) != 0)
+		SOP_TRY(tidy_end(packs, id, cuts, err));
+	return SOP_OK;
+}
+
 sop_status sopi_packs_sweep(struct sopi_packs *packs, void (*unknown)(void *arg, const char *path),
 			    void *arg, sop_error *err)
 {
 	struct sweep sweep = { .packs = packs, .unknown = unknown, .arg = arg };
-	uint64_t id = 0;
 	sop_status status;
 
 	SOP_TRY_OUT(sopi_folder_list(packs->folder, PACKS_FOLDER, note_folder, &sweep, err));
@@ -252,9 +261,13 @@ sop_status sopi_packs_sweep(struct sopi_packs *packs, void (*unknown)(void *arg,
 		if (sweep.is_folder[sweep.folder])
 			SOP_TRY_OUT(sweep_folder(&sweep, err));
 	}
-	while ((id = next_untidy(packs, id)) != 0)
-		SOP_TRY_OUT(tidy_end(packs, id, err));
+	status = tidy_ends(packs, true, err);
 out:
 	sopi_free(sweep.files);
 	return status;
+}
+
+sop_status sopi_packs_settle(struct sopi_packs *packs, sop_error *err)
+{
+	return tidy_ends(packs, false, err);
 }

@@ -66,8 +66,8 @@ static sop_status lead_locked(struct sopi_pack *pack, sop_error *err)
 		pack->named = true;
 		pack->durable = covers;
 	} else if (!SOPI_PLANTED(SOPI_PLANT_PACK_SYNC_AGAIN)) {
-		pack_fail_locked(pack, SOP_IO);
-		if (status != SOP_IO) /* a full disk that shows in a sync only: nothing to try again */
+		pack_fail_locked(pack, status == SOP_NO_MEMORY ? status : SOP_IO);
+		if (status != SOP_IO && status != SOP_NO_MEMORY) /* a full disk that shows in a sync only: nothing to try again */
 			status = pack_has_failed(pack, err);
 	}
 	sopi_cond_broadcast(&pack->changed);

@@ -202,7 +202,7 @@ bool pack_made_room(struct sopi_packs *packs, sop_status status, const sop_error
 	struct pack_file **oldest;
 	size_t count = 0;
 
-	if (status != SOP_IO || (problem->os_errno != EMFILE && problem->os_errno != ENFILE))
+	if (status != SOP_NO_MEMORY || (problem->os_errno != EMFILE && problem->os_errno != ENFILE))
 		return false;
 	sopi_mutex_lock(&packs->mutex);
 	while (count < (packs->open_max + 1) / 2 && (oldest = oldest_locked(packs)) != NULL)

@@ -85,7 +85,7 @@ static sop_status check_walking(struct check *check, sop_error *err)
  * finished ends with its last blob. */
 static bool needs_footer(const struct pack_pin *pin)
 {
-	if (pin->writing)
+	if (pin->writing || pin->file->torn)
 		return false;
 	return pin->finished || pin->file->kind == SOPI_PACK_NODES ||
 	       pin->limit != SOPI_PACK_HEAD_BYTES + pin->total;

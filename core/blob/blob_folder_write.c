@@ -27,7 +27,7 @@ sop_status pack_has_failed(const struct sopi_pack *pack, sop_error *err)
 void pack_fail_locked(struct sopi_pack *pack, sop_status status)
 {
 	if (pack->failed == SOP_OK)
-		pack->failed = status == SOP_NO_SPACE ? SOP_NO_SPACE : SOP_IO;
+		pack->failed = status == SOP_NO_SPACE || status == SOP_NO_MEMORY ? status : SOP_IO;
 }
 
 void pack_set_total(struct sopi_pack *pack, uint64_t total_bytes)

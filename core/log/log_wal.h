@@ -3,7 +3,8 @@
  * docs/format.md has every byte. Recovery is in four steps, which the backend calls in this order: sopi_wal_open reads
  * the chain and tells a torn end from damage, without writing; then the backend writes its manifest again;
  * sopi_wal_resume makes what was read durable and begins a new segment; sopi_wal_replay hands every transaction behind
- * the checkpoint over. Commits may follow. */
+ * the checkpoint over. Commits may follow. Where nothing may be written, sopi_wal_freeze takes the place of the two steps in
+ * the middle. */
 #ifndef SOPI_LOG_WAL_H
 #define SOPI_LOG_WAL_H
 
@@ -66,11 +67,15 @@ uint64_t sopi_wal_end(const struct sopi_log *log);
  * may the caller after NO_SPACE. */
 sop_status sopi_wal_resume(struct sopi_log *log, uint64_t epoch, sop_error *err);
 
+/* Instead of sopi_wal_resume, where nothing may be written: what was read counts as durable, though nobody has made it so.
+ * Only replaying, checking, asking and closing may follow. */
+void sopi_wal_freeze(struct sopi_log *log);
+
 /* Told of each transaction; `entry` lives for the call. A status other than OK ends the replay and is returned. */
 typedef sop_status (*sopi_wal_replay_fn)(void *arg, uint64_t position,
 					 const struct sopi_log_entry *entry, sop_error *err);
 
-/* Hands over every transaction with a position above `behind`, in order. REQUIRES: resumed, nothing submitted yet.
+/* Hands over every transaction with a position above `behind`, in order. REQUIRES: resumed or frozen, nothing submitted yet.
  * Memory is bounded by the largest group. */
 sop_status sopi_wal_replay(struct sopi_log *log, uint64_t behind, sopi_wal_replay_fn fn, void *arg,
 			   sop_error *err);

@@ -156,10 +156,9 @@ static sop_status begin_segment(struct sopi_wal *wal, sop_error *err)
 	return wal_segment_begin(wal, &wal->next, &head, err);
 }
 
-static void go_on(struct sopi_wal *wal)
+/* All that was read counts as durable. */
+static void take_end(struct sopi_wal *wal)
 {
-	const struct wal_segment next = wal->next;
-
 	wal->slot = wal->end.slot + 1;
 	wal->previous = wal->end.previous;
 	wal->written_slot = wal->end.slot;
@@ -168,6 +167,22 @@ static void go_on(struct sopi_wal *wal)
 	wal->ends_in_mark = true; /* the head of the new segment says as much */
 	atomic_store(&wal->written, wal->end.position);
 	atomic_store(&wal->durable, wal->end.position);
+}
+
+void sopi_wal_freeze(struct sopi_log *log)
+{
+	struct sopi_wal *wal = wal_of(log);
+
+	sopi_mutex_lock(&wal->maker);
+	take_end(wal);
+	sopi_mutex_unlock(&wal->maker);
+}
+
+static void go_on(struct sopi_wal *wal)
+{
+	const struct wal_segment next = wal->next;
+
+	take_end(wal);
 	wal->next.file = NULL;
 	wal->next.direct = NULL;
 	wal->next_room = 0;

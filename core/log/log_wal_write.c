@@ -58,11 +58,18 @@ static struct sopi_file *handle_of(const struct sopi_wal *wal, bool durable)
 	return direct ? wal->current.direct : wal->current.file;
 }
 
-/* Writes `size` bytes of the stream at the end of the current segment, a write for each chunk, and one sync. */
+/* Do the next `size` bytes lie in one chunk? */
+static bool is_one_piece(const struct cursor *cursor, uint64_t size)
+{
+	return size <= SOPI_WAL_CHUNK_BYTES - cursor->used % SOPI_WAL_CHUNK_BYTES;
+}
+
+/* Writes `size` bytes of the stream at the end of the current segment, a write for each chunk. However many they are,
+ * one flush makes them durable: a direct write is one, so that several of them go through the page cache instead. */
 static sop_status write_run(struct sopi_wal *wal, struct cursor *cursor, uint64_t size,
 			    bool durable, sop_error *err)
 {
-	struct sopi_file *file = handle_of(wal, durable);
+	struct sopi_file *file = handle_of(wal, durable && is_one_piece(cursor, size));
 
 	if (size == 0)
 		return durable && wal->unsynced ? sync_current(wal, err) : SOP_OK;
@@ -243,7 +250,7 @@ static void skip(struct cursor *cursor, uint64_t size)
 	}
 }
 
-static sop_status write_group(struct sopi_wal *wal, struct writing *writing, bool durable, sop_error *err)
+static sop_status write_group(struct sopi_wal *wal, struct writing *writing, sop_error *err)
 {
 	struct cursor payload = writing->at;
 	struct sopi_log_record record;
@@ -254,9 +261,8 @@ static sop_status write_group(struct sopi_wal *wal, struct writing *writing, boo
 	sopi_log_record_peek(head, &record);
 	bytes = wal_round(SOPI_LOG_HEAD_BYTES + record.payload_bytes, wal->block);
 	if (!fits(wal, writing->run_bytes + bytes)) {
-		/* the sync of the successor record is one for both */
-		SOP_TRY(write_run(wal, &writing->run, writing->run_bytes,
-				  durable && wal->current.direct != NULL, err));
+		/* the flush of the successor record is one for both */
+		SOP_TRY(write_run(wal, &writing->run, writing->run_bytes, false, err));
 		writing->run = writing->at;
 		writing->run_bytes = 0;
 		SOP_TRY(roll_over(wal, record.slot, writing->position, err));
@@ -271,7 +277,7 @@ static sop_status write_group(struct sopi_wal *wal, struct writing *writing, boo
 static sop_status write_groups(struct sopi_wal *wal, struct writing *writing, bool durable, sop_error *err)
 {
 	while (writing->left != 0)
-		SOP_TRY(write_group(wal, writing, durable, err));
+		SOP_TRY(write_group(wal, writing, err));
 	SOP_TRY(write_run(wal, &writing->run, writing->run_bytes, durable, err));
 	publish(wal, writing->slot, writing->position, durable);
 	return SOP_OK;

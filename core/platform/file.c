@@ -6,6 +6,7 @@
 #include "platform/file.h"
 
 #include "base/check.h"
+#include "platform/platform.h"
 
 #include <errno.h>
 #include <string.h>
@@ -62,6 +63,8 @@ static sop_status status_of(int os_errno, bool changing)
 	case EDQUOT:
 		return SOP_NO_SPACE;
 	case ENOMEM:
+	case EMFILE: /* of this process */
+	case ENFILE: /* of the system */
 		return SOP_NO_MEMORY;
 	case EROFS:
 		return SOP_READ_ONLY;
@@ -93,6 +96,8 @@ static const char *advice_of(int os_errno)
 		return "; free some space and try again";
 	case EMFILE:
 		return "; raise the limit of open files (ulimit -n)";
+	case ENFILE:
+		return "; raise the system's limit of open files (fs.file-max)";
 	case EACCES:
 	case EPERM:
 		return "; look at the owner and mode of the database's folder";
@@ -191,12 +196,12 @@ sop_status sopi_folder_remove_folder(struct sopi_folder *folder, const char *pat
 	return folder->driver->remove_folder(folder, path, err);
 }
 
-/* What a failed sync leaves on the disk nobody knows, whatever its errno: it is never a mere lack of space. */
+/* What a failed sync leaves on the disk nobody knows, whatever its errno: it is never a mere lack of space or memory. */
 static sop_status sync_ended(sop_status status, sop_error *err)
 {
 	sop_error why = SOP_ERROR_INIT;
 
-	if (status != SOP_NO_SPACE && status != SOP_READ_ONLY)
+	if (status != SOP_NO_SPACE && status != SOP_NO_MEMORY && status != SOP_READ_ONLY)
 		return status;
 	if (err == NULL)
 		return SOP_IO;
@@ -206,8 +211,15 @@ static sop_status sync_ended(sop_status status, sop_error *err)
 
 sop_status sopi_folder_sync(struct sopi_folder *folder, const char *path, sop_error *err)
 {
+	sop_error unasked = SOP_ERROR_INIT;
+	sop_error *why = err != NULL ? err : &unasked;
+	sop_status status;
+
 	SOP_TRY(check_path(path, err));
-	return sync_ended(folder->driver->sync_folder(folder, path, err), err);
+	status = folder->driver->sync_folder(folder, path, why);
+	if (status == SOP_NO_MEMORY && (why->os_errno == EMFILE || why->os_errno == ENFILE))
+		return status; /* the folder could not be opened: no sync was tried */
+	return sync_ended(status, why);
 }
 
 sop_status sopi_folder_file_system(struct sopi_folder *folder, struct sopi_file_system *out,
@@ -280,7 +292,7 @@ sop_status sopi_file_lock(struct sopi_file *file, enum sopi_lock kind, sop_error
 	return file->driver->lock(file, kind, err);
 }
 
-sop_status sopi_file_is_locked(struct sopi_file *file, bool *locked, sop_error *err)
+sop_status sopi_file_is_locked(struct sopi_file *file, struct sopi_locked *locked, sop_error *err)
 {
 	return file->driver->is_locked(file, locked, err);
 }
@@ -321,16 +333,58 @@ static void write_holder(struct sopi_file *file, const char *holder)
 	(void)sopi_file_write(file, 0, line, sizeof line, NULL);
 }
 
+/* Who shares a lock may have written nothing, and what is in the file is of somebody before. */
+static void name_holder(struct sopi_file *file, const struct sopi_locked *locked,
+			char holder[SOPI_HOLDER_BYTES_MAX + 1])
+{
+	holder[0] = '\0';
+	if (!locked->shared)
+		read_holder(file, holder);
+	else if (locked->process != 0)
+		sopi_process_name_of(locked->process, holder);
+}
+
 static sop_status fail_locked(struct sopi_file *file, const char *path, sop_error *err)
 {
 	char holder[SOPI_HOLDER_BYTES_MAX + 1];
+	struct sopi_locked locked;
+	const char *how;
 
-	read_holder(file, holder);
+	if (sopi_file_is_locked(file, &locked, NULL) != SOP_OK)
+		memset(&locked, 0, sizeof locked);
+	name_holder(file, &locked, holder);
+	how = locked.shared ? ", which only reads it" : "";
 	if (holder[0] == '\0')
 		return sopi_fail_file(err, SOP_LOCKED, path, -1, 0,
-				      "the database is open elsewhere; close it there first");
+				      "the database is open elsewhere%s; close it there first",
+				      locked.shared ? ", to be read" : "");
 	return sopi_fail_file(err, SOP_LOCKED, path, -1, 0,
-			      "the database is open elsewhere, by %s; close it there first", holder);
+			      "the database is open elsewhere, by %s%s; close it there first",
+			      holder, how);
+}
+
+/* Locks a file that is open, or closes it. */
+static sop_status lock_or_close(struct sopi_file *file, const char *path, enum sopi_lock kind,
+				struct sopi_file **out, sop_error *err)
+{
+	sop_status status = sopi_file_lock(file, kind, err);
+
+	if (status == SOP_LOCKED)
+		status = fail_locked(file, path, err);
+	if (status == SOP_OK)
+		*out = file;
+	else
+		sopi_file_close(file);
+	return status;
+}
+
+sop_status sopi_folder_lock_reading(struct sopi_folder *folder, const char *path,
+				    struct sopi_file **out, sop_error *err)
+{
+	struct sopi_file *file = NULL;
+
+	SOP_TRY(sopi_folder_open_file(folder, path, SOPI_FILE_READ, &file, err));
+	return lock_or_close(file, path, SOPI_LOCK_SHARED, out, err);
 }
 
 sop_status sopi_folder_lock(struct sopi_folder *folder, const char *path, enum sopi_lock kind,
@@ -344,16 +398,9 @@ sop_status sopi_folder_lock(struct sopi_folder *folder, const char *path, enum s
 	if (status == SOP_READ_ONLY && kind == SOPI_LOCK_SHARED)
 		status = sopi_folder_open_file(folder, path, SOPI_FILE_READ, &file, err);
 	SOP_TRY(status);
-	status = sopi_file_lock(file, kind, err);
-	if (status == SOP_LOCKED)
-		status = fail_locked(file, path, err);
-	if (status != SOP_OK) {
-		sopi_file_close(file);
-		return status;
-	}
+	SOP_TRY(lock_or_close(file, path, kind, out, err));
 	if (holder[0] != '\0')
 		write_holder(file, holder);
-	*out = file;
 	return SOP_OK;
 }
 
@@ -361,17 +408,17 @@ sop_status sopi_folder_lock_holder(struct sopi_folder *folder, const char *path,
 				   char holder[SOPI_HOLDER_BYTES_MAX + 1], sop_error *err)
 {
 	struct sopi_file *file = NULL;
-	bool locked = false;
+	struct sopi_locked locked;
 	sop_status status;
 
 	holder[0] = '\0';
 	SOP_TRY(sopi_folder_open_file(folder, path, SOPI_FILE_READ, &file, err));
 	status = sopi_file_is_locked(file, &locked, err);
-	if (status == SOP_OK && !locked)
+	if (status == SOP_OK && !locked.by_others)
 		status = sopi_fail_file(err, SOP_NOT_FOUND, path, -1, 0,
 					"nobody holds the lock of the file");
 	if (status == SOP_OK)
-		read_holder(file, holder);
+		name_holder(file, &locked, holder);
 	sopi_file_close(file);
 	return status;
 }

@@ -7,7 +7,8 @@
  * Durability: what a file holds is durable after sync or sync_data (on a direct file: when write returns); a name is
  * durable after sync_folder on the folder that holds it. Until then a power cut may keep or lose each sector and each
  * name on its own, in any order. A sync that failed is IO, whatever the errno, and must never be tried again: what was
- * written since the last one that succeeded may or may not be on the disk, whatever reading it back shows.
+ * written since the last one that succeeded may or may not be on the disk, whatever reading it back shows. Only a folder
+ * for which there is no descriptor was not synced at all (NO_MEMORY).
  *
  * Drivers: posix_files.c (the host), sim_files.c (a disk in memory that forgets, tears and fails; sim.h).
  * Every driver passes tests/unit/platform/acceptance.c.
@@ -16,7 +17,7 @@
  *   NOT_FOUND  there is no such file or folder
  *   EXISTS     there is one already, or a folder is not empty
  *   NO_SPACE   ENOSPC, EDQUOT
- *   NO_MEMORY  ENOMEM, or our own allocation
+ *   NO_MEMORY  ENOMEM, or our own allocation; EMFILE, ENFILE: there is no descriptor for what had to be opened
  *   READ_ONLY  EROFS; EACCES or EPERM of a call that would change something
  *   LOCKED     another open file holds a lock that does not go with the one asked for
  *   LIMIT      EFBIG: the file would be larger than the file system allows
@@ -50,6 +51,13 @@ enum {
 enum { SOPI_FOLDER_CREATE = 1 }; /* make it if it is missing, its name durable */
 
 enum sopi_lock { SOPI_LOCK_SHARED, SOPI_LOCK_EXCLUSIVE };
+
+/* Who else holds the lock of a file. */
+struct sopi_locked {
+	bool by_others; /* somebody does */
+	bool shared; /* by handles that share it */
+	uint64_t process; /* one of those that share it; 0: not known */
+};
 
 enum sopi_entry_kind { SOPI_ENTRY_FILE, SOPI_ENTRY_FOLDER, SOPI_ENTRY_OTHER };
 
@@ -166,12 +174,12 @@ struct sopi_files_driver {
 
 	/* Locks the file against other handles, in this process and others, until unlock, close, or the end of the
 	 * process (a child that it forked does not keep it). Does not wait: LOCKED at once. A second call changes the
-	 * kind. REQUIRES: opened to READ and WRITE. */
+	 * kind. REQUIRES: opened to READ; EXCLUSIVE: to WRITE, too. */
 	sop_status (*lock)(struct sopi_file *file, enum sopi_lock kind, sop_error *err);
 
 	/* Does another handle, in this process or another, hold a lock on the file? Takes none. REQUIRES: opened to
 	 * READ. */
-	sop_status (*is_locked)(struct sopi_file *file, bool *locked, sop_error *err);
+	sop_status (*is_locked)(struct sopi_file *file, struct sopi_locked *locked, sop_error *err);
 
 	/* Gives the lock back, if there is one. Must not fail. */
 	void (*unlock)(struct sopi_file *file);
@@ -226,11 +234,16 @@ sop_status sopi_file_sync_data(struct sopi_file *file, sop_error *err);
 sop_status sopi_file_sync(struct sopi_file *file, sop_error *err);
 sop_status sopi_file_size(struct sopi_file *file, uint64_t *size, sop_error *err);
 sop_status sopi_file_lock(struct sopi_file *file, enum sopi_lock kind, sop_error *err);
-sop_status sopi_file_is_locked(struct sopi_file *file, bool *locked, sop_error *err);
+sop_status sopi_file_is_locked(struct sopi_file *file, struct sopi_locked *locked, sop_error *err);
 void sopi_file_unlock(struct sopi_file *file);
 void sopi_file_close(struct sopi_file *file); /* takes NULL */
 
 enum { SOPI_HOLDER_BYTES_MAX = 128 };
+
+/* Locks the file `path` SHARED without writing or making anything: who is kept out learns the process only. NOT_FOUND:
+ * there is no such file. Closing `*out` gives the lock back. */
+sop_status sopi_folder_lock_reading(struct sopi_folder *folder, const char *path,
+				    struct sopi_file **out, sop_error *err);
 
 /* Opens the file `path`, made if it is missing, locks it and leaves `holder` in it (one line such as "process 4711 on
  * host7", cut to SOPI_HOLDER_BYTES_MAX; "" leaves what is there), for the message only: LOCKED says what it finds
@@ -240,7 +253,7 @@ sop_status sopi_folder_lock(struct sopi_folder *folder, const char *path, enum s
 			    const char *holder, struct sopi_file **out, sop_error *err);
 
 /* Who holds the lock of the file `path`, taking none and making nothing: `holder` receives the line that sopi_folder_lock
- * left, "" if there is none. NOT_FOUND: nobody holds it. */
+ * left, or one of a process that shares it; "" if neither is known. NOT_FOUND: nobody holds it. */
 sop_status sopi_folder_lock_holder(struct sopi_folder *folder, const char *path,
 				   char holder[SOPI_HOLDER_BYTES_MAX + 1], sop_error *err);
 

@@ -30,6 +30,9 @@ void sopi_process_name_read(const char *name, uint64_t *process, char host[SOPI_
 /* Who this process is, for people: "process 4711 on host7". */
 void sopi_process_name(char name[SOPI_PROCESS_NAME_BYTES]);
 
+/* The same of another process on this host. */
+void sopi_process_name_of(uint64_t process, char name[SOPI_PROCESS_NAME_BYTES]);
+
 /* The host's memory that this process may use, in bytes: of its control group where that is limited. */
 uint64_t sopi_host_memory_bytes(void);
 

@@ -42,7 +42,7 @@ sop_status sopi_posix_sync_data(struct sopi_file *base, sop_error *err);
 sop_status sopi_posix_sync(struct sopi_file *base, sop_error *err);
 sop_status sopi_posix_size(struct sopi_file *base, uint64_t *size, sop_error *err);
 sop_status sopi_posix_lock(struct sopi_file *base, enum sopi_lock kind, sop_error *err);
-sop_status sopi_posix_is_locked(struct sopi_file *base, bool *locked, sop_error *err);
+sop_status sopi_posix_is_locked(struct sopi_file *base, struct sopi_locked *locked, sop_error *err);
 void sopi_posix_unlock(struct sopi_file *base);
 void sopi_posix_close(struct sopi_file *base);
 

@@ -225,13 +225,41 @@ sop_status sopi_posix_size(struct sopi_file *base, uint64_t *size, sop_error *er
 	return SOP_OK;
 }
 
+/* Where the mark of who shares a lock is; nothing is ever read or written there. */
+#define MARK_AT ((off_t)1 << 62)
+
 /* Locks of the open file description: unlike those of the process, they know one handle from another and are not lost
  * when some library closes the same file. */
-static int set_lock(int fd, short type)
+static int set_lock(int fd, short type, off_t start, off_t size)
 {
-	struct flock lock = { .l_type = type, .l_whence = SEEK_SET };
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = size };
 
 	return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+/* Such locks name nobody, and who only reads writes no name either: so whoever shares a lock leaves one of the process,
+ * which has a number, on a byte behind what the shared one covers. It is lost when the process closes any descriptor of
+ * the file; then nobody is named. */
+static void mark(int fd, short type)
+{
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = MARK_AT, .l_len = 1 };
+
+	(void)fcntl(fd, F_SETLK, &lock);
+}
+
+/* A lock that is not shared covers the mark, too. */
+static int take_lock(int fd, bool shared)
+{
+	int result;
+
+	if (!shared)
+		mark(fd, F_UNLCK); /* its own would be in the way */
+	result = set_lock(fd, shared ? F_RDLCK : F_WRLCK, 0, shared ? MARK_AT : 0);
+	if (result == 0 && shared) {
+		(void)set_lock(fd, F_UNLCK, MARK_AT, 0);
+		mark(fd, F_RDLCK);
+	}
+	return result;
 }
 
 /* From the moment that a descriptor may hold a lock a child must not keep it. A fork between open and here would leave
@@ -256,7 +284,7 @@ sop_status sopi_posix_lock(struct sopi_file *base, enum sopi_lock kind, sop_erro
 	int os_errno;
 
 	SOP_TRY(watch(file, err));
-	if (set_lock(file->fd, kind == SOPI_LOCK_SHARED ? F_RDLCK : F_WRLCK) == 0)
+	if (take_lock(file->fd, kind == SOPI_LOCK_SHARED) == 0)
 		return SOP_OK;
 	os_errno = errno;
 	if (!before)
@@ -267,14 +295,34 @@ sop_status sopi_posix_lock(struct sopi_file *base, enum sopi_lock kind, sop_erro
 	return sopi_file_fail(err, os_errno, false, "lock the file", file->path, -1);
 }
 
-sop_status sopi_posix_is_locked(struct sopi_file *base, bool *locked, sop_error *err)
+/* Would a lock of this type on these bytes be refused? */
+static sop_status ask(const struct posix_file *file, int command, struct flock *lock, sop_error *err)
+{
+	lock->l_whence = SEEK_SET;
+	if (fcntl(file->fd, command, lock) != 0)
+		return sopi_file_fail(err, errno, false, "ask for the lock of the file", file->path, -1);
+	return SOP_OK;
+}
+
+sop_status sopi_posix_is_locked(struct sopi_file *base, struct sopi_locked *locked, sop_error *err)
 {
 	const struct posix_file *file = file_of(base);
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock all = { .l_type = F_WRLCK, .l_len = MARK_AT };
+	struct flock shared = { .l_type = F_RDLCK, .l_len = MARK_AT };
+	struct flock marked = { .l_type = F_WRLCK, .l_start = MARK_AT, .l_len = 1 };
 
-	if (fcntl(file->fd, F_OFD_GETLK, &lock) != 0)
-		return sopi_file_fail(err, errno, false, "ask for the lock of the file", file->path, -1);
-	*locked = lock.l_type != F_UNLCK;
+	memset(locked, 0, sizeof *locked);
+	SOP_TRY(ask(file, F_OFD_GETLK, &all, err));
+	locked->by_others = all.l_type != F_UNLCK;
+	if (!locked->by_others)
+		return SOP_OK;
+	SOP_TRY(ask(file, F_OFD_GETLK, &shared, err));
+	locked->shared = shared.l_type == F_UNLCK;
+	if (!locked->shared)
+		return SOP_OK;
+	SOP_TRY(ask(file, F_GETLK, &marked, err));
+	if (marked.l_type != F_UNLCK && marked.l_pid > 0)
+		locked->process = (uint64_t)marked.l_pid;
 	return SOP_OK;
 }
 
@@ -286,7 +334,8 @@ void sopi_posix_unlock(struct sopi_file *base)
 
 	if (!file->locked || file->fork_generation != sopi_fork_generation())
 		return;
-	(void)set_lock(file->fd, F_UNLCK);
+	(void)set_lock(file->fd, F_UNLCK, 0, 0);
+	mark(file->fd, F_UNLCK);
 	sopi_fork_forget(file->fd);
 	file->locked = false;
 }

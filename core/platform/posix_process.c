@@ -20,14 +20,19 @@ void sopi_process_who(uint64_t *process, char host[SOPI_HOST_BYTES])
 		host[0] = '\0';
 }
 
-void sopi_process_name(char name[SOPI_PROCESS_NAME_BYTES])
+void sopi_process_name_of(uint64_t process, char name[SOPI_PROCESS_NAME_BYTES])
 {
 	char host[SOPI_HOST_BYTES];
-	uint64_t process;
+	uint64_t ours;
 
-	sopi_process_who(&process, host);
+	sopi_process_who(&ours, host);
 	snprintf(name, SOPI_PROCESS_NAME_BYTES, "process %" PRIu64 "%s%s", process,
 		 host[0] == '\0' ? "" : " on ", host);
+}
+
+void sopi_process_name(char name[SOPI_PROCESS_NAME_BYTES])
+{
+	sopi_process_name_of((uint64_t)getpid(), name);
 }
 
 void sopi_process_name_read(const char *name, uint64_t *process, char host[SOPI_HOST_BYTES])

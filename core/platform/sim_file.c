@@ -250,13 +250,15 @@ sop_status sopi_sim_lock(struct sopi_file *base, enum sopi_lock kind, sop_error 
 	return SOP_OK;
 }
 
-sop_status sopi_sim_is_locked(struct sopi_file *base, bool *locked, sop_error *err)
+sop_status sopi_sim_is_locked(struct sopi_file *base, struct sopi_locked *locked, sop_error *err)
 {
 	struct sopi_sim_file *file = file_of(base);
 
 	(void)err;
 	sopi_mutex_lock(&file->process->disk->mutex);
-	*locked = is_taken(file, SOPI_LOCK_EXCLUSIVE);
+	locked->by_others = is_taken(file, SOPI_LOCK_EXCLUSIVE);
+	locked->shared = locked->by_others && !is_taken(file, SOPI_LOCK_SHARED);
+	locked->process = 0;
 	sopi_mutex_unlock(&file->process->disk->mutex);
 	return SOP_OK;
 }

@@ -461,7 +461,7 @@ static sop_status sim_sync_folder(struct sopi_folder *base, const char *path, so
 		found = ENOTDIR;
 	if (found == 0 && os_errno == 0)
 		sopi_sim_force(process->disk, node, 0);
-	else if (found == 0)
+	else if (found == 0 && os_errno != EMFILE && os_errno != ENFILE) /* as if it could not be opened */
 		sopi_sim_give_up(process->disk, node, 0);
 	return sopi_sim_end(process, os_errno != 0 ? os_errno : found, true, "sync the folder",
 			    path, -1, err);

@@ -74,7 +74,7 @@ sop_status sopi_sim_sync_data(struct sopi_file *base, sop_error *err);
 sop_status sopi_sim_sync(struct sopi_file *base, sop_error *err);
 sop_status sopi_sim_size(struct sopi_file *base, uint64_t *size, sop_error *err);
 sop_status sopi_sim_lock(struct sopi_file *base, enum sopi_lock kind, sop_error *err);
-sop_status sopi_sim_is_locked(struct sopi_file *base, bool *locked, sop_error *err);
+sop_status sopi_sim_is_locked(struct sopi_file *base, struct sopi_locked *locked, sop_error *err);
 void sopi_sim_unlock(struct sopi_file *base);
 void sopi_sim_close(struct sopi_file *base);
 

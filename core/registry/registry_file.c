@@ -114,7 +114,7 @@ sop_status sopi_reghome_sync(struct sopi_reghome *home, sop_error *err)
 
 	if (!SOPI_PLANTED(SOPI_PLANT_NO_F3_FOLDER_SYNC))
 		status = sopi_folder_sync(home->folder, "reg", err);
-	if (status != SOP_OK)
+	if (status != SOP_OK && status != SOP_NO_MEMORY) /* no descriptor: it was not tried */
 		home->sync_failed = true;
 	return status;
 }

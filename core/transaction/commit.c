@@ -668,7 +668,7 @@ static sop_status commit(struct sopi_transaction *txn, struct plan *plan, sop_er
 		status = sopi_engine_wait_durable(txn->engine, plan->committed_at, err) == SOP_OK
 				 ? SOP_EXISTS
 				 : SOP_FAILED;
-	if (status == SOP_NO_MEMORY)
+	if (status == SOP_NO_MEMORY && (err == NULL || err->os_errno == 0)) /* else it says what the system lacks */
 		sopi_fail(err, SOP_NO_MEMORY, "out of memory during the commit; it is rolled back");
 	return status == SOP_OK ? SOP_OK : fail(txn, status);
 }

@@ -30,6 +30,7 @@ struct sopi_engine_options {
 	uint32_t durability; /* sopi_durability of transactions that do not say */
 	uint32_t registry_buckets; /* of a segment of the registry; fixed at creation */
 	bool create; /* make the database if it is missing */
+	bool read_only; /* nothing is written; of a database in memory: false */
 	bool no_background; /* tests: checkpoints and flushes happen in the calls that find them due */
 };
 

@@ -105,10 +105,13 @@ sop_status sopi_transaction_begin(struct sopi_transaction *txn, uint32_t mode, i
 				  const uint8_t *id, sop_error *err)
 {
 	struct sopi_engine *engine = txn->engine;
-	const bool writes = mode == SOP_WRITE || mode == SOP_NOCHECK;
 	uint64_t words[2];
 	sop_status status = SOP_OK;
+	bool writes;
 
+	if (SOPI_UNLIKELY(engine->options.read_only))
+		mode = SOP_READ;
+	writes = mode == SOP_WRITE || mode == SOP_NOCHECK;
 	/* A reader sees what has been answered, a writer what has been applied. */
 	txn->snapshot = atomic_load_explicit(writes ? &engine->applied : &engine->answered,
 					     memory_order_seq_cst);

@@ -31,6 +31,14 @@ typedef struct sop_store sop_store;
  *      messages (log.h) are those of the database. Opening waits while another thread opens or closes the folder.
  * options: settings, may be NULL for the defaults; not kept. With `create` a missing database is made,
  *      in a folder that is missing or empty and whose parent exists; without it nothing is ever made.
+ *      With `read_only` nothing in the folder is written, made or removed, `create` or not, so the folder or its file
+ *      system may be one that can only be read. Any number of processes may have it open so, and none that writes
+ *      beside them: LOCK, which must be there, is locked shared. All that was committed is there, also after a crash:
+ *      what the log has since the last checkpoint is applied in memory, which takes as long at each opening, and
+ *      stays there whatever `cache_bytes` says (a log may have one and a half times `log_bytes_max`, and takes about
+ *      twice as much memory). Commits weaker than SOP_FLUSHED of a process that has just ended are shown, though a
+ *      power cut may still take them. Every transaction only reads, and whatever writes is READ_ONLY: changes,
+ *      sop_sync, sop_checkpoint, sop_gc, sop_backup (sop_restore copies such a folder).
  * out: the open database, owned by the caller: sop_close, then sop_db_free.
  * err: filled on failure; may be NULL.
  * Returns OK; and, nothing having been opened,
@@ -42,10 +50,10 @@ typedef struct sop_store sop_store;
  *   FAILED       this process has it open, and it has failed: close every handle of it, then open it again
  *   CORRUPT      something that had been acknowledged is damaged or missing: `err` names file and place;
  *                restore a backup, or repair it
- *   READ_ONLY    the folder cannot be written to
+ *   READ_ONLY    the folder cannot be written to: open it with `read_only`
  *   NO_SPACE     no room for what opening has to write; free some and try again
  *   UNSUPPORTED  a scheme that this build does not have, files of a newer version, or a file system that
- *                cannot keep a database (a network file system)
+ *                cannot keep a database (a network file system); with `read_only` also: the file LOCK is missing
  *   MISUSE       a NULL, a malformed url, an unknown option
  *   LIMIT        an option outside its range, a path longer than 4095 bytes
  *   IO, NO_MEMORY

@@ -51,7 +51,7 @@ typedef int32_t sop_status;
 	X(SCHEMA, -11, SOP_TRAIT_MISUSE, "a key, value or schema has not the declared form")       \
 	X(LIMIT, -12, SOP_TRAIT_MISUSE, "a size or number is beyond its limit")                    \
 	X(NO_SPACE, -13, SOP_TRAIT_RETRY, "the storage is full; free some and try again")          \
-	X(NO_MEMORY, -14, SOP_TRAIT_RETRY, "out of memory")                                        \
+	X(NO_MEMORY, -14, SOP_TRAIT_RETRY, "out of memory, or of file descriptors")                \
 	X(IO, -15, 0u, "the operating system reported an I/O error")                               \
 	X(CORRUPT, -16, SOP_TRAIT_FATAL, "stored bytes are damaged; run verify")                   \
 	X(UNAVAILABLE, -17, SOP_TRAIT_RETRY, "a server cannot be reached")                         \

@@ -244,7 +244,9 @@ SOP_API sop_status sop_key_unpack(const sop_schema *schema, sop_bytes key, sop_v
 				  size_t capacity, size_t *count, sop_buf *room, sop_error *err);
 
 /* The end of the range of keys that begin with `prefix`, packed or raw: the keys with the prefix
- * are exactly those from `prefix` (included) to this one (excluded).
+ * are exactly those from `prefix` (included) to this one (excluded). It is a bound of a range in a
+ * store without a schema; packed, it is for comparing with, since it is no key itself (SCHEMA): ranges
+ * take the prefix (SOP_RANGE_PREFIX).
  *
  * prefix  any bytes; may lie in `out`
  * out     receives the end of the range

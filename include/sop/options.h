@@ -32,6 +32,7 @@ typedef enum sop_durability {
  *
  * | name               | type    | default  | meaning                                                              |
  * |--------------------|---------|----------|----------------------------------------------------------------------|
+ * | read_only          | boolean | false    | write nothing at all: see sop_open                                   |
  * | durability         | word    | flushed  | of transactions that do not say: `flushed`, `written` or `buffered`, as in sop_durability |
  * | flush_interval_ms  | integer | 10       | milliseconds within which written and buffered commits are on stable storage, 1 to 60000 |
  * | cache_bytes        | integer | 0        | memory for nodes, in bytes, 4 MB to 1 TB; 0: a quarter of the host's memory |
@@ -60,7 +61,7 @@ SOP_API sop_status sop_options_set_bool(sop_options *options, const char *name, 
 					sop_error *err);
 
 /* Sets the option `name` of `options` from the text `value`: an integer with an optional unit (KB,
- * MB, GB, TB: powers of 1024), true or false, or one of the words that the option takes.
+ * MB, GB, TB: powers of 1024), true or false (1 or 0), or one of the words that the option takes.
  * err: filled on failure; may be NULL.
  * Returns OK; MISUSE for a NULL, an unknown name or a text that is no value of its type; LIMIT
  * outside its range. */

@@ -30,6 +30,7 @@ enum {
 	LARGE_AT_SCALE = 10, /* from here on the large database is tested, which takes minutes */
 	IDLE_DATABASES = 1000,
 	IDLE_DESCRIPTORS = 8,
+	SEGMENT_COMMITS_MAX = 10000, /* that fill a segment */
 	WAITING_COMMITS = 40000,
 	WAITING_COMMIT_BYTES = 256, /* of log, segments included that are twice as large as what is in them */
 };
@@ -415,6 +416,81 @@ static sop_status put_one(sop_txn *txn, void *arg, sop_error *err)
 	return sop_put(txn, arg, test_text("k"), test_text("v"), err);
 }
 
+/* ---- no descriptor left ------------------------------------------------------------------------ */
+
+struct item {
+	sop_store *store;
+	sop_bytes value;
+};
+
+static sop_status put_item(sop_txn *txn, void *arg, sop_error *err)
+{
+	const struct item *item = arg;
+
+	return sop_put(txn, item->store, test_text("item"), item->value, err);
+}
+
+/* Lets the process open nothing more, or as much as before. */
+static void allow_descriptors(bool allowed)
+{
+	static struct rlimit before;
+	struct rlimit limit;
+
+	if (!allowed)
+		assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = before;
+	if (!allowed)
+		limit.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void expect_no_descriptor(sop_status status, const sop_error *err)
+{
+	if (status != SOP_NO_MEMORY)
+		allow_descriptors(true); /* for the message */
+	TEST_STATUS(status, SOP_NO_MEMORY, *err);
+	assert_true((err->traits & SOP_TRAIT_RETRY) != 0 && (err->traits & SOP_TRAIT_FATAL) == 0);
+	assert_non_null(strstr(err->message, "ulimit -n"));
+}
+
+/* Commits until the log needs another segment. */
+static sop_status fill_segment(struct box *box, struct item *item)
+{
+	sop_status status = SOP_OK;
+
+	for (int i = 0; i < SEGMENT_COMMITS_MAX && status == SOP_OK; i++)
+		status = sop_run(box->db, NULL, put_item, item, &box->err);
+	return status;
+}
+
+static void without_a_descriptor_calls_fail_and_the_database_goes_on(void **state)
+{
+	static uint8_t bytes[64 << 10];
+	struct item small = { .value = { bytes, 700 } };
+	struct item apart = { .value = { bytes, sizeof bytes } };
+	sop_status status;
+	struct box box;
+
+	(void)state;
+	box_open(&box, "cache_bytes=4MB");
+	TEST_OK(sop_commit(box.txn, &box.err), box.err);
+	sop_txn_free(box.txn);
+	box.txn = NULL;
+	small.store = apart.store = box.store;
+	TEST_OK(sop_run(box.db, NULL, put_item, &small, &box.err), box.err);
+	allow_descriptors(false);
+	expect_no_descriptor(sop_checkpoint(box.db, &box.err), &box.err);
+	expect_no_descriptor(sop_run(box.db, NULL, put_item, &apart, &box.err), &box.err);
+	status = fill_segment(&box, &small);
+	expect_no_descriptor(status, &box.err);
+	allow_descriptors(true);
+	TEST_OK(sop_run(box.db, NULL, put_item, &small, &box.err), box.err);
+	TEST_OK(sop_run(box.db, NULL, put_item, &apart, &box.err), box.err);
+	TEST_OK(sop_checkpoint(box.db, &box.err), box.err);
+	TEST_OK(sop_verify(box.db, NULL, NULL, NULL, NULL, &box.err), box.err);
+	box_close(&box);
+}
+
 /* A program that is run a thousand times, such as a command line, must not leave a segment of the log each time. */
 static void opening_again_and_again_takes_no_space(void **state)
 {
@@ -488,6 +564,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(disk_follows_the_live_data),
 		cmocka_unit_test(values_apart_give_their_space_back),
 		cmocka_unit_test(idle_databases_are_small_and_still),
+		cmocka_unit_test(without_a_descriptor_calls_fail_and_the_database_goes_on),
 		cmocka_unit_test(opening_again_and_again_takes_no_space),
 		cmocka_unit_test(commits_that_wait_for_one_flush_share_the_log),
 		cmocka_unit_test(a_long_flush_interval_holds_nobody_up),

@@ -265,7 +265,6 @@ static void a_transaction_that_grows_old_is_seen(void **state)
 	uint64_t age_ms = 0;
 
 	(void)state;
-	put(db); /* whoever only reads is not looked at */
 	TEST_OK(sop_begin(db, NULL, &txn, &err), err);
 	while (age_ms < 3000 && test_now_ns() < until_ns) {
 		const struct look found = look();
@@ -276,6 +275,35 @@ static void a_transaction_that_grows_old_is_seen(void **state)
 	}
 	assert_true(age_ms >= 3000);
 	sop_txn_free(txn);
+	close_db(db);
+}
+
+/* Nothing is written, not even by opening it: the figures follow. */
+static void one_that_only_reads_is_seen(void **state)
+{
+	const int64_t until_ns = test_now_ns() + (int64_t)PATIENCE_S * NS_PER_S;
+	sop_error err = SOP_ERROR_INIT;
+	sop_buf value = SOP_BUF_INIT;
+	sop_store *store = NULL;
+	sop_db *db = open_with("");
+	struct look found;
+
+	(void)state;
+	put(db);
+	close_db(db);
+	db = open_with("");
+	TEST_OK(sop_store_open(db, test_text("s"), NULL, &store, &err), err);
+	for (int i = 0; i < 100; i++)
+		TEST_OK(sop_read(db, store, test_text("k"), &value, &err), err);
+	do {
+		test_sleep_us(LOOK_EVERY_US);
+		found = look();
+		TEST_OK(found.status, found.err);
+	} while (found.stats.begins < 100 && test_now_ns() < until_ns);
+	assert_true(found.stats.begins >= 100 && found.stats.commits == 0);
+	assert_int_equal(found.stats.checkpoints, 0);
+	sop_buf_free(&value);
+	sop_store_free(store);
 	close_db(db);
 }
 
@@ -540,6 +568,7 @@ int main(int argc, char **argv)
 		PEEK_TEST(whoever_waits_for_less_is_timed_now_and_then),
 		PEEK_TEST(one_that_rests_writes_nothing),
 		PEEK_TEST(a_transaction_that_grows_old_is_seen),
+		PEEK_TEST(one_that_only_reads_is_seen),
 		PEEK_TEST(a_copy_has_none),
 		PEEK_TEST(another_process_is_seen_and_its_death_too),
 		PEEK_TEST(a_damaged_file_is_refused_and_does_no_harm),

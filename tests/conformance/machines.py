@@ -11,7 +11,7 @@ import model
 
 HERE = pathlib.Path(__file__).resolve().parent
 LANGUAGES = ("c", "python", "go", "java")
-TIMEOUT_S = 1800
+TIMEOUT_S = 300  # for a batch of programs, which takes some seconds
 
 
 class Program:
@@ -19,10 +19,6 @@ class Program:
 
     def __init__(self, name, lines):
         self.name, self.lines = name, lines
-
-
-class Crash(Exception):
-    """A machine ended before its programs did."""
 
 
 def scratch():
@@ -38,6 +34,7 @@ class Machines:
     def __init__(self, build, environment=None):
         self.folder = pathlib.Path(build) / "conformance"
         self.environment = {**os.environ, **(environment or {})}
+        self.loud = True  # prints what a machine says when it fails
 
     def has(self, language):
         return (self.folder / f"conformance_{language}").exists()
@@ -46,10 +43,16 @@ class Machines:
         """What the machine printed for each program, by name; None where it did not come to the end of one."""
         text = "".join("\n".join([f"program {program.name} {folder}", *program.lines, "end", ""])
                        for program, folder in zip(programs, folders))
-        done = subprocess.run([self.folder / f"conformance_{language}"], input=text.encode(), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=self.environment, timeout=TIMEOUT_S, check=False)
-        printed = dict(model.blocks(done.stdout.decode(errors="replace").splitlines()))
-        return printed, done.returncode, done.stderr.decode(errors="replace")[-2000:]
+        try:
+            done = subprocess.run([self.folder / f"conformance_{language}"], input=text.encode(), capture_output=True,
+                                  env=self.environment, timeout=TIMEOUT_S, check=False)
+            status, output, errors = done.returncode, done.stdout, done.stderr.decode(errors="replace").strip()
+        except subprocess.TimeoutExpired as hung:
+            status, output, errors = "none", hung.stdout or b"", f"it did not end within {TIMEOUT_S} s and was killed"
+        printed = dict(model.blocks(output.decode(errors="replace").splitlines()))
+        if status != 0 and self.loud:
+            print(errors[-4000:], flush=True)
+        return printed, status, errors.splitlines()[-1] if errors else "(nothing on standard error)"
 
     def run(self, language, programs, folders=None):
         """The lines that the machine printed for each program. After one on which it crashed it is started again."""
@@ -126,6 +129,7 @@ def shrink(machines, languages, found, rounds=60):
     """A difference in a program as small as it gets by leaving out instructions: parts first, then one by one."""
     languages = [language for language in languages if language in (languages[0], found.language)]
     best, size = found, max(1, (found.index + 1) // 2)
+    machines.loud = False
     lines = found.program.lines[:found.index + 1]
     for _ in range(rounds):
         parts = [lines[:at] + lines[at + size:] for at in range(0, len(lines), size)] if len(lines) > 1 else []
@@ -140,6 +144,7 @@ def shrink(machines, languages, found, rounds=60):
         else:
             size = max(1, size // 2)
     best.program = Program(found.program.name, lines)
+    machines.loud = True
     return best
 
 

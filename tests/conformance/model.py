@@ -167,7 +167,7 @@ class Checker:
             self.cursors.pop(args[0], None)
         if txn is None:
             return self.expect(answer, "NONE")
-        if name == "rollback_to" and not txn.model.saved and txn.state != "shut":
+        if name == "rollback_to" and not txn.model.saved:
             return self.expect(answer, "NONE")
         if txn.handle.closed or txn.state == "shut":
             return self.expect(answer, CLOSED)

@@ -43,8 +43,6 @@ class Generator:
         return self.dice.randrange(number) == 0
 
     def raw_key(self):
-        if self.one_in(400):
-            return "r65537*6b"  # one byte too long
         pool = [b"", b"a", b"ab", b"abc", b"b", b"\0", b"\xff", b"\xff\xff", b"n1", b"n2", b"n3", b"k" * 90]
         return hexed(self.dice.choice(pool))
 
@@ -264,8 +262,10 @@ class Generator:
         elif kind < 10:
             self.say("drop", slot, store)
         else:
-            same = {RAW: "other", OTHER: "raw", STR: "doc"}.get(store)
-            self.say("rename", slot, store, same if same and self.one_in(2) else self.dice.choice([*NAMES, "elsewhere"]))
+            same = {RAW: "other", OTHER: "raw", DOC: "str"}.get(store)
+            to = same if same and self.one_in(2) else self.dice.choice([*NAMES, "elsewhere"])
+            if (store, to) != (STR, "doc"):  # what is there need not be JSON
+                self.say("rename", slot, store, to)
 
     def do_cursor(self, slot, store):
         mine = [cursor for cursor in self.cursors if cursor // 10 == slot]
@@ -368,8 +368,34 @@ class Generator:
         for store in self.stores:
             for _ in range(self.dice.randrange(6)):
                 self.do_put(0, store)
+            if store in (RAW, RAWDUP, OTHER) and self.one_in(2):
+                self.too_long(store)
+        if self.one_in(6):
+            self.fill_up(self.dice.choice([RAW, STR, INT, OTHER]))
         self.say("commit", 0)
         self.used.add(0)
+
+    def fill_up(self, store):
+        """Enough items that whoever reads them in batches needs several."""
+        names = {RAW: lambda at: hexed(b"k%03d" % at), OTHER: lambda at: hexed(b"k%03d" % at),
+                 STR: lambda at: "s" + (b"k%03d" % at).hex(), INT: lambda at: f"i{at}"}
+        rows = []
+        for at in self.dice.sample(range(1000), self.dice.choice([100, 300])):
+            value = self.value(store, names[store](at))
+            rows.append(f"{names[store](at)}={'x' if value == '^' else value}")
+        self.say("put_many", 0, store, 0, ";".join(rows))
+        if store not in self.stores:
+            self.stores.append(store)
+
+    def too_long(self, store):
+        """A key with one byte too many, where the store is there: whether that or an absent store is noticed first nobody promises."""
+        key, value = "r65537*6b", "x0000000000000000"
+        self.say("insert", 0, store, "x61", value)
+        for line in (["get", 0, store, key], ["insert", 0, store, key, value], ["update", 0, store, key, 0, value],
+                     ["remove", 0, store, key, 0], ["cursor_open", 0, store, "F" + key, 0], ["count", 0, store, "T" + key],
+                     ["get_many", 0, store, "x61;" + key]):
+            if self.one_in(2):
+                self.say(*line)
 
     def step(self):
         dice = self.dice.random()

@@ -57,11 +57,12 @@ class Row:
 class Store:
     """Rows by (bytes of the key, item id), in this order."""
 
-    def __init__(self, declaration, points=(), rows=None):
+    def __init__(self, declaration, points=(), rows=None, birth=None):
         self.declaration, self.points, self.rows = declaration, list(points), dict(rows or {})
+        self.birth = birth or object()  # the same for all states of one store, whatever its name
 
     def copy(self):
-        return Store(self.declaration, self.points, self.rows)
+        return Store(self.declaration, self.points, self.rows, self.birth)
 
     def put(self, point, row):
         if point not in self.rows:

@@ -28,8 +28,8 @@ class Unknown(Exception):
 class Cursor:
     """Where a cursor stands: nowhere yet, on an item, or in the gap before a place."""
 
-    def __init__(self, store, declaration, start, stop, flags):
-        self.store, self.declaration = store, declaration  # the name, or the Store itself once that was dropped
+    def __init__(self, store, birth, declaration, start, stop, flags):
+        self.store, self.birth, self.declaration = store, birth, declaration  # the name, or the Store itself once that was dropped
         self.start, self.stop, self.flags = start, stop, flags
         self.place, self.at = "fresh", None
 
@@ -301,8 +301,8 @@ class Transaction:
 
     def cursor_open(self, slot, number, range_, flags):
         self.cursors.pop(slot, None)
-        declaration, _ = self.declared(number)
-        self.cursors[slot] = Cursor(declaration.name, declaration, *self.bounds(number, range_), flags)
+        declaration, store = self.declared(number)
+        self.cursors[slot] = Cursor(declaration.name, store.birth, declaration, *self.bounds(number, range_), flags)
         return []
 
     def under(self, slot):
@@ -389,8 +389,9 @@ class Transaction:
         saved, self.writes, catalog = self.saved[index]
         self.view.restore(saved)
         if catalog != self.catalog:
+            names = {store.birth: name for name, store in self.view.stores.items()}
             for cursor in self.cursors.values():
-                cursor.store = None
+                cursor.store = names.get(cursor.birth)
         self.catalog = catalog
         self.saved[index + 1:] = [None] * (len(self.saved) - index - 1)
         return []

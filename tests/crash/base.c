@@ -47,14 +47,16 @@ static void set_options(sop_options *options, const struct config *config, bool 
 	options->engine.no_background = true;
 }
 
-static sop_status open_in_process(struct base *base, struct sopi_sim_disk *disk,
-				  const struct config *config, bool create, int64_t calls, sop_error *err)
+/* calls: of files, before which the process is killed; below 0: never. */
+static sop_status open_for(struct base *base, struct sopi_sim_disk *disk, const struct config *config,
+			   bool create, bool read_only, int64_t calls, sop_error *err)
 {
 	sop_options *options = NULL;
 	sop_status status;
 
 	TEST_OK(sop_options_new(&options, err), *err);
 	set_options(options, config, create);
+	TEST_OK(sop_options_set_bool(options, "read_only", read_only, err), *err);
 	base->db = NULL;
 	base->process = sopi_sim_process_new(disk, NULL, 7 + config->random);
 	sopi_sim_kill_after(base->process, calls);
@@ -70,13 +72,19 @@ static sop_status open_in_process(struct base *base, struct sopi_sim_disk *disk,
 sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config,
 		     bool create, sop_error *err)
 {
-	return open_in_process(base, disk, config, create, -1, err);
+	return open_for(base, disk, config, create, false, -1, err);
+}
+
+sop_status base_open_reading(struct base *base, struct sopi_sim_disk *disk,
+			     const struct config *config, sop_error *err)
+{
+	return open_for(base, disk, config, false, true, -1, err);
 }
 
 sop_status base_open_killed(struct base *base, struct sopi_sim_disk *disk,
 			    const struct config *config, int64_t calls, sop_error *err)
 {
-	return open_in_process(base, disk, config, false, calls, err);
+	return open_for(base, disk, config, false, false, calls, err);
 }
 
 sop_status base_close(struct base *base, sop_error *err)

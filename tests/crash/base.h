@@ -29,6 +29,10 @@ enum { WORDS = 400 }; /* of what is wrong */
 sop_status base_open(struct base *base, struct sopi_sim_disk *disk, const struct config *config,
 		     bool create, sop_error *err);
 
+/* The same with the option read_only. */
+sop_status base_open_reading(struct base *base, struct sopi_sim_disk *disk,
+			     const struct config *config, sop_error *err);
+
 /* The same in a process that is killed before its file call number `calls`. */
 sop_status base_open_killed(struct base *base, struct sopi_sim_disk *disk,
 			    const struct config *config, int64_t calls, sop_error *err);

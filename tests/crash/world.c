@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { READ_EVERY = 4 }; /* of the crashes one is looked at by somebody who may only read, too */
+
 /* ---- history ---------------------------------------------------------------------------------------- */
 
 void world_wrong(struct world *world, const char *what)
@@ -324,14 +326,48 @@ static bool use(struct base *base, struct sopi_sim_disk *disk, const struct worl
 	return turn % 4 != 0 || base_verify(base, words);
 }
 
+/* Who may only read sees what recovery will show, `there` commits, and leaves the disk as it is. */
+static bool look_reading(const struct world *world, struct sopi_sim_disk *disk,
+			 const struct life *life, size_t durable, size_t *there, char words[WORDS])
+{
+	struct sopi_sim_trace *trace = sopi_sim_trace_start(disk);
+	struct base base = { NULL, NULL };
+	sop_error err = SOP_ERROR_INIT;
+	char found[WORDS - 16];
+	bool well = false;
+
+	found[0] = '\0';
+	if (base_open_reading(&base, disk, &world->config, &err) == SOP_OK) {
+		well = look(world, &base, life, durable, there, words);
+		(void)snprintf(found, sizeof found, "%.*s", (int)sizeof found - 1, words);
+		well = base_close(&base, &err) == SOP_OK && well;
+	}
+	sopi_sim_trace_stop(trace);
+	if (well && sopi_sim_trace_steps(trace) != 0) {
+		well = false;
+		(void)snprintf(found, sizeof found, "it wrote: %.300s", sopi_sim_trace_step(trace, 0));
+	}
+	sopi_sim_trace_free(trace);
+	if (!well)
+		(void)snprintf(words, WORDS, "read only: %s", found[0] != '\0' ? found : err.message);
+	return well;
+}
+
 static bool judge(const struct world *world, struct sopi_sim_disk *disk, const struct life *life,
 		  size_t durable, char words[WORDS])
 {
+	const bool reads = world->states % READ_EVERY == 1;
 	struct base base = { NULL, NULL };
-	size_t there = 0;
-	bool well = open_again(&base, disk, &world->config, words) &&
-		    look(world, &base, life, durable, &there, words) && use(&base, disk, world, words);
+	size_t there = 0, read = 0;
+	bool well = (!reads || look_reading(world, disk, life, durable, &read, words)) &&
+		    open_again(&base, disk, &world->config, words) &&
+		    look(world, &base, life, durable, &there, words);
 
+	if (well && reads && read != there)
+		well = say(words,
+			   "commits are shown after recovery; who only read was shown another number",
+			   there, read);
+	well = well && use(&base, disk, world, words);
 	if (base.process != NULL)
 		(void)base_close(&base, NULL);
 	return well;

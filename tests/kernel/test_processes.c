@@ -452,6 +452,26 @@ static void open_read_only(const char *path, int tell)
 	_exit(status == SOP_READ_ONLY && d.err.message[0] != '\0' ? 0 : 1);
 }
 
+/* Shows in the same way that it opens with the option read_only, and that all is there. */
+static void open_to_read(const char *path, int tell)
+{
+	struct database d = { .err = SOP_ERROR_INIT };
+	char url[300];
+	sop_status status;
+
+	make_read_only(path, tell);
+	(void)snprintf(url, sizeof url, "inredfs:%s?read_only=1", path);
+	status = database_open(&d, url, false);
+	if (status == SOP_OK)
+		status = read_all(&d);
+	if (status == SOP_OK)
+		status = sop_verify(d.db, NULL, NULL, NULL, NULL, &d.err);
+	say(tell);
+	if (status != SOP_OK)
+		fprintf(stderr, "%s: %s\n", sop_status_name(status), d.err.message);
+	_exit(status == SOP_OK ? 0 : 1);
+}
+
 /* Lets a child see the folder read-only; it must end with 0. */
 static void see_read_only(const char *path, void (*run)(const char *path, int tell))
 {
@@ -470,7 +490,7 @@ static void see_read_only(const char *path, void (*run)(const char *path, int te
 	assert_int_equal(status, 0);
 }
 
-static void a_read_only_folder_is_refused(void **state)
+static void a_read_only_folder_is_refused_unless_it_is_only_read(void **state)
 {
 	char path[256];
 
@@ -478,6 +498,22 @@ static void a_read_only_folder_is_refused(void **state)
 	folder_make(path, "read-only");
 	make_database(path);
 	see_read_only(path, open_read_only);
+	see_read_only(path, open_to_read);
+	expect_whole(path);
+	folder_remove(path);
+}
+
+/* What a killed process left is put right in memory. */
+static void a_read_only_folder_is_read_after_a_kill(void **state)
+{
+	char path[256];
+	struct child child;
+
+	(void)state;
+	folder_make(path, "read-only-killed");
+	child_start(&child, hold_open, path);
+	(void)child_end(&child, SIGKILL);
+	see_read_only(path, open_to_read);
 	expect_whole(path);
 	folder_remove(path);
 }
@@ -711,7 +747,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_folder_may_be_moved),
 		cmocka_unit_test(only_files_are_missed),
 		cmocka_unit_test(a_file_is_no_database),
-		cmocka_unit_test(a_read_only_folder_is_refused),
+		cmocka_unit_test(a_read_only_folder_is_refused_unless_it_is_only_read),
+		cmocka_unit_test(a_read_only_folder_is_read_after_a_kill),
 		cmocka_unit_test(a_read_only_folder_is_restored_unless_it_is_open),
 		cmocka_unit_test(few_descriptors_are_enough),
 		cmocka_unit_test(only_files_are_opened),

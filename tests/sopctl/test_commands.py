@@ -3,7 +3,7 @@ import json
 import os
 import pathlib
 
-from cli import case, contains, equal, main
+from sopctl import case, contains, equal, main
 
 STAFF = json.dumps({"v": 1, "sort": [{"n": "region", "t": "str"}, {"n": "hired", "t": "ts", "desc": True}, {"n": "id", "t": "int"}],
                     "ride": [{"n": "left", "t": "bool", "default": False}]})
@@ -22,7 +22,7 @@ def keys(result):
 
 @case
 def create_makes_a_database_or_a_store_once(box):
-    equal(box.run("create", box.db).raw, b"")
+    equal(box.run("create", box.db).stdout, b"")
     contains(box.run("create", box.db, code=1).err, "EXISTS")
     box.run("create", box.db, "--if-missing")
     box.run("create", box.db, "users")
@@ -49,11 +49,11 @@ def nothing_is_made_unless_asked(box):
 @case
 def put_and_get(box):
     box.run("create", box.db, "users")
-    equal(box.run("put", box.db, "users", "ann", "thirty").raw, b"")
+    equal(box.run("put", box.db, "users", "ann", "thirty").stdout, b"")
     row = box.run("get", box.db, "users", "ann").row
     equal((row["key"], row["value"]), ("ann", "thirty"))
     assert row["version"] > 0
-    equal(box.run("get", box.db, "users", "ann", "-o", "raw").raw, b"thirty")
+    equal(box.run("get", box.db, "users", "ann", "-o", "raw").stdout, b"thirty")
     found = box.run("get", box.db, "users", "ann", "bob", "ann", code=1)
     equal(keys(found), ["ann", "ann"])
     contains(found.err, "bob")
@@ -65,11 +65,11 @@ def put_takes_bytes_files_and_standard_input(box):
     box.run("create", box.db, "s")
     every = bytes(range(256)) * 100
     box.run("put", box.db, "s", "file", "--file", box.path("every", every))
-    equal(box.run("get", box.db, "s", "file", "-o", "raw").raw, every)
+    equal(box.run("get", box.db, "s", "file", "-o", "raw").stdout, every)
     box.run("put", box.db, "s", '{"hex":"00ff"}', "--file", "-", stdin=every)
-    equal(box.run("get", box.db, "s", '{"hex":"00FF"}', "-o", "raw").raw, every)
+    equal(box.run("get", box.db, "s", '{"hex":"00FF"}', "-o", "raw").stdout, every)
     box.run("put", box.db, "s", "hex", '{"hex":"0a00"}')
-    equal(box.run("get", box.db, "s", "hex", "-o", "raw").raw, b"\n\0")
+    equal(box.run("get", box.db, "s", "hex", "-o", "raw").stdout, b"\n\0")
     box.run("put", box.db, "s", "empty", "")
     equal(box.run("get", box.db, "s", "empty").row["value"], "")
     box.run("put", box.db, "s", "none", code=2)
@@ -237,6 +237,37 @@ def gc_and_compact_give_space_back(box):
     row = box.run("compact", box.db).row
     assert row["rounds"] >= 1 and row["after_bytes"] <= row["before_bytes"], row
     assert box.run("info", box.db).row["pack_bytes"] < full / 4
+
+
+def everything_in(folder):
+    """Names, times and contents below a folder."""
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None) for path in folder.rglob("*")}
+
+
+@case
+def looking_writes_nothing_even_after_a_kill(box):
+    box.run("create", box.db, "typed", "--schema", '{"v":1,"sort":[{"n":"i","t":"int"}]}')
+    owner = box.start("exec", box.db)
+    for i in range(100):
+        owner.stdin.write(json.dumps({"ops": [{"op": "put", "store": "typed", "key": i, "value": "v" * i * 50}]}).encode() + b"\n")
+        owner.stdin.flush()
+        owner.stdout.readline()
+    owner.kill()
+    owner.wait()
+    before = everything_in(box.folder / "db")
+    reader = box.start("dump", box.db)  # it stands still, since nobody reads all that it prints
+    reader.stdout.readline()
+    for command, *rest in (["info"], ["stores"], ["stats"], ["verify"], ["schema", "typed"], ["get", "typed", 99], ["scan", "typed"],
+                           ["export", "typed"], ["dump", "--hash"], ["doctor"]):
+        box.run(command, box.db, *rest, code=None if command == "doctor" else 0)
+        equal(everything_in(box.folder / "db"), before, command)
+    equal(box.run("count", box.db, "typed").row, {"count": 100})
+    reader.kill()
+    reader.wait()
+    box.run("put", box.db, "typed", 100, "v")
+    equal(box.run("count", box.db, "typed").row, {"count": 101})
+    os.unlink(box.db + "/LOCK")
+    equal(box.run("count", box.db, "typed").row, {"count": 101})  # it is made again
 
 
 @case

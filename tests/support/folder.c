@@ -71,3 +71,52 @@ uint64_t test_folder_disk_bytes(const char *path)
 	(void)pthread_mutex_unlock(&walking);
 	return bytes;
 }
+
+static uint64_t add(uint64_t hash, const void *data, size_t size)
+{
+	const unsigned char *bytes = data;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ bytes[i]) * 0x100000001B3u;
+	return hash;
+}
+
+static uint64_t add_content(uint64_t hash, const char *path)
+{
+	FILE *file = fopen(path, "rb");
+	char bytes[65536];
+	size_t size;
+
+	if (file == NULL)
+		return hash;
+	while ((size = fread(bytes, 1, sizeof bytes, file)) > 0)
+		hash = add(hash, bytes, size);
+	(void)fclose(file);
+	return hash;
+}
+
+/* The order in which they come means nothing. */
+static int add_fingerprint(const char *path, const struct stat *about, int kind, struct FTW *where)
+{
+	uint64_t hash = add(1, path, strlen(path));
+
+	(void)where;
+	hash = add(hash, &kind, sizeof kind);
+	hash = add(hash, &about->st_mtim, sizeof about->st_mtim);
+	if (kind == FTW_F)
+		hash = add_content(add(hash, &about->st_size, sizeof about->st_size), path);
+	sum += hash;
+	return 0;
+}
+
+uint64_t test_folder_fingerprint(const char *path)
+{
+	uint64_t fingerprint;
+
+	(void)pthread_mutex_lock(&walking);
+	sum = 0;
+	(void)nftw(path, add_fingerprint, FOLDERS_OPEN, FTW_PHYS);
+	fingerprint = sum;
+	(void)pthread_mutex_unlock(&walking);
+	return fingerprint;
+}

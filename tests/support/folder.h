@@ -18,4 +18,7 @@ void test_folder_remove(const char *path);
 /* Bytes on disk of all files in `path` and below: what is allocated, not how long they are. */
 uint64_t test_folder_disk_bytes(const char *path);
 
+/* A checksum of `path` and all below it: names, kinds, times of change and contents. */
+uint64_t test_folder_fingerprint(const char *path);
+
 #endif

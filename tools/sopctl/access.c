@@ -26,9 +26,9 @@ int access_begin(struct access *access, struct invocation *invocation)
 	return EXIT_OK;
 }
 
-sop_status access_open(struct access *access, bool create)
+sop_status access_open(struct access *access, enum opening how)
 {
-	return opening_open(access->invocation, create, &access->db, &access->err);
+	return opening_open(access->invocation, how, &access->db, &access->err);
 }
 
 sop_status access_transaction(struct access *access, uint32_t mode)
@@ -68,7 +68,7 @@ void access_store_end(struct access *access)
 
 sop_status access_items(struct access *access, uint32_t mode)
 {
-	TRY(access_open(access, false));
+	TRY(access_open(access, mode == SOP_READ ? OPENING_LOOK : OPENING_CHANGE));
 	TRY(access_transaction(access, mode));
 	return access_store(access, access->invocation->arguments[0]);
 }

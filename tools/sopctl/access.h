@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "item_text.h"
+#include "opening.h"
 #include "output.h"
 #include "progress.h"
 
@@ -27,8 +28,8 @@ struct access {
 /* Begins: finds out how to answer. Returns EXIT_OK, or another exit code having said why. */
 int access_begin(struct access *access, struct invocation *invocation);
 
-/* Opens the database that the command names, or takes that of the shell. `create`: makes it if it is missing. */
-sop_status access_open(struct access *access, bool create);
+/* Opens the database that the command names, or takes that of the shell. */
+sop_status access_open(struct access *access, enum opening how);
 
 /* Begins a transaction in `mode` (a sop_mode). */
 sop_status access_transaction(struct access *access, uint32_t mode);

@@ -337,7 +337,7 @@ static sop_status look_at_database(struct doctor *doctor)
 
 	if (!doctor->has_database)
 		return SOP_OK;
-	status = sop_open(doctor->folder, NULL, &access->db, &access->err);
+	status = opening_open_url(doctor->folder, OPENING_LOOK, &access->db, &access->err);
 	if (status == SOP_LOCKED) {
 		find(doctor, "database", VERDICT_OK, wording_of(&access->err, room), "");
 		return SOP_OK;

@@ -261,7 +261,7 @@ static int run(struct invocation *invocation)
 	int code = EXIT_OK;
 
 	dump.hashes = option_of(invocation, "hash")->given;
-	if (opening_open(invocation, false, &db, &err) != SOP_OK)
+	if (opening_open(invocation, OPENING_LOOK, &db, &err) != SOP_OK)
 		return opening_failed(invocation->err, &err);
 	if (dump_stores(&dump, invocation, db) != SOP_OK) {
 		fflush(dump.out);

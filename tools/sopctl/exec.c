@@ -26,7 +26,8 @@ static int run(struct invocation *invocation)
 
 	if (stop_begin(&err) != SOP_OK)
 		return report(invocation->err, "exec", &err);
-	if (opening_open(invocation, option_of(invocation, "create")->given, &db, &err) != SOP_OK) {
+	if (opening_open(invocation, option_of(invocation, "create")->given ? OPENING_CREATE : OPENING_CHANGE,
+			 &db, &err) != SOP_OK) {
 		code = opening_failed(invocation->out, &err);
 	} else {
 		if (serve(invocation, db, &err) != SOP_OK)

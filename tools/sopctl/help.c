@@ -20,8 +20,9 @@ const struct help_topic help_topics[] = {
 	{ "Databases",
 	  "URL is the path of a folder, or a url: inredfs:/srv/db?name=value&... sets options of opening, such as "
 	  "cache_bytes=256MB. Nothing is ever made unless a command says so (create, restore, --create). A folder belongs "
-	  "to one process at a time: the others get exit code 6, which names the holder; info, stats and top then read "
-	  "what that process publishes." },
+	  "to one process that writes: the others get exit code 6, which names the holder; info, stats and top then read "
+	  "what that process publishes. Commands that only look (info, stores, schema, get, scan, count, export, dump, stats, "
+	  "verify) write nothing, may run side by side, and work where the folder may only be read." },
 	{ "Keys and values",
 	  "In a store without a schema a key is bytes, given as text. In a store with a schema it is the JSON array of its "
 	  "fields, such as '[\"US\",\"2024-05-01T00:00:00Z\",7]'; a single field may stand without the array, and text, "

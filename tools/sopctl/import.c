@@ -73,7 +73,7 @@ static sop_status open_store(struct import *import)
 	    (wants(import, "schema") || wants(import, "duplicates") || wants(import, "node-items")))
 		return error_set(&access->err, SOP_MISUSE,
 				 "--schema, --duplicates and --node-items say how to make the store: they need --create");
-	TRY(access_open(access, wants(import, "create")));
+	TRY(access_open(access, wants(import, "create") ? OPENING_CREATE : OPENING_CHANGE));
 	TRY(access_transaction(access, SOP_WRITE));
 	if (wants(import, "create")) {
 		const sop_status status = store_create(access, name);

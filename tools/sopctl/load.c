@@ -471,7 +471,8 @@ static int run(struct invocation *invocation)
 	int code;
 
 	if (stop_begin(&err) != SOP_OK ||
-	    opening_open(invocation, option_of(invocation, "create")->given, &db, &err) != SOP_OK)
+	    opening_open(invocation, option_of(invocation, "create")->given ? OPENING_CREATE : OPENING_CHANGE,
+			 &db, &err) != SOP_OK)
 		return report(invocation->err, "load", &err);
 	code = load_into(invocation, db);
 	if (opening_close(invocation, db, &err) != SOP_OK && code == EXIT_OK)

@@ -94,7 +94,7 @@ static sop_status info(struct access *access, const sop_buf *url)
 	size_t stores = 0;
 	uint64_t items = 0;
 	char uuid[37];
-	sop_status status = access_open(access, false);
+	sop_status status = access_open(access, OPENING_LOOK);
 
 	if (status == SOP_LOCKED)
 		return info_of_locked(access, url);
@@ -199,7 +199,7 @@ static sop_status stores(struct access *access)
 	sop_status status;
 	bool written;
 
-	TRY(access_open(access, false));
+	TRY(access_open(access, OPENING_LOOK));
 	TRY(access_transaction(access, SOP_READ));
 	status = sop_store_list(access->txn, &names, &count, &access->err);
 	output = output_open(access->invocation->out, &access->style, columns, 4, 0);

@@ -19,7 +19,7 @@ static sop_status backup(struct access *access)
 	uint64_t position = 0;
 	sop_status status;
 
-	TRY(access_open(access, false));
+	TRY(access_open(access, OPENING_CHANGE));
 	progress_begin(&shown, access_progress(access), "backup", 0);
 	status = sop_backup(access->db, access->invocation->arguments[0], progress_call, &shown,
 			    &position, &access->err);
@@ -101,7 +101,7 @@ static sop_status collect(struct access *access, uint64_t rounds_max)
 	sop_status status = SOP_OK;
 	uint64_t last;
 
-	TRY(access_open(access, false));
+	TRY(access_open(access, OPENING_CHANGE));
 	TRY(disk_bytes(access, &before));
 	after = before;
 	progress_begin(&shown, access_progress(access), access->invocation->command->name, 0);

@@ -181,7 +181,8 @@ static int run_shell(struct invocation *invocation)
 
 	memset(&shell, 0, sizeof shell);
 	access_begin(&shell.access, invocation);
-	if (access_open(&shell.access, option_of(invocation, "create")->given) != SOP_OK)
+	if (access_open(&shell.access, option_of(invocation, "create")->given ? OPENING_CREATE
+									      : OPENING_CHANGE) != SOP_OK)
 		return access_end(&shell.access, shell.access.err.status);
 	if (is_terminal(stdin))
 		fputs("help lists the commands, which take no url here; Tab completes; quit leaves.\n",

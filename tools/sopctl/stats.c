@@ -24,7 +24,7 @@ static sop_status stats(struct access *access)
 	sop_stats now = SOP_STATS_INIT;
 	sop_peek peek = SOP_PEEK_INIT;
 	const bool as_metrics = option_of(access->invocation, "metrics")->given;
-	const sop_status status = access_open(access, false);
+	const sop_status status = access_open(access, OPENING_LOOK);
 
 	if (status == SOP_LOCKED && !as_metrics) {
 		TRY(peek_figures(access, &now, &peek));

@@ -51,10 +51,10 @@ sop_status store_create(struct access *access, const char *name)
 /* Opens the database, which is made if it is missing; `made` tells. */
 static sop_status open_or_make(struct access *access, bool *made)
 {
-	const sop_status status = access_open(access, false);
+	const sop_status status = access_open(access, OPENING_CHANGE);
 
 	*made = status == SOP_NOT_FOUND;
-	return *made ? access_open(access, true) : status;
+	return *made ? access_open(access, OPENING_CREATE) : status;
 }
 
 static sop_status create(struct access *access)

@@ -124,7 +124,7 @@ static int run(struct invocation *invocation)
 
 	verify.lines = output->given ? strcmp(output->text, "jsonl") == 0
 				     : !is_terminal(invocation->out);
-	if (opening_open(invocation, false, &db, &err) != SOP_OK) {
+	if (opening_open(invocation, OPENING_LOOK, &db, &err) != SOP_OK) {
 		if (err.status == SOP_CORRUPT)
 			found_by_opening(&verify, &err);
 		code = exit_code(&verify, invocation, &err);
@@ -147,8 +147,8 @@ const struct command command_verify = {
 	.name = "verify",
 	.summary = "check every file and every tree",
 	.help = "Reads everything, and says what is damaged: with -o jsonl one object for each problem, of which \"file\" (relative to "
-		"the database), \"offset\" and \"store\" are there where they apply. Opening the database first puts right what "
-		"a crash has left.",
+		"the database), \"offset\" and \"store\" are there where they apply. Nothing is written: what a crash has left to be "
+		"put right is no problem, and stays.",
 	.arguments = "URL",
 	.arguments_min = 1,
 	.arguments_max = 1,

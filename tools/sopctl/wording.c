@@ -13,6 +13,8 @@ static const struct {
 	  "check the path; sopctl create makes one, and so does --create of import, load and exec" },
 	{ "remove and run sop_gc", "remove and run sopctl gc" },
 	{ "pass the folder that sop_backup filled", "name the folder that sopctl backup filled" },
+	{ "the database was opened with the option read_only; open it without",
+	  "the database was opened to be read only" },
 	{ "begin one with SOP_WRITE", "begin one with \"mode\":\"write\"" },
 	{ "; sop/options.h lists them", "; docs/c-api.md lists them" },
 	{ "; sop/sop.h says what it takes", "" },

@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-int native_key_import(void);
-PyObject *native_use_view(PyObject *module, PyObject *given);
-
 /* Calls `function`; its exception stays set, and the library is told to stop. */
 static int call_back(PyObject *function, PyObject *args)
 {
@@ -115,6 +112,8 @@ static PyObject *status_table(PyObject *module, PyObject *unused)
 static PyMethodDef functions[] = {
 	{ "begin", (PyCFunction)(void (*)(void))native_begin, METH_FASTCALL,
 	  "begin(db, mode, deadline_ms=0, durability=0, id=None): a transaction." },
+	{ "handle_count", native_handle_count, METH_NOARGS,
+	  "How many handles are alive, for tests of leaks." },
 	{ "use_view", native_use_view, METH_O, "use_view(class): what db[STORE] makes." },
 	{ "status_table", status_table, METH_NOARGS, "((name, number, traits, text), ...)" },
 	{ NULL, NULL, 0, NULL },

@@ -8,72 +8,104 @@
 typedef struct native_owner {
 	PyObject_HEAD PyObject *database; /* of a transaction: the sop.Database; NULL in a database */
 	native_handle *handle;
-	PyObject *known; /* dict by sop.Store */
+	PyObject *known; /* dict by sop.Store; NULL until there is a second one */
 	PyObject *last_store, *last; /* the entry of `known` that was used last */
 	PyObject *weak_references;
+	char ended; /* of a transaction: by its own commit, rollback or close */
 } native_owner;
 
 static PyTypeObject *view_class; /* sop.View */
 
-/* What is known of `store`; the method _declare finds it out. */
-static PyObject *owner_know(native_owner *self, PyObject *store)
+/* What is known of `store`, or NULL, without an exception if it is nothing. */
+static PyObject *owner_recall(native_owner *self, PyObject *store)
 {
-	PyObject *found;
+	PyObject *found = self->known != NULL ? PyDict_GetItemWithError(self->known, store) : NULL;
 
-	if (store == self->last_store)
-		return native_ref(self->last);
-	found = PyDict_GetItemWithError(self->known, store);
-	if (found != NULL) {
-		Py_INCREF(found);
-	} else {
-		if (PyErr_Occurred())
-			return NULL;
-		found = PyObject_CallMethod((PyObject *)self, "_declare", "(O)", store);
-		if (found == NULL)
-			return NULL;
-		if (PyDict_SetItem(self->known, store, found) < 0) {
-			Py_DECREF(found);
-			return NULL;
-		}
+	return native_ref(found);
+}
+
+/* Remembers what has been found out about `store`; 0 or -1. The one before goes into the dictionary. */
+static int owner_remember(native_owner *self, PyObject *store, PyObject *found)
+{
+	if (self->last_store != NULL) {
+		if (self->known == NULL && (self->known = PyDict_New()) == NULL)
+			return -1;
+		if (PyDict_SetItem(self->known, self->last_store, self->last) < 0)
+			return -1;
 	}
 	Py_INCREF(found);
 	Py_XSETREF(self->last, found);
 	Py_INCREF(store);
 	Py_XSETREF(self->last_store, store);
+	return 0;
+}
+
+/* What is known of `store`; `declare` finds it out. */
+static PyObject *owner_know(native_owner *self, PyObject *store,
+			    PyObject *(*declare)(native_owner *, PyObject *))
+{
+	PyObject *found;
+
+	if (store == self->last_store)
+		return native_ref(self->last);
+	found = owner_recall(self, store);
+	if (found == NULL && !PyErr_Occurred())
+		found = declare(self, store);
+	if (found != NULL && owner_remember(self, store, found) < 0)
+		Py_CLEAR(found);
 	return found;
+}
+
+static PyObject *declare_bound(native_owner *self, PyObject *store)
+{
+	PyObject *bound = PyObject_CallMethod((PyObject *)self, "_declare", "(O)", store);
+
+	if (bound != NULL && Py_TYPE(bound) != &native_bound_type) {
+		Py_DECREF(bound);
+		return PyErr_Format(PyExc_TypeError, "_declare made no Bound");
+	}
+	return bound;
+}
+
+/* A view of `bound` in `txn` (NULL: in a transaction for each call); `bound` is taken over. */
+static PyObject *view_make(PyObject *owner, native_handle *db, native_handle *txn, PyObject *bound)
+{
+	native_view *view = bound != NULL ? (native_view *)view_class->tp_alloc(view_class, 0) : NULL;
+
+	if (view == NULL) {
+		Py_XDECREF(bound);
+		return NULL;
+	}
+	view->owner = native_ref(owner);
+	view->db = (native_handle *)native_ref(db);
+	view->txn = (native_handle *)native_ref(txn);
+	view->bound = (native_bound *)bound;
+	return (PyObject *)view;
+}
+
+static PyObject *declare_view(native_owner *self, PyObject *store)
+{
+	native_owner *database = (native_owner *)self->database;
+
+	return view_make(NULL, database->handle, self->handle,
+			 owner_know(database, store, declare_bound));
 }
 
 static PyObject *transaction_subscript(PyObject *object, PyObject *store)
 {
-	return owner_know((native_owner *)object, store);
+	return owner_know((native_owner *)object, store, declare_view);
 }
 
 static PyObject *database_bound(PyObject *object, PyObject *store)
 {
-	return owner_know((native_owner *)object, store);
+	return owner_know((native_owner *)object, store, declare_bound);
 }
 
 static PyObject *database_subscript(PyObject *object, PyObject *store)
 {
 	native_owner *self = (native_owner *)object;
-	PyObject *bound = owner_know(self, store);
-	native_view *view;
 
-	if (bound == NULL)
-		return NULL;
-	if (Py_TYPE(bound) != &native_bound_type) {
-		Py_DECREF(bound);
-		return PyErr_Format(PyExc_TypeError, "_declare made no Bound");
-	}
-	view = (native_view *)view_class->tp_alloc(view_class, 0);
-	if (view == NULL) {
-		Py_DECREF(bound);
-		return NULL;
-	}
-	view->owner = native_ref(object);
-	view->db = (native_handle *)native_ref(self->handle);
-	view->bound = (native_bound *)bound;
-	return (PyObject *)view;
+	return view_make(object, self->handle, NULL, owner_know(self, store, declare_bound));
 }
 
 /* Forgets what is known, which ends cycles. */
@@ -84,7 +116,7 @@ static PyObject *owner_forget(PyObject *object, PyObject *unused)
 	(void)unused;
 	Py_CLEAR(self->last_store);
 	Py_CLEAR(self->last);
-	PyDict_Clear(self->known);
+	Py_CLEAR(self->known);
 	return native_ref(Py_None);
 }
 
@@ -102,9 +134,6 @@ static PyObject *owner_new(PyTypeObject *type, PyObject *database, PyObject *han
 		return NULL;
 	self->handle = (native_handle *)native_ref(handle);
 	self->database = native_ref(database);
-	self->known = PyDict_New();
-	if (self->known == NULL)
-		Py_CLEAR(self);
 	return (PyObject *)self;
 }
 
@@ -123,7 +152,7 @@ static PyObject *transaction_new(PyTypeObject *type, PyObject *args, PyObject *n
 	PyObject *database, *handle;
 
 	(void)names;
-	if (!PyArg_ParseTuple(args, "OO", &database, &handle) ||
+	if (!PyArg_ParseTuple(args, "O!O", &native_database_type, &database, &handle) ||
 	    native_handle_of(handle, NATIVE_TXN) == NULL)
 		return NULL;
 	return owner_new(type, database, handle);
@@ -147,8 +176,7 @@ static int owner_clear(PyObject *object)
 
 	Py_CLEAR(self->last_store);
 	Py_CLEAR(self->last);
-	if (self->known != NULL)
-		PyDict_Clear(self->known);
+	Py_CLEAR(self->known);
 	return 0;
 }
 
@@ -215,6 +243,7 @@ static PyMemberDef database_members[] = {
 static PyMemberDef transaction_members[] = {
 	MEMBER("_handle", handle),
 	MEMBER("_database", database),
+	{ "_ended", T_BOOL, offsetof(native_owner, ended), 0, NULL },
 	{ NULL, 0, 0, 0, NULL },
 };
 
@@ -261,8 +290,6 @@ PyTypeObject native_transaction_type = {
 	.tp_new = transaction_new,
 };
 
-/* use_view(class): what db[STORE] makes. */
-PyObject *native_use_view(PyObject *module, PyObject *given);
 PyObject *native_use_view(PyObject *module, PyObject *given)
 {
 	(void)module;

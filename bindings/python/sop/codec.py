@@ -13,18 +13,24 @@ V = TypeVar("V")
 class Codec(Protocol[V]):
     """What a value codec has. `decode(encode(value))` is `value`; both may raise, and then nothing was done."""
 
-    def encode(self, value: V, /) -> bytes: ...
+    def encode(self, value: V, /) -> bytes:
+        """The bytes that are stored."""
+        ...
 
-    def decode(self, data: bytes, /) -> V: ...
+    def decode(self, data: bytes, /) -> V:
+        """The value that stored bytes are."""
+        ...
 
 
 class BytesCodec(KeyType[bytes]):
     """Bytes as they are: as the values of a store, and as its raw keys."""
 
     def encode(self, value: bytes, /) -> bytes:
+        """The same bytes."""
         return bytes(value)
 
     def decode(self, data: bytes, /) -> bytes:
+        """The same bytes."""
         return data
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Iterator, NamedTuple, Optional, Tuple, TypeVar
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, Generic, Iterator, NamedTuple, Optional, Tuple, TypeVar
 
 from . import _raw
 
@@ -18,16 +19,31 @@ _SEEKS = {
 }
 
 
-class Entry(NamedTuple, Generic[K, V]):
-    """An item with all that is known of it."""
+if TYPE_CHECKING:
 
-    key: K
-    """The whole key, with the fields that ride along."""
-    value: V
-    version: int
-    """The position that wrote it; 0: this transaction."""
-    item: int
-    """Its item id in a store with duplicates, else 0."""
+    class Entry(NamedTuple, Generic[K, V]):
+        """An item with all that is known of it."""
+
+        key: K
+        """The whole key, with the fields that ride along."""
+        value: V
+        version: int
+        """The position that wrote it; 0: this transaction."""
+        item: int
+        """Its item id in a store with duplicates, else 0."""
+
+else:  # before 3.11 a named tuple cannot be generic
+
+    class Entry(NamedTuple):
+        """An item with all that is known of it: its whole key, with the fields that ride along; its value; the version
+        that wrote it (0: this transaction); its item id in a store with duplicates, else 0."""
+
+        key: Any
+        value: Any
+        version: int
+        item: int
+
+    Entry.__class_getitem__ = classmethod(GenericAlias)
 
 
 class Cursor(Generic[K, V]):

@@ -85,18 +85,13 @@ class Transaction(_raw.TransactionBase):
     another may only cancel() it. It cannot be pickled, nor used after fork.
     """
 
-    __slots__ = ("_ended",)
-
-    _ended: bool
+    __slots__ = ()
 
     if TYPE_CHECKING:
 
         def __getitem__(self, store: Store[K, V]) -> View[K, V]:
             """The store in this transaction."""
             ...
-
-    def _declare(self, store: Store[K, V]) -> View[K, V]:
-        return View(None, self._database._handle, self._handle, self._database._bound(store))
 
     @property
     def database(self) -> Database:
@@ -114,7 +109,7 @@ class Transaction(_raw.TransactionBase):
                 self.rollback()
             except Error:  # it has ended already, or its database has; what the block raised says more
                 pass
-        elif not getattr(self, "_ended", False):
+        elif not self._ended:
             self.commit()
 
     def commit(self) -> None:
@@ -140,7 +135,7 @@ class Transaction(_raw.TransactionBase):
     def close(self) -> None:
         """Rolls back if it is open. Every later call, on its stores and cursors too, is a ClosedError."""
         try:
-            if not getattr(self, "_ended", False):
+            if not self._ended:
                 self.rollback()
         except Error:  # it has ended otherwise
             pass

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import ItemsView, KeysView, MutableMapping, ValuesView
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple, TypeVar, Union, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Tuple,
+    TypeVar,
+    Union,
+    cast,
+    overload,
+)
 
 from . import _raw
 from .cursor import Cursor, Entry
@@ -189,7 +203,12 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
         if kind not in (-1, _raw.SOP_TYPE_STR):
             return self._part(None, None, codec.pack_prefix(fields if kind == _raw.SOP_TYPE_NULL else fields[0]))
         (stem,) = fields
-        return self._text_prefix(stem) if kind == _raw.SOP_TYPE_STR else self._part(None, None, bytes(stem))
+        return self._text_prefix(stem) if kind == _raw.SOP_TYPE_STR else self._bytes_prefix(bytes(stem))
+
+    def _bytes_prefix(self, data: bytes) -> View[K, V]:
+        """The same of bytes."""
+        stem = data.rstrip(b"\xff")
+        return self._part(data, stem[:-1] + bytes([stem[-1] + 1]) if stem else None, None)
 
     def _text_prefix(self, text: str) -> View[K, V]:
         """Texts that begin with `text` are those from it to before the next one that does not."""
@@ -210,9 +229,7 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
         """Pairs (key, value) from `low` to before `high`; `reverse` begins at the end; at most `limit`."""
         return Items(self._bounded(low, high), reverse, limit)
 
-    def keys(
-        self, low: Any = None, high: Any = None, *, reverse: bool = False, limit: Optional[int] = None
-    ) -> Keys[K]:
+    def keys(self, low: Any = None, high: Any = None, *, reverse: bool = False, limit: Optional[int] = None) -> Keys[K]:
         """Keys alone, as items(); values are never read."""
         return Keys(self._bounded(low, high), reverse, limit)
 

@@ -207,12 +207,31 @@ class Opening(Folder):
             with self.assertRaises(sop.ClosedError):
                 one[S]["a"]
 
+    def test_read_only(self) -> None:
+        with sop.open(self.path(), create=True) as db:
+            db[S]["a"] = 1
+        with sop.open(self.path(), read_only=True) as db:
+            self.assertEqual(db[S]["a"], 1)
+            with self.assertRaises(sop.ReadOnlyError):
+                db[S]["a"] = 2
+            with self.assertRaises(sop.ReadOnlyError), db.write() as tx:
+                tx[S]["b"] = 2
+
     def test_options_arrive(self) -> None:
-        with sop.open(self.path(), create=True, durability=sop.BUFFERED, cache_bytes=1 << 23, deadline_ms=12345,
-                      node_bytes=8192, flush_interval_ms=5) as db:
+        with sop.open(
+            self.path(),
+            create=True,
+            durability=sop.BUFFERED,
+            cache_bytes=1 << 23,
+            deadline_ms=12345,
+            node_bytes=8192,
+            flush_interval_ms=5,
+        ) as db:
             info = db.info()
-        self.assertEqual((info.durability, info.cache_bytes, info.deadline_ms, info.node_bytes, info.flush_interval_ms),
-                         (sop.BUFFERED, 1 << 23, 12345, 8192, 5))
+        self.assertEqual(
+            (info.durability, info.cache_bytes, info.deadline_ms, info.node_bytes, info.flush_interval_ms),
+            (sop.BUFFERED, 1 << 23, 12345, 8192, 5),
+        )
 
     def test_a_database_that_is_dropped_is_closed_with_a_warning(self) -> None:
         with warnings.catch_warnings(record=True) as caught:

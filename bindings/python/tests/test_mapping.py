@@ -154,7 +154,7 @@ class Mapping(Both):
         us = [key for key in sorted(keys) if key.region == "US"]
         self.assertEqual(list(view.prefix("US")), us)
         self.assertEqual(len(view.prefix("US", HIRED)), 3)
-        self.assertEqual(list(view[("US",):]), us)
+        self.assertEqual(list(view[("US",) :]), us)
         self.assertEqual(list(view.keys(us[2], us[4])), us[2:4])
         self.assertEqual(list(view.prefix("US").keys(reverse=True, limit=2)), us[:-3:-1])
         self.assertEqual(view.floor(us[1]), (us[1], ["US"]))
@@ -164,6 +164,41 @@ class Mapping(Both):
         self.assertIsNone(view.ceiling(("VA",)))
         self.assertEqual(view.first(), (sorted(keys)[0], ["DE"]))
         self.assertEqual(view.last(), (us[-1], ["US"]))
+
+    def test_parts_of_parts(self) -> None:
+        keys = [EmpKey(r, HIRED + timedelta(days=d), n) for r in ("DE", "US", "VA") for d in range(3) for n in range(3)]
+        self.db[EMP].put_many((key, 1) for key in keys)
+        rng = random.Random(5)
+        for _ in range(150):
+            view, inside = self.db[EMP], sorted(keys)
+            for _ in range(rng.randrange(1, 4)):
+                low, high = (rng.choice([None, *keys, ("US",), ("DE", HIRED)]) for _ in range(2))
+                region = rng.choice(["DE", "US", "VA"])
+                if rng.random() < 0.5:
+                    view, inside = view.prefix(region), [key for key in inside if key.region == region]
+                elif rng.random() < 0.3:
+                    view = view.prefix(region, HIRED)
+                    inside = [key for key in inside if key[:2] == (region, HIRED)]
+                else:
+                    view = view[low:high]
+                    pack = EMP._codec.pack_prefix
+                    inside = [
+                        key
+                        for key in inside
+                        if (low is None or pack(key) >= pack(low)) and (high is None or pack(key) < pack(high))
+                    ]
+            self.assertEqual(list(view), inside)
+            self.assertEqual(list(view.keys(reverse=True)), inside[::-1])
+            self.assertEqual(len(view), len(inside))
+            self.assertEqual([key for key in keys if key in view], [key for key in keys if key in inside])
+            self.assertEqual(view.first(), (inside[0], 1) if inside else None)
+
+    def test_parts_of_raw_keys(self) -> None:
+        keys = [b"", b"a", b"a\xff", b"a\xff\xff", b"a\xffb", b"b", b"\xff", b"\xff\xff"]
+        self.db[RAW].put_many((key, b"") for key in keys)
+        for stem in (b"", b"a", b"a\xff", b"\xff", b"\xff\xff", b"c"):
+            self.assertEqual(list(self.db[RAW].prefix(stem)), sorted(key for key in keys if key.startswith(stem)))
+        self.assertEqual(list(self.db[RAW].prefix(b"a")[b"a\xff":b"a\xffb"]), [b"a\xff"])
 
     def test_fields_that_ride_along(self) -> None:
         view = self.db[EMP]
@@ -284,6 +319,21 @@ class Mapping(Both):
             self.assertEqual([entry.key for entry in tx[TEXTS].cursor(reverse=True)], list("fedba"))
         self.assertEqual("".join(self.db[TEXTS]), "abdef")
 
+    def test_an_empty_key_is_a_key(self) -> None:
+        with self.db.write() as tx:
+            view = tx[RAW]
+            view[b""] = b""
+            cursor = view.cursor()
+            self.assertTrue(cursor.first())
+            self.assertEqual((cursor.key, cursor.value, cursor.entry[:2]), (b"", b"", (b"", b"")))
+            self.assertTrue(cursor.seek(b"") and cursor.key == b"")
+            self.assertEqual((view.floor(b"x"), view.first(), view.entry(b"")[:2]), ((b"", b""),) * 3)
+            self.assertEqual(view.get_many([b""]), [b""])
+            self.assertEqual(list(view.items()), [(b"", b"")])
+            for key, _ in view.items():
+                view[b"\1"] = b""
+                self.assertEqual(len(key), len(view) - 1 if key else 0)
+
     def test_pop_item_and_truth(self) -> None:
         self.db[TEXTS].update({"a": 1, "b": 2, "c": 3})
         self.assertTrue(self.db[TEXTS])
@@ -313,7 +363,11 @@ class Mapping(Both):
 
     def test_wrong_values_change_nothing(self) -> None:
         with self.db.write() as tx:
-            for key, value, error in (("a", float("nan"), ValueError), ("a", object(), TypeError), (1, 1, sop.SchemaError)):
+            for key, value, error in (
+                ("a", float("nan"), ValueError),
+                ("a", object(), TypeError),
+                (1, 1, sop.SchemaError),
+            ):
                 with self.assertRaises(error):
                     tx[TEXTS][key] = value  # type: ignore[index]
             with self.assertRaises(TypeError):

@@ -296,9 +296,9 @@ sop_status run_rollback_to(struct call *call)
 	struct txn_slot *slot = &call->machine->txns[call->args[0].number];
 	sop_txn *txn;
 
-	TRY(use_txn(call, 0, &txn));
 	if (slot->savepoint_count == 0)
 		return NO_SLOT;
+	TRY(use_txn(call, 0, &txn));
 	return sop_rollback_to(txn,
 			       slot->savepoints[(uint64_t)call->args[1].number % slot->savepoint_count],
 			       &call->err);

@@ -1,7 +1,6 @@
 """The machine of Python: every operation through what a program of Python would write. See ../README.md."""
 import datetime
 import gc
-import json
 import os
 import typing
 import uuid
@@ -28,9 +27,24 @@ class WideKey(sop.Key):
     flag: bool = sop.desc()
 
 
+class Documents:
+    """JSON objects. What else comes into `doc`, as when another store is renamed so, are the bytes as they are."""
+
+    def encode(self, value):
+        return value if isinstance(value, bytes) else sop.JSON.encode(value)
+
+    def decode(self, data):
+        try:
+            value = sop.JSON.decode(data)
+        except ValueError:
+            return data
+        return value if isinstance(value, dict) else data
+
+
+DOCUMENTS = Documents()
 KEYS = {"raw": bytes, "rawdup": bytes, "str": sop.STR, "int": sop.INT, "emp": EmpKey, "empdup": EmpKey, "doc": sop.STR,
         "wide": WideKey, "other": sop.BYTES}
-STORES = [sop.Store(name, key=KEYS[name], value=sop.JSON if is_json else sop.BYTES, duplicates=duplicates, node_items=4)
+STORES = [sop.Store(name, key=KEYS[name], value=DOCUMENTS if is_json else sop.BYTES, duplicates=duplicates, node_items=4)
           for name, _schema, duplicates, is_json in decoder.STORES]
 
 
@@ -60,11 +74,11 @@ def item_of(number):
 
 
 def value_of(store, data):
-    return json.loads(data) if store.value is sop.JSON else data
+    return store.value.decode(data)
 
 
 def bytes_of(store, value):
-    return store.value.encode(value) if store.value is sop.JSON else value
+    return store.value.encode(value)
 
 
 def part_of(view, store, bounds):
@@ -134,10 +148,11 @@ class Machine:
 
     def open(self, call, number, place, create):
         if number in self.dbs:
-            self.dbs[number].close()
-        self.drop_db(number)
+            self.dbs.pop(number).close()
         path = "inmemory:" if place == "memory" else os.path.join(self.folder, place)
-        self.dbs[number] = sop.open(path, create=bool(create), durability=sop.WRITTEN, cache_bytes=8 << 20)
+        db = sop.open(path, create=bool(create), durability=sop.WRITTEN, cache_bytes=8 << 20)
+        self.drop_db(number)
+        self.dbs[number] = db
 
     def close(self, call, number):
         self.db(number).close()

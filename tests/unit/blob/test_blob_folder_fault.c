@@ -265,9 +265,10 @@ static void a_failing_call_is_told_and_nothing_durable_is_lost(void **state)
 	static const struct {
 		int os_errno;
 		sop_status status;
-	} errors[] = {
-		{ EIO, SOP_IO }, { ENOSPC, SOP_NO_SPACE }, { EROFS, SOP_READ_ONLY }, { EMFILE, SOP_IO }
-	};
+	} errors[] = { { EIO, SOP_IO },
+		       { ENOSPC, SOP_NO_SPACE },
+		       { EROFS, SOP_READ_ONLY },
+		       { EMFILE, SOP_NO_MEMORY } };
 	unsigned failures = 0;
 	int64_t calls = 0, ignored;
 

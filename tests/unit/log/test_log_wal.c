@@ -223,6 +223,51 @@ static void a_group_of_nearly_a_chunk_is_one_write(void **state)
 	free(payload);
 }
 
+enum { BIG_SEGMENT_BYTES = 16 << 20, BIG_GROUP_ENTRIES = 20, BIG_ENTRY_BYTES = 200 << 10 };
+
+/* Flushes of a group of 4 MB on a disk with this unit for direct writes. */
+static void flush_big_group(size_t direct_bytes)
+{
+	struct sopi_sim_disk *on = sopi_sim_disk_new();
+	uint8_t *payload = memset(test_alloc(BIG_ENTRY_BYTES), 7, BIG_ENTRY_BYTES);
+	sop_error err = SOP_ERROR_INIT;
+	struct sopi_wal_stats before, after;
+	struct wal_box box;
+	uint64_t position = 0;
+
+	sopi_sim_disk_set_direct(on, direct_bytes);
+	wal_box_start(&box, on);
+	box.options.segment_bytes = BIG_SEGMENT_BYTES;
+	wal_box_create(&box);
+	for (int i = 0; i < BIG_GROUP_ENTRIES; i++)
+		position = must_submit(&box, payload, BIG_ENTRY_BYTES);
+	before = stats_of(&box);
+	sopi_sim_fail(box.process, NULL); /* counts anew */
+	TEST_OK(box.log->driver->wait_durable(box.log, position, &err), err);
+	after = stats_of(&box);
+	assert_int_equal(after.groups - before.groups, 1);
+	assert_int_equal(after.flushes - before.flushes, 1); /* direct writes and syncs */
+	assert_int_equal(sopi_sim_calls(box.process, SOPI_SIM_ANY_SYNC), 1);
+	assert_in_range(sopi_sim_calls(box.process, SOPI_SIM_WRITE), 2, 8);
+	assert_int_equal(sopi_sim_disk_unsynced(on), 0);
+	must_commit(&box, payload, 100);
+	assert_int_equal(sopi_sim_calls(box.process, SOPI_SIM_ANY_SYNC), direct_bytes != 0 ? 1 : 2);
+	reopen(&box, 0, 1);
+	assert_int_equal(sopi_wal_end(box.log), 2 << 16);
+	wal_box_stop(&box);
+	sopi_sim_disk_free(on);
+	free(payload);
+}
+
+/* More than a buffer takes several writes, and still one flush; the next small one is a direct write again. */
+static void a_group_of_many_chunks_takes_one_flush(void **state)
+{
+	(void)state;
+	flush_big_group(0);
+	flush_big_group(SOPI_SIM_SECTOR_BYTES);
+	flush_big_group(SOPI_SIM_PAGE_BYTES);
+}
+
 struct waiters {
 	struct wal_box *box;
 };
@@ -730,6 +775,7 @@ int main(int argc, char **argv)
 		WAL_TEST(a_full_group_is_closed),
 		WAL_TEST(huge_transactions_fit_and_their_memory_is_given_back),
 		WAL_TEST(a_group_of_nearly_a_chunk_is_one_write),
+		WAL_TEST(a_group_of_many_chunks_takes_one_flush),
 		WAL_TEST(followers_share_the_flush_of_their_group),
 		WAL_TEST(a_mark_proves_the_last_group_and_is_written_once),
 		WAL_TEST(a_log_that_rests_holds_no_buffers),

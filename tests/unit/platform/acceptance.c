@@ -750,10 +750,11 @@ static void closing_another_handle_keeps_the_lock(void **state)
 static bool is_locked(struct sopi_file *file)
 {
 	sop_error err = SOP_ERROR_INIT;
-	bool locked = false;
+	struct sopi_locked locked;
 
 	TEST_OK(sopi_file_is_locked(file, &locked, &err), err);
-	return locked;
+	assert_true(locked.by_others || !locked.shared);
+	return locked.by_others;
 }
 
 static void anybody_may_ask_for_a_lock_without_taking_it(void **state)
@@ -804,6 +805,36 @@ static void whoever_is_locked_out_learns_by_whom(void **state)
 	sopi_file_close(one);
 	TEST_OK(sopi_folder_lock(folder, "LOCK", SOPI_LOCK_SHARED, "", &other, &err), err);
 	sopi_file_close(other);
+}
+
+static void who_locks_to_read_makes_and_writes_nothing(void **state)
+{
+	struct sopi_folder *folder = folder_of(state);
+	struct sopi_file *one = NULL, *other = NULL, *third = NULL;
+	char holder[SOPI_HOLDER_BYTES_MAX + 1];
+	sop_error err = SOP_ERROR_INIT;
+	struct sopi_entry entry;
+
+	TEST_STATUS(sopi_folder_lock_reading(folder, "LOCK", &one, &err), SOP_NOT_FOUND, err);
+	TEST_STATUS(sopi_folder_look(folder, "LOCK", &entry, &err), SOP_NOT_FOUND, err);
+	TEST_OK(sopi_folder_lock(folder, "LOCK", SOPI_LOCK_EXCLUSIVE, "process 12", &one, &err), err);
+	TEST_STATUS(sopi_folder_lock_reading(folder, "LOCK", &other, &err), SOP_LOCKED, err);
+	assert_non_null(strstr(err.message, "process 12"));
+	sopi_file_close(one);
+	TEST_OK(sopi_folder_lock_reading(folder, "LOCK", &one, &err), err);
+	TEST_OK(sopi_folder_lock_reading(folder, "LOCK", &other, &err), err);
+	TEST_STATUS(sopi_folder_lock(folder, "LOCK", SOPI_LOCK_EXCLUSIVE, "process 13", &third, &err),
+		    SOP_LOCKED, err);
+	assert_null(strstr(err.message, "process 12")); /* who has closed it long ago */
+	assert_non_null(strstr(err.message, "read"));
+	TEST_OK(sopi_folder_lock_holder(folder, "LOCK", holder, &err), err);
+	assert_null(strstr(holder, "process 12"));
+	sopi_file_close(one);
+	TEST_STATUS(sopi_folder_lock(folder, "LOCK", SOPI_LOCK_EXCLUSIVE, "process 13", &third, &err),
+		    SOP_LOCKED, err);
+	sopi_file_close(other);
+	TEST_OK(sopi_folder_lock(folder, "LOCK", SOPI_LOCK_EXCLUSIVE, "process 13", &third, &err), err);
+	sopi_file_close(third);
 }
 
 static void a_hostile_lock_file_says_nothing_harmful(void **state)
@@ -1116,6 +1147,7 @@ int acceptance_run(const char *name, CMFixtureFunction setup, CMFixtureFunction 
 		ACCEPTANCE(closing_another_handle_keeps_the_lock),
 		ACCEPTANCE(anybody_may_ask_for_a_lock_without_taking_it),
 		ACCEPTANCE(whoever_is_locked_out_learns_by_whom),
+		ACCEPTANCE(who_locks_to_read_makes_and_writes_nothing),
 		ACCEPTANCE(a_hostile_lock_file_says_nothing_harmful),
 		ACCEPTANCE(of_many_creators_one_wins),
 		ACCEPTANCE(of_many_linkers_one_wins),

@@ -314,7 +314,7 @@ static void a_parent_that_may_not_be_read_is_in_nobodys_way(void **state)
 	TEST_STATUS(status, SOP_OK, err);
 }
 
-static void too_many_descriptors_are_io_with_advice(void **state)
+static void no_descriptor_left_is_told_with_advice(void **state)
 {
 	struct sopi_file *file = NULL;
 	struct rlimit before;
@@ -329,7 +329,7 @@ static void too_many_descriptors_are_io_with_advice(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
 	status = sopi_folder_open_file(folder_of(state), "f", SOPI_FILE_READ, &file, &err);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	assert_int_equal(status, SOP_IO);
+	assert_int_equal(status, SOP_NO_MEMORY);
 	assert_int_equal(err.os_errno, EMFILE);
 	assert_non_null(strstr(err.message, "ulimit -n"));
 }
@@ -384,7 +384,8 @@ static void every_errno_has_its_status(void **state)
 		{ ENOTDIR, SOP_CORRUPT, SOP_CORRUPT },
 		{ EISDIR, SOP_CORRUPT, SOP_CORRUPT },
 		{ EIO, SOP_IO, SOP_IO },
-		{ EMFILE, SOP_IO, SOP_IO },
+		{ EMFILE, SOP_NO_MEMORY, SOP_NO_MEMORY },
+		{ ENFILE, SOP_NO_MEMORY, SOP_NO_MEMORY },
 		{ 99999, SOP_IO, SOP_IO },
 	};
 
@@ -605,7 +606,7 @@ int main(int argc, char **argv)
 		HOST_WALK(no_descriptor_survives_exec),
 		HOST(a_folder_without_permission_is_read_only_or_io),
 		HOST(a_parent_that_may_not_be_read_is_in_nobodys_way),
-		HOST(too_many_descriptors_are_io_with_advice),
+		HOST(no_descriptor_left_is_told_with_advice),
 		HOST(a_write_cut_short_is_an_error_with_its_place),
 		HOST(every_errno_has_its_status),
 		HOST(another_process_is_locked_out),

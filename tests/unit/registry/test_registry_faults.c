@@ -189,7 +189,7 @@ static void every_failing_call_leaves_the_old_or_the_new(void **state)
 	fail_everywhere(SOPI_SIM_ANY, EIO, false, SOP_IO);
 	fail_everywhere(SOPI_SIM_ANY, EIO, true, SOP_IO);
 	fail_everywhere(SOPI_SIM_WRITE | SOPI_SIM_OPEN_FILE, ENOSPC, false, SOP_NO_SPACE);
-	fail_everywhere(SOPI_SIM_OPEN_FILE, EMFILE, false, SOP_IO);
+	fail_everywhere(SOPI_SIM_OPEN_FILE, EMFILE, false, SOP_NO_MEMORY);
 }
 
 static void a_failed_sync_is_never_repeated(void **state)

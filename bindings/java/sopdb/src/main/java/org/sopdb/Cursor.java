@@ -1,5 +1,6 @@
 package org.sopdb;
 
+import java.lang.ref.Reference;
 import java.util.Objects;
 
 /**
@@ -35,10 +36,12 @@ public final class Cursor<K, V> implements AutoCloseable {
 
   private final Items<K, V> items;
   private final Transaction tx;
+  private final boolean keysOnly;
   private Shell shell; // null once closed
 
-  Cursor(Items<K, V> items, Shell shell) {
+  Cursor(Items<K, V> items, Shell shell, boolean keysOnly) {
     this.items = items;
+    this.keysOnly = keysOnly;
     this.tx = items.transaction();
     this.shell = shell;
   }
@@ -116,7 +119,7 @@ public final class Cursor<K, V> implements AutoCloseable {
     try {
       row = Raw.java_cursor_seek(handle, key, where.ordinal());
     } finally {
-      tx.leave();
+      leave();
     }
     return item(row);
   }
@@ -127,7 +130,7 @@ public final class Cursor<K, V> implements AutoCloseable {
     try {
       row = Raw.java_cursor_move(handle, where);
     } finally {
-      tx.leave();
+      leave();
     }
     return item(row);
   }
@@ -140,7 +143,7 @@ public final class Cursor<K, V> implements AutoCloseable {
     rows.next();
     Store<K, V> store = items.store();
     return new Item<>(
-        rows.key(store.key()), rows.isPresent() ? rows.value(store.value()) : null, rows.version(), rows.item());
+        rows.key(store.key()), keysOnly ? null : rows.value(store.value()), rows.version(), rows.item());
   }
 
   /**
@@ -156,7 +159,7 @@ public final class Cursor<K, V> implements AutoCloseable {
       items.changes()[0]++;
       return Raw.sop_cursor_update(handle, data) == OK;
     } finally {
-      tx.leave();
+      leave();
     }
   }
 
@@ -171,7 +174,7 @@ public final class Cursor<K, V> implements AutoCloseable {
       items.changes()[0]++;
       return Raw.sop_cursor_remove(handle) == OK;
     } finally {
-      tx.leave();
+      leave();
     }
   }
 
@@ -183,6 +186,12 @@ public final class Cursor<K, V> implements AutoCloseable {
       throw Status.CLOSED.exception("the cursor is closed");
     }
     return open.address;
+  }
+
+  /** Ends a call, until which nobody may collect the cursor. */
+  private void leave() {
+    tx.leave();
+    Reference.reachabilityFence(this);
   }
 
   /** Gives it back. Closing again does nothing. */

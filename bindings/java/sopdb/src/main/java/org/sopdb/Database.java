@@ -19,6 +19,7 @@ import java.util.function.Predicate;
 public final class Database implements AutoCloseable {
   private static final String[] SCHEMES = {"inmemory:", "inredfs:", "inredcfs:"};
   private static final String IN_PLACE = "./";
+  private static final int AS_IT_IS = -1;
 
   private final Shell shell;
   private final Map<String, Declared> stores = new ConcurrentHashMap<>();
@@ -339,21 +340,21 @@ public final class Database implements AutoCloseable {
     Declared known = stores.get(store.identity());
     return known != null
         ? known
-        : declare(store.identity(), store.name(), store.schema(), store.hasDuplicates(), store.nodeItems());
+        : declare(store.identity(), store.name(), store.schema(), store.hasDuplicates() ? 1 : 0, store.nodeItems());
   }
 
   /** The store of that name, for what needs no keys. */
   Declared declaredAsIs(String name) {
-    return declare("n" + name, name, "", false, 0);
+    return declare("n" + name, name, "", AS_IT_IS, 0);
   }
 
-  private Declared declare(String identity, String name, String schema, boolean duplicates, int nodeItems) {
+  private Declared declare(String identity, String name, String schema, int duplicates, int nodeItems) {
     byte[] nameBytes = Text.utf8(name);
     byte[] schemaBytes = Text.utf8(schema);
     try {
       return stores.computeIfAbsent(
           identity,
-          i -> new Declared(Raw.java_declare(shell.address, nameBytes, schemaBytes, duplicates ? 1 : 0, nodeItems)));
+          i -> new Declared(Raw.java_declare(shell.address, nameBytes, schemaBytes, duplicates, nodeItems)));
     } finally {
       Reference.reachabilityFence(this);
     }

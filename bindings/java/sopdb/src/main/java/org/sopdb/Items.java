@@ -536,7 +536,18 @@ public final class Items<K, V> {
    * @return a stream that ends with the transaction
    */
   public Stream<Item<K, V>> stream(Range<K> range) {
-    return Scan.of(this, range, false, false).stream(Scan::item);
+    return stream(range, Long.MAX_VALUE);
+  }
+
+  /**
+   * The first of these. Nothing beyond them is read, so that no change of it is a conflict.
+   *
+   * @param range the range
+   * @param limit how many at most
+   * @return a stream that ends with the transaction
+   */
+  public Stream<Item<K, V>> stream(Range<K> range, long limit) {
+    return Scan.of(this, range, false, false, limit).stream(Scan::item);
   }
 
   /**
@@ -546,7 +557,18 @@ public final class Items<K, V> {
    * @return a stream that ends with the transaction
    */
   public Stream<Item<K, V>> reverse(Range<K> range) {
-    return Scan.of(this, range, true, false).stream(Scan::item);
+    return reverse(range, Long.MAX_VALUE);
+  }
+
+  /**
+   * The first of these. Nothing beyond them is read, so that no change of it is a conflict.
+   *
+   * @param range the range
+   * @param limit how many at most
+   * @return a stream that ends with the transaction
+   */
+  public Stream<Item<K, V>> reverse(Range<K> range, long limit) {
+    return Scan.of(this, range, true, false, limit).stream(Scan::item);
   }
 
   /**
@@ -556,7 +578,39 @@ public final class Items<K, V> {
    * @return a stream that ends with the transaction
    */
   public Stream<K> keys(Range<K> range) {
-    return Scan.of(this, range, false, true).stream(Scan::key);
+    return keys(range, Long.MAX_VALUE);
+  }
+
+  /**
+   * The first of these. Nothing beyond them is read, so that no change of it is a conflict.
+   *
+   * @param range the range
+   * @param limit how many at most
+   * @return a stream that ends with the transaction
+   */
+  public Stream<K> keys(Range<K> range, long limit) {
+    return Scan.of(this, range, false, true, limit).stream(Scan::key);
+  }
+
+  /**
+   * The keys of a range, the last one first.
+   *
+   * @param range the range
+   * @return a stream that ends with the transaction
+   */
+  public Stream<K> reverseKeys(Range<K> range) {
+    return reverseKeys(range, Long.MAX_VALUE);
+  }
+
+  /**
+   * The first of these. Nothing beyond them is read, so that no change of it is a conflict.
+   *
+   * @param range the range
+   * @param limit how many at most
+   * @return a stream that ends with the transaction
+   */
+  public Stream<K> reverseKeys(Range<K> range, long limit) {
+    return Scan.of(this, range, true, true, limit).stream(Scan::key);
   }
 
   /**
@@ -585,7 +639,7 @@ public final class Items<K, V> {
    * @return a cursor before the first item
    */
   public Cursor<K, V> cursor(Range<K> range) {
-    return new Cursor<>(this, open(range, 0));
+    return new Cursor<>(this, open(range, 0), false);
   }
 
   /**
@@ -595,7 +649,7 @@ public final class Items<K, V> {
    * @return a cursor before the first item, whose items have no value
    */
   public Cursor<K, V> keyCursor(Range<K> range) {
-    return new Cursor<>(this, open(range, Cursor.KEYS));
+    return new Cursor<>(this, open(range, Cursor.KEYS), true);
   }
 
   private Shell open(Range<K> range, int flags) {

@@ -31,7 +31,7 @@ final class Json {
     @Override
     public byte[] encode(V value) {
       try {
-        return writer.writeValueAsBytes(value);
+        return Text.utf8(writer.writeValueAsString(value)); // as bytes it would escape what is beyond the first plane
       } catch (JsonProcessingException e) {
         throw (SopException) Status.SCHEMA.exception("the value is no JSON: " + e.getOriginalMessage()).initCause(e);
       }

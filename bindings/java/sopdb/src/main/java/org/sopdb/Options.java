@@ -25,6 +25,16 @@ public final class Options implements OpenOption {
   }
 
   /**
+   * Whether nothing at all is written: for a folder that may only be read, by any number of processes.
+   *
+   * @param readOnly whether so
+   * @return this
+   */
+  public Options readOnly(boolean readOnly) {
+    return set("read_only", Boolean.toString(readOnly));
+  }
+
+  /**
    * How durable commits are that do not say: {@link Durability#FLUSHED} unless set.
    *
    * @param durability how

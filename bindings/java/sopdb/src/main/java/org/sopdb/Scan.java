@@ -18,10 +18,10 @@ abstract class Scan<K, V> {
   private static final int GROWTH = 4;
 
   /** Over rows, or over a cursor where a range cannot say where it stands: backwards among duplicates. */
-  static <K, V> Scan<K, V> of(Items<K, V> items, Range<K> range, boolean reverse, boolean keysOnly) {
+  static <K, V> Scan<K, V> of(Items<K, V> items, Range<K> range, boolean reverse, boolean keysOnly, long limit) {
     return reverse && items.store().hasDuplicates()
-        ? new ByCursor<>(keysOnly ? items.keyCursor(range) : items.cursor(range))
-        : new ByBatch<>(items, range, reverse, keysOnly);
+        ? new ByCursor<>(keysOnly ? items.keyCursor(range) : items.cursor(range), limit)
+        : new ByBatch<>(items, range, reverse, keysOnly, limit);
   }
 
   /** The first item of a range, or null; one row is read. */
@@ -82,8 +82,10 @@ abstract class Scan<K, V> {
     private byte[] at; // the key where it stands, while another batch may follow
     private long atItem;
     private boolean ended;
+    private long left; // rows that may still be met
 
-    ByBatch(Items<K, V> items, Range<K> range, boolean reverse, boolean keysOnly) {
+    ByBatch(Items<K, V> items, Range<K> range, boolean reverse, boolean keysOnly, long limit) {
+      this.left = limit;
       this.items = items;
       this.keys = items.store().key();
       this.range = range;
@@ -94,9 +96,15 @@ abstract class Scan<K, V> {
 
     @Override
     boolean next() {
-      if (ended || !items.transaction().isOpen()) {
+      if (ended || left == 0 || !items.transaction().isOpen()) {
         return over();
       }
+      boolean more = advance();
+      left -= more ? 1 : 0;
+      return more;
+    }
+
+    private boolean advance() {
       if (rows != null && stamp == items.stamp()) {
         if (rows.next()) {
           return true;
@@ -113,7 +121,7 @@ abstract class Scan<K, V> {
 
     private boolean over() {
       if (!items.transaction().isOpen()) {
-        throw Status.CLOSED.exception("the transaction is closed");
+        throw Transaction.closed();
       }
       ended = true;
       return false;
@@ -129,7 +137,7 @@ abstract class Scan<K, V> {
         bounds = reverse ? range.encodeBefore(keys, at) : range.encodeAfter(keys, at, atItem);
       }
       stamp = items.stamp();
-      Rows more = items.scan(bounds, cursorFlags, rowsMax, rowFlags);
+      Rows more = items.scan(bounds, cursorFlags, (int) Math.min(left, rowsMax), rowFlags);
       if (more == null) {
         return over();
       }
@@ -164,19 +172,23 @@ abstract class Scan<K, V> {
     private final Cursor<K, V> cursor;
     private Item<K, V> item;
     private boolean begun;
+    private long left; // rows that may still be met
 
-    ByCursor(Cursor<K, V> cursor) {
+    ByCursor(Cursor<K, V> cursor, long limit) {
       this.cursor = cursor;
+      this.left = limit;
     }
 
     @Override
     boolean next() {
-      item = begun ? cursor.previous() : cursor.last();
-      begun = true;
-      if (item == null) {
-        cursor.close();
+      if (left > 0) {
+        item = begun ? cursor.previous() : cursor.last();
+        begun = true;
+        left = item == null ? 0 : left - 1;
+        return item != null;
       }
-      return item != null;
+      cursor.close();
+      return false;
     }
 
     @Override

@@ -52,10 +52,10 @@ final class Shell {
 
     @Override
     public void run() {
+      free.accept(address);
       if (used) {
         LOGGER.log(Logger.Level.WARNING, leak);
       }
-      free.accept(address);
     }
   }
 }

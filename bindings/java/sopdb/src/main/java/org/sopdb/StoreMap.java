@@ -108,7 +108,7 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
    * @return a stream that ends with the transaction
    */
   public Stream<Item<K, V>> stream() {
-    return scan(false, false).stream(Scan::item);
+    return scan(false).stream(Scan::item);
   }
 
   /**
@@ -456,8 +456,8 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
     return key;
   }
 
-  private Scan<K, V> scan(boolean backwards, boolean keysOnly) {
-    return Scan.of(items, range, backwards != descending, keysOnly);
+  private Scan<K, V> scan(boolean keysOnly) {
+    return Scan.of(items, range, descending, keysOnly, Long.MAX_VALUE);
   }
 
   /** Looks one item ahead, so that there is something to say about the next. */
@@ -469,7 +469,7 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
     private K last; // what remove removes
 
     Walk(boolean keysOnly, Function<Scan<K, V>, T> each) {
-      this.scan = scan(false, keysOnly);
+      this.scan = scan(keysOnly);
       this.each = each;
     }
 

@@ -57,9 +57,13 @@ public final class Transaction implements AutoCloseable {
     Shell open = shell;
     if (open == null) {
       leave();
-      throw Status.CLOSED.exception("the transaction is closed");
+      throw closed();
     }
     return open.address;
+  }
+
+  static SopException closed() {
+    return Status.CLOSED.exception("the transaction is closed");
   }
 
   void leave() {
@@ -221,7 +225,21 @@ public final class Transaction implements AutoCloseable {
    * @throws NotFoundException if there is none
    */
   public StoreInfo describe(String name) {
-    Declared declared = db.declaredAsIs(name);
+    return describe(db.declaredAsIs(name));
+  }
+
+  /**
+   * How a store is kept.
+   *
+   * @param store the declaration, which must agree with it
+   * @return what is known
+   * @throws NotFoundException if there is none
+   */
+  public StoreInfo describe(Store<?, ?> store) {
+    return describe(db.declared(store));
+  }
+
+  private StoreInfo describe(Declared declared) {
     byte[][] schema = new byte[1][];
     long handle = enter();
     try {
@@ -230,17 +248,6 @@ public final class Transaction implements AutoCloseable {
     } finally {
       leave();
     }
-  }
-
-  /**
-   * How a store is kept.
-   *
-   * @param store the declaration, of which only the name counts
-   * @return what is known
-   * @throws NotFoundException if there is none
-   */
-  public StoreInfo describe(Store<?, ?> store) {
-    return describe(store.name());
   }
 
   /* ---- the end ---- */
@@ -358,16 +365,16 @@ public final class Transaction implements AutoCloseable {
   }
 
   /**
-   * Asks it to end: its running and later calls throw {@link CancelledException}. Any thread may do that at any time; after
-   * the end it does nothing.
+   * Asks it to end: its running and later calls throw {@link CancelledException}. Any thread may do that at any time.
    */
   public void cancel() {
     synchronized (this) {
       Shell open = shell;
-      if (open != null) {
-        Raw.sop_txn_cancel(open.address);
-        java.lang.ref.Reference.reachabilityFence(open);
+      if (open == null) {
+        throw closed();
       }
+      Raw.sop_txn_cancel(open.address);
+      java.lang.ref.Reference.reachabilityFence(open);
     }
   }
 

@@ -22,7 +22,14 @@ public record TxOptions(Mode mode, Duration deadline, Durability durability, UUI
   /** A reading transaction. */
   public static final TxOptions READ = new TxOptions(Mode.READ, null, null, null);
 
-  /** Refuses a missing mode. */
+  /**
+   * Refuses a missing mode.
+   *
+   * @param mode what it may do
+   * @param deadline of it, or null
+   * @param durability of its commit, or null
+   * @param id its own, or null
+   */
   public TxOptions {
     Objects.requireNonNull(mode, "mode");
   }

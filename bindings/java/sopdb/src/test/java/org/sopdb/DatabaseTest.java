@@ -93,6 +93,17 @@ class DatabaseTest {
   }
 
   @Test
+  void writesNothingWhereItMayOnlyRead() {
+    try (Database db = Database.open(path(), Create.IF_MISSING)) {
+      db.run(tx -> tx.map(NAMES).set("k", "v"));
+    }
+    try (Database db = Database.open(path(), new Options().readOnly(true))) {
+      assertEquals("v", db.get(NAMES, "k"));
+      assertThrows(ReadOnlyException.class, () -> db.run(tx -> tx.map(NAMES).set("k", "w")));
+    }
+  }
+
+  @Test
   void answersAfterCloseWithAnException() {
     Database db = Database.open("inmemory:");
     Transaction tx = db.begin();

@@ -14,10 +14,7 @@ import org.junit.platform.launcher.TestIdentifier;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 
-/**
- * Runs the tests of the classes whose names match, and prints each as cmocka does, for ci/summary.py to count; with
- * {@code -Dsop.quiet=true} only those that fail.
- */
+/** Runs the tests of the classes whose names match, and prints each as cmocka does, for ci/summary.py to count. */
 final class Runner {
   private Runner() {}
 
@@ -36,13 +33,12 @@ final class Runner {
   }
 
   private static final class Printer implements TestExecutionListener {
-    private final boolean quiet = Boolean.getBoolean("sop.quiet");
     private int passed;
     private int failed;
 
     @Override
     public void executionStarted(TestIdentifier test) {
-      if (test.isTest() && !quiet) {
+      if (test.isTest()) {
         System.out.println("[ RUN      ] " + name(test));
       }
     }
@@ -52,9 +48,7 @@ final class Runner {
       if (result.getStatus() == Status.SUCCESSFUL) {
         if (test.isTest()) {
           passed++;
-          if (!quiet) {
-            System.out.println("[       OK ] " + name(test));
-          }
+          System.out.println("[       OK ] " + name(test));
         }
         return;
       }

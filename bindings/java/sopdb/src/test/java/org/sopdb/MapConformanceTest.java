@@ -1,33 +1,62 @@
 package org.sopdb;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import com.google.common.collect.testing.NavigableMapTestSuiteBuilder;
 import com.google.common.collect.testing.SampleElements;
 import com.google.common.collect.testing.TestSortedMapGenerator;
 import com.google.common.collect.testing.features.CollectionFeature;
 import com.google.common.collect.testing.features.CollectionSize;
 import com.google.common.collect.testing.features.MapFeature;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Map.Entry;
 import java.util.SortedMap;
-import junit.framework.Test;
+import junit.framework.AssertionFailedError;
+import junit.framework.TestListener;
+import junit.framework.TestResult;
 import junit.framework.TestSuite;
+import org.junit.jupiter.api.Test;
 
 /**
  * Guava's tests of what a {@code java.util.NavigableMap} promises. Left out: null keys and values, which a store has not;
  * failing fast, since iterators here go on after a change; serialization, since a map belongs to a transaction.
  */
-public final class MapConformance {
-  private MapConformance() {}
+class MapConformanceTest {
+  private static final int TESTS_AT_LEAST = 30_000;
 
-  public static Test suite() {
-    TestSuite all = new TestSuite("StoreMap");
-    all.addTest(suite("unique", new Generator()));
-    return all;
+  @Test
+  void passesGuavasTestsOfNavigableMaps() {
+    List<String> failed = new ArrayList<>();
+    TestResult result = new TestResult();
+    result.addListener(new Collecting(failed));
+    suite("StoreMap", new Generator()).run(result);
+    assertTrue(result.runCount() >= TESTS_AT_LEAST, () -> "there were only " + result.runCount());
+    assertEquals(List.of(), failed);
   }
 
-  private static Test suite(String name, Generator generator) {
+  private record Collecting(List<String> failed) implements TestListener {
+    @Override
+    public void addError(junit.framework.Test test, Throwable e) {
+      failed.add(test + ": " + e);
+    }
+
+    @Override
+    public void addFailure(junit.framework.Test test, AssertionFailedError e) {
+      failed.add(test + ": " + e);
+    }
+
+    @Override
+    public void endTest(junit.framework.Test test) {}
+
+    @Override
+    public void startTest(junit.framework.Test test) {}
+  }
+
+  private static TestSuite suite(String name, Generator generator) {
     return NavigableMapTestSuiteBuilder.using(generator)
         .named(name)
         .withTearDown(generator::close)
@@ -46,7 +75,7 @@ public final class MapConformance {
     private static final Store<String, String> STORE = Store.of("map", String.class, Codec.string()).withNodeItems(4);
 
     private final Database db = Database.open("inmemory:");
-    private final List<Transaction> open = new java.util.ArrayList<>();
+    private final List<Transaction> open = new ArrayList<>();
 
     @Override
     @SuppressWarnings("unchecked")
