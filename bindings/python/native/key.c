@@ -521,8 +521,6 @@ PyTypeObject native_key_type = {
 	.tp_new = codec_new,
 };
 
-/* What this file needs of other modules: 0 or -1. */
-int native_key_import(void);
 int native_key_import(void)
 {
 	PyObject *module = PyImport_ImportModule("uuid");

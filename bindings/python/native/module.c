@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-int native_key_import(void);
-PyObject *native_use_view(PyObject *module, PyObject *given);
-
 /* Calls `function`; its exception stays set, and the library is told to stop. */
 static int call_back(PyObject *function, PyObject *args)
 {

@@ -290,8 +290,6 @@ PyTypeObject native_transaction_type = {
 	.tp_new = transaction_new,
 };
 
-/* use_view(class): what db[STORE] makes. */
-PyObject *native_use_view(PyObject *module, PyObject *given);
 PyObject *native_use_view(PyObject *module, PyObject *given)
 {
 	(void)module;

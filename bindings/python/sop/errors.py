@@ -79,7 +79,7 @@ class LockedError(Error):
     """The database is open elsewhere, or here with other options."""
 
 
-class TimeoutError(Error, builtins.TimeoutError):  # noqa: A001
+class TimeoutError(Error, builtins.TimeoutError):
     """The deadline has passed."""
 
 
@@ -166,9 +166,7 @@ for _name, _status, _traits, _text in _raw.status_table():
         _BY_STATUS[_status].traits = _traits
 
 
-def from_native(
-    status: int, traits: int, os_errno: int, offset: int, store: str, file: str, message: str
-) -> Error:
+def from_native(status: int, traits: int, os_errno: int, offset: int, store: str, file: str, message: str) -> Error:
     """The exception of a failure in the library; the extension calls this."""
     error = _BY_STATUS.get(status, Error)(message)
     error.status = status
@@ -186,4 +184,3 @@ def from_native(
 def class_of_status(status: int) -> Type[Error]:
     """The exception class of a status, which is negative."""
     return _BY_STATUS.get(status, Error)
-

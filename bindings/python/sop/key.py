@@ -130,7 +130,9 @@ class _Layout:
         rides: List[Dict[str, Any]] = []
         for name, hint in typing.get_type_hints(cls).items():
             found = cls.__dict__.get(name, _MISSING)
-            spec = found if isinstance(found, _Field) else _Field(default=found, descending=False, ride=False, name=None)
+            spec = (
+                found if isinstance(found, _Field) else _Field(default=found, descending=False, ride=False, name=None)
+            )
             entry: Dict[str, Any] = {"n": spec.name or name, "t": _type_name(cls.__name__, name, hint)}
             if spec.default is not _MISSING:
                 self.defaults[name] = spec.default
@@ -154,7 +156,7 @@ class _Layout:
         new: Any = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         scope: Dict[str, Any] = {"_new": new, "_defaults": self.defaults}
         parameters = ", ".join(f"{n}=_defaults[{n!r}]" if n in self.defaults else n for n in self.names)
-        exec(f"def __new__(_cls, {parameters}): return _new(_cls, ({', '.join(self.names)},))", scope)  # noqa: S102
+        exec(f"def __new__(_cls, {parameters}): return _new(_cls, ({', '.join(self.names)},))", scope)
         made = scope["__new__"]
         made.__qualname__ = f"{cls.__qualname__}.__new__"
         return made

@@ -32,12 +32,15 @@ class Store(Generic[K, V]):
     __slots__ = ("_codec", "_parts", "duplicates", "key", "name", "node_items", "value")
 
     @overload
-    def __init__(
-        self: Store[bytes, bytes], name: str, *, duplicates: bool = False, node_items: int = 0
-    ) -> None: ...
+    def __init__(self: Store[bytes, bytes], name: str, *, duplicates: bool = False, node_items: int = 0) -> None: ...
     @overload
     def __init__(
-        self: Store[bytes, GivenValue], name: str, *, value: Codec[GivenValue], duplicates: bool = False, node_items: int = 0
+        self: Store[bytes, GivenValue],
+        name: str,
+        *,
+        value: Codec[GivenValue],
+        duplicates: bool = False,
+        node_items: int = 0,
     ) -> None: ...
     @overload
     def __init__(

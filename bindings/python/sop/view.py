@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import ItemsView, KeysView, MutableMapping, ValuesView
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple, TypeVar, Union, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Tuple,
+    TypeVar,
+    Union,
+    cast,
+    overload,
+)
 
 from . import _raw
 from .cursor import Cursor, Entry
@@ -215,9 +229,7 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
         """Pairs (key, value) from `low` to before `high`; `reverse` begins at the end; at most `limit`."""
         return Items(self._bounded(low, high), reverse, limit)
 
-    def keys(
-        self, low: Any = None, high: Any = None, *, reverse: bool = False, limit: Optional[int] = None
-    ) -> Keys[K]:
+    def keys(self, low: Any = None, high: Any = None, *, reverse: bool = False, limit: Optional[int] = None) -> Keys[K]:
         """Keys alone, as items(); values are never read."""
         return Keys(self._bounded(low, high), reverse, limit)
 

@@ -48,16 +48,21 @@ class Asyncio(Folder, unittest.IsolatedAsyncioTestCase):
         count = 3 * aio.BATCH_ROWS + 5
         self.assertEqual(await self.db[S].put_many((f"k{i:05}", i) for i in range(count)), count)
         self.assertEqual([value async for _, value in self.db[S].items()], list(range(count)))
-        self.assertEqual([value async for _, value in self.db[S].items("k00003", "k00009", reverse=True, limit=2)], [8, 7])
+        self.assertEqual(
+            [value async for _, value in self.db[S].items("k00003", "k00009", reverse=True, limit=2)], [8, 7]
+        )
         self.assertEqual([key async for key in self.db[S].prefix("k0000").keys(limit=2)], ["k00000", "k00001"])
         self.assertEqual(await self.db[S]["k00003":"k00009"].count(), 6)
         self.assertEqual(await self.db[S].get_many(["k00001", "x"]), [1, None])
-        self.assertEqual((await self.db[S].first(), await self.db[S].last()), (("k00000", 0), (f"k{count-1:05}", count - 1)))
+        self.assertEqual(
+            (await self.db[S].first(), await self.db[S].last()), (("k00000", 0), (f"k{count - 1:05}", count - 1))
+        )
         self.assertEqual(await self.db[S].remove_all(), count)
 
     async def test_bodies_are_run_again(self) -> None:
         await self.db[S].set("n", 0)
 
+        @aio.transactional
         async def increment(tx: aio.AsyncTransaction, by: int) -> int:
             value = await tx[S].get("n")
             await asyncio.sleep(0)
@@ -65,7 +70,19 @@ class Asyncio(Folder, unittest.IsolatedAsyncioTestCase):
             return value
 
         await asyncio.gather(*(self.db.run(increment, 2) for _ in range(8)))
-        self.assertEqual(await self.db[S].get("n"), 16)
+        await asyncio.gather(*(increment(self.db, by=1) for _ in range(8)))
+        self.assertEqual(await self.db[S].get("n"), 24)
+
+        @aio.transactional(deadline=5)
+        async def both(tx: aio.AsyncTransaction) -> None:
+            await increment(tx, 1)
+            await increment(tx, 1)
+            if await tx[S].get("n") == 26:
+                raise ZeroDivisionError
+
+        with self.assertRaises(ZeroDivisionError):
+            await both(self.db)
+        self.assertEqual(await self.db[S].get("n"), 24)
 
     async def test_many_tasks_in_one_transaction(self) -> None:
         async with self.db.write() as tx:

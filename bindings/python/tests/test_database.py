@@ -218,11 +218,20 @@ class Opening(Folder):
                 tx[S]["b"] = 2
 
     def test_options_arrive(self) -> None:
-        with sop.open(self.path(), create=True, durability=sop.BUFFERED, cache_bytes=1 << 23, deadline_ms=12345,
-                      node_bytes=8192, flush_interval_ms=5) as db:
+        with sop.open(
+            self.path(),
+            create=True,
+            durability=sop.BUFFERED,
+            cache_bytes=1 << 23,
+            deadline_ms=12345,
+            node_bytes=8192,
+            flush_interval_ms=5,
+        ) as db:
             info = db.info()
-        self.assertEqual((info.durability, info.cache_bytes, info.deadline_ms, info.node_bytes, info.flush_interval_ms),
-                         (sop.BUFFERED, 1 << 23, 12345, 8192, 5))
+        self.assertEqual(
+            (info.durability, info.cache_bytes, info.deadline_ms, info.node_bytes, info.flush_interval_ms),
+            (sop.BUFFERED, 1 << 23, 12345, 8192, 5),
+        )
 
     def test_a_database_that_is_dropped_is_closed_with_a_warning(self) -> None:
         with warnings.catch_warnings(record=True) as caught:

@@ -43,7 +43,7 @@ class Documents(Folder):
         for line, program, output in blocks(pathlib.Path(SOURCE, name)):
             printed = io.StringIO()
             with self.subTest(f"{name}:{line}"), contextlib.redirect_stdout(printed):
-                exec(compile("\n" * line + program, name, "exec"), scope)  # noqa: S102
+                exec(compile("\n" * line + program, name, "exec"), scope)
             self.assertEqual(printed.getvalue(), output, f"{name}:{line}")
             count += 1
         self.assertGreaterEqual(count, least)
@@ -62,7 +62,7 @@ class Documents(Folder):
         (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            exec(program, {})  # noqa: S102
+            exec(program, {})
         self.assertEqual(printed.getvalue(), "{'age': 30}\n")
 
 

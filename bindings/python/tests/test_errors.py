@@ -45,8 +45,13 @@ class Statuses(unittest.TestCase):
         self.assertEqual(len(seen), len(statuses) - 1)
 
     def test_they_are_what_python_has_for_the_same(self) -> None:
-        for cls, base in ((sop.TimeoutError, builtins.TimeoutError), (sop.NoMemoryError, MemoryError),
-                          (sop.IoError, OSError), (sop.NotFoundError, LookupError), (sop.SchemaError, ValueError)):
+        for cls, base in (
+            (sop.TimeoutError, builtins.TimeoutError),
+            (sop.NoMemoryError, MemoryError),
+            (sop.IoError, OSError),
+            (sop.NotFoundError, LookupError),
+            (sop.SchemaError, ValueError),
+        ):
             self.assertTrue(issubclass(cls, base))
         self.assertFalse(issubclass(sop.NotFoundError, KeyError))
 

@@ -10,7 +10,6 @@ import random
 import subprocess
 import sys
 import threading
-import unittest
 import warnings
 from typing import Any, Callable, List
 
@@ -35,19 +34,54 @@ class Order(Folder):
             db.close()
             db.close()
             uses: List[Callable[[], Any]] = [
-                lambda: view["k00000"], lambda: once["k00000"], lambda: view.__setitem__("a", 1), lambda: len(view),
-                lambda: once.__setitem__("a", 1), lambda: list(rows), lambda: list(all_rows), cursor.next, cursor.refresh,
-                lambda: cursor.update(1), cursor.remove, point.rollback, tx.commit, tx.rollback, tx.cancel, tx.again,
-                tx.savepoint, tx.stores, lambda: tx.position, lambda: tx.id, db.read, db.write, db.stores, db.stats, db.info,
-                db.sync, db.checkpoint, db.gc, db.verify, db.metrics, lambda: db.outcome(__import__("uuid").uuid4()),
-                lambda: view.insert("a", 1), lambda: view.remove("a"), lambda: view.put_many([("a", 1)]), view.count,
-                lambda: view.get_many(["a"]), view.remove_all, lambda: view.first(), lambda: "a" in view,
-                lambda: "a" in once, view.describe, once.approx_count, lambda: tx[D], lambda: db[D][1],
+                lambda: view["k00000"],
+                lambda: once["k00000"],
+                lambda: view.__setitem__("a", 1),
+                lambda: len(view),
+                lambda: once.__setitem__("a", 1),
+                lambda: list(rows),
+                lambda: list(all_rows),
+                cursor.next,
+                cursor.refresh,
+                lambda: cursor.update(1),
+                cursor.remove,
+                point.rollback,
+                tx.commit,
+                tx.rollback,
+                tx.cancel,
+                tx.again,
+                tx.savepoint,
+                tx.stores,
+                lambda: tx.position,
+                lambda: tx.id,
+                db.read,
+                db.write,
+                db.stores,
+                db.stats,
+                db.info,
+                db.sync,
+                db.checkpoint,
+                db.gc,
+                db.verify,
+                db.metrics,
+                lambda: db.outcome(__import__("uuid").uuid4()),
+                lambda: view.insert("a", 1),
+                lambda: view.remove("a"),
+                lambda: view.put_many([("a", 1)]),
+                view.count,
+                lambda: view.get_many(["a"]),
+                view.remove_all,
+                lambda: view.first(),
+                lambda: "a" in view,
+                lambda: "a" in once,
+                view.describe,
+                once.approx_count,
+                lambda: tx[D],
+                lambda: db[D][1],
             ]
             for use in uses:
                 with self.assertRaises(sop.ClosedError):
                     use()
-            del db
             gc.collect()
             for use in uses[:5]:
                 with self.assertRaises(sop.ClosedError):
@@ -73,10 +107,23 @@ class Order(Folder):
         thing = rng.choice(things)
         makes: Any = {
             sop.Database: [lambda: thing.read(), lambda: thing.write(), lambda: thing[S], lambda: thing.close()],
-            sop.Transaction: [lambda: thing[S], lambda: thing[D], thing_method(thing, "commit"), thing_method(thing, "close"),
-                              thing_method(thing, "rollback"), thing_method(thing, "savepoint")],
-            sop.View: [lambda: thing.cursor(), lambda: iter(thing.items()), lambda: thing["k1":"k3"], lambda: len(thing),
-                       lambda: thing.put_many([("x", 1)]), lambda: thing.insert("y", 1), lambda: thing.remove_all()],
+            sop.Transaction: [
+                lambda: thing[S],
+                lambda: thing[D],
+                thing_method(thing, "commit"),
+                thing_method(thing, "close"),
+                thing_method(thing, "rollback"),
+                thing_method(thing, "savepoint"),
+            ],
+            sop.View: [
+                lambda: thing.cursor(),
+                lambda: iter(thing.items()),
+                lambda: thing["k1":"k3"],
+                lambda: len(thing),
+                lambda: thing.put_many([("x", 1)]),
+                lambda: thing.insert("y", 1),
+                lambda: thing.remove_all(),
+            ],
             sop.Cursor: [lambda: thing.first(), lambda: thing.next(), lambda: thing.remove(), lambda: thing.close()],
             sop.Savepoint: [lambda: thing.rollback()],
         }.get(type(thing), [lambda: next(thing, None)])
@@ -136,8 +183,9 @@ class Order(Folder):
                 db[store].put_many((i, i) for i in range(1000))
                 tx = db.write()
                 rows = iter(tx[store].items())
-                state["do"] = {"close": db.close, "next": lambda: next(rows),
-                               "write": lambda: tx[store].remove_all()}[act]  # fmt: skip
+                state["do"] = {"close": db.close, "next": lambda: next(rows), "write": lambda: tx[store].remove_all()}[
+                    act
+                ]
                 with self.assertRaises((sop.ClosedError, ValueError, StopIteration)):
                     while True:
                         next(rows)
@@ -158,8 +206,18 @@ class Order(Folder):
                         function(*[value] * count)
                     except Exception:
                         pass
-        for cls in (_raw.Handle, _raw.Bound, _raw.KeyCodec, _raw.ViewBase, _raw.DatabaseBase, _raw.TransactionBase,
-                    _raw.Rows, sop.View, sop.Transaction, sop.Database):  # fmt: skip
+        for cls in (
+            _raw.Handle,
+            _raw.Bound,
+            _raw.KeyCodec,
+            _raw.ViewBase,
+            _raw.DatabaseBase,
+            _raw.TransactionBase,
+            _raw.Rows,
+            sop.View,
+            sop.Transaction,
+            sop.Database,
+        ):
             for arguments in ([], [None], [None] * 4, [1, 2, 3, 4, 5, 6, 7, 8]):
                 with self.assertRaises((TypeError, sop.Error)):
                     cls(*arguments)
@@ -283,8 +341,13 @@ class Processes(Folder):
     def run_python(self, program: str, status: int = 0) -> str:
         path = os.path.dirname(os.path.dirname(os.path.abspath(sop.__file__)))
         environment = {**os.environ, "PYTHONPATH": path}
-        done = subprocess.run([sys.executable, "-B", "-X", "dev", "-c", program, self.path()], env=environment,
-                              capture_output=True, text=True, timeout=300)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-B", "-X", "dev", "-c", program, self.path()],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         self.assertEqual(done.returncode, status, done.stderr)
         return done.stdout + done.stderr
 
@@ -299,8 +362,17 @@ class Processes(Folder):
         if child == 0:
             status = 1
             try:
-                for use in (lambda: view["a"], lambda: db[S]["a"], lambda: next(rows), cursor.first, tx.commit, db.read,
-                            db.stats, lambda: db[S].put_many([("b", 1)]), db.close):  # fmt: skip
+                for use in (
+                    lambda: view["a"],
+                    lambda: db[S]["a"],
+                    lambda: next(rows),
+                    cursor.first,
+                    tx.commit,
+                    db.read,
+                    db.stats,
+                    lambda: db[S].put_many([("b", 1)]),
+                    db.close,
+                ):
                     try:
                         use()
                         os._exit(2)

@@ -154,7 +154,7 @@ class Mapping(Both):
         us = [key for key in sorted(keys) if key.region == "US"]
         self.assertEqual(list(view.prefix("US")), us)
         self.assertEqual(len(view.prefix("US", HIRED)), 3)
-        self.assertEqual(list(view[("US",):]), us)
+        self.assertEqual(list(view[("US",) :]), us)
         self.assertEqual(list(view.keys(us[2], us[4])), us[2:4])
         self.assertEqual(list(view.prefix("US").keys(reverse=True, limit=2)), us[:-3:-1])
         self.assertEqual(view.floor(us[1]), (us[1], ["US"]))
@@ -182,8 +182,11 @@ class Mapping(Both):
                 else:
                     view = view[low:high]
                     pack = EMP._codec.pack_prefix
-                    inside = [key for key in inside if (low is None or pack(key) >= pack(low))
-                              and (high is None or pack(key) < pack(high))]  # fmt: skip
+                    inside = [
+                        key
+                        for key in inside
+                        if (low is None or pack(key) >= pack(low)) and (high is None or pack(key) < pack(high))
+                    ]
             self.assertEqual(list(view), inside)
             self.assertEqual(list(view.keys(reverse=True)), inside[::-1])
             self.assertEqual(len(view), len(inside))
@@ -360,7 +363,11 @@ class Mapping(Both):
 
     def test_wrong_values_change_nothing(self) -> None:
         with self.db.write() as tx:
-            for key, value, error in (("a", float("nan"), ValueError), ("a", object(), TypeError), (1, 1, sop.SchemaError)):
+            for key, value, error in (
+                ("a", float("nan"), ValueError),
+                ("a", object(), TypeError),
+                (1, 1, sop.SchemaError),
+            ):
                 with self.assertRaises(error):
                     tx[TEXTS][key] = value  # type: ignore[index]
             with self.assertRaises(TypeError):

@@ -56,6 +56,19 @@ class Types(unittest.TestCase):
         wrong = {number for number, line in enumerate(WRONG.splitlines()) if line.endswith("# wrong")}
         self.assertEqual(wrong - lines, set())
 
+    def test_the_sources_are_formatted(self) -> None:
+        ruff = pathlib.Path(SOURCE, "build/python-tools/bin/ruff")
+        self.assertTrue(ruff.exists(), "ruff is missing: run ci/setup")
+        for command in (["format", "--check"], ["check", "--output-format", "concise"]):
+            done = subprocess.run(
+                [ruff, *command, "--no-cache", "."],
+                cwd=pathlib.Path(SOURCE, "bindings/python"),
+                capture_output=True,
+                text=True,
+                timeout=500,
+            )
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
     def test_the_typed_file_runs(self) -> None:
         import typed
 

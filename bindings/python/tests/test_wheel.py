@@ -7,7 +7,6 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import unittest
 import zipfile
 
 from support import BUILD, SOURCE, Folder, main
@@ -31,8 +30,15 @@ print(sop.__version__)
 class Wheel(Folder):
     def run_in(self, *command: object, **options: object) -> str:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        done = subprocess.run([str(word) for word in command], env=environment, capture_output=True, text=True,
-                              timeout=500, cwd=self.folder, **options)  # type: ignore[call-overload]  # fmt: skip
+        done = subprocess.run(
+            [str(word) for word in command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=500,
+            cwd=self.folder,
+            **options,
+        )  # type: ignore[call-overload]
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 
@@ -43,8 +49,18 @@ class Wheel(Folder):
         package.mkdir()
         for name in ("bindings", "include"):
             shutil.copytree(pathlib.Path(SOURCE, name), package / name, ignore=shutil.ignore_patterns("go", "java"))
-        self.run_in(tools / "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", "wheels",
-                    "--config-settings", f"cmake.define.SOP_PREBUILT={BUILD}", package / "bindings/python")  # fmt: skip
+        self.run_in(
+            tools / "pip",
+            "wheel",
+            "--no-build-isolation",
+            "--no-deps",
+            "--no-index",
+            "--wheel-dir",
+            "wheels",
+            "--config-settings",
+            f"cmake.define.SOP_PREBUILT={BUILD}",
+            package / "bindings/python",
+        )
         (wheel,) = pathlib.Path(self.folder, "wheels").glob("sopdb-*.whl")
         names = zipfile.ZipFile(wheel).namelist()
         for name in ("sop/py.typed", "sop/_raw.pyi", "sop/aio.py", "sop/libjansson.so.4"):
