@@ -168,7 +168,7 @@ static sop_status not_open(struct sopi_folder *folder, const char *path, sop_err
 static sop_status no_figures(const char *holder, sop_error *err)
 {
 	return sopi_fail_file(err, SOP_NOT_FOUND, PATH, -1, 0,
-			      "the database is open, by %s, which has left no figures (yet); try again, or ask there",
+			      "the database is open, by %s, which has left no figures: not yet, or it only reads; ask there",
 			      holder[0] != '\0' ? holder : "another process");
 }
 

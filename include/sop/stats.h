@@ -103,7 +103,7 @@ typedef struct sop_peek {
 
 /* Looks at the database in a folder from outside, whoever has it open: takes no lock, makes nothing, and waits for
  * nobody. The figures are what its process has left in the file `stats`: when it opened the database and then about once
- * a second while something changes, reads included.
+ * a second while something changes, reads included. One that opened it with `read_only` leaves none.
  * path: of the folder.
  * peek: receives what is known, also with NOT_FOUND, CORRUPT and UNSUPPORTED; struct_size must be set, and only so much
  * is written.

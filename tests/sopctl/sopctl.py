@@ -1,5 +1,7 @@
-"""What the tests of exec, dump, load and verify share: talking to `sopctl exec`, and reporting each case.
+"""What the tests of sopctl share: running it, talking to `sopctl exec`, and reporting each case.
 
+A case is a method of a class that is a Case, or a function with the decorator `case`, which takes a Box: a folder of its own and
+sopctl in it.
 usage of a test: test_x.py [SOPCTL [PART-OF-A-NAME...]]"""
 import json
 import os
@@ -13,21 +15,54 @@ import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SOPCTL = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build" / "release" / "bin" / "sopctl")
+SOPCTL = str(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build" / "release" / "bin" / "sopctl").resolve())
 SEED = int(os.environ.get("SOP_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
 SCALE = float(os.environ.get("SOP_TEST_SCALE", "1"))
 WAIT_SECONDS = 300  # for a process: far more than any takes, even on a busy machine
 
 
-def sopctl(*arguments, stdin=b"", check=None):
+class Done(subprocess.CompletedProcess):
+    """What a command answered."""
+
+    @property
+    def out(self):
+        return self.stdout.decode("utf-8")
+
+    @property
+    def err(self):
+        return self.stderr.decode("utf-8", "replace")
+
+    @property
+    def rows(self):
+        """The objects of an answer in JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def row(self):
+        rows = self.rows
+        assert len(rows) == 1, f"{self}: one row was expected"
+        return rows[0]
+
+    def __str__(self):
+        return f"{' '.join(self.args)}: exit {self.returncode}\n{self.stdout[:2000]!r}\n{self.err[:2000]}"
+
+
+def environment(**more):
+    """What sopctl is to see of the environment: nothing that a user may have set for it."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "SOPCTL_HISTORY")}
+    return {**kept, "LC_ALL": "C.UTF-8", **more}
+
+
+def sopctl(*arguments, stdin=b"", check=None, cwd=None, env=None):
     """Runs sopctl to its end; checks its exit code if one is given."""
     if isinstance(stdin, str):
         stdin = stdin.encode()
-    done = subprocess.run([SOPCTL, *map(str, arguments)], input=stdin, capture_output=True, timeout=WAIT_SECONDS,
-                          check=False)
-    if check is not None and done.returncode != check:
-        raise AssertionError(f"sopctl {arguments} gave {done.returncode}, not {check}:\n"
-                             f"{done.stdout[:2000]}\n{done.stderr[:2000]}")
+    words = [SOPCTL, *map(str, arguments)]
+    done = subprocess.run(words, input=stdin, capture_output=True, timeout=WAIT_SECONDS, check=False, cwd=cwd,
+                          env=env or environment())
+    done = Done(words, done.returncode, done.stdout, done.stderr)
+    assert done.returncode >= 0, f"a signal ended it\n{done}"
+    assert check is None or done.returncode == check, f"exit {check} was expected\n{done}"
     return done
 
 
@@ -69,22 +104,52 @@ class Exec:
         self.process.communicate(timeout=WAIT_SECONDS)
 
 
+class Box:
+    """A folder that a test may fill, and sopctl in it."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sopctl-"))
+        self.db = str(self.folder / "db")
+        self.ends = []  # functions that end what the test has started
+
+    def environment(self, more=None):
+        return environment(HOME=str(self.folder), **(more or {}))
+
+    def run(self, *words, code=0, stdin=b"", env=None):
+        """Runs sopctl, which must end with `code` (None: any)."""
+        return sopctl(*words, stdin=stdin, check=code, cwd=self.folder, env=self.environment(env))
+
+    def start(self, *words, **how):
+        """Starts sopctl and returns the process."""
+        process = subprocess.Popen([SOPCTL, *map(str, words)], cwd=self.folder, env=self.environment(),
+                                   **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how})
+        self.ends.append(process.kill)
+        return process
+
+    def path(self, name, content=None):
+        """The path of a file in the folder, which gets `content`."""
+        path = self.folder / name
+        if content is not None:
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    def end(self):
+        for end in self.ends:
+            end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class Case(unittest.TestCase):
-    """A test with a folder of its own, and one `exec` in memory that it may use."""
+    """A test with a box of its own, and one `exec` in memory that it may use."""
 
     def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sopctl-"))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        self.running = []
-        self.addCleanup(self.kill_all)
-
-    def kill_all(self):
-        for process in self.running:
-            process.kill()
+        self.box = Box()
+        self.addCleanup(self.box.end)
+        self.folder = self.box.folder
 
     def exec(self, url="inmemory:", *options):
         process = Exec(url, *options)
-        self.running.append(process)
+        self.box.ends.append(process.kill)
         return process
 
     def run_lines(self, requests, url="inmemory:", *options, check=0):
@@ -116,6 +181,19 @@ def op(what, store=None, key=None, value=None, **more):
     return made
 
 
+def case(function):
+    """Makes a function that takes a Box a test."""
+    return type(function.__name__, (Case,), {"test": lambda self: function(self.box), "__module__": function.__module__})
+
+
+def equal(found, expected, what=""):
+    assert found == expected, f"{what}\nfound    {found!r}\nexpected {expected!r}"
+
+
+def contains(text, part):
+    assert part in text, f"{part!r} is not in\n{text}"
+
+
 class Result(unittest.TextTestResult):
     """Prints each case as cmocka does, so that they are counted."""
 
@@ -127,6 +205,10 @@ class Result(unittest.TextTestResult):
     def addSuccess(self, test):
         super().addSuccess(test)
         print(f"[       OK ] {test.id()} {time.monotonic() - self.began:.1f} s", flush=True)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        print(f"SKIPPED {test.id()}: {reason}\n[  SKIPPED ] {test.id()}", flush=True)
 
     def addFailure(self, test, err):
         super().addFailure(test, err)

@@ -3,7 +3,7 @@ import json
 import os
 import pathlib
 
-from cli import case, contains, equal, main
+from sopctl import case, contains, equal, main
 
 STAFF = json.dumps({"v": 1, "sort": [{"n": "region", "t": "str"}, {"n": "hired", "t": "ts", "desc": True}, {"n": "id", "t": "int"}],
                     "ride": [{"n": "left", "t": "bool", "default": False}]})
@@ -22,7 +22,7 @@ def keys(result):
 
 @case
 def create_makes_a_database_or_a_store_once(box):
-    equal(box.run("create", box.db).raw, b"")
+    equal(box.run("create", box.db).stdout, b"")
     contains(box.run("create", box.db, code=1).err, "EXISTS")
     box.run("create", box.db, "--if-missing")
     box.run("create", box.db, "users")
@@ -49,11 +49,11 @@ def nothing_is_made_unless_asked(box):
 @case
 def put_and_get(box):
     box.run("create", box.db, "users")
-    equal(box.run("put", box.db, "users", "ann", "thirty").raw, b"")
+    equal(box.run("put", box.db, "users", "ann", "thirty").stdout, b"")
     row = box.run("get", box.db, "users", "ann").row
     equal((row["key"], row["value"]), ("ann", "thirty"))
     assert row["version"] > 0
-    equal(box.run("get", box.db, "users", "ann", "-o", "raw").raw, b"thirty")
+    equal(box.run("get", box.db, "users", "ann", "-o", "raw").stdout, b"thirty")
     found = box.run("get", box.db, "users", "ann", "bob", "ann", code=1)
     equal(keys(found), ["ann", "ann"])
     contains(found.err, "bob")
@@ -65,11 +65,11 @@ def put_takes_bytes_files_and_standard_input(box):
     box.run("create", box.db, "s")
     every = bytes(range(256)) * 100
     box.run("put", box.db, "s", "file", "--file", box.path("every", every))
-    equal(box.run("get", box.db, "s", "file", "-o", "raw").raw, every)
+    equal(box.run("get", box.db, "s", "file", "-o", "raw").stdout, every)
     box.run("put", box.db, "s", '{"hex":"00ff"}', "--file", "-", stdin=every)
-    equal(box.run("get", box.db, "s", '{"hex":"00FF"}', "-o", "raw").raw, every)
+    equal(box.run("get", box.db, "s", '{"hex":"00FF"}', "-o", "raw").stdout, every)
     box.run("put", box.db, "s", "hex", '{"hex":"0a00"}')
-    equal(box.run("get", box.db, "s", "hex", "-o", "raw").raw, b"\n\0")
+    equal(box.run("get", box.db, "s", "hex", "-o", "raw").stdout, b"\n\0")
     box.run("put", box.db, "s", "empty", "")
     equal(box.run("get", box.db, "s", "empty").row["value"], "")
     box.run("put", box.db, "s", "none", code=2)

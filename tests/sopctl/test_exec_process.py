@@ -202,7 +202,7 @@ class Ends(Case):
         durable = 0
         for round_number in range(max(2, int(6 * SCALE))):
             db = Exec(path, "--create", "--threads", dice.choice(["1", "4"]))
-            self.running.append(db)
+            self.box.ends.append(db.kill)
             db.ask(ops=[op("create", "s")])
             requests = []
             for i in range(400):

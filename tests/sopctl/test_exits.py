@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from cli import RUN_SECONDS_MAX, case, contains, equal, main
+from sopctl import SOPCTL, WAIT_SECONDS, case, contains, equal, main
 
 
 def hold(box):
@@ -38,7 +38,7 @@ def usage_is_2(box):
                         (["import", box.db, "s", "--key", "a,b"], "--key"), (["import", box.db, "s", "--duplicates"], "--create")):
         result = box.run(*words, code=2)
         contains(result.err, part)
-        equal(result.raw, b"", words)
+        equal(result.stdout, b"", words)
         assert result.err.startswith("sopctl "), result.err
 
 
@@ -68,10 +68,10 @@ def a_full_output_is_5(box):
     fill(box, 5000)
     with open("/dev/full", "wb") as full:
         for words in (["scan", box.db, "s"], ["stores", box.db], ["info", box.db], ["help"], ["man"], ["get", box.db, "s", "00000001", "-o", "raw"]):
-            done = subprocess.run([box.program, *words], stdout=full, stderr=subprocess.PIPE, timeout=RUN_SECONDS_MAX)
+            done = subprocess.run([SOPCTL, *words], stdout=full, stderr=subprocess.PIPE, timeout=WAIT_SECONDS)
             equal(done.returncode, 5, words)
             contains(done.stderr.decode(), "could not be written")
-    equal(box.run("export", box.db, "s", "/dev/full", code=1).raw, b"")  # it is there already
+    equal(box.run("export", box.db, "s", "/dev/full", code=1).stdout, b"")  # it is there already
 
 
 @case
@@ -81,7 +81,7 @@ def a_reader_that_goes_away_is_no_error(box):
         printing = box.start(*words)
         printing.stdout.readline()
         printing.stdout.close()
-        equal((printing.wait(RUN_SECONDS_MAX), printing.stderr.read()), (0, b""), words)
+        equal((printing.wait(WAIT_SECONDS), printing.stderr.read()), (0, b""), words)
 
 
 @case
@@ -91,11 +91,11 @@ def an_interrupt_ends_a_check_that_finds_nothing(box):
         checking = box.start("verify", box.db)
         time.sleep(wait)
         checking.send_signal(signal.SIGINT)
-        out, err = checking.communicate(timeout=RUN_SECONDS_MAX)
+        out, err = checking.communicate(timeout=WAIT_SECONDS)
         if checking.returncode not in (0, -signal.SIGINT):
             break
     equal((checking.returncode, out, err), (130, b"", b""))
-    equal(box.run("verify", box.db).raw, b"")
+    equal(box.run("verify", box.db).stdout, b"")
 
 
 @case
@@ -118,7 +118,7 @@ def messages_name_no_functions(box):
                   ["rename", box.db, "s", "n"], ["drop", box.db, "x", "--yes"], ["top", box.db, "-n", 1], ["top", box.db + "/none", "-n", 1],
                   ["scan", box.db, "n", "--prefix", "[1,2]"], ["load", box.db], ["doctor", box.db + "/none"], ["verify", box.db + "/none"]):
         result = box.run(*words, code=None, stdin=broken)
-        assert result.code != 0, result
+        assert result.returncode != 0, result
         said += result.err + result.out
     found = re.findall(r".*(?:\bsopi?_|\bSOP_|\bsop/).*", said)
     assert not found, "\n".join(found)
@@ -136,7 +136,7 @@ def locked_is_6_and_names_the_holder(box):
         equal(told.row["stores"], 1)
         contains(told.err, f"process {holder.pid} has it open")
     holder.stdin.close()
-    equal(holder.wait(RUN_SECONDS_MAX), 0)
+    equal(holder.wait(WAIT_SECONDS), 0)
     box.run("scan", box.db, "s")
 
 
@@ -157,7 +157,7 @@ def interrupted_is_130_and_loses_nothing_that_was_committed(box):
     importing.stdin.flush()  # it waits for more
     time.sleep(0.5)
     importing.send_signal(signal.SIGINT)
-    equal(importing.wait(RUN_SECONDS_MAX), 130)
+    equal(importing.wait(WAIT_SECONDS), 130)
     contains(importing.stderr.read().decode(), "interrupted; run it again")
     assert box.run("count", box.db, "s").row["count"] in (0, 10)
 
@@ -169,7 +169,7 @@ def what_was_done_before_the_interrupt_came_is_not_called_interrupted(box):
         removing = box.start("del", box.db, "s", "--all", "--yes")
         time.sleep(wait)
         removing.send_signal(signal.SIGINT)
-        out, err = removing.communicate(timeout=RUN_SECONDS_MAX)
+        out, err = removing.communicate(timeout=WAIT_SECONDS)
         left = box.run("count", box.db, "s").row["count"]
         done = removing.returncode == 0
         assert (removing.returncode, bool(out), left) in ((0, True, 0), (130, False, 100000), (-signal.SIGINT, False, 100000)), \
@@ -185,7 +185,7 @@ def terminated_is_130_too(box):
     scanning.stdout.readline()  # it is running, and soon waits for the pipe
     scanning.send_signal(signal.SIGTERM)
     scanning.stdout.read()
-    equal(scanning.wait(RUN_SECONDS_MAX), 130)
+    equal(scanning.wait(WAIT_SECONDS), 130)
 
 
 @case

@@ -4,7 +4,7 @@ import io
 import json
 import random
 
-from cli import case, contains, equal, main
+from sopctl import case, contains, equal, main
 
 EVERY = {"v": 1, "sort": [{"n": "b", "t": "bool"}, {"n": "i", "t": "int", "desc": True}, {"n": "f", "t": "float"},
                           {"n": "y", "t": "bytes"}, {"n": "s", "t": "str"}, {"n": "u", "t": "uuid"}, {"n": "t", "t": "ts"}],
@@ -78,7 +78,7 @@ def what_export_writes_import_reads_in_both_formats(box):
             schema = ["--schema", json.dumps(EVERY)] if store == "every" else []
             box.run("import", box.db, copy, file, "--create", *schema)
             equal(hexadecimal(box, copy), hexadecimal(box, store), copy)
-            equal(box.run("export", box.db, copy, "--format", form).raw, file.read_bytes(), copy)
+            equal(box.run("export", box.db, copy, "--format", form).stdout, file.read_bytes(), copy)
 
 
 @case
@@ -101,10 +101,10 @@ def what_scan_prints_get_takes(box):
     for line in box.run("scan", box.db, "every").out.splitlines():
         key = line[len('{"key":'):json.JSONDecoder().raw_decode(line, len('{"key":'))[1]]
         equal(box.run("get", box.db, "every", key, "-o", "jsonl").out.rsplit(',"version"')[0] + "}", line)
-    for row in csv.DictReader(io.StringIO(box.run("scan", box.db, "raw", "-o", "csv").raw.decode(), newline="")):
+    for row in csv.DictReader(io.StringIO(box.run("scan", box.db, "raw", "-o", "csv").stdout.decode(), newline="")):
         if "\0" not in row["key"]:
             found = box.run("get", "-o", "csv", box.db, "raw", "--", row["key"])
-            got = next(csv.DictReader(io.StringIO(found.raw.decode(), newline="")))
+            got = next(csv.DictReader(io.StringIO(found.stdout.decode(), newline="")))
             equal((got["key"], got["value"]), (row["key"], row["value"]))
 
 
@@ -129,7 +129,7 @@ def every_format_of_one_store(box):
     equal(scan("table"), "name   n  value\na,a       x\\ny\nb\\tb  20  \\x00\n")
     equal(json.loads(scan("json")), [{"key": ["a,a", None], "value": "x\ny"}, {"key": ["b\tb", 20], "value": {"hex": "00"}}])
     equal(scan("jsonl"), '{"key":["a,a",null],"value":"x\\ny"}\n{"key":["b\\tb",20],"value":{"hex":"00"}}\n')
-    equal(box.run("scan", box.db, "s", "-o", "csv").raw, b'name,n,value\r\n"a,a",,"x\ny"\r\nb\tb,20,"{""hex"":""00""}"\r\n')
+    equal(box.run("scan", box.db, "s", "-o", "csv").stdout, b'name,n,value\r\n"a,a",,"x\ny"\r\nb\tb,20,"{""hex"":""00""}"\r\n')
     equal(scan("raw"), "x\ny\n\0\n")
     lines = scan("hex").splitlines()
     equal([line.split("\t")[1] for line in lines], [b"x\ny".hex(), "00"])

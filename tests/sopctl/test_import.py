@@ -3,7 +3,7 @@ import json
 import signal
 import time
 
-from cli import RUN_SECONDS_MAX, case, contains, equal, main
+from sopctl import WAIT_SECONDS, case, contains, equal, main
 
 PAIR = '{"v":1,"sort":[{"n":"a","t":"str"},{"n":"n","t":"int"}],"ride":[{"n":"r","t":"bool","default":false}]}'
 
@@ -96,7 +96,7 @@ def a_killed_import_goes_on_with_nothing_missing_and_nothing_twice(box):
         importing = box.start("import", box.db, "log", file, "--batch", "500")
         time.sleep(delay)
         importing.send_signal(signal.SIGKILL)
-        importing.wait(RUN_SECONDS_MAX)
+        importing.wait(WAIT_SECONDS)
         ended = box.run("count", box.db, "log").row["count"] == count
         if ended:
             break  # before its kill, which may have come between its last commit and its exit
@@ -116,7 +116,7 @@ def an_interrupted_import_goes_on_from_a_pipe(box):
     first.stdin.flush()
     time.sleep(0.2)  # for some of the transactions; how many is of no matter
     first.send_signal(signal.SIGKILL)
-    first.wait(RUN_SECONDS_MAX)
+    first.wait(WAIT_SECONDS)
     row = box.run("import", box.db, "log", stdin=b"".join(lines)).row
     equal(row["items"], 1000)
     equal([int(row["value"]) for row in box.run("scan", box.db, "log").rows], list(range(1000)))

@@ -3,7 +3,7 @@ import pathlib
 import re
 import subprocess
 
-from cli import case, contains, equal, main
+from sopctl import case, contains, equal, main
 
 SOURCES = pathlib.Path(__file__).resolve().parents[2] / "tools" / "sopctl"
 PROMISED = ("info stores schema get scan count put del create drop rename load import export dump exec backup restore verify "
@@ -70,7 +70,7 @@ def every_option_is_taken_by_the_parser(box):
 
 @case
 def man_page_is_roff_without_complaints(box):
-    page = box.path("sopctl.1", box.run("man").raw)
+    page = box.path("sopctl.1", box.run("man").stdout)
     try:
         done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", page], capture_output=True, timeout=60)
     except FileNotFoundError:
@@ -80,7 +80,7 @@ def man_page_is_roff_without_complaints(box):
 
 @case
 def completion_completes(box):
-    script = box.path("completion", box.run("completion").raw)
+    script = box.path("completion", box.run("completion").stdout)
 
     def complete(*words):
         line = " ".join(f"'{word}'" for word in words)

@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import threading
 import time
+import unittest
 
-from cli import RUN_SECONDS_MAX, Skip, case, contains, equal, main
+from sopctl import SOPCTL, WAIT_SECONDS, case, contains, equal, main
 
 COLUMNS, ROWS = 100, 30
 
@@ -21,10 +22,10 @@ def on_terminal(box, *words, answer=None, env=None):
     import struct
     import termios
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    process = subprocess.Popen([box.program, *map(str, words)], stdin=slave, stdout=slave, stderr=slave, cwd=box.folder,
+    process = subprocess.Popen([SOPCTL, *map(str, words)], stdin=slave, stdout=slave, stderr=slave, cwd=box.folder,
                                env=box.environment({"TERM": "xterm", **(env or {})}))
     os.close(slave)
-    screen, typed, deadline = b"", False, time.monotonic() + RUN_SECONDS_MAX
+    screen, typed, deadline = b"", False, time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         if select.select([master], [], [], 1)[0]:
             try:
@@ -38,7 +39,7 @@ def on_terminal(box, *words, answer=None, env=None):
             os.write(master, answer.encode())
             typed = True
     os.close(master)
-    return process.wait(RUN_SECONDS_MAX), screen.decode("utf-8", "replace").replace("\r\n", "\n")
+    return process.wait(WAIT_SECONDS), screen.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def fill(box):
@@ -100,10 +101,10 @@ class Screen:
 
     def __init__(self, box, *words, env=""):
         if shutil.which("tmux") is None:
-            raise Skip("there is no tmux (ci/setup installs it)")
+            raise unittest.SkipTest("there is no tmux (ci/setup installs it)")
         self.socket = box.folder / f"tmux{len(box.ends)}"
         box.ends.append(self.close)
-        line = " ".join(f"'{word}'" for word in (box.program, *map(str, words)))
+        line = " ".join(f"'{word}'" for word in (SOPCTL, *map(str, words)))
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS), "-s", "t",
                   f"cd '{box.folder}'; HOME='{box.folder}' LC_ALL=C.UTF-8 {env} {line}; echo \"exit $?\"; exec sleep 1000")
 
@@ -224,7 +225,7 @@ def top_watches_another_process(box):
 def top_tells_programs_in_rows(box):
     worker = work(box)
     deadline = time.monotonic() + 60
-    while box.run("top", box.db, "-n", 1, code=None).code != 0:  # until it has it open
+    while box.run("top", box.db, "-n", 1, code=None).returncode != 0:  # until it has it open
         assert time.monotonic() < deadline
         time.sleep(0.1)
     rows = box.run("top", box.db, "-n", 30, "-i", 200).rows
@@ -236,7 +237,7 @@ def top_tells_programs_in_rows(box):
     contains(box.run("top", box.db, code=1).err, "NOT_FOUND")
     contains(box.run("top", box.folder / "nothing", code=1).err, "NOT_FOUND")
     process = box.start("top", "inredfs:" + box.db + "?x=y")
-    equal(process.wait(RUN_SECONDS_MAX), 1)
+    equal(process.wait(WAIT_SECONDS), 1)
 
 
 main()
