@@ -12,12 +12,15 @@ add_custom_target(sop_go_bundle
 	VERBATIM)
 add_dependencies(sop_go_bundle sopdb_static)
 
-if(NOT SOP_TESTS)
-	return() # the package is built by who uses it
-endif()
-
 execute_process(COMMAND "${PROJECT_SOURCE_DIR}/ci/go" OUTPUT_VARIABLE SOP_GO OUTPUT_STRIP_TRAILING_WHITESPACE
-	COMMAND_ERROR_IS_FATAL ANY)
+	ERROR_VARIABLE sop_go_error RESULT_VARIABLE sop_go_result)
+if(NOT sop_go_result EQUAL 0)
+	if(SOP_TESTS)
+		message(FATAL_ERROR "${sop_go_error}")
+	endif()
+	message(STATUS "Nothing in Go is built: ci/setup --go brings what that needs") # nobody asked for it
+	return()
+endif()
 
 # The package finds the library by pkg-config, here that of the build tree. The go command does not look into headers outside
 # of a package, so their hash goes into the flags, which it does look at.
@@ -47,8 +50,17 @@ function(sop_go_program target output folder)
 		COMMAND ${CMAKE_COMMAND} -E env ${sop_go_environment} "${SOP_GO}" ${ARGN} -o "${output}" .
 		WORKING_DIRECTORY "${folder}" DEPENDS ${sources} ${package} ${sop_go_headers} sopdb
 		COMMENT "Building Go program ${output}" VERBATIM)
-	add_custom_target(${target} ALL DEPENDS "${output}")
+	add_custom_target(${target} DEPENDS "${output}")
 endfunction()
+
+sop_go_program(example_go "${sop_go_out}/quickstart" "${PROJECT_SOURCE_DIR}/examples/go" build)
+add_custom_target(sop_go DEPENDS example_go)
+# Only where it is asked for, since it downloads bbolt.
+sop_go_program(bench_go "${PROJECT_BINARY_DIR}/bench/bench_go" "${PROJECT_SOURCE_DIR}/tests/bench/bench_go" build)
+
+if(NOT SOP_TESTS)
+	return()
+endif()
 
 # sop_go_test(NAME COMMAND...)
 function(sop_go_test name)
@@ -59,12 +71,12 @@ endfunction()
 
 sop_go_program(sop_go_tests "${sop_go_out}/sop.test" "${sop_go_dir}" test -c)
 sop_go_program(sop_go_race "${sop_go_out}/race.test" "${sop_go_dir}" test -c -race)
+sop_go_program(conformance_go "${PROJECT_BINARY_DIR}/conformance/conformance_go" "${PROJECT_SOURCE_DIR}/tests/conformance/go" build)
+add_custom_target(sop_go_all ALL DEPENDS sop_go sop_go_bundle sop_go_tests sop_go_race conformance_go)
 sop_go_test(package "${sop_go_dir}/run-tests" "${sop_go_out}/sop.test")
 sop_go_test(race "${sop_go_dir}/run-tests" "${sop_go_out}/race.test" -test.short)
+sop_go_test(static "${sop_go_dir}/check-static" "${sop_go_out}/static")
 sop_go_test(style "${sop_go_dir}/check-style")
-
-# The machine of the conformance suite.
-set(sop_go_machine "${PROJECT_SOURCE_DIR}/tests/conformance/go")
-if(EXISTS "${sop_go_machine}/go.mod")
-	sop_go_program(conformance_go "${PROJECT_BINARY_DIR}/conformance/conformance_go" "${sop_go_machine}" build)
+if(SOP_TOOLS)
+	sop_go_test(quickstart "${PROJECT_SOURCE_DIR}/examples/go/run" "${PROJECT_BINARY_DIR}" "${sop_go_out}/shop")
 endif()

@@ -40,9 +40,9 @@ func (p Span[K, V]) Cursor() (*Cursor[K, V], error) { return p.cursor(false) }
 func (p Span[K, V]) KeyCursor() (*Cursor[K, V], error) { return p.cursor(true) }
 
 func (p *Span[K, V]) cursor(keys bool) (*Cursor[K, V], error) {
-	var flags C.uint32_t
+	var flags C.uint32_t = C.SOP_CURSOR_COPIES // another goroutine may close the database at any time
 	if keys {
-		flags = C.SOP_CURSOR_KEYS
+		flags |= C.SOP_CURSOR_KEYS
 	}
 	c, h, err := p.open(flags)
 	if err != nil {

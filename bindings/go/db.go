@@ -42,6 +42,8 @@ func (d Durability) String() string {
 type Options struct {
 	// Create makes the database if it is missing. Without it opening makes nothing.
 	Create bool
+	// ReadOnly writes nothing at all into the folder, which any number of processes may then have open.
+	ReadOnly bool
 	// Durability of transactions that do not say; [Flushed].
 	Durability Durability
 	// FlushInterval is the time within which written and buffered commits are flushed; 10 ms.
@@ -195,8 +197,14 @@ func (o *Options) fill(set *C.sop_options, e *C.sop_error) error {
 			return fromC(e)
 		}
 	}
-	if o.Create {
-		if err := setText(set, "create", "true", e); err != nil {
+	for _, flag := range []struct {
+		name string
+		set  bool
+	}{{"create", o.Create}, {"read_only", o.ReadOnly}} {
+		if !flag.set {
+			continue
+		}
+		if err := setText(set, flag.name, "true", e); err != nil {
 			return err
 		}
 	}

@@ -225,6 +225,13 @@ func cInt(b bool) C.int {
 // item decodes the row that a batch stands on.
 func (s *Store[K, V]) item(b *batch, keysOnly bool) (item Item[K, V], err error) {
 	item.Version, item.ID = b.version, b.item
+	if s.bytes && s.plan.raw && !s.plan.tuple && !keysOnly { // both in one piece of memory
+		own := append(make([]byte, 0, len(b.key)+len(b.val)), b.key...)
+		own = append(own, b.val...)
+		*(*[]byte)(unsafe.Pointer(&item.Key)) = own[:len(b.key):len(b.key)]
+		*(*[]byte)(unsafe.Pointer(&item.Value)) = own[len(b.key):]
+		return item, nil
+	}
 	if item.Key, err = s.key(b); err == nil && !keysOnly {
 		item.Value, err = s.decode(b.val)
 	}

@@ -38,8 +38,13 @@ func TestOpenMakesNothingUnlessAsked(t *testing.T) {
 	ok(t, same.Close())
 	again, err := sop.OpenPath(path, nil)
 	ok(t, err)
-	defer again.Close()
 	equal(t, string(found[[]byte](t)(numbers.Get(again, 0))), "0")
+	ok(t, again.Close())
+	reader, err := sop.OpenPath(path, &sop.Options{ReadOnly: true})
+	ok(t, err)
+	defer reader.Close()
+	equal(t, string(found[[]byte](t)(numbers.Get(reader, 0))), "0")
+	fails(t, reader.Update(background, func(tx *sop.Tx) error { return numbers.In(tx).Put(0, nil) }), sop.ErrReadOnly)
 	for _, wrong := range []struct {
 		url     string
 		options *sop.Options

@@ -77,7 +77,14 @@ func (p Span[K, V]) AfterItem(key K, id uint64) Span[K, V] {
 
 // To ends the span before a key.
 func (p Span[K, V]) To(key K) Span[K, V] {
-	p.to, p.has = bound[K]{key: key}, p.has|C.SOP_RANGE_TO
+	p.to, p.has = bound[K]{key: key}, p.has&^C.SOP_RANGE_THROUGH|C.SOP_RANGE_TO
+	return p
+}
+
+// Through ends the span behind a key and all its duplicates.
+func (p Span[K, V]) Through(key K) Span[K, V] {
+	p = p.To(key)
+	p.has |= C.SOP_RANGE_THROUGH
 	return p
 }
 
@@ -89,7 +96,7 @@ func (p Span[K, V]) FromFields(fields ...any) Span[K, V] {
 
 // ToFields ends the span before the first key with these leading fields.
 func (p Span[K, V]) ToFields(fields ...any) Span[K, V] {
-	p.to, p.has = bound[K]{fields: notNil(fields)}, p.has|C.SOP_RANGE_TO
+	p.to, p.has = bound[K]{fields: notNil(fields)}, p.has&^C.SOP_RANGE_THROUGH|C.SOP_RANGE_TO
 	return p
 }
 
@@ -345,7 +352,7 @@ func (p *Span[K, V]) open(flags C.uint32_t) (*C.sop_cursor, *storeHandle, error)
 }
 
 func (p *Span[K, V]) scan(keysOnly bool) (*scan, error) {
-	var flags C.uint32_t
+	var flags C.uint32_t = C.SOP_CURSOR_COPIES // as in Cursor
 	if p.backward {
 		flags |= C.SOP_CURSOR_REVERSE
 	}

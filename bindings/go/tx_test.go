@@ -526,6 +526,13 @@ func TestCloseWhileOthersWork(t *testing.T) {
 					err := db.Update(background, func(tx *sop.Tx) error {
 						for range numbers.In(tx).All() {
 						}
+						cursor, err := numbers.In(tx).Span().Cursor()
+						if err != nil {
+							return err
+						}
+						defer cursor.Close()
+						for cursor.Next() {
+						}
 						return numbers.In(tx).Put(int64(g), nil)
 					})
 					if err != nil {
