@@ -323,6 +323,56 @@ class TransactionTest {
     assertEquals(List.of(), db.stores());
   }
 
+  /** A database is closed under threads that are in the middle of everything. */
+  @Test
+  void closingUnderOthersCrashesNobody() throws Exception {
+    int threads = 3;
+    ExecutorService pool = Executors.newFixedThreadPool(threads);
+    try {
+      for (int round = 0; round < 15; round++) {
+        Database shared = Database.open("inmemory:");
+        shared.run(tx -> tx.map(COUNTS).set("k0", 0L));
+        CountDownLatch start = new CountDownLatch(threads);
+        List<Future<Long>> done = new ArrayList<>();
+        for (int t = 0; t < threads; t++) {
+          done.add(pool.submit(() -> workUntilClosed(shared, start)));
+        }
+        start.await();
+        Thread.sleep(round);
+        shared.close();
+        for (Future<Long> each : done) {
+          assertTrue(each.get() >= 0);
+        }
+      }
+    } finally {
+      pool.shutdown();
+    }
+  }
+
+  private static long workUntilClosed(Database shared, CountDownLatch start) {
+    start.countDown();
+    for (long i = 0; ; i++) {
+      long number = i;
+      try {
+        shared.run(
+            tx -> {
+              Items<String, Long> items = tx.items(COUNTS);
+              items.set("k" + number % 50, number);
+              items.stream(Range.all()).forEach(item -> items.contains(item.key()));
+              try (Cursor<String, Long> cursor = items.cursor()) {
+                while (cursor.next() != null) {
+                  cursor.update(number);
+                }
+              }
+            });
+        shared.view(tx -> tx.map(COUNTS).getMany(List.of("k1", "k2")).size());
+        shared.get(COUNTS, "k0");
+      } catch (ClosedException e) {
+        return i;
+      }
+    }
+  }
+
   @Test
   void threadsWithTheirOwnTransactionsAddUp() throws Exception {
     int threads = 4;
