@@ -201,7 +201,9 @@ void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool 
 		    WEAK_BYTES_MAX)
 			flush(fs, false);
 	}
-	if (SOPI_UNLIKELY(before == 0)) /* the first write since the newest checkpoint */
+	/* The first write since the newest checkpoint; or bulk loading, which fills a segment between two ticks and would
+	 * have to wait for the next one to be made. */
+	if (SOPI_UNLIKELY(before == 0) || sopi_wal_fills(fs->wal))
 		stir(fs);
 	if (SOPI_UNLIKELY(sopi_inredfs_is_due(fs)) && !want(fs) && !fs->stop)
 		(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL);

@@ -106,6 +106,9 @@ void sopi_wal_prepare(struct sopi_log *log);
 /* Bytes of the chain behind `position`: what replay would read. */
 uint64_t sopi_wal_bytes_behind(struct sopi_log *log, uint64_t position);
 
+/* Is it time for sopi_wal_prepare? True once for each segment, to whoever asks first. */
+bool sopi_wal_fills(struct sopi_log *log);
+
 /* Has a write or sync failed? From then on reserve answers FAILED. */
 bool sopi_wal_has_failed(const struct sopi_log *log);
 

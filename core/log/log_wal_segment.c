@@ -372,11 +372,20 @@ void wal_segment_enter(struct sopi_wal *wal, const struct wal_segment *segment, 
 	wal_list_add(&wal->chain, &listed);
 	wal->room = wal_segment_room(wal, segment->bytes);
 	wal->segment_bytes = segment->bytes;
+	wal->told = false;
 	sopi_mutex_unlock(&wal->state);
 	wal_segment_close(&wal->current);
 	wal->current = *segment;
 	wal->place = SOPI_LOG_FIRST_PLACE;
 	wal->unsynced = false;
+}
+
+bool sopi_wal_fills(struct sopi_log *log)
+{
+	struct sopi_wal *wal = wal_of(log);
+
+	return SOPI_UNLIKELY(atomic_load_explicit(&wal->fills, memory_order_relaxed)) &&
+	       atomic_exchange(&wal->fills, false);
 }
 
 void sopi_wal_prepare(struct sopi_log *log)
@@ -386,7 +395,7 @@ void sopi_wal_prepare(struct sopi_log *log)
 
 	sopi_mutex_lock(&wal->maker);
 	sopi_mutex_lock(&wal->state);
-	filling = wal->room < wal->segment_bytes / 2;
+	filling = wal_is_filling(wal);
 	sopi_mutex_unlock(&wal->state);
 	if (filling && wal->next.file == NULL && !wal_failed(wal))
 		(void)wal_segment_make(wal, 0, NULL); /* the commit that needs it will say why not */

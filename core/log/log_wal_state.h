@@ -120,6 +120,7 @@ struct sopi_wal {
 	uint64_t need; /* bytes of log space reserved and not written */
 	uint64_t room, next_room; /* bytes for records in the current segment and in the one that is ready */
 	uint64_t segment_bytes; /* size of the current segment */
+	bool told; /* `fills` was set for it */
 	struct wal_list chain; /* oldest first; the last one is the current */
 	struct wal_list pool;
 	struct sopi_log_series *series; /* whose parts must stay */
@@ -149,6 +150,7 @@ struct sopi_wal {
 	struct wal_waiter *first_waiter, *last_waiter;
 
 	_Atomic uint64_t durable, written; /* positions */
+	_Atomic bool fills; /* the current segment is filling up, there is no next one, and nobody asked yet */
 	_Atomic bool failed;
 
 	/* between open and resume */
@@ -169,6 +171,12 @@ static inline uint64_t wal_position(uint64_t slot, uint64_t index)
 static inline uint64_t wal_round(uint64_t bytes, uint64_t block)
 {
 	return (bytes + block - 1) & ~(block - 1);
+}
+
+/* Is more than half of the current segment in use? REQUIRES: `state`. */
+static inline bool wal_is_filling(const struct sopi_wal *wal)
+{
+	return wal->room < wal->segment_bytes / 2;
 }
 
 static inline bool wal_failed(const struct sopi_wal *wal)

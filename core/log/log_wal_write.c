@@ -290,6 +290,10 @@ static void count_written(struct sopi_wal *wal, uint64_t groups, uint64_t bytes)
 	wal->stats.bytes_written += bytes;
 	wal->chain.items[wal->chain.count - 1].used = wal->place;
 	wal->room = wal_segment_room(wal, wal->current.bytes) - (wal->place - SOPI_LOG_FIRST_PLACE);
+	if (!wal->told && wal->next_room == 0 && wal_is_filling(wal)) {
+		wal->told = true;
+		atomic_store_explicit(&wal->fills, true, memory_order_relaxed);
+	}
 	sopi_mutex_unlock(&wal->state);
 }
 

@@ -3,11 +3,13 @@
 
 #include <string.h>
 
-enum { POOL_MODES = 2, POOL_IDLE_MAX = 8 };
+/* Transactions that can be renewed for each other: those that write (SOP_WRITE) and read (SOP_READ) with the defaults of the
+ * database, and those of bodies that are run again. */
+enum { POOL_RETRIED = 2, POOLS = 3, POOL_IDLE_MAX = 8, RETRIED_DEADLINE_MS = 30000 };
 
 struct native_pool {
-	sop_txn *idle[POOL_MODES][POOL_IDLE_MAX];
-	int count[POOL_MODES];
+	sop_txn *idle[POOLS][POOL_IDLE_MAX];
+	int count[POOLS];
 };
 
 static const char *const kind_names[NATIVE_KINDS] = { "a database", "a store", "a transaction",
@@ -28,9 +30,9 @@ void native_pool_clear(native_handle *db)
 
 	if (pool == NULL)
 		return;
-	for (int mode = 0; mode < POOL_MODES; mode++)
-		while (pool->count[mode] > 0)
-			sop_txn_free(pool->idle[mode][--pool->count[mode]]);
+	for (int kind = 0; kind < POOLS; kind++)
+		while (pool->count[kind] > 0)
+			sop_txn_free(pool->idle[kind][--pool->count[kind]]);
 }
 
 /* Puts the transaction back instead of freeing it. Nobody has its handle any more, so no call can be running in it. */
@@ -38,10 +40,10 @@ static bool pool_take_back(native_handle *self)
 {
 	struct native_pool *pool = self->parent != NULL ? self->parent->pool : NULL;
 
-	if (pool == NULL || self->pool_mode < 0 || pool->count[self->pool_mode] == POOL_IDLE_MAX)
+	if (pool == NULL || self->pool_kind < 0 || pool->count[self->pool_kind] == POOL_IDLE_MAX)
 		return false;
 	sop_rollback(self->pointer, NULL); /* ends it if it is open; what it answers else does not matter */
-	pool->idle[self->pool_mode][pool->count[self->pool_mode]++] = self->pointer;
+	pool->idle[self->pool_kind][pool->count[self->pool_kind]++] = self->pointer;
 	return true;
 }
 
@@ -129,7 +131,7 @@ PyObject *native_handle_new(enum native_kind kind, void *pointer, native_handle 
 	self->kind = kind;
 	self->closed = false;
 	self->busy = false;
-	self->pool_mode = -1;
+	self->pool_kind = -1;
 	self->changes = 0;
 	self->parent = (native_handle *)native_ref(parent);
 	self->pool = NULL;
@@ -143,7 +145,7 @@ PyObject *native_handle_new(enum native_kind kind, void *pointer, native_handle 
 	return (PyObject *)self;
 
 failed:;
-	native_handle lost = { .pointer = pointer, .kind = kind, .pool_mode = -1 };
+	native_handle lost = { .pointer = pointer, .kind = kind, .pool_kind = -1 };
 
 	free_pointer(&lost);
 	return NULL;
@@ -183,12 +185,12 @@ native_handle *native_cursor_enter(PyObject *object)
 }
 
 /* A waiting transaction begun anew, or NULL if there is none. */
-static sop_txn *pool_renew(native_handle *db, sop_mode mode)
+static sop_txn *pool_renew(native_handle *db, int kind)
 {
 	struct native_pool *pool = db->pool;
 
-	while (pool->count[mode] > 0) {
-		sop_txn *txn = pool->idle[mode][--pool->count[mode]];
+	while (kind >= 0 && pool->count[kind] > 0) {
+		sop_txn *txn = pool->idle[kind][--pool->count[kind]];
 
 		if (sop_txn_renew(txn, NULL) == SOP_OK)
 			return txn;
@@ -197,9 +199,20 @@ static sop_txn *pool_renew(native_handle *db, sop_mode mode)
 	return NULL;
 }
 
-static PyObject *begin(native_handle *db, const sop_txn_options *options, bool pooled)
+/* Which pool a transaction without an id of the caller belongs to, or -1. */
+static int pool_of(const sop_txn_options *options)
 {
-	sop_txn *txn = pooled ? pool_renew(db, options->mode) : NULL;
+	if (options->durability != 0 || options->mode > SOP_READ)
+		return -1;
+	if (options->deadline_ms == 0)
+		return (int)options->mode;
+	return options->mode == SOP_WRITE && options->deadline_ms == RETRIED_DEADLINE_MS ? POOL_RETRIED
+											 : -1;
+}
+
+static PyObject *begin(native_handle *db, const sop_txn_options *options, int pool_kind)
+{
+	sop_txn *txn = pool_renew(db, pool_kind);
 	native_handle *handle;
 
 	if (txn == NULL) {
@@ -209,8 +222,8 @@ static PyObject *begin(native_handle *db, const sop_txn_options *options, bool p
 			return native_raise(&err);
 	}
 	handle = (native_handle *)native_handle_new(NATIVE_TXN, txn, db);
-	if (handle != NULL && pooled)
-		handle->pool_mode = (int)options->mode;
+	if (handle != NULL)
+		handle->pool_kind = pool_kind;
 	return (PyObject *)handle;
 }
 
@@ -219,7 +232,7 @@ PyObject *native_begin_plain(native_handle *db, sop_mode mode)
 	sop_txn_options options = SOP_TXN_OPTIONS_INIT;
 
 	options.mode = mode;
-	return begin(db, &options, (int)mode < POOL_MODES);
+	return begin(db, &options, pool_of(&options));
 }
 
 static int read_id(PyObject *id, sop_txn_options *options)
@@ -243,11 +256,9 @@ PyObject *native_begin(PyObject *module, PyObject *const *args, Py_ssize_t count
 	if (db == NULL)
 		return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "begin(db, mode, ...)");
 	options.mode = (uint32_t)PyLong_AsLong(args[1]);
-	if (count == 2 && options.mode < POOL_MODES)
-		return begin(db, &options, true);
 	options.deadline_ms = count > 2 ? PyLong_AsLongLong(args[2]) : 0;
 	options.durability = count > 3 ? (uint32_t)PyLong_AsLong(args[3]) : 0;
 	if (PyErr_Occurred() || (count > 4 && read_id(args[4], &options) < 0))
 		return NULL;
-	return begin(db, &options, false);
+	return begin(db, &options, count > 4 && args[4] != Py_None ? -1 : pool_of(&options));
 }

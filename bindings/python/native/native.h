@@ -30,7 +30,7 @@ typedef struct native_handle {
 	bool closed; /* by close(): every call is CLOSED, though the pointer stays until nobody can be using it */
 	bool busy; /* CURSOR: a call is running on it; what it answers lies in the cursor until it has been copied.
 			TXN: it is beginning again */
-	int pool_mode; /* TXN: the sop_mode under which it may be renewed, or -1 */
+	int pool_kind; /* TXN: which pool takes it back, or -1 */
 	uint64_t changes; /* TXN: grows with each call that may have changed something; iterators look at it */
 	struct native_handle *parent; /* kept alive: the database of a transaction, the transaction of a cursor */
 	struct native_pool *pool; /* DB: transactions that can be renewed */

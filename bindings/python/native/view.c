@@ -256,10 +256,49 @@ static int pack_inside(native_view *self, PyObject *key, native_packed *packed)
 }
 
 /* A blind put waits for nothing, so the lock of the interpreter stays. */
+static sop_status put_packed(native_view *self, sop_bytes key, sop_bytes value, sop_error *err)
+{
+	sop_store *store = self->bound->store->pointer;
+	sop_status status;
+
+	self->txn->changes++;
+	status = sop_put(self->txn->pointer, store, key, value, err);
+	if (status == SOP_OK || native_view_create(self, err) < 0)
+		return status;
+	status = sop_put(self->txn->pointer, store, key, value, err);
+	if (status != SOP_OK)
+		native_raise(err);
+	return status;
+}
+
+/* Puts in a transaction of its own and commits it: 1; 0 if that did not do, as where the store is not there: nothing has
+ * happened then; -1 with an exception. */
+static int put_once(native_view *self, sop_bytes key, sop_bytes value)
+{
+	native_handle *txn = (native_handle *)native_begin_plain(self->db, SOP_WRITE);
+	sop_status status;
+	NATIVE_ERROR(err);
+
+	if (txn == NULL)
+		return -1;
+	status = sop_put(txn->pointer, self->bound->store->pointer, key, value, &err);
+	if (status == SOP_OK) {
+		Py_BEGIN_ALLOW_THREADS status = sop_commit(txn->pointer, &err);
+		Py_END_ALLOW_THREADS
+	}
+	Py_DECREF(txn);
+	if (status == SOP_OK)
+		return 1;
+	if (status == SOP_NOT_FOUND || (err.traits & SOP_TRAIT_ABORT) != 0)
+		return 0;
+	native_raise(&err);
+	return -1;
+}
+
+/* Puts a value under a key: 1, or as put_once. */
 static int put(native_view *self, PyObject *key, PyObject *value)
 {
 	native_packed packed, content;
-	sop_status status;
 	int result = -1;
 	NATIVE_ERROR(err);
 
@@ -268,16 +307,10 @@ static int put(native_view *self, PyObject *key, PyObject *value)
 	if (!native_is_open(self->txn) || pack_inside(self, key, &packed) < 0 ||
 	    native_value_encode(self->bound, value, &content) < 0)
 		goto out;
-	self->txn->changes++;
-	status = sop_put(self->txn->pointer, self->bound->store->pointer, packed.bytes,
-			 content.bytes, &err);
-	if (status != SOP_OK && native_view_create(self, &err) == 0)
-		status = sop_put(self->txn->pointer, self->bound->store->pointer, packed.bytes,
-				 content.bytes, &err);
-	if (status == SOP_OK)
-		result = 0;
-	else if (!PyErr_Occurred())
-		native_raise(&err);
+	if (self->txn == NULL)
+		result = put_once(self, packed.bytes, content.bytes);
+	else
+		result = put_packed(self, packed.bytes, content.bytes, &err) == SOP_OK ? 1 : -1;
 out:
 	native_packed_free(&packed);
 	native_packed_free(&content);
@@ -286,11 +319,14 @@ out:
 
 static int view_assign(PyObject *object, PyObject *key, PyObject *value)
 {
-	native_view *self = (native_view *)object;
 	PyObject *done;
 
-	if (value != NULL && self->txn != NULL && !PySlice_Check(key))
-		return put(self, key, value);
+	if (value != NULL && !PySlice_Check(key)) {
+		const int result = put((native_view *)object, key, value);
+
+		if (result != 0)
+			return result < 0 ? -1 : 0;
+	}
 	done = value != NULL ? PyObject_CallMethod(object, "_set", "OO", key, value)
 			     : PyObject_CallMethod(object, "_delete", "(O)", key);
 	Py_XDECREF(done);

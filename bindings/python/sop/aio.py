@@ -284,8 +284,14 @@ class AsyncDatabase:
         **kwargs: P.kwargs,
     ) -> R:
         """Returns await body(tx, ...), run in a transaction that commits; again while it conflicts, for at most 30
-        seconds."""
-        async with self.write(deadline=DEADLINE_S) as tx:
+        seconds, or the deadline_ms of the database."""
+        return await self.repeat(None, body, args, kwargs)
+
+    async def repeat(self, deadline: Optional[float], body: Callable[..., Awaitable[R]], args: Any, kwargs: Any) -> R:
+        """Runs a body again while it conflicts: what run and transactional do."""
+        if deadline is None and self.sync._retry_ms() != 0:
+            deadline = DEADLINE_S
+        async with self.write(deadline=deadline) as tx:
             while True:
                 try:
                     result = await body(tx, *args, **kwargs)
@@ -311,6 +317,31 @@ class AsyncDatabase:
     async def backup(self, path: database.Path) -> int:
         """Copies the database into the folder `path`; the position of the copy."""
         return await self.call(self.sync.backup, path)
+
+
+@overload
+def transactional(
+    function: Callable[Concatenate[AsyncTransaction, P], Awaitable[R]], /
+) -> Callable[Concatenate[Union[AsyncDatabase, AsyncTransaction], P], Awaitable[R]]: ...
+@overload
+def transactional(
+    *, deadline: Optional[float] = None
+) -> Callable[
+    [Callable[Concatenate[AsyncTransaction, P], Awaitable[R]]],
+    Callable[Concatenate[Union[AsyncDatabase, AsyncTransaction], P], Awaitable[R]],
+]: ...
+def transactional(function: Any = None, /, *, deadline: Optional[float] = None) -> Any:
+    """Makes a coroutine function whose first parameter is a transaction a transaction, as sop.transactional does."""
+    if function is None:
+        return functools.partial(transactional, deadline=deadline)
+
+    @functools.wraps(function)
+    async def wrapper(where: Union[AsyncDatabase, AsyncTransaction], *args: Any, **kwargs: Any) -> Any:
+        if isinstance(where, AsyncTransaction):
+            return await function(where, *args, **kwargs)
+        return await where.repeat(deadline, function, args, kwargs)
+
+    return wrapper
 
 
 async def open(path: database.Path, *, threads: int = 8, **options: Any) -> AsyncDatabase:

@@ -82,9 +82,10 @@ class Database(_raw.DatabaseBase):
     are transactions over any number of stores. It cannot be pickled; after fork the child gets ForkedError from it.
     """
 
-    __slots__ = ("_calling",)
+    __slots__ = ("_calling", "_retry")
 
     _calling: Any
+    _retry: int
 
     if TYPE_CHECKING:
 
@@ -137,6 +138,14 @@ class Database(_raw.DatabaseBase):
 
     # ---- transactions
 
+    def _retry_ms(self) -> int:
+        """The deadline of bodies that are run again; 0: the database has one."""
+        try:
+            return self._retry
+        except AttributeError:
+            self._retry = 0 if self.info().deadline_ms else round(retry.DEADLINE_S * 1000)
+            return self._retry
+
     def read(self, *, deadline: Optional[float] = None, snapshot: bool = False) -> Transaction:
         """A transaction that only reads: one state of all stores, never a conflict, nobody is held up. `deadline` in
         seconds. `snapshot`: without the check of freshness of clustered modes."""
@@ -181,8 +190,8 @@ class Database(_raw.DatabaseBase):
         )
 
     def run(self, body: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Returns body(tx, ...), run in a transaction that commits; again if it conflicts, for at most 30 seconds. The
-        body may run more than once, so it should change nothing outside."""
+        """Returns body(tx, ...), run in a transaction that commits; again if it conflicts, for at most 30 seconds, or
+        the deadline_ms of the database. The body may run more than once, so it should change nothing outside."""
         return retry.run(self, body, args, kwargs)
 
     def attempts(

@@ -6,6 +6,7 @@ import functools
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Type, TypeVar, Union, overload
 
+from . import _raw
 from .errors import Error, MisuseError
 from .transaction import Durability, Transaction
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 DEADLINE_S = 30.0
-"""How long bodies are run again unless something else is said, in seconds."""
+"""How long bodies are run again, in seconds, unless the call or the database (deadline_ms) says something else."""
 
 
 def begin_again(tx: Transaction, error: Error) -> None:
@@ -29,6 +30,13 @@ def begin_again(tx: Transaction, error: Error) -> None:
     except MisuseError:
         tx.__exit__(type(error), error, None)
         raise error from None
+
+
+def _begin(db: Database, deadline: Optional[float], durability: Optional[Durability]) -> Transaction:
+    """A transaction for a body that is run again."""
+    if deadline is None and durability is None:
+        return Transaction(db, _raw.begin(db._handle, _raw.SOP_WRITE, db._retry_ms()))
+    return db.write(deadline=deadline or db._retry_ms() / 1000 or None, durability=durability)
 
 
 class Attempt:
@@ -69,7 +77,7 @@ class Attempt:
 
 def attempts(db: Database, deadline: Optional[float], durability: Optional[Durability]) -> Iterator[Attempt]:
     """One attempt after the other, until one commits, or fails for good, or the deadline has passed."""
-    tx = db.write(deadline=DEADLINE_S if deadline is None else deadline, durability=durability)
+    tx = _begin(db, deadline, durability)
     while True:
         attempt = Attempt(tx)
         yield attempt
@@ -86,7 +94,7 @@ def run(
     durability: Optional[Durability] = None,
 ) -> R:
     """Runs body(tx, ...) until it commits; see Database.run."""
-    tx = db.write(deadline=DEADLINE_S if deadline is None else deadline, durability=durability)
+    tx = _begin(db, deadline, durability)
     while True:
         try:
             result = body(tx, *args, **kwargs)

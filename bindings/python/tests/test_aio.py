@@ -62,6 +62,7 @@ class Asyncio(Folder, unittest.IsolatedAsyncioTestCase):
     async def test_bodies_are_run_again(self) -> None:
         await self.db[S].set("n", 0)
 
+        @aio.transactional
         async def increment(tx: aio.AsyncTransaction, by: int) -> int:
             value = await tx[S].get("n")
             await asyncio.sleep(0)
@@ -69,7 +70,19 @@ class Asyncio(Folder, unittest.IsolatedAsyncioTestCase):
             return value
 
         await asyncio.gather(*(self.db.run(increment, 2) for _ in range(8)))
-        self.assertEqual(await self.db[S].get("n"), 16)
+        await asyncio.gather(*(increment(self.db, by=1) for _ in range(8)))
+        self.assertEqual(await self.db[S].get("n"), 24)
+
+        @aio.transactional(deadline=5)
+        async def both(tx: aio.AsyncTransaction) -> None:
+            await increment(tx, 1)
+            await increment(tx, 1)
+            if await tx[S].get("n") == 26:
+                raise ZeroDivisionError
+
+        with self.assertRaises(ZeroDivisionError):
+            await both(self.db)
+        self.assertEqual(await self.db[S].get("n"), 24)
 
     async def test_many_tasks_in_one_transaction(self) -> None:
         async with self.db.write() as tx:

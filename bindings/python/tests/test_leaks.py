@@ -35,7 +35,7 @@ def resident_bytes() -> int:
 
 
 class Leaks(Both):
-    def flat(self, work: Callable[[int], object], times: int = 300) -> None:
+    def flat(self, work: Callable[[int], object], times: int = 150) -> None:
         """Neither handles, nor Python's memory, nor that of the process grow with `work`."""
         for number in range(times):
             work(number)
@@ -64,7 +64,7 @@ class Leaks(Both):
                 tx[S]["b"] = "v" * 1000
                 list(tx[S].items())
 
-        self.flat(work, 40 if self.url == "folder" else 300)
+        self.flat(work, 30 if self.url == "folder" else 150)
 
     def test_transactions_cursors_and_errors(self) -> None:
         self.db[S].put_many((f"k{i}", "v" * 100) for i in range(200))

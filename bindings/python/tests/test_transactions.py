@@ -122,6 +122,38 @@ class Transactions(Both):
         self.assertEqual(self.db.run(lambda tx, *a, **k: (a, k), 1, b=2), ((1,), {"b": 2}))
         self.assertEqual(body.__name__, "body")
 
+    def test_every_run_begins_with_the_first_attempt(self) -> None:
+        self.db[S]["a"] = 1
+
+        def body(tx: sop.Transaction, times: int) -> int:
+            tx[S]["b"] = tx[S]["a"]
+            if tx.attempts < times:
+                self.conflict(tx)
+            return tx.attempts
+
+        self.assertEqual([self.db.run(body, times) for times in (3, 1, 2, 1)], [3, 1, 2, 1])
+
+    def test_the_database_may_have_a_deadline(self) -> None:
+        with sop.open(self.path("other") if self.url == "folder" else self.url, create=True, deadline_ms=200) as db:
+            db[S]["a"] = 1
+
+            def body(tx: sop.Transaction) -> None:
+                tx[S]["b"] = tx[S]["a"]
+                db[S]["a"] = time.monotonic_ns()
+
+            with self.assertRaises((sop.TimeoutError, sop.ConflictError)):
+                db.run(body)
+
+    def test_puts_that_are_transactions_of_their_own(self) -> None:
+        self.db[S]["a"] = 1  # creates the store
+        self.db[S]["a"] = 2
+        for wrong, error in (("x" * 70_000, sop.LimitError), (5, sop.SchemaError)):
+            with self.assertRaises(error):
+                self.db[S][wrong] = 1  # type: ignore[index]
+        with self.assertRaises(ValueError):
+            self.db[S]["a":"b"]["c"] = 1
+        self.assertEqual(dict(self.db[S]), {"a": 2})
+
     def test_blocks_are_run_again(self) -> None:
         self.db[S]["a"] = 1
         seen = []

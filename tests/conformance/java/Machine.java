@@ -8,7 +8,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import java.util.logging.Logger;
@@ -36,7 +35,7 @@ final class Machine implements Decoder.Operations {
   private record Db(Database database, Path folder) {}
 
   /** A transaction with what the machine keeps for it. */
-  private record Txn(Transaction transaction, UUID id, List<Long> savepoints, AtomicBoolean ended) {}
+  private record Txn(Transaction transaction, UUID id, List<Long> savepoints) {}
 
   private final Map<Integer, Db> databases = new HashMap<>();
   private final Map<Integer, Txn> transactions = new HashMap<>();
@@ -258,7 +257,7 @@ final class Machine implements Decoder.Operations {
       options = mode == 0 ? TxOptions.WRITE : TxOptions.READ; // whose handles are used again
     }
     Transaction begun = database.begin(options);
-    transactions.put(txn, new Txn(begun, begun.id(), new ArrayList<>(), new AtomicBoolean()));
+    transactions.put(txn, new Txn(begun, begun.id(), new ArrayList<>()));
   }
 
   private static UUID uuid(byte[] id) {
@@ -279,7 +278,6 @@ final class Machine implements Decoder.Operations {
   @Override
   public void end(Decoder.Call call, int txn) {
     txn(txn).close();
-    in(transactions, txn).ended().set(true);
   }
 
   @Override
@@ -317,10 +315,10 @@ final class Machine implements Decoder.Operations {
   @Override
   public void rollbackTo(Decoder.Call call, int txn, long index) {
     List<Long> savepoints = in(transactions, txn).savepoints();
-    if (savepoints.isEmpty() && !in(transactions, txn).ended().get()) {
+    if (savepoints.isEmpty()) {
       throw new Decoder.NoSlot();
     }
-    txn(txn).rollbackTo(savepoints.isEmpty() ? 0 : savepoints.get((int) Long.remainderUnsigned(index, savepoints.size())));
+    txn(txn).rollbackTo(savepoints.get((int) Long.remainderUnsigned(index, savepoints.size())));
   }
 
   @Override

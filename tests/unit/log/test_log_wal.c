@@ -416,6 +416,22 @@ static void prepare_makes_the_next_segment_ahead(void **state)
 	assert_true(stats_of(box).segments >= 2);
 }
 
+/* Bulk loading fills a segment between two ticks of the background thread, which is told of it by this. */
+static void a_segment_that_fills_is_told_of_once(void **state)
+{
+	struct wal_box *box = *state;
+
+	fill(box, 2);
+	assert_false(sopi_wal_fills(box->log));
+	fill(box, 4); /* more than half of it */
+	assert_true(sopi_wal_fills(box->log));
+	assert_false(sopi_wal_fills(box->log));
+	sopi_wal_prepare(box->log);
+	fill(box, 3); /* into the next one */
+	assert_true(stats_of(box).segments >= 2);
+	assert_false(sopi_wal_fills(box->log));
+}
+
 /* ---- a full disk ---- */
 
 static void a_full_disk_is_said_by_reserve_alone(void **state)
@@ -767,6 +783,7 @@ int main(int argc, char **argv)
 		WAL_TEST(trimmed_segments_are_recycled),
 		WAL_TEST(segment_of_is_where_replay_begins),
 		WAL_TEST(prepare_makes_the_next_segment_ahead),
+		WAL_TEST(a_segment_that_fills_is_told_of_once),
 		WAL_TEST(a_full_disk_is_said_by_reserve_alone),
 		WAL_TEST(a_nearly_full_disk_is_used_to_the_end),
 		WAL_TEST(a_failed_write_is_unknown_and_ends_the_log),

@@ -79,8 +79,7 @@ abstract class Scan<K, V> {
     private Rows rows; // null before the first batch
     private long stamp; // of the items when the batch was read
     private int rowsMax = ROWS_FIRST;
-    private byte[] at; // the key where it stands, while another batch may follow
-    private long atItem;
+    private K key; // where it stands, once it has been asked for
     private boolean ended;
     private long left; // rows that may still be met
 
@@ -99,6 +98,7 @@ abstract class Scan<K, V> {
       if (ended || left == 0 || !items.transaction().isOpen()) {
         return over();
       }
+      key = null;
       boolean more = advance();
       left -= more ? 1 : 0;
       return more;
@@ -132,9 +132,8 @@ abstract class Scan<K, V> {
       if (rows == null) {
         bounds = range.encode(keys);
       } else {
-        at = rows.rawKey();
-        atItem = rows.item();
-        bounds = reverse ? range.encodeBefore(keys, at) : range.encodeAfter(keys, at, atItem);
+        byte[] at = rows.rawKey();
+        bounds = reverse ? range.encodeBefore(keys, at) : range.encodeAfter(keys, at, rows.item());
       }
       stamp = items.stamp();
       Rows more = items.scan(bounds, cursorFlags, (int) Math.min(left, rowsMax), rowFlags);
@@ -154,7 +153,10 @@ abstract class Scan<K, V> {
 
     @Override
     K key() {
-      return rows.key(keys);
+      if (key == null) {
+        key = rows.key(keys);
+      }
+      return key;
     }
 
     @Override

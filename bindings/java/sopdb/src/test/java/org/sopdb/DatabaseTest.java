@@ -208,6 +208,8 @@ class DatabaseTest {
       assertEquals(ProcessHandle.current().pid(), peek.process());
       assertNotNull(peek.stats());
       assertEquals(db.info().uuid(), peek.uuid());
+      assertEquals(db.info().flushInterval(), peek.flushInterval());
+      assertFalse(peek.opened().isAfter(peek.written()));
     }
     assertFalse(Database.peek(path()).isOpen());
   }
