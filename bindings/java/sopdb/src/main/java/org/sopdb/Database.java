@@ -13,8 +13,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
 
 /**
- * An open database: named, sorted stores, any number of which change in one transaction. Thread-safe and long-lived: open it
- * once and share it. Everything else belongs to it; after {@link #close} calls throw {@link ClosedException}.
+ * An open database: named, sorted stores, any number of which change in one transaction.
+ * Thread-safe and long-lived: open it once and share it. Everything else belongs to it; after
+ * {@link #close} calls throw {@link ClosedException}.
  */
 public final class Database implements AutoCloseable {
   private static final String[] SCHEMES = {"inmemory:", "inredfs:", "inredcfs:"};
@@ -27,14 +28,19 @@ public final class Database implements AutoCloseable {
   private final TxPool readers = new TxPool();
 
   private Database(long address, String what) {
-    shell = new Shell(address, Raw::sop_db_free, "the database " + what + " was not closed: use try-with-resources");
+    shell =
+        new Shell(
+            address,
+            Raw::sop_db_free,
+            "the database " + what + " was not closed: use try-with-resources");
     shell.inUse(true);
   }
 
   /**
    * Opens the database in a folder.
    *
-   * @param folder its path, taken as it is; nothing is made unless {@link Create#IF_MISSING} is among the options
+   * @param folder its path, taken as it is; nothing is made unless {@link Create#IF_MISSING} is
+   *     among the options
    * @param options {@link Create} and {@link Options}, of which later ones win
    * @return the database
    * @throws NotFoundException if there is none
@@ -52,10 +58,12 @@ public final class Database implements AutoCloseable {
   }
 
   /**
-   * Opens the database that a URL names: {@code inmemory:}, {@code inredfs:/srv/db?create=true}, or the path of a folder.
+   * Opens the database that a URL names: {@code inmemory:}, {@code inredfs:/srv/db?create=true}, or
+   * the path of a folder.
    *
    * @param url the URL
-   * @param options {@link Create} and {@link Options}, of which later ones win; they win over those in the URL
+   * @param options {@link Create} and {@link Options}, of which later ones win; they win over those
+   *     in the URL
    * @return the database
    */
   public static Database open(String url, OpenOption... options) {
@@ -73,8 +81,8 @@ public final class Database implements AutoCloseable {
   }
 
   /**
-   * Waits for the calls that are running, rolls back open transactions, and puts what has committed on stable storage. Closing
-   * again does nothing.
+   * Waits for the calls that are running, rolls back open transactions, and puts what has committed
+   * on stable storage. Closing again does nothing.
    */
   @Override
   public void close() {
@@ -89,7 +97,8 @@ public final class Database implements AutoCloseable {
   /* ---- transactions ---- */
 
   /**
-   * Runs a function in a writing transaction and commits it; after a conflict, again, for at most 30 seconds.
+   * Runs a function in a writing transaction and commits it; after a conflict, again, for at most
+   * 30 seconds.
    *
    * @param function works in the transaction; it may run more than once
    * @param <R> what it returns
@@ -129,7 +138,10 @@ public final class Database implements AutoCloseable {
     }
   }
 
-  /** Begins anew if a conflict is why the function or the commit failed; else throws {@code failure}. */
+  /**
+   * Begins anew if a conflict is why the function or the commit failed; else throws {@code
+   * failure}.
+   */
   private static void runAgain(Transaction tx, RuntimeException failure) {
     for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
       if (cause instanceof SopException e && e.isAbort()) {
@@ -164,7 +176,8 @@ public final class Database implements AutoCloseable {
   }
 
   /**
-   * Runs a function in a reading transaction, which sees one state of the database, hinders nobody, and is never in conflict.
+   * Runs a function in a reading transaction, which sees one state of the database, hinders nobody,
+   * and is never in conflict.
    *
    * @param function works in the transaction
    * @param <R> what it returns
@@ -189,7 +202,8 @@ public final class Database implements AutoCloseable {
   public <R, X extends Exception> R view(TxOptions options, TxFunction<R, X> function) throws X {
     Objects.requireNonNull(function, "function");
     if (options.mode().writes()) {
-      throw Status.MISUSE.exception("view takes the mode READ or SNAPSHOT, not " + options.mode() + ": use update");
+      throw Status.MISUSE.exception(
+          "view takes the mode READ or SNAPSHOT, not " + options.mode() + ": use update");
     }
     try (Transaction tx = begin(options)) {
       R result = function.apply(tx);
@@ -221,8 +235,12 @@ public final class Database implements AutoCloseable {
     Shell txn = pool == null ? null : renewed(pool);
     if (txn == null) {
       try {
-        txn = new Shell(Raw.sop_begin(shell.address, options.numbers()), Raw::sop_txn_free,
-            "a transaction was neither committed, rolled back nor closed: use try-with-resources");
+        txn =
+            new Shell(
+                Raw.sop_begin(shell.address, options.numbers()),
+                Raw::sop_txn_free,
+                "a transaction was neither committed, rolled back nor closed: use"
+                    + " try-with-resources");
       } finally {
         Reference.reachabilityFence(this);
       }
@@ -335,12 +353,20 @@ public final class Database implements AutoCloseable {
     return view(Transaction::stores);
   }
 
-  /** The store as this database knows it; declarations that the library need not tell apart share one. */
+  /**
+   * The store as this database knows it; declarations that the library need not tell apart share
+   * one.
+   */
   Declared declared(Store<?, ?> store) {
     Declared known = stores.get(store.identity());
     return known != null
         ? known
-        : declare(store.identity(), store.name(), store.schema(), store.hasDuplicates() ? 1 : 0, store.nodeItems());
+        : declare(
+            store.identity(),
+            store.name(),
+            store.schema(),
+            store.hasDuplicates() ? 1 : 0,
+            store.nodeItems());
   }
 
   /** The store of that name, for what needs no keys. */
@@ -348,13 +374,16 @@ public final class Database implements AutoCloseable {
     return declare("n" + name, name, "", AS_IT_IS, 0);
   }
 
-  private Declared declare(String identity, String name, String schema, int duplicates, int nodeItems) {
+  private Declared declare(
+      String identity, String name, String schema, int duplicates, int nodeItems) {
     byte[] nameBytes = Text.utf8(name);
     byte[] schemaBytes = Text.utf8(schema);
     try {
       return stores.computeIfAbsent(
           identity,
-          i -> new Declared(Raw.java_declare(shell.address, nameBytes, schemaBytes, duplicates, nodeItems)));
+          i ->
+              new Declared(
+                  Raw.java_declare(shell.address, nameBytes, schemaBytes, duplicates, nodeItems)));
     } finally {
       Reference.reachabilityFence(this);
     }
@@ -362,7 +391,10 @@ public final class Database implements AutoCloseable {
 
   /* ---- looking after it ---- */
 
-  /** Puts everything that has committed on stable storage, whatever the durability of the commits was. */
+  /**
+   * Puts everything that has committed on stable storage, whatever the durability of the commits
+   * was.
+   */
   public void sync() {
     try {
       Raw.sop_sync(shell.address);
@@ -371,7 +403,9 @@ public final class Database implements AutoCloseable {
     }
   }
 
-  /** Writes a checkpoint now, so that opening has next to no log to read. It happens by itself, too. */
+  /**
+   * Writes a checkpoint now, so that opening has next to no log to read. It happens by itself, too.
+   */
   public void checkpoint() {
     try {
       Raw.sop_checkpoint(shell.address);
@@ -399,7 +433,8 @@ public final class Database implements AutoCloseable {
   }
 
   /**
-   * Copies the database into a folder, as of one position, while others go on. The copy is checked, and a database itself.
+   * Copies the database into a folder, as of one position, while others go on. The copy is checked,
+   * and a database itself.
    *
    * @param folder missing, its parent there, or empty
    * @return the position that the copy is as of
@@ -457,7 +492,9 @@ public final class Database implements AutoCloseable {
    */
   public boolean verify(Predicate<Problem> found, Progress progress) {
     try {
-      return Raw.sop_verify(shell.address, Callbacks.of(Objects.requireNonNull(found, "found"), progress)) == 0;
+      return Raw.sop_verify(
+              shell.address, Callbacks.of(Objects.requireNonNull(found, "found"), progress))
+          == 0;
     } finally {
       Reference.reachabilityFence(this);
     }
@@ -517,7 +554,8 @@ public final class Database implements AutoCloseable {
   }
 
   /**
-   * Sends the messages of the database to a logger from now on, until it is closed. It is silent unless asked.
+   * Sends the messages of the database to a logger from now on, until it is closed. It is silent
+   * unless asked.
    *
    * @param logger where to
    * @param level the least grave ones to record: ERROR, WARNING, INFO or DEBUG; OFF ends it
