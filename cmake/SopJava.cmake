@@ -61,8 +61,9 @@ if(SOP_TESTS)
 	endfunction()
 	sop_java_test(suite ".*(?<!Conformance)Test" -Xcheck:jni)
 	sop_java_test(map ".*ConformanceTest")
+	add_test(NAME java.format COMMAND bash "${sop_java_source}/format" "${sop_java_build}")
 	add_test(NAME java.quickstart COMMAND bash "${PROJECT_SOURCE_DIR}/examples/java/run" "${PROJECT_BINARY_DIR}" "${sop_java_build}/shop")
-	set_tests_properties(java.quickstart PROPERTIES TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bindings)
+	set_tests_properties(java.format java.quickstart PROPERTIES TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bindings)
 endif()
 
 # The machine of the conformance suite (tests/conformance), and the script that starts it.

@@ -228,6 +228,41 @@ func TestItemsRideAlong(t *testing.T) {
 	})
 }
 
+// A declaration may append ride-along fields; older items have their defaults.
+func TestItemsRideAlongFieldsAreAppended(t *testing.T) {
+	type before struct {
+		ID   int64
+		Gone bool `sop:",ride"`
+	}
+	type after struct {
+		ID   int64
+		Gone bool    `sop:",ride"`
+		Size uint32  `sop:",ride,default=7"`
+		Note *string `sop:",ride"`
+	}
+	old := sop.StoreOf[before, string]("s", sop.String)
+	grown := sop.StoreOf[after, string]("s", sop.String)
+	places(t, func(t *testing.T, db *sop.DB) {
+		update(t, db, func(tx *sop.Tx) error { return old.In(tx).Put(before{1, true}, "one") })
+		check := func(tx *sop.Tx) error {
+			item, there, err := grown.In(tx).Item(after{ID: 1}, 0)
+			ok(t, err)
+			equal(t, there, true)
+			equal(t, item.Key, after{1, true, 7, nil})
+			for key := range grown.In(tx).Keys() {
+				equal(t, key, after{1, true, 7, nil})
+			}
+			return nil
+		}
+		view(t, db, check)
+		update(t, db, check)
+		fails(t, db.View(background, func(tx *sop.Tx) error {
+			_, _, err := old.In(tx).Get(before{ID: 1})
+			return err
+		}), sop.ErrSchema)
+	})
+}
+
 func TestItemsDuplicates(t *testing.T) {
 	places(t, func(t *testing.T, db *sop.DB) {
 		var ids []uint64

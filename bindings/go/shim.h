@@ -37,7 +37,8 @@ typedef struct sopgo_range {
 	uint64_t after_item;
 } sopgo_range;
 
-enum sopgo_write {
+/* What sopgo_change does. */
+enum sopgo_how {
 	SOPGO_PUT,
 	SOPGO_INSERT,
 	SOPGO_UPDATE,

@@ -198,6 +198,8 @@ static sop_status begin_range(struct sopi_scan *scan, bool bounded, sop_bytes ke
 	scan->range = NULL;
 	if (!scan->remembers || scan->used->created)
 		return SOP_OK;
+	if (scan->forward && !bounded)
+		return SOP_OK; /* behind the open end: no key can come there */
 	SOP_TRY(sopi_predicate_range(&scan->txn->predicates, arena, scan->used, scan->keys_only,
 				     &scan->range, err));
 	if (scan->forward)

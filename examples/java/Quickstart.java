@@ -10,9 +10,12 @@ import org.sopdb.Range;
 import org.sopdb.Ride;
 import org.sopdb.Store;
 
-/** Reads what sopctl imported, adds to it, and works with it as with a map. examples/java/run runs it. */
+/**
+ * Reads what sopctl imported, adds to it, and works with it as with a map. examples/java/run runs
+ * it.
+ */
 public final class Quickstart {
-  /** Keys are records: by region, the newest first. {@code left} rides along: in the key, never compared. */
+  /** By region, the newest first. {@code left} rides along: in the key, never compared. */
   record Hire(String region, @Desc Instant hired, @Ride boolean left) {}
 
   record Employee(String name, int pay) {
@@ -21,12 +24,16 @@ public final class Quickstart {
     }
   }
 
-  static final Store<Hire, Employee> STAFF = Store.of("staff", Hire.class, Codec.json(Employee.class));
+  static final Store<Hire, Employee> STAFF =
+      Store.of("staff", Hire.class, Codec.json(Employee.class));
   static final Store<String, Long> VISITS = Store.of("visits", String.class, Codec.counter());
 
   public static void main(String[] arguments) {
     try (Database db = Database.open(Path.of(arguments[0]), Create.IF_MISSING)) {
-      hire(db, new Hire("US", Instant.parse("2024-02-29T12:00:00Z"), false), new Employee("zoë", 4700));
+      hire(
+          db,
+          new Hire("US", Instant.parse("2024-02-29T12:00:00Z"), false),
+          new Employee("zoë", 4700));
       System.out.println("raised in the US: " + raise(db, "US", 10));
       printStaff(db, "US");
       visit(db, "ann", "bob", "ann");
@@ -49,13 +56,18 @@ public final class Quickstart {
         });
   }
 
-  /** Readers see one state, and hinder nobody. Who has left is told by the keys alone: no value is read for it. */
+  /**
+   * Readers see one state, and hinder nobody. Who has left is told by the keys alone: no value is
+   * read for it.
+   */
   static void printStaff(Database db, String region) {
     db.view(
         tx -> {
           long left = tx.items(STAFF).keys(Range.prefix(region)).filter(Hire::left).count();
           System.out.println("have left: " + left);
-          tx.map(STAFF).prefix(region).forEach((hire, employee) -> System.out.println(hire.hired() + " " + employee));
+          tx.map(STAFF)
+              .prefix(region)
+              .forEach((hire, employee) -> System.out.println(hire.hired() + " " + employee));
           return null;
         });
   }

@@ -109,6 +109,45 @@ static void its_end_may_be_inside(void **state)
 	fixture_close(&f);
 }
 
+/* Puts `key` into the raw store in a transaction of its own. */
+static void put_elsewhere(struct fixture *f, const char *key)
+{
+	sop_txn *txn = NULL;
+
+	TEST_OK(sop_begin(f->db, NULL, &txn, &f->err), f->err);
+	TEST_OK(sop_put(txn, f->raw, test_text(key), test_text("v"), &f->err), f->err);
+	TEST_OK(sop_commit(txn, &f->err), f->err);
+	sop_txn_free(txn);
+}
+
+/* A cursor that is asked once more at the open end has read no more than its range. */
+static void beyond_an_open_end_nothing_is_read(void **state)
+{
+	static const char *const elsewhere[] = { "b", "y" };
+	const sop_status outcomes[] = { SOP_OK, SOP_CONFLICT };
+	sop_range range = SOP_RANGE_INIT;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	range.flags = SOP_RANGE_FROM;
+	range.from = test_text("x");
+	TEST_OK(sop_rollback(f.txn, &f.err), f.err);
+	for (size_t i = 0; i < 2; i++) {
+		sop_cursor *cursor = NULL;
+
+		TEST_OK(sop_txn_renew(f.txn, &f.err), f.err);
+		TEST_OK(sop_cursor_open(f.txn, f.raw, &range, 0, &cursor, &f.err), f.err);
+		for (unsigned step = 0; step < 3; step++)
+			TEST_STATUS(sop_cursor_next(cursor, NULL, &f.err), SOP_NOT_FOUND, f.err);
+		put_elsewhere(&f, elsewhere[i]);
+		TEST_OK(sop_put(f.txn, f.raw, test_text("own"), test_text("v"), &f.err), f.err);
+		TEST_STATUS(sop_commit(f.txn, &f.err), outcomes[i], f.err);
+		sop_cursor_free(cursor);
+	}
+	fixture_close(&f);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +155,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(it_goes_on_behind_one_of_several_items),
 		cmocka_unit_test(with_a_schema_too),
 		cmocka_unit_test(its_end_may_be_inside),
+		cmocka_unit_test(beyond_an_open_end_nothing_is_read),
 	};
 
 	test_begin(argc, argv);

@@ -4,10 +4,11 @@ import pathlib
 
 TEMPLATE = pathlib.Path(__file__).resolve().parent / "templates" / "decoder.go"
 TYPES = {"slot": "int", "store": "int", "int": "int64", "id": "[]byte", "word": "string", "bytes": "[]byte", "key": "Key",
-         "keys": "[]Key", "rows": "[]Row", "range": "Range", "text": "string"}
+         "keys": "[]Key", "rows": "[]Row", "range": "Range", "text": "string", "number": "int64"}
 READ = {"slot": "d.slot()", "store": "d.slot()", "int": "d.int()", "id": "d.id()", "word": "d.token()", "bytes": "d.byteString()",
         "key": "d.key()", "keys": "parseKeys(d.token())", "rows": "parseRows(d.token())", "range": "parseRange(d.token())"}
-PRINT = {"int": "d.pushInt({})", "bytes": "d.pushBytes({})", "key": "d.print(printKey({}))", "text": "d.print({})"}
+PRINT = {"int": "d.pushInt({})", "bytes": "d.pushBytes({})", "key": "d.print(printKey({}))", "text": "d.print({})",
+         "number": "d.print(strconv.FormatInt({}, 10))"}
 NAMES = {"range": "within", "from": "source", "key": "key", "min": "min"}
 
 

@@ -4,10 +4,11 @@ import pathlib
 
 TEMPLATE = pathlib.Path(__file__).resolve().parent / "templates" / "Decoder.java"
 TYPES = {"slot": "int", "store": "int", "int": "long", "id": "byte[]", "word": "String", "bytes": "byte[]", "key": "Key",
-         "keys": "List<Key>", "rows": "List<Row>", "range": "Range", "text": "String"}
+         "keys": "List<Key>", "rows": "List<Row>", "range": "Range", "text": "String", "number": "long"}
 READ = {"slot": "slot()", "store": "slot()", "int": "integer()", "id": "id()", "word": "token()", "bytes": "byteString()",
         "key": "key()", "keys": "parseKeys(token())", "rows": "parseRows(token())", "range": "parseRange(token())"}
-PRINT = {"int": "pushInt({})", "bytes": "pushBytes({})", "key": "print(printKey({}))", "text": "print({})"}
+PRINT = {"int": "pushInt({})", "bytes": "pushBytes({})", "key": "print(printKey({}))", "text": "print({})",
+         "number": "print(Long.toString({}))"}
 
 
 def lower(name):

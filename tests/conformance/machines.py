@@ -100,18 +100,25 @@ def unlike(lines, reference):
             yield index, mine, other
 
 
+def may_differ(instruction, mine, other):
+    """Whether it is for the model to say if both answers are right."""
+    if " position " in instruction:
+        return re.fullmatch(r"\d+ OK \d+", mine) and re.fullmatch(r"\d+ OK \d+", other)
+    return re.match(r"\d+ CONFLICT RETRY\+ABORT store=", mine) and mine.split()[:3] == other.split()[:3]
+
+
 def compare(program, outputs):
     """The first difference between the languages, `outputs` being {language: lines}, and between the first of them and the model; or
-    None. Where there are several conflicts, languages may name different ones, by what they read first; the model then checks both."""
+    None."""
     names = [*outputs]
     reference = outputs[names[0]]
     checked = {names[0]}
     for language, lines in outputs.items():
         for index, mine, other in unlike(lines, reference):
-            if re.match(r"\d+ CONFLICT RETRY\+ABORT store=", mine) and mine.split()[:3] == other.split()[:3]:
+            what = program.lines[index] if index < len(program.lines) else "end"
+            if may_differ(what, mine, other):
                 checked.add(language)
                 continue
-            what = program.lines[index] if index < len(program.lines) else "end"
             return Difference(program, language, index, f"`{what}` answered `{mine}`, in {names[0]} `{other}`")
     for language in names:
         if language in checked and (wrong := model.first_wrong(program.lines, outputs[language])) is not None:

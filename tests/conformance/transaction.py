@@ -7,6 +7,7 @@ from state import DECLARATIONS, LAST, Refused, Row, Store, View
 WRITE, READ, SNAPSHOT, NOCHECK = range(4)
 REVERSE, KEYS_ONLY = 1, 2
 ATOMIC, NO_INTEGER = ("add", "min", "max"), "SCHEMA MISUSE"
+BLIND = ("put", *ATOMIC)
 
 
 def wrapped(number):
@@ -15,6 +16,11 @@ def wrapped(number):
 
 def integer(data):
     return struct.unpack("<q", data)[0]
+
+
+def among(start, stop, order):
+    """Whether a key is between two places (None: no end)."""
+    return start[0] <= order and (stop is None or order < stop[0])
 
 
 def hexed(data):
@@ -395,6 +401,28 @@ class Transaction:
         self.catalog = catalog
         self.saved[index + 1:] = [None] * (len(self.saved) - index - 1)
         return []
+
+    # ---- what it has read
+
+    def observes(self, name, args):
+        """The keys on which an operation may conflict, as (name of the store, whether a key is among them); None: the stores themselves.
+        Putting and adding read nothing."""
+        if name in ("list", "describe", "create", "drop", "rename"):
+            return None
+        if name.startswith("cursor_"):
+            cursor = self.cursors.get(args[0])
+            sought = cursor.declaration.order(args[1]) if name == "cursor_seek" else None  # also beyond the range
+            return cursor and (cursor.declaration.name,
+                               lambda order: order == sought or among(cursor.start, cursor.stop, order))
+        if name in BLIND or name in ("savepoint", "rollback_to") or (name == "put_many" and args[1] == 0):
+            return "", lambda order: False
+        declaration = DECLARATIONS[args[0]]
+        if name in ("scan", "count", "remove_range"):
+            start, stop = self.bounds(args[0], args[1])
+            return declaration.name, lambda order: among(start, stop, order)
+        tokens = {"get_many": args[1], "put_many": [token for token, _ in args[2]] if name == "put_many" else ()}.get(name, [args[1]])
+        orders = {declaration.order(token) for token in tokens}
+        return declaration.name, orders.__contains__
 
     def perform(self, name, args, hint=0):
         return getattr(self, name)(*args, hint) if name == "insert" else getattr(self, name)(*args)

@@ -253,7 +253,33 @@ static PyMethodDef database_methods[] = {
 	{ NULL, NULL, 0, NULL },
 };
 
+static PyObject *transaction_enter(PyObject *object, PyObject *unused)
+{
+	(void)unused;
+	return native_ref(object);
+}
+
+/* The end of a block. One that only reads has nothing to wait for, and is the common case; all others are the matter of
+ * _leave(kind, error, trace). */
+static PyObject *transaction_exit(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+	native_owner *self = (native_owner *)object;
+	NATIVE_ERROR(err);
+
+	if (count != 3)
+		return PyErr_Format(PyExc_TypeError, "__exit__(kind, error, trace)");
+	if (args[0] != Py_None || self->ended || self->handle->pool_kind != (int)SOP_READ)
+		return PyObject_CallMethod(object, "_leave", "OOO", args[0], args[1], args[2]);
+	self->ended = 1;
+	if (sop_commit(self->handle->pointer, &err) != SOP_OK)
+		return native_raise(&err);
+	return native_ref(Py_None);
+}
+
 static PyMethodDef transaction_methods[] = {
+	{ "__enter__", transaction_enter, METH_NOARGS, "The transaction." },
+	{ "__exit__", (PyCFunction)(void (*)(void))transaction_exit, METH_FASTCALL,
+	  "Commits, or rolls back if the block has raised." },
 	{ "_forget", owner_forget, METH_NOARGS, "Lets go of its views." },
 	{ NULL, NULL, 0, NULL },
 };

@@ -89,6 +89,11 @@ class Transaction(_raw.TransactionBase):
 
     if TYPE_CHECKING:
 
+        def __enter__(self) -> Transaction: ...
+        def __exit__(
+            self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType], /
+        ) -> None: ...
+
         def __getitem__(self, store: Store[K, V]) -> View[K, V]:
             """The store in this transaction."""
             ...
@@ -98,12 +103,10 @@ class Transaction(_raw.TransactionBase):
         """The database that it is of."""
         return self._database
 
-    def __enter__(self) -> Transaction:
-        return self
-
-    def __exit__(
+    def _leave(
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
+        """The end of a block; the extension itself commits those that only read and end well."""
         if kind is not None:
             try:
                 self.rollback()

@@ -49,6 +49,7 @@ class Wheel(Folder):
         package.mkdir()
         for name in ("bindings", "include"):
             shutil.copytree(pathlib.Path(SOURCE, name), package / name, ignore=shutil.ignore_patterns("go", "java"))
+        shutil.copy(pathlib.Path(SOURCE, "LICENSE"), package)
         self.run_in(
             tools / "pip",
             "wheel",
@@ -63,7 +64,7 @@ class Wheel(Folder):
         )
         (wheel,) = pathlib.Path(self.folder, "wheels").glob("sopdb-*.whl")
         names = zipfile.ZipFile(wheel).namelist()
-        for name in ("sop/py.typed", "sop/_raw.pyi", "sop/aio.py", "sop/libjansson.so.4"):
+        for name in ("sop/py.typed", "sop/_raw.pyi", "sop/aio.py", "sop/libjansson.so.4", "sop/licences/LICENSE"):
             self.assertIn(name, names)
         self.run_in(sys.executable, "-m", "venv", "--without-pip", "clean")
         self.run_in(tools / "pip", "--python", "clean/bin/python", "install", "--no-index", "--no-deps", wheel)

@@ -29,8 +29,9 @@ import org.sopdb.Store;
 import org.sopdb.Transaction;
 
 /**
- * What calls cost beside LMDBJava, on the same data, hot, in one thread: pairs of loops that take turns, the median of their
- * rounds, and the ratio. Both hand over copies (byte[]); what LMDBJava takes without copying is told, too.
+ * What calls cost beside LMDBJava, on the same data, hot, in one thread: pairs of loops that take
+ * turns, the median of their rounds, and the ratio. Both hand over copies (byte[]); what LMDBJava
+ * takes without copying is told, too.
  */
 public final class Bench {
   private static final int RECORDS = 100_000;
@@ -46,7 +47,8 @@ public final class Bench {
   private static final Store<byte[], byte[]> RAW = Store.raw("raw", Codec.bytes());
   private static final Store<byte[], byte[]> PUTS = Store.raw("puts", Codec.bytes());
   private static final Store<String, byte[]> TEXTS = Store.of("texts", String.class, Codec.bytes());
-  private static final Store<Composite, byte[]> COMPOSITES = Store.of("composites", Composite.class, Codec.bytes());
+  private static final Store<Composite, byte[]> COMPOSITES =
+      Store.of("composites", Composite.class, Codec.bytes());
 
   private final byte[][] keys = new byte[RECORDS][];
   private final String[] texts = new String[RECORDS];
@@ -64,15 +66,22 @@ public final class Bench {
   private Bench(Path folder) throws IOException {
     Random random = new Random(1);
     for (int i = 0; i < RECORDS; i++) {
-      keys[i] = String.format("key-%012d", i * 7919L % 1_000_000_007L).getBytes(java.nio.charset.StandardCharsets.US_ASCII);
+      keys[i] =
+          String.format("key-%012d", i * 7919L % 1_000_000_007L)
+              .getBytes(java.nio.charset.StandardCharsets.US_ASCII);
       texts[i] = new String(keys[i], java.nio.charset.StandardCharsets.US_ASCII);
       composites[i] = new Composite("region-" + i % 10, i, texts[i]);
     }
     Arrays.setAll(order, i -> random.nextInt(RECORDS));
     random.nextBytes(value);
     Files.createDirectories(folder.resolve("lmdb"));
-    db = Database.open(folder.resolve("sop"), Create.IF_MISSING, new Options().cacheBytes(1L << 30));
-    env = Env.create().setMapSize(1L << 30).setMaxDbs(2).open(folder.resolve("lmdb").toFile(), EnvFlags.MDB_NOSYNC);
+    db =
+        Database.open(folder.resolve("sop"), Create.IF_MISSING, new Options().cacheBytes(1L << 30));
+    env =
+        Env.create()
+            .setMapSize(1L << 30)
+            .setMaxDbs(2)
+            .open(folder.resolve("lmdb").toFile(), EnvFlags.MDB_NOSYNC);
     dbi = env.openDbi("raw", DbiFlags.MDB_CREATE);
     puts = env.openDbi("puts", DbiFlags.MDB_CREATE);
   }
@@ -104,7 +113,13 @@ public final class Bench {
       }
     }
     sink += sum[0];
-    System.out.printf(Locale.ROOT, "{\"case\":\"%s\",\"sop_ns\":%.1f,\"peer_ns\":%.1f,\"ratio\":%.2f}%n", name, median(mine), median(theirs), median(ratios));
+    System.out.printf(
+        Locale.ROOT,
+        "{\"case\":\"%s\",\"sop_ns\":%.1f,\"peer_ns\":%.1f,\"ratio\":%.2f}%n",
+        name,
+        median(mine),
+        median(theirs),
+        median(ratios));
   }
 
   private static double median(double[] values) {
@@ -116,31 +131,33 @@ public final class Bench {
   /* ---- loading ---- */
 
   private void load() {
-    db.run(tx -> {
-      for (int i = 0; i < RECORDS; i++) {
-        tx.items(TEXTS).set(texts[i], value);
-        tx.items(COMPOSITES).set(composites[i], value);
-      }
-      tx.items(RAW).putMany(entries(0, RECORDS));
-    });
+    db.run(
+        tx -> {
+          for (int i = 0; i < RECORDS; i++) {
+            tx.items(TEXTS).set(texts[i], value);
+            tx.items(COMPOSITES).set(composites[i], value);
+          }
+          tx.items(RAW).putMany(entries(0, RECORDS));
+        });
     db.checkpoint();
     lmdbPut(dbi, 0, RECORDS);
   }
 
   private Iterable<Map.Entry<byte[], byte[]>> entries(int from, int to) {
-    return () -> new Iterator<>() {
-      private int at = from;
+    return () ->
+        new Iterator<>() {
+          private int at = from;
 
-      @Override
-      public boolean hasNext() {
-        return at < to;
-      }
+          @Override
+          public boolean hasNext() {
+            return at < to;
+          }
 
-      @Override
-      public Map.Entry<byte[], byte[]> next() {
-        return new SimpleImmutableEntry<>(keys[at++], value);
-      }
-    };
+          @Override
+          public Map.Entry<byte[], byte[]> next() {
+            return new SimpleImmutableEntry<>(keys[at++], value);
+          }
+        };
   }
 
   private long lmdbPut(Dbi<ByteBuffer> into, int from, int to) {
@@ -158,60 +175,65 @@ public final class Bench {
   /* ---- loops ---- */
 
   private long sopGet() {
-    return db.view(tx -> {
-      Items<byte[], byte[]> items = tx.items(RAW);
-      long sum = 0;
-      for (int i : order) {
-        sum += items.get(keys[i])[0];
-      }
-      return sum;
-    });
+    return db.view(
+        tx -> {
+          Items<byte[], byte[]> items = tx.items(RAW);
+          long sum = 0;
+          for (int i : order) {
+            sum += items.get(keys[i])[0];
+          }
+          return sum;
+        });
   }
 
   private long sopMapGet() {
-    return db.view(tx -> {
-      long sum = 0;
-      for (int i : order) {
-        sum += tx.map(RAW).get(keys[i])[0];
-      }
-      return sum;
-    });
+    return db.view(
+        tx -> {
+          long sum = 0;
+          for (int i : order) {
+            sum += tx.map(RAW).get(keys[i])[0];
+          }
+          return sum;
+        });
   }
 
   private long sopTextGet() {
-    return db.view(tx -> {
-      Items<String, byte[]> items = tx.items(TEXTS);
-      long sum = 0;
-      for (int i : order) {
-        sum += items.get(texts[i])[0];
-      }
-      return sum;
-    });
+    return db.view(
+        tx -> {
+          Items<String, byte[]> items = tx.items(TEXTS);
+          long sum = 0;
+          for (int i : order) {
+            sum += items.get(texts[i])[0];
+          }
+          return sum;
+        });
   }
 
   private long sopCompositeGet() {
-    return db.view(tx -> {
-      Items<Composite, byte[]> items = tx.items(COMPOSITES);
-      long sum = 0;
-      for (int i : order) {
-        sum += items.get(composites[i])[0];
-      }
-      return sum;
-    });
+    return db.view(
+        tx -> {
+          Items<Composite, byte[]> items = tx.items(COMPOSITES);
+          long sum = 0;
+          for (int i : order) {
+            sum += items.get(composites[i])[0];
+          }
+          return sum;
+        });
   }
 
   private long sopManyGet() {
-    return db.view(tx -> {
-      long sum = 0;
-      for (int at = 0; at < order.length; at += 1000) {
-        java.util.List<byte[]> wanted = new java.util.ArrayList<>(1000);
-        for (int i = at; i < at + 1000; i++) {
-          wanted.add(keys[order[i]]);
-        }
-        sum += tx.items(RAW).getMany(wanted).size();
-      }
-      return sum;
-    });
+    return db.view(
+        tx -> {
+          long sum = 0;
+          for (int at = 0; at < order.length; at += 1000) {
+            java.util.List<byte[]> wanted = new java.util.ArrayList<>(1000);
+            for (int i = at; i < at + 1000; i++) {
+              wanted.add(keys[order[i]]);
+            }
+            sum += tx.items(RAW).getMany(wanted).size();
+          }
+          return sum;
+        });
   }
 
   private long sopOneCallGet() {
@@ -232,7 +254,9 @@ public final class Bench {
     return sum;
   }
 
-  /** The value copied to an array of its own, as everything that outlives the transaction must be. */
+  /**
+   * The value copied to an array of its own, as everything that outlives the transaction must be.
+   */
   private long lmdbGet() {
     long sum = 0;
     try (Txn<ByteBuffer> txn = env.txnRead()) {
@@ -273,22 +297,28 @@ public final class Bench {
   }
 
   private long sopScan() {
-    return db.view(tx -> {
-      long sum = 0;
-      for (Map.Entry<byte[], byte[]> entry : tx.map(RAW).entrySet()) {
-        sum += entry.getKey()[4] + entry.getValue()[0];
-      }
-      return sum;
-    });
+    return db.view(
+        tx -> {
+          long sum = 0;
+          for (Map.Entry<byte[], byte[]> entry : tx.map(RAW).entrySet()) {
+            sum += entry.getKey()[4] + entry.getValue()[0];
+          }
+          return sum;
+        });
   }
 
   private long sopStream() {
-    return db.view(tx -> tx.items(COMPOSITES).stream(Range.all()).mapToLong(item -> item.key().number() + item.value()[0]).sum());
+    return db.view(
+        tx ->
+            tx.items(COMPOSITES).stream(Range.all())
+                .mapToLong(item -> item.key().number() + item.value()[0])
+                .sum());
   }
 
   private long lmdbScan() {
     long sum = 0;
-    try (Txn<ByteBuffer> txn = env.txnRead(); CursorIterable<ByteBuffer> cursor = dbi.iterate(txn)) {
+    try (Txn<ByteBuffer> txn = env.txnRead();
+        CursorIterable<ByteBuffer> cursor = dbi.iterate(txn)) {
       for (CursorIterable.KeyVal<ByteBuffer> entry : cursor) {
         byte[] key = new byte[entry.key().remaining()];
         entry.key().get(key);
@@ -315,12 +345,13 @@ public final class Bench {
 
   private long sopPut() {
     int from = nextBatch();
-    db.run(tx -> {
-      Items<byte[], byte[]> items = tx.items(PUTS);
-      for (int i = from; i < from + BATCH; i++) {
-        items.set(keys[i], value);
-      }
-    });
+    db.run(
+        tx -> {
+          Items<byte[], byte[]> items = tx.items(PUTS);
+          for (int i = from; i < from + BATCH; i++) {
+            items.set(keys[i], value);
+          }
+        });
     return BATCH;
   }
 

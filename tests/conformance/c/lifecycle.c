@@ -1,6 +1,7 @@
 /* Databases, transactions and stores as a whole. */
 #include "operations.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,11 +271,13 @@ sop_status run_outcome(struct call *call)
 sop_status run_position(struct call *call)
 {
 	uint64_t position;
+	char text[24];
 	sop_txn *txn;
 
 	TRY(use_txn(call, 0, &txn));
 	TRY(sop_txn_position(txn, &position, &call->err));
-	answer_int(call, (int64_t)position);
+	(void)snprintf(text, sizeof text, "%" PRIu64, position);
+	answer_text(call, text);
 	return SOP_OK;
 }
 

@@ -474,7 +474,7 @@ func (d *decoder) dispatch(c *Call) error {
 		if err != nil {
 			return err
 		}
-		d.pushInt(r0)
+		d.print(strconv.FormatInt(r0, 10))
 		return nil
 	case "run":
 		a0 := d.slot()

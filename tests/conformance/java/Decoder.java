@@ -235,7 +235,7 @@ public final class Decoder {
       case "forget_txn" -> machine.forgetTxn(call, slot());
       case "cancel" -> machine.cancel(call, slot());
       case "outcome" -> print(machine.outcome(call, slot()));
-      case "position" -> pushInt(machine.position(call, slot()));
+      case "position" -> print(Long.toString(machine.position(call, slot())));
       case "run" -> {
         var made = machine.run(call, slot(), slot(), key(), integer(), integer());
         pushInt(made.value());

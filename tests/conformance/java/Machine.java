@@ -23,7 +23,10 @@ import org.sopdb.StoreInfo;
 import org.sopdb.Transaction;
 import org.sopdb.TxOptions;
 
-/** The machine of Java: databases, transactions and stores as a whole. What belongs to one store is in {@link Use}. */
+/**
+ * The machine of Java: databases, transactions and stores as a whole. What belongs to one store is
+ * in {@link Use}.
+ */
 final class Machine implements Decoder.Operations {
   private static final int TXNS_OF_ONE = 10;
   private static final int CURSORS_OF_ONE = 10;
@@ -44,12 +47,13 @@ final class Machine implements Decoder.Operations {
 
   public static void main(String[] arguments) throws Exception {
     LEAK_LOGGER.setUseParentHandlers(false);
-    LEAK_LOGGER.setFilter(message -> {
-      if (message.getMessage().startsWith("the database")) {
-        LEAKS.incrementAndGet(); // told once the handle has been freed
-      }
-      return false;
-    });
+    LEAK_LOGGER.setFilter(
+        message -> {
+          if (message.getMessage().startsWith("the database")) {
+            LEAKS.incrementAndGet(); // told once the handle has been freed
+          }
+          return false;
+        });
     Decoder.run(new Machine(), System.in, System.out);
   }
 
@@ -102,9 +106,11 @@ final class Machine implements Decoder.Operations {
     trait(traits, e.isFatal(), "FATAL");
     trait(traits, e.isMisuse(), "MISUSE");
     if (e instanceof ConflictException conflict) {
-      return new Decoder.Failure("CONFLICT", traits, conflict.conflict().store(), conflict.conflict().key());
+      return new Decoder.Failure(
+          "CONFLICT", traits, conflict.conflict().store(), conflict.conflict().key());
     }
-    return new Decoder.Failure(e.status().name(), traits, e instanceof NotFoundException ? e.store() : null, null);
+    return new Decoder.Failure(
+        e.status().name(), traits, e instanceof NotFoundException ? e.store() : null, null);
   }
 
   private static void trait(List<String> traits, boolean has, String name) {
@@ -117,7 +123,8 @@ final class Machine implements Decoder.Operations {
 
   @Override
   public void open(Decoder.Call call, int db, String place, long create) {
-    Options options = new Options().create(create != 0).durability(Durability.WRITTEN).cacheBytes(8 << 20);
+    Options options =
+        new Options().create(create != 0).durability(Durability.WRITTEN).cacheBytes(8 << 20);
     Db old = databases.remove(db);
     emptyChildren(db);
     if (old != null) {
@@ -129,7 +136,10 @@ final class Machine implements Decoder.Operations {
     if (inMemory) {
       opened = Database.open("inmemory:", options);
     } else {
-      opened = call.spelling() % 2 == 0 ? Database.open(path, options) : Database.open("inredfs:" + path, options);
+      opened =
+          call.spelling() % 2 == 0
+              ? Database.open(path, options)
+              : Database.open("inredfs:" + path, options);
     }
     databases.put(db, new Db(opened, path));
   }
@@ -228,7 +238,13 @@ final class Machine implements Decoder.Operations {
     if (call.spelling() % 2 == 0) {
       return db(db).stats().stores();
     }
-    String line = db(db).metrics().lines().filter(each -> each.startsWith("sop_stores ")).findAny().orElseThrow();
+    String line =
+        db(db)
+            .metrics()
+            .lines()
+            .filter(each -> each.startsWith("sop_stores "))
+            .findAny()
+            .orElseThrow();
     return Long.parseLong(line.substring("sop_stores ".length()));
   }
 
@@ -322,21 +338,26 @@ final class Machine implements Decoder.Operations {
   }
 
   @Override
-  public Decoder.RunResult run(Decoder.Call call, int db, int store, Decoder.Key key, long by, long rivals) {
+  public Decoder.RunResult run(
+      Decoder.Call call, int db, int store, Decoder.Key key, long by, long rivals) {
     Database database = db(db);
-    return database.update(tx -> {
-      Use<?, ?> mine = Use.of(tx, Stores.ALL.get(store));
-      long value = number(mine.getOrNothing(key));
-      if (tx.attempts() <= rivals) {
-        database.run(rival -> Use.of(rival, Stores.ALL.get(store)).put(0, key, bytes(value + 1000)));
-      }
-      mine.put(0, key, bytes(value + by));
-      return new Decoder.RunResult(value + by, tx.attempts());
-    });
+    return database.update(
+        tx -> {
+          Use<?, ?> mine = Use.of(tx, Stores.ALL.get(store));
+          long value = number(mine.getOrNothing(key));
+          if (tx.attempts() <= rivals) {
+            database.run(
+                rival -> Use.of(rival, Stores.ALL.get(store)).put(0, key, bytes(value + 1000)));
+          }
+          mine.put(0, key, bytes(value + by));
+          return new Decoder.RunResult(value + by, tx.attempts());
+        });
   }
 
   private static long number(byte[] value) {
-    return value == null || value.length != Long.BYTES ? 0 : ByteBuffer.wrap(value).order(ByteOrder.LITTLE_ENDIAN).getLong();
+    return value == null || value.length != Long.BYTES
+        ? 0
+        : ByteBuffer.wrap(value).order(ByteOrder.LITTLE_ENDIAN).getLong();
   }
 
   private static byte[] bytes(long value) {
@@ -369,7 +390,8 @@ final class Machine implements Decoder.Operations {
   @Override
   public Decoder.DescribeResult describe(Decoder.Call call, int txn, int store) {
     StoreInfo info = txn(txn).describe(Stores.ALL.get(store).store());
-    return new Decoder.DescribeResult(info.duplicates() ? 1 : 0, info.nodeItems(), info.schema().isEmpty() ? "-" : info.schema());
+    return new Decoder.DescribeResult(
+        info.duplicates() ? 1 : 0, info.nodeItems(), info.schema().isEmpty() ? "-" : info.schema());
   }
 
   /* ---- items ---- */
@@ -395,7 +417,8 @@ final class Machine implements Decoder.Operations {
   }
 
   @Override
-  public void update(Decoder.Call call, int txn, int store, Decoder.Key key, long item, byte[] value) {
+  public void update(
+      Decoder.Call call, int txn, int store, Decoder.Key key, long item, byte[] value) {
     use(txn, store).update(key, item, value);
   }
 
@@ -440,12 +463,14 @@ final class Machine implements Decoder.Operations {
   }
 
   @Override
-  public Decoder.PutManyResult putMany(Decoder.Call call, int txn, int store, long how, List<Decoder.Row> rows) {
+  public Decoder.PutManyResult putMany(
+      Decoder.Call call, int txn, int store, long how, List<Decoder.Row> rows) {
     return use(txn, store).putMany((int) how, rows);
   }
 
   @Override
-  public String scan(Decoder.Call call, int txn, int store, Decoder.Range range, long flags, long limit) {
+  public String scan(
+      Decoder.Call call, int txn, int store, Decoder.Range range, long flags, long limit) {
     return use(txn, store).scan(call.spelling(), range, flags, limit);
   }
 
@@ -464,7 +489,8 @@ final class Machine implements Decoder.Operations {
   }
 
   @Override
-  public void cursorOpen(Decoder.Call call, int cursor, int store, Decoder.Range range, long flags) {
+  public void cursorOpen(
+      Decoder.Call call, int cursor, int store, Decoder.Range range, long flags) {
     Use.Open<?, ?> old = cursors.remove(cursor);
     if (old != null) {
       old.cursor().close();
@@ -493,7 +519,8 @@ final class Machine implements Decoder.Operations {
   }
 
   @Override
-  public Decoder.Entry cursorSeek(Decoder.Call call, int cursor, int store, Decoder.Key key, long where) {
+  public Decoder.Entry cursorSeek(
+      Decoder.Call call, int cursor, int store, Decoder.Key key, long where) {
     return cursorOf(cursor, store).seek(call.spelling(), key, (int) where);
   }
 

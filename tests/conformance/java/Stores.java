@@ -11,9 +11,17 @@ import org.sopdb.Desc;
 import org.sopdb.Ride;
 import org.sopdb.Store;
 
-/** The nine stores as a program of Java declares them, and how the tokens of the suite become their keys and values. */
+/**
+ * The nine stores as a program of Java declares them, and how the tokens of the suite become their
+ * keys and values.
+ */
 final class Stores {
-  record Emp(String region, @Desc Instant hired, BigInteger empId, @Ride("false") Boolean deleted, @Ride String note) {}
+  record Emp(
+      String region,
+      @Desc Instant hired,
+      BigInteger empId,
+      @Ride("false") Boolean deleted,
+      @Ride String note) {}
 
   record Wide(@Desc Double score, UUID who, byte[] tag, @Desc Boolean flag) {}
 
@@ -37,16 +45,26 @@ final class Stores {
     }
   }
 
-  static final List<Kind<?, ?>> ALL = List.of(
-      raw("raw", false),
-      raw("rawdup", true),
-      kind(Store.of("str", String.class, Codec.bytes()), key -> (String) key.fields().get(0), Stores::one),
-      kind(Store.of("int", BigInteger.class, Codec.bytes()), key -> big(key.fields().get(0)), Stores::one),
-      kind(Store.of("emp", Emp.class, Codec.bytes()), Stores::emp, Stores::ofEmp),
-      kind(Store.of("empdup", Emp.class, Codec.bytes()).withDuplicates(), Stores::emp, Stores::ofEmp),
-      doc(),
-      kind(Store.of("wide", Wide.class, Codec.bytes()), Stores::wide, Stores::ofWide),
-      raw("other", false));
+  static final List<Kind<?, ?>> ALL =
+      List.of(
+          raw("raw", false),
+          raw("rawdup", true),
+          kind(
+              Store.of("str", String.class, Codec.bytes()),
+              key -> (String) key.fields().get(0),
+              Stores::one),
+          kind(
+              Store.of("int", BigInteger.class, Codec.bytes()),
+              key -> big(key.fields().get(0)),
+              Stores::one),
+          kind(Store.of("emp", Emp.class, Codec.bytes()), Stores::emp, Stores::ofEmp),
+          kind(
+              Store.of("empdup", Emp.class, Codec.bytes()).withDuplicates(),
+              Stores::emp,
+              Stores::ofEmp),
+          doc(),
+          kind(Store.of("wide", Wide.class, Codec.bytes()), Stores::wide, Stores::ofWide),
+          raw("other", false));
 
   private Stores() {}
 
@@ -57,13 +75,20 @@ final class Stores {
 
   private static Kind<byte[], byte[]> raw(String name, boolean duplicates) {
     Store<byte[], byte[]> store = Store.raw(name, Codec.bytes());
-    return kind(duplicates ? store.withDuplicates() : store, Decoder.Key::raw, raw -> new Decoder.Key(raw, null));
+    return kind(
+        duplicates ? store.withDuplicates() : store,
+        Decoder.Key::raw,
+        raw -> new Decoder.Key(raw, null));
   }
 
   private static Kind<String, Doc> doc() {
     Codec<Doc> json = Codec.json(Doc.class);
-    return new Kind<>(Store.of("doc", String.class, json).withNodeItems(4), key -> (String) key.fields().get(0), Stores::one,
-        bytes -> json.decode(bytes, 0, bytes.length), json::encode);
+    return new Kind<>(
+        Store.of("doc", String.class, json).withNodeItems(4),
+        key -> (String) key.fields().get(0),
+        Stores::one,
+        bytes -> json.decode(bytes, 0, bytes.length),
+        json::encode);
   }
 
   private static Decoder.Key one(Object field) {
@@ -76,11 +101,17 @@ final class Stores {
 
   private static Emp emp(Decoder.Key key) {
     List<Object> f = key.fields();
-    return new Emp((String) f.get(0), (Instant) f.get(1), big(f.get(2)), (Boolean) f.get(3), (String) f.get(4));
+    return new Emp(
+        (String) f.get(0),
+        (Instant) f.get(1),
+        big(f.get(2)),
+        (Boolean) f.get(3),
+        (String) f.get(4));
   }
 
   private static Decoder.Key ofEmp(Emp key) {
-    return new Decoder.Key(null, Arrays.asList(key.region(), key.hired(), key.empId(), key.deleted(), key.note()));
+    return new Decoder.Key(
+        null, Arrays.asList(key.region(), key.hired(), key.empId(), key.deleted(), key.note()));
   }
 
   private static Wide wide(Decoder.Key key) {

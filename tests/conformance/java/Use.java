@@ -80,17 +80,18 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
   }
 
   byte[] get(int spelling, Decoder.Key key) {
-    return found(switch (spelling % 6) {
-      case 0 -> items().get(key(key));
-      case 1 -> map().get(key(key));
-      case 2 -> items().find(key(key)).orElse(null);
-      case 3 -> items().getMany(List.of(key(key))).values().stream().findAny().orElse(null);
-      case 4 -> {
-        Item<K, V> item = items().fetch(key(key));
-        yield item == null ? null : item.value();
-      }
-      default -> byCursor(key);
-    });
+    return found(
+        switch (spelling % 6) {
+          case 0 -> items().get(key(key));
+          case 1 -> map().get(key(key));
+          case 2 -> items().find(key(key)).orElse(null);
+          case 3 -> items().getMany(List.of(key(key))).values().stream().findAny().orElse(null);
+          case 4 -> {
+            Item<K, V> item = items().fetch(key(key));
+            yield item == null ? null : item.value();
+          }
+          default -> byCursor(key);
+        });
   }
 
   private V byCursor(Decoder.Key key) {
@@ -139,7 +140,8 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
     boolean duplicates = kind.store().hasDuplicates();
     List<String> printed;
     if ((flags & KEYS) == 0) {
-      Stream<Item<K, V>> found = reverse ? items().reverse(range(range), rows) : items().stream(range(range), rows);
+      Stream<Item<K, V>> found =
+          reverse ? items().reverse(range(range), rows) : items().stream(range(range), rows);
       if (limit == 0 && spelling % 2 == 1 && isAll(range)) {
         found = (reverse ? map().descendingMap() : map()).stream();
       }
@@ -147,7 +149,8 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
     } else if (duplicates) {
       printed = keysByCursor(range(range), reverse, rows);
     } else {
-      Stream<K> found = reverse ? items().reverseKeys(range(range), rows) : items().keys(range(range), rows);
+      Stream<K> found =
+          reverse ? items().reverseKeys(range(range), rows) : items().keys(range(range), rows);
       if (limit == 0 && spelling % 2 == 1 && isAll(range)) {
         found = (reverse ? map().descendingKeySet() : map().keySet()).stream();
       }
@@ -171,9 +174,12 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
     return printed;
   }
 
-  private static <K, V> String row(Stores.Kind<K, V> kind, Item<K, V> item, boolean duplicates, boolean keysOnly) {
+  private static <K, V> String row(
+      Stores.Kind<K, V> kind, Item<K, V> item, boolean duplicates, boolean keysOnly) {
     return Decoder.printRow(
-        kind.token().apply(item.key()), keysOnly ? null : bytes(kind, item), duplicates ? (Long) item.id() : null);
+        kind.token().apply(item.key()),
+        keysOnly ? null : bytes(kind, item),
+        duplicates ? (Long) item.id() : null);
   }
 
   /* ---- writing ---- */
@@ -234,7 +240,8 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
       case REMOVE -> done = items().removeMany(entries.stream().map(Map.Entry::getKey).toList());
       default -> items().putMany(entries);
     }
-    return new Decoder.PutManyResult(done, done == rows.size() ? "OK" : how == INSERT ? "EXISTS" : "NOT_FOUND");
+    return new Decoder.PutManyResult(
+        done, done == rows.size() ? "OK" : how == INSERT ? "EXISTS" : "NOT_FOUND");
   }
 
   /* ---- cursors ---- */
@@ -246,7 +253,8 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
   }
 
   /** An open cursor. */
-  record Open<K, V>(Stores.Kind<K, V> kind, Cursor<K, V> cursor, boolean reverse, boolean keysOnly) {
+  record Open<K, V>(
+      Stores.Kind<K, V> kind, Cursor<K, V> cursor, boolean reverse, boolean keysOnly) {
     private Decoder.Entry at(Item<K, V> item) {
       return entry(kind, there(item));
     }
@@ -272,9 +280,15 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
     }
 
     Decoder.Entry seek(int spelling, Decoder.Key key, int where) {
-      Cursor.Seek seek = new Cursor.Seek[] {
-        Cursor.Seek.CEILING, Cursor.Seek.HIGHER, Cursor.Seek.FLOOR, Cursor.Seek.LOWER, Cursor.Seek.EXACT
-      }[where];
+      Cursor.Seek seek =
+          new Cursor.Seek[] {
+                Cursor.Seek.CEILING,
+                Cursor.Seek.HIGHER,
+                Cursor.Seek.FLOOR,
+                Cursor.Seek.LOWER,
+                Cursor.Seek.EXACT
+              }
+              [where];
       if (where == EXACT || kind.isRaw() && spelling % 2 == 0) {
         return at(cursor.seek(kind.key().apply(key), seek));
       }

@@ -26,7 +26,7 @@ OPERATIONS = {
     'forget_txn': (('slot',), (), 'forget_txn'),
     'cancel': (('slot',), (), 'cancel'),
     'outcome': (('slot',), ('text',), 'outcome'),
-    'position': (('slot',), ('int',), 'position'),
+    'position': (('slot',), ('number',), 'position'),
     'run': (('slot', 'store', 'key', 'int', 'int'), ('int', 'int'), 'run'),
     'sync': (('slot',), (), 'sync'),
     'checkpoint': (('slot',), (), 'checkpoint'),

@@ -41,7 +41,11 @@ abstract class Callbacks {
       boolean found(byte[] store, byte[] file, long offset, byte[] kind, byte[] message) {
         return found.test(
             new Problem(
-                new String(store, UTF_8), new String(file, UTF_8), offset, new String(kind, UTF_8), new String(message, UTF_8)));
+                new String(store, UTF_8),
+                new String(file, UTF_8),
+                offset,
+                new String(kind, UTF_8),
+                new String(message, UTF_8)));
       }
     };
   }

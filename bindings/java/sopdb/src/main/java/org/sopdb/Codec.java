@@ -7,7 +7,8 @@ import java.util.Objects;
 import java.util.function.Function;
 
 /**
- * How values are written and read. Other languages read JSON, texts and numbers as they are written here.
+ * How values are written and read. Other languages read JSON, texts and numbers as they are written
+ * here.
  *
  * @param <V> the class of the values
  */
@@ -75,7 +76,8 @@ public interface Codec<V> {
       @Override
       public Long decode(byte[] data, int offset, int length) {
         if (length != Long.BYTES) {
-          throw Status.SCHEMA.exception("the value has " + length + " bytes: it is no integer of 8");
+          throw Status.SCHEMA.exception(
+              "the value has " + length + " bytes: it is no integer of 8");
         }
         return (long) FieldWriter.LONGS.get(data, offset);
       }
@@ -97,7 +99,8 @@ public interface Codec<V> {
    * JSON by an ObjectMapper of the caller.
    *
    * @param type the class of the values
-   * @param mapper a {@code com.fasterxml.jackson.databind.ObjectMapper}; compact output is what other languages write
+   * @param mapper a {@code com.fasterxml.jackson.databind.ObjectMapper}; compact output is what
+   *     other languages write
    * @param <V> the class of the values
    * @return the codec
    */
@@ -125,7 +128,9 @@ public interface Codec<V> {
       @Override
       public V decode(byte[] data, int offset, int length) {
         return decode.apply(
-            offset == 0 && length == data.length ? data : Arrays.copyOfRange(data, offset, offset + length));
+            offset == 0 && length == data.length
+                ? data
+                : Arrays.copyOfRange(data, offset, offset + length));
       }
     };
   }

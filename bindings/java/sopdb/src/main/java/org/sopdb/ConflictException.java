@@ -1,6 +1,9 @@
 package org.sopdb;
 
-/** Another transaction changed what this one read; roll back and run it again, as {@link Database#update} does. */
+/**
+ * Another transaction changed what this one read; roll back and run it again, as {@link
+ * Database#update} does.
+ */
 public final class ConflictException extends SopException {
   private static final long serialVersionUID = 1L;
 
@@ -18,7 +21,15 @@ public final class ConflictException extends SopException {
   /** The same, knowing what it was about. */
   ConflictException over(Conflict found) {
     ConflictException exception =
-        new ConflictException(new Facts(Raw.sop_status_traits(status().number()), osErrno(), offset(), store(), file(), getMessage()), found);
+        new ConflictException(
+            new Facts(
+                Raw.sop_status_traits(status().number()),
+                osErrno(),
+                offset(),
+                store(),
+                file(),
+                getMessage()),
+            found);
     exception.setStackTrace(getStackTrace());
     return exception;
   }

@@ -4,8 +4,9 @@ import java.lang.ref.Reference;
 import java.util.Objects;
 
 /**
- * Goes over a range both ways. It remembers its key, not its place: whatever the transaction changes meanwhile, each key that
- * lives is met at most once, and none that stays is left out. It ends with its transaction.
+ * Goes over a range both ways. It remembers its key, not its place: whatever the transaction
+ * changes meanwhile, each key that lives is met at most once, and none that stays is left out. It
+ * ends with its transaction.
  *
  * @param <K> the class of the keys
  * @param <V> the class of the values
@@ -143,7 +144,10 @@ public final class Cursor<K, V> implements AutoCloseable {
     rows.next();
     Store<K, V> store = items.store();
     return new Item<>(
-        rows.key(store.key()), keysOnly ? null : rows.value(store.value()), rows.version(), rows.item());
+        rows.key(store.key()),
+        keysOnly ? null : rows.value(store.value()),
+        rows.version(),
+        rows.item());
   }
 
   /**

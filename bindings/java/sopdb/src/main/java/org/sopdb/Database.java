@@ -13,13 +13,15 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
 
 /**
- * An open database: named, sorted stores, any number of which change in one transaction. Thread-safe and long-lived: open it
- * once and share it. Everything else belongs to it; after {@link #close} calls throw {@link ClosedException}.
+ * An open database: named, sorted stores, any number of which change in one transaction.
+ * Thread-safe and long-lived: open it once and share it. Everything else belongs to it; after
+ * {@link #close} calls throw {@link ClosedException}.
  */
 public final class Database implements AutoCloseable {
   private static final String[] SCHEMES = {"inmemory:", "inredfs:", "inredcfs:"};
   private static final String IN_PLACE = "./";
   private static final int AS_IT_IS = -1;
+  private static final int CAUSES_MAX = 100;
 
   private final Shell shell;
   private final Map<String, Declared> stores = new ConcurrentHashMap<>();
@@ -27,14 +29,19 @@ public final class Database implements AutoCloseable {
   private final TxPool readers = new TxPool();
 
   private Database(long address, String what) {
-    shell = new Shell(address, Raw::sop_db_free, "the database " + what + " was not closed: use try-with-resources");
+    shell =
+        new Shell(
+            address,
+            Raw::sop_db_free,
+            "the database " + what + " was not closed: use try-with-resources");
     shell.inUse(true);
   }
 
   /**
    * Opens the database in a folder.
    *
-   * @param folder its path, taken as it is; nothing is made unless {@link Create#IF_MISSING} is among the options
+   * @param folder its path, taken as it is; nothing is made unless {@link Create#IF_MISSING} is
+   *     among the options
    * @param options {@link Create} and {@link Options}, of which later ones win
    * @return the database
    * @throws NotFoundException if there is none
@@ -52,10 +59,12 @@ public final class Database implements AutoCloseable {
   }
 
   /**
-   * Opens the database that a URL names: {@code inmemory:}, {@code inredfs:/srv/db?create=true}, or the path of a folder.
+   * Opens the database that a URL names: {@code inmemory:}, {@code inredfs:/srv/db?create=true}, or
+   * the path of a folder.
    *
    * @param url the URL
-   * @param options {@link Create} and {@link Options}, of which later ones win; they win over those in the URL
+   * @param options {@link Create} and {@link Options}, of which later ones win; they win over those
+   *     in the URL
    * @return the database
    */
   public static Database open(String url, OpenOption... options) {
@@ -73,8 +82,8 @@ public final class Database implements AutoCloseable {
   }
 
   /**
-   * Waits for the calls that are running, rolls back open transactions, and puts what has committed on stable storage. Closing
-   * again does nothing.
+   * Waits for the calls that are running, rolls back open transactions, and puts what has committed
+   * on stable storage. Closing again does nothing.
    */
   @Override
   public void close() {
@@ -89,7 +98,8 @@ public final class Database implements AutoCloseable {
   /* ---- transactions ---- */
 
   /**
-   * Runs a function in a writing transaction and commits it; after a conflict, again, for at most 30 seconds.
+   * Runs a function in a writing transaction and commits it; after a conflict, again, for at most
+   * 30 seconds.
    *
    * @param function works in the transaction; it may run more than once
    * @param <R> what it returns
@@ -122,16 +132,21 @@ public final class Database implements AutoCloseable {
             tx.commit();
           }
           return result;
-        } catch (RuntimeException e) {
-          runAgain(tx, e);
+        } catch (Exception e) {
+          Database.<X>runAgain(tx, e);
         }
       }
     }
   }
 
-  /** Begins anew if a conflict is why the function or the commit failed; else throws {@code failure}. */
-  private static void runAgain(Transaction tx, RuntimeException failure) {
-    for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+  /**
+   * Begins anew if a conflict is why the function or the commit failed, however it was wrapped;
+   * else throws {@code failure}, which is unchecked or an X.
+   */
+  @SuppressWarnings("unchecked")
+  private static <X extends Exception> void runAgain(Transaction tx, Exception failure) throws X {
+    Throwable cause = failure;
+    for (int depth = 0; cause != null && depth < CAUSES_MAX; depth++, cause = cause.getCause()) {
       if (cause instanceof SopException e && e.isAbort()) {
         try {
           tx.again();
@@ -144,7 +159,7 @@ public final class Database implements AutoCloseable {
         }
       }
     }
-    throw failure;
+    throw (X) failure;
   }
 
   /**
@@ -164,7 +179,8 @@ public final class Database implements AutoCloseable {
   }
 
   /**
-   * Runs a function in a reading transaction, which sees one state of the database, hinders nobody, and is never in conflict.
+   * Runs a function in a reading transaction, which sees one state of the database, hinders nobody,
+   * and is never in conflict.
    *
    * @param function works in the transaction
    * @param <R> what it returns
@@ -189,7 +205,8 @@ public final class Database implements AutoCloseable {
   public <R, X extends Exception> R view(TxOptions options, TxFunction<R, X> function) throws X {
     Objects.requireNonNull(function, "function");
     if (options.mode().writes()) {
-      throw Status.MISUSE.exception("view takes the mode READ or SNAPSHOT, not " + options.mode() + ": use update");
+      throw Status.MISUSE.exception(
+          "view takes the mode READ or SNAPSHOT, not " + options.mode() + ": use update");
     }
     try (Transaction tx = begin(options)) {
       R result = function.apply(tx);
@@ -221,8 +238,12 @@ public final class Database implements AutoCloseable {
     Shell txn = pool == null ? null : renewed(pool);
     if (txn == null) {
       try {
-        txn = new Shell(Raw.sop_begin(shell.address, options.numbers()), Raw::sop_txn_free,
-            "a transaction was neither committed, rolled back nor closed: use try-with-resources");
+        txn =
+            new Shell(
+                Raw.sop_begin(shell.address, options.numbers()),
+                Raw::sop_txn_free,
+                "a transaction was neither committed, rolled back nor closed: use"
+                    + " try-with-resources");
       } finally {
         Reference.reachabilityFence(this);
       }
@@ -335,12 +356,20 @@ public final class Database implements AutoCloseable {
     return view(Transaction::stores);
   }
 
-  /** The store as this database knows it; declarations that the library need not tell apart share one. */
+  /**
+   * The store as this database knows it; declarations that the library need not tell apart share
+   * one.
+   */
   Declared declared(Store<?, ?> store) {
     Declared known = stores.get(store.identity());
     return known != null
         ? known
-        : declare(store.identity(), store.name(), store.schema(), store.hasDuplicates() ? 1 : 0, store.nodeItems());
+        : declare(
+            store.identity(),
+            store.name(),
+            store.schema(),
+            store.hasDuplicates() ? 1 : 0,
+            store.nodeItems());
   }
 
   /** The store of that name, for what needs no keys. */
@@ -348,13 +377,16 @@ public final class Database implements AutoCloseable {
     return declare("n" + name, name, "", AS_IT_IS, 0);
   }
 
-  private Declared declare(String identity, String name, String schema, int duplicates, int nodeItems) {
+  private Declared declare(
+      String identity, String name, String schema, int duplicates, int nodeItems) {
     byte[] nameBytes = Text.utf8(name);
     byte[] schemaBytes = Text.utf8(schema);
     try {
       return stores.computeIfAbsent(
           identity,
-          i -> new Declared(Raw.java_declare(shell.address, nameBytes, schemaBytes, duplicates, nodeItems)));
+          i ->
+              new Declared(
+                  Raw.java_declare(shell.address, nameBytes, schemaBytes, duplicates, nodeItems)));
     } finally {
       Reference.reachabilityFence(this);
     }
@@ -362,7 +394,10 @@ public final class Database implements AutoCloseable {
 
   /* ---- looking after it ---- */
 
-  /** Puts everything that has committed on stable storage, whatever the durability of the commits was. */
+  /**
+   * Puts everything that has committed on stable storage, whatever the durability of the commits
+   * was.
+   */
   public void sync() {
     try {
       Raw.sop_sync(shell.address);
@@ -371,7 +406,9 @@ public final class Database implements AutoCloseable {
     }
   }
 
-  /** Writes a checkpoint now, so that opening has next to no log to read. It happens by itself, too. */
+  /**
+   * Writes a checkpoint now, so that opening has next to no log to read. It happens by itself, too.
+   */
   public void checkpoint() {
     try {
       Raw.sop_checkpoint(shell.address);
@@ -399,7 +436,8 @@ public final class Database implements AutoCloseable {
   }
 
   /**
-   * Copies the database into a folder, as of one position, while others go on. The copy is checked, and a database itself.
+   * Copies the database into a folder, as of one position, while others go on. The copy is checked,
+   * and a database itself.
    *
    * @param folder missing, its parent there, or empty
    * @return the position that the copy is as of
@@ -457,7 +495,9 @@ public final class Database implements AutoCloseable {
    */
   public boolean verify(Predicate<Problem> found, Progress progress) {
     try {
-      return Raw.sop_verify(shell.address, Callbacks.of(Objects.requireNonNull(found, "found"), progress)) == 0;
+      return Raw.sop_verify(
+              shell.address, Callbacks.of(Objects.requireNonNull(found, "found"), progress))
+          == 0;
     } finally {
       Reference.reachabilityFence(this);
     }
@@ -517,7 +557,8 @@ public final class Database implements AutoCloseable {
   }
 
   /**
-   * Sends the messages of the database to a logger from now on, until it is closed. It is silent unless asked.
+   * Sends the messages of the database to a logger from now on, until it is closed. It is silent
+   * unless asked.
    *
    * @param logger where to
    * @param level the least grave ones to record: ERROR, WARNING, INFO or DEBUG; OFF ends it

@@ -1,6 +1,9 @@
 package org.sopdb;
 
-/** How durable a commit is when it is answered. What is lost is always a suffix: a commit that is there has all before it. */
+/**
+ * How durable a commit is when it is answered. What is lost is always a suffix: a commit that is
+ * there has all before it.
+ */
 public enum Durability {
   /** On stable storage: survives the loss of power. */
   FLUSHED,

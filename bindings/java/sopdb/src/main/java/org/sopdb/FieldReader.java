@@ -21,7 +21,9 @@ final class FieldReader {
     return at < end;
   }
 
-  /** Goes to the next field; its type. One of the functions below must read it, unless it is NULL. */
+  /**
+   * Goes to the next field; its type. One of the functions below must read it, unless it is NULL.
+   */
   int next() {
     type = data[at++];
     return type;

@@ -57,65 +57,125 @@ final class FieldType {
   /** The field type of a class, or null if it can be none. */
   static FieldType of(Class<?> type) {
     if (type == String.class) {
-      return new FieldType("str", type, null,
+      return new FieldType(
+          "str",
+          type,
+          null,
           (out, v) -> out.bytes(FieldWriter.STR, Text.utf8((String) v)),
           (in, t) -> t == FieldWriter.STR ? in.text() : null,
-          (a, b) -> compareCodePoints((String) a, (String) b), s -> s, v -> quote((String) v));
+          (a, b) -> compareCodePoints((String) a, (String) b),
+          s -> s,
+          v -> quote((String) v));
     }
     if (type == long.class || type == Long.class) {
-      return integer(type, v -> (Long) v, v -> v, (a, b) -> Long.compare((Long) a, (Long) b), Long::valueOf);
+      return integer(
+          type, v -> (Long) v, v -> v, (a, b) -> Long.compare((Long) a, (Long) b), Long::valueOf);
     }
     if (type == int.class || type == Integer.class) {
-      return integer(type, v -> (long) (Integer) v, FieldType::toInt,
-          (a, b) -> Integer.compare((Integer) a, (Integer) b), Integer::valueOf);
+      return integer(
+          type,
+          v -> (long) (Integer) v,
+          FieldType::toInt,
+          (a, b) -> Integer.compare((Integer) a, (Integer) b),
+          Integer::valueOf);
     }
     if (type == BigInteger.class) {
-      return new FieldType("int", type, null, FieldType::writeBig,
-          (in, t) -> t == FieldWriter.INT ? BigInteger.valueOf(in.number()) : t == FieldWriter.UINT ? unsigned(in.number()) : null,
-          (a, b) -> ((BigInteger) a).compareTo((BigInteger) b), BigInteger::new, v -> "{\"int\":\"" + v + "\"}");
+      return new FieldType(
+          "int",
+          type,
+          null,
+          FieldType::writeBig,
+          (in, t) ->
+              t == FieldWriter.INT
+                  ? BigInteger.valueOf(in.number())
+                  : t == FieldWriter.UINT ? unsigned(in.number()) : null,
+          (a, b) -> ((BigInteger) a).compareTo((BigInteger) b),
+          BigInteger::new,
+          v -> "{\"int\":\"" + v + "\"}");
     }
     if (type == double.class || type == Double.class) {
-      return new FieldType("float", type, type.isPrimitive() ? "0.0" : null,
+      return new FieldType(
+          "float",
+          type,
+          type.isPrimitive() ? "0.0" : null,
           (out, v) -> out.number(FieldWriter.FLOAT, Double.doubleToRawLongBits((Double) v)),
           (in, t) -> t == FieldWriter.FLOAT ? (Object) Double.longBitsToDouble(in.number()) : null,
-          (a, b) -> Double.compare((Double) a + 0.0, (Double) b + 0.0), Double::valueOf, FieldType::jsonOf);
+          (a, b) -> Double.compare((Double) a + 0.0, (Double) b + 0.0),
+          Double::valueOf,
+          FieldType::jsonOf);
     }
     if (type == boolean.class || type == Boolean.class) {
-      return new FieldType("bool", type, type.isPrimitive() ? "false" : null, (out, v) -> out.bool((Boolean) v),
+      return new FieldType(
+          "bool",
+          type,
+          type.isPrimitive() ? "false" : null,
+          (out, v) -> out.bool((Boolean) v),
           (in, t) -> t == FieldWriter.BOOL ? (Object) in.bool() : null,
-          (a, b) -> Boolean.compare((Boolean) a, (Boolean) b), Boolean::valueOf, Object::toString);
+          (a, b) -> Boolean.compare((Boolean) a, (Boolean) b),
+          Boolean::valueOf,
+          Object::toString);
     }
     if (type == byte[].class) {
-      return new FieldType("bytes", type, null, (out, v) -> out.bytes(FieldWriter.BYTES, (byte[]) v),
+      return new FieldType(
+          "bytes",
+          type,
+          null,
+          (out, v) -> out.bytes(FieldWriter.BYTES, (byte[]) v),
           (in, t) -> t == FieldWriter.BYTES ? in.bytes() : null,
-          (a, b) -> Arrays.compareUnsigned((byte[]) a, (byte[]) b), s -> HexFormat.of().parseHex(s),
+          (a, b) -> Arrays.compareUnsigned((byte[]) a, (byte[]) b),
+          s -> HexFormat.of().parseHex(s),
           v -> "{\"hex\":\"" + HexFormat.of().formatHex((byte[]) v) + "\"}");
     }
     if (type == UUID.class) {
-      return new FieldType("uuid", type, null, (out, v) -> out.uuid((UUID) v),
-          (in, t) -> t == FieldWriter.UUID ? in.uuid() : null, (a, b) -> Uuids.compare((UUID) a, (UUID) b),
-          UUID::fromString, v -> quote(v.toString()));
+      return new FieldType(
+          "uuid",
+          type,
+          null,
+          (out, v) -> out.uuid((UUID) v),
+          (in, t) -> t == FieldWriter.UUID ? in.uuid() : null,
+          (a, b) -> Uuids.compare((UUID) a, (UUID) b),
+          UUID::fromString,
+          v -> quote(v.toString()));
     }
     if (type == Instant.class) {
-      return new FieldType("ts", type, null, (out, v) -> out.number(FieldWriter.TS, micros((Instant) v)),
+      return new FieldType(
+          "ts",
+          type,
+          null,
+          (out, v) -> out.number(FieldWriter.TS, micros((Instant) v)),
           (in, t) -> t == FieldWriter.TS ? instant(in.number()) : null,
-          (a, b) -> ((Instant) a).compareTo((Instant) b), Instant::parse, v -> Long.toString(micros((Instant) v)));
+          (a, b) -> ((Instant) a).compareTo((Instant) b),
+          Instant::parse,
+          v -> Long.toString(micros((Instant) v)));
     }
     return null;
   }
 
-  private static FieldType integer(Class<?> type, Function<Object, Long> toLong, Function<Long, Object> fromLong,
-      Comparator<Object> order, Function<String, Object> parse) {
-    return new FieldType("int", type, type.isPrimitive() ? "0" : null,
+  private static FieldType integer(
+      Class<?> type,
+      Function<Object, Long> toLong,
+      Function<Long, Object> fromLong,
+      Comparator<Object> order,
+      Function<String, Object> parse) {
+    return new FieldType(
+        "int",
+        type,
+        type.isPrimitive() ? "0" : null,
         (out, v) -> out.number(FieldWriter.INT, toLong.apply(v)),
         (in, t) -> {
           if (t == FieldWriter.UINT) {
             throw Status.SCHEMA.exception(
-                "the integer " + unsigned(in.number()) + " is beyond " + type.getSimpleName() + ": declare the field as BigInteger");
+                "the integer "
+                    + unsigned(in.number())
+                    + " is beyond "
+                    + type.getSimpleName()
+                    + ": declare the field as BigInteger");
           }
           return t == FieldWriter.INT ? fromLong.apply(in.number()) : null;
         },
-        order, parse, Object::toString);
+        order,
+        parse,
+        Object::toString);
   }
 
   void write(FieldWriter out, Object value) {
@@ -126,13 +186,20 @@ final class FieldType {
     }
   }
 
-  /** Reads the next field; what is null where the type has no null is an error that names {@code field}. */
+  /**
+   * Reads the next field; what is null where the type has no null is an error that names {@code
+   * field}.
+   */
   Object read(FieldReader in, String field) {
     int stored = in.next();
     if (stored == FieldWriter.NULL) {
       if (type.isPrimitive()) {
         throw Status.SCHEMA.exception(
-            "the field \"" + field + "\" is null, which " + type.getSimpleName() + " cannot hold: declare it with a class");
+            "the field \""
+                + field
+                + "\" is null, which "
+                + type.getSimpleName()
+                + " cannot hold: declare it with a class");
       }
       return null;
     }
@@ -156,7 +223,8 @@ final class FieldType {
     try {
       return parse.apply(text);
     } catch (IllegalArgumentException | DateTimeException e) {
-      throw Status.MISUSE.exception("\"" + text + "\" is no default of the type " + name + ": " + e.getMessage());
+      throw Status.MISUSE.exception(
+          "\"" + text + "\" is no default of the type " + name + ": " + e.getMessage());
     }
   }
 
@@ -165,16 +233,25 @@ final class FieldType {
     return value == null ? "null" : json.apply(value);
   }
 
-  /** The value of a class that takes the place of this one, such as a Long for an int; MISUSE if it is none. */
+  /**
+   * The value of a class that takes the place of this one, such as a Long for an int; MISUSE if it
+   * is none.
+   */
   Object accept(Object value) {
     if (value == null || boxed().isInstance(value)) {
       return value;
     }
-    if (name.equals("int") && (value instanceof Integer || value instanceof Long || value instanceof BigInteger)) {
+    if (name.equals("int")
+        && (value instanceof Integer || value instanceof Long || value instanceof BigInteger)) {
       BigInteger number = new BigInteger(value.toString());
-      return type == BigInteger.class ? number : boxed() == Integer.class ? (Object) number.intValueExact() : (Object) number.longValueExact();
+      return type == BigInteger.class
+          ? number
+          : boxed() == Integer.class
+              ? (Object) number.intValueExact()
+              : (Object) number.longValueExact();
     }
-    throw Status.MISUSE.exception(value.getClass().getSimpleName() + " is no " + type.getSimpleName());
+    throw Status.MISUSE.exception(
+        value.getClass().getSimpleName() + " is no " + type.getSimpleName());
   }
 
   private Class<?> boxed() {
@@ -183,7 +260,8 @@ final class FieldType {
 
   private static Object toInt(Long value) {
     if (value != value.intValue()) {
-      throw Status.SCHEMA.exception("the integer " + value + " is beyond int: declare the field as long or BigInteger");
+      throw Status.SCHEMA.exception(
+          "the integer " + value + " is beyond int: declare the field as long or BigInteger");
     }
     return value.intValue();
   }
@@ -191,7 +269,8 @@ final class FieldType {
   private static void writeBig(FieldWriter out, Object value) {
     BigInteger number = (BigInteger) value;
     if (number.compareTo(INT_MIN) < 0 || number.compareTo(UINT_END) >= 0) {
-      throw Status.SCHEMA.exception("the integer " + number + " is outside the range -2^63 to 2^64-1");
+      throw Status.SCHEMA.exception(
+          "the integer " + number + " is outside the range -2^63 to 2^64-1");
     }
     out.number(number.signum() < 0 ? FieldWriter.INT : FieldWriter.UINT, number.longValue());
   }
@@ -202,21 +281,25 @@ final class FieldType {
 
   private static long micros(Instant time) {
     if (time.getNano() % NANOS_PER_MICRO != 0) {
-      throw Status.SCHEMA.exception("the time " + time + " is finer than a microsecond: truncate it");
+      throw Status.SCHEMA.exception(
+          "the time " + time + " is finer than a microsecond: truncate it");
     }
     try {
       long seconds = time.getEpochSecond();
       long micros = time.getNano() / NANOS_PER_MICRO;
       return seconds >= 0
           ? Math.addExact(Math.multiplyExact(seconds, MICROS), micros)
-          : Math.addExact(Math.multiplyExact(seconds + 1, MICROS), micros - MICROS); // the product of the first may not fit
+          : Math.addExact(
+              Math.multiplyExact(seconds + 1, MICROS),
+              micros - MICROS); // the product of the first may not fit
     } catch (ArithmeticException e) {
       throw Status.SCHEMA.exception("the time " + time + " is beyond 2^63 microseconds from 1970");
     }
   }
 
   private static Instant instant(long micros) {
-    return Instant.ofEpochSecond(Math.floorDiv(micros, MICROS), Math.floorMod(micros, MICROS) * NANOS_PER_MICRO);
+    return Instant.ofEpochSecond(
+        Math.floorDiv(micros, MICROS), Math.floorMod(micros, MICROS) * NANOS_PER_MICRO);
   }
 
   /** The order of UTF-8, which is not that of UTF-16 beyond the first plane. */
@@ -226,7 +309,9 @@ final class FieldType {
       char x = a.charAt(i);
       char y = b.charAt(i);
       if (x != y) {
-        return Character.isSurrogate(x) == Character.isSurrogate(y) ? x - y : Character.isSurrogate(x) ? 1 : -1;
+        return Character.isSurrogate(x) == Character.isSurrogate(y)
+            ? x - y
+            : Character.isSurrogate(x) ? 1 : -1;
       }
     }
     return a.length() - b.length();

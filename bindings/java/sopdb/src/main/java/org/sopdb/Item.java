@@ -25,6 +25,7 @@ public record Item<K, V>(K key, V value, long version, long id) implements Map.E
 
   @Override
   public V setValue(V newValue) {
-    throw new UnsupportedOperationException("an item is as it was when it was read: use Items.update");
+    throw new UnsupportedOperationException(
+        "an item is as it was when it was read: use Items.update");
   }
 }

@@ -10,11 +10,12 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * A store in a transaction, with all that it can do. Where a key only names an item, its ride-along fields do not count. In a store
- * with duplicates a key alone names the oldest item of it, and an item has an id.
+ * A store in a transaction, with all that it can do. Where a key only names an item, its ride-along
+ * fields do not count. In a store with duplicates a key alone names the oldest item of it, and an
+ * item has an id.
  *
- * <p>Reading, replacing or removing in a store that is not there is a {@link NotFoundException} that names the store; putting
- * and inserting create it.
+ * <p>Reading, replacing or removing in a store that is not there is a {@link NotFoundException}
+ * that names the store; putting and inserting create it.
  *
  * @param <K> the class of the keys
  * @param <V> the class of the values
@@ -137,7 +138,11 @@ public final class Items<K, V> {
     }
     return value == null
         ? null
-        : new Item<>(keys.decode(whole[0], 0, whole[0].length), values.decode(value, 0, value.length), about[0], about[1]);
+        : new Item<>(
+            keys.decode(whole[0], 0, whole[0].length),
+            values.decode(value, 0, value.length),
+            about[0],
+            about[1]);
   }
 
   /**
@@ -222,7 +227,8 @@ public final class Items<K, V> {
   public long append(K key, V value) {
     long[] id = new long[1];
     if (!insert(key, value, id)) {
-      throw Status.EXISTS.exception("the key is there, and the store \"" + store.name() + "\" has no duplicates");
+      throw Status.EXISTS.exception(
+          "the key is there, and the store \"" + store.name() + "\" has no duplicates");
     }
     return id[0];
   }
@@ -434,8 +440,8 @@ public final class Items<K, V> {
   /* ---- counters ---- */
 
   /**
-   * Adds to an integer of 8 bytes ({@link Codec#counter}) without reading it: additions never conflict. It wraps; a missing key
-   * counts as 0.
+   * Adds to an integer of 8 bytes ({@link Codec#counter}) without reading it: additions never
+   * conflict. It wraps; a missing key counts as 0.
    *
    * @param key the key
    * @param by what to add
@@ -572,7 +578,8 @@ public final class Items<K, V> {
   }
 
   /**
-   * The keys of a range, with their ride-along fields. Values are not read, and changes of them are no conflict.
+   * The keys of a range, with their ride-along fields. Values are not read, and changes of them are
+   * no conflict.
    *
    * @param range the range
    * @return a stream that ends with the transaction
@@ -656,7 +663,10 @@ public final class Items<K, V> {
     byte[] bounds = range.encode(keys);
     long handle = tx.enter();
     try {
-      return new Shell(Raw.java_cursor_open(handle, declared.address(), bounds, flags), Raw::java_cursor_free, "");
+      return new Shell(
+          Raw.java_cursor_open(handle, declared.address(), bounds, flags),
+          Raw::java_cursor_free,
+          "");
     } finally {
       tx.leave();
     }

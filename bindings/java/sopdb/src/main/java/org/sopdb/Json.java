@@ -15,7 +15,10 @@ final class Json {
       return new Jackson<>(type, mapper == null ? new ObjectMapper() : (ObjectMapper) mapper);
     } catch (NoClassDefFoundError e) {
       throw Status.UNSUPPORTED.exception(
-          "Codec.json needs Jackson: add com.fasterxml.jackson.core:jackson-databind to the class path (" + e.getMessage() + ")");
+          "Codec.json needs Jackson: add com.fasterxml.jackson.core:jackson-databind to the class"
+              + " path ("
+              + e.getMessage()
+              + ")");
     }
   }
 
@@ -31,9 +34,12 @@ final class Json {
     @Override
     public byte[] encode(V value) {
       try {
-        return Text.utf8(writer.writeValueAsString(value)); // as bytes it would escape what is beyond the first plane
+        return Text.utf8(
+            writer.writeValueAsString(
+                value)); // as bytes it would escape what is beyond the first plane
       } catch (JsonProcessingException e) {
-        throw (SopException) Status.SCHEMA.exception("the value is no JSON: " + e.getOriginalMessage()).initCause(e);
+        throw (SopException)
+            Status.SCHEMA.exception("the value is no JSON: " + e.getOriginalMessage()).initCause(e);
       }
     }
 
@@ -42,7 +48,10 @@ final class Json {
       try {
         return reader.readValue(data, offset, length);
       } catch (IOException e) {
-        throw (SopException) Status.SCHEMA.exception("the value is not the declared JSON: " + e.getMessage()).initCause(e);
+        throw (SopException)
+            Status.SCHEMA
+                .exception("the value is not the declared JSON: " + e.getMessage())
+                .initCause(e);
       }
     }
   }

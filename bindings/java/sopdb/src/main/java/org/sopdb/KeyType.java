@@ -41,8 +41,9 @@ abstract class KeyType<K> {
     FieldType field = FieldType.of(type);
     if (field == null) {
       throw Status.MISUSE.exception(
-          type.getName() + " can be no key: use String, Long, Integer, BigInteger, Double, Boolean, byte[], UUID, Instant, or a"
-              + " record of them");
+          type.getName()
+              + " can be no key: use String, Long, Integer, BigInteger, Double, Boolean, byte[],"
+              + " UUID, Instant, or a record of them");
     }
     return new OfField<>(type, field);
   }
@@ -73,7 +74,8 @@ abstract class KeyType<K> {
         @Override
         int compareLeading(byte[] key, Object... leading) {
           byte[] prefix = (byte[]) leading[0];
-          return Arrays.compareUnsigned(key, 0, Math.min(key.length, prefix.length), prefix, 0, prefix.length);
+          return Arrays.compareUnsigned(
+              key, 0, Math.min(key.length, prefix.length), prefix, 0, prefix.length);
         }
 
         @Override
@@ -139,7 +141,8 @@ abstract class KeyType<K> {
 
   /** A field for each component, those that ride along behind all others. */
   private static final class OfRecord<K> extends KeyType<K> {
-    private record Field(String name, FieldType type, boolean descending, Ride ride, MethodHandle get, int place) {
+    private record Field(
+        String name, FieldType type, boolean descending, Ride ride, MethodHandle get, int place) {
       Object inKey(Object key) {
         try {
           return get.invokeExact(key);
@@ -174,11 +177,20 @@ abstract class KeyType<K> {
           Field field = field(lookup, components[i], i);
           (field.ride() == null ? sorted : riding).add(field);
         }
-        Class<?>[] types = Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
-        make = lookup.findConstructor(type, MethodType.methodType(void.class, types))
-            .asSpreader(Object[].class, types.length).asType(MethodType.methodType(Object.class, Object[].class));
+        Class<?>[] types =
+            Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
+        make =
+            lookup
+                .findConstructor(type, MethodType.methodType(void.class, types))
+                .asSpreader(Object[].class, types.length)
+                .asType(MethodType.methodType(Object.class, Object[].class));
       } catch (IllegalAccessException | NoSuchMethodException e) {
-        throw Status.MISUSE.exception("the record " + type.getName() + " cannot be a key: " + e.getMessage() + " (open its package to org.sopdb)");
+        throw Status.MISUSE.exception(
+            "the record "
+                + type.getName()
+                + " cannot be a key: "
+                + e.getMessage()
+                + " (open its package to org.sopdb)");
       }
       sort = sorted.toArray(new Field[0]);
       ride = riding.toArray(new Field[0]);
@@ -189,27 +201,47 @@ abstract class KeyType<K> {
       schema = describe();
     }
 
-    private static Field field(MethodHandles.Lookup lookup, RecordComponent component, int place) throws IllegalAccessException {
+    private static Field field(MethodHandles.Lookup lookup, RecordComponent component, int place)
+        throws IllegalAccessException {
       Class<?> owner = component.getDeclaringRecord();
       FieldType type = FieldType.of(component.getType());
       Ride ride = component.getAnnotation(Ride.class);
       boolean descending = component.isAnnotationPresent(Desc.class);
       if (type == null) {
         throw Status.MISUSE.exception(
-            "the component " + component.getName() + " of " + owner.getName() + " has a type that no field of a key has: " + component.getType().getName());
+            "the component "
+                + component.getName()
+                + " of "
+                + owner.getName()
+                + " has a type that no field of a key has: "
+                + component.getType().getName());
       }
       if (ride != null && descending) {
-        throw Status.MISUSE.exception("the component " + component.getName() + " of " + owner.getName() + " rides along: it has no order");
+        throw Status.MISUSE.exception(
+            "the component "
+                + component.getName()
+                + " of "
+                + owner.getName()
+                + " rides along: it has no order");
       }
       Name name = component.getAnnotation(Name.class);
-      return new Field(name == null ? snake(component.getName()) : name.value(), type, descending, ride,
-          lookup.unreflect(component.getAccessor()).asType(MethodType.methodType(Object.class, Object.class)), place);
+      return new Field(
+          name == null ? snake(component.getName()) : name.value(),
+          type,
+          descending,
+          ride,
+          lookup
+              .unreflect(component.getAccessor())
+              .asType(MethodType.methodType(Object.class, Object.class)),
+          place);
     }
 
     private String describe() {
       StringBuilder out = new StringBuilder("{\"v\":1,\"sort\":[");
       for (Field field : sort) {
-        out.append(field == sort[0] ? "" : ",").append(begin(field)).append(field.descending() ? ",\"desc\":true}" : "}");
+        out.append(field == sort[0] ? "" : ",")
+            .append(begin(field))
+            .append(field.descending() ? ",\"desc\":true}" : "}");
       }
       out.append(']');
       for (int i = 0; i < ride.length; i++) {
@@ -261,7 +293,8 @@ abstract class KeyType<K> {
         values[field.place()] = field.type().read(in, field.name());
       }
       for (int i = 0; i < ride.length; i++) {
-        values[ride[i].place()] = in.hasNext() ? ride[i].type().read(in, ride[i].name()) : defaults[i];
+        values[ride[i].place()] =
+            in.hasNext() ? ride[i].type().read(in, ride[i].name()) : defaults[i];
       }
       try {
         return type.cast(make.invokeExact(values));
@@ -297,7 +330,8 @@ abstract class KeyType<K> {
     @Override
     byte[] encodePrefix(Object... leading) {
       if (leading.length > sort.length) {
-        throw Status.MISUSE.exception("the key has " + sort.length + " fields to sort by, not " + leading.length);
+        throw Status.MISUSE.exception(
+            "the key has " + sort.length + " fields to sort by, not " + leading.length);
       }
       FieldWriter out = new FieldWriter();
       for (int i = 0; i < leading.length; i++) {
@@ -306,9 +340,13 @@ abstract class KeyType<K> {
       return out.toBytes();
     }
 
-    /** {@code empId} is emp_id, {@code userIDs} is user_ids, {@code htmlURLPath} is html_url_path. */
+    /**
+     * {@code empId} is emp_id, {@code userIDs} is user_ids, {@code htmlURLPath} is html_url_path.
+     */
     private static String snake(String name) {
-      return name.replaceAll("([a-z0-9])([A-Z])", "$1_$2").replaceAll("([A-Z]+)([A-Z][a-z])", "$1_$2").toLowerCase(Locale.ROOT);
+      return name.replaceAll("([a-z0-9])([A-Z])", "$1_$2")
+          .replaceAll("([A-Z]+)([A-Z][a-z])", "$1_$2")
+          .toLowerCase(Locale.ROOT);
     }
   }
 }

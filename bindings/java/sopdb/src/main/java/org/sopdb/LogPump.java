@@ -4,17 +4,36 @@ import java.lang.System.Logger;
 import java.lang.ref.WeakReference;
 import java.util.Map;
 
-/** Takes the messages of a database to a logger, on a thread of its own, which keeps nobody from collecting the database. */
+/**
+ * Takes the messages of a database to a logger, on a thread of its own, which keeps nobody from
+ * collecting the database.
+ */
 final class LogPump implements Runnable {
   private static final long PAUSE_MS = 100;
   private static final int TEXT_BYTES = 512;
   private static final Logger.Level[] LEVELS = {
-    Logger.Level.OFF, Logger.Level.ERROR, Logger.Level.WARNING, Logger.Level.INFO, Logger.Level.DEBUG
+    Logger.Level.OFF,
+    Logger.Level.ERROR,
+    Logger.Level.WARNING,
+    Logger.Level.INFO,
+    Logger.Level.DEBUG
   };
   private static final Map<Logger.Level, Integer> NUMBERS =
       Map.of(
-          Logger.Level.OFF, 0, Logger.Level.ERROR, 1, Logger.Level.WARNING, 2, Logger.Level.INFO, 3, Logger.Level.DEBUG, 4,
-          Logger.Level.TRACE, 4, Logger.Level.ALL, 4);
+          Logger.Level.OFF,
+          0,
+          Logger.Level.ERROR,
+          1,
+          Logger.Level.WARNING,
+          2,
+          Logger.Level.INFO,
+          3,
+          Logger.Level.DEBUG,
+          4,
+          Logger.Level.TRACE,
+          4,
+          Logger.Level.ALL,
+          4);
 
   private final WeakReference<Database> database;
   private final Logger logger;
@@ -58,7 +77,8 @@ final class LogPump implements Runnable {
       int lost = in.word();
       in.number(); // its time: the logger has its own
       String text = in.text(TEXT_BYTES);
-      logger.log(LEVELS[level], lost == 0 ? text : text + " (" + lost + " messages before it were lost)");
+      logger.log(
+          LEVELS[level], lost == 0 ? text : text + " (" + lost + " messages before it were lost)");
     }
     return true;
   }

@@ -8,8 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Loads the library: from the file that the property {@code sop.library.path} names, else from {@code java.library.path},
- * else the copy in the artifact {@code sopdb-native}.
+ * Loads the library: from the file that the property {@code sop.library.path} names, else from
+ * {@code java.library.path}, else the copy in the artifact {@code sopdb-native}.
  */
 final class NativeLibrary {
   private static final String NAME = "sopdb-java";
@@ -41,7 +41,11 @@ final class NativeLibrary {
       try (InputStream in = NativeLibrary.class.getResourceAsStream(resource)) {
         if (in == null) {
           throw new UnsatisfiedLinkError(
-              "no " + FILE + " for " + platform() + ": add the artifact org.sopdb:sopdb-native to the class path, or name the"
+              "no "
+                  + FILE
+                  + " for "
+                  + platform()
+                  + ": add the artifact org.sopdb:sopdb-native to the class path, or name the"
                   + " file with -Dsop.library.path=FILE");
         }
         loadFrom(folder, in);
@@ -51,11 +55,14 @@ final class NativeLibrary {
       }
     }
     throw new UnsatisfiedLinkError(
-        "the native library cannot be extracted and loaded (is the folder mounted noexec?): name a folder where that is"
-            + " allowed with -Dsop.native.dir=FOLDER or the variable SOP_NATIVE_DIR. Tried " + String.join("; ", failures));
+        "the native library cannot be extracted and loaded (is the folder mounted noexec?): name a"
+            + " folder where that is allowed with -Dsop.native.dir=FOLDER or the variable"
+            + " SOP_NATIVE_DIR. Tried "
+            + String.join("; ", failures));
   }
 
-  private static void loadFrom(Path folder, InputStream in) throws IOException, UnsatisfiedLinkErrorIn {
+  private static void loadFrom(Path folder, InputStream in)
+      throws IOException, UnsatisfiedLinkErrorIn {
     Files.createDirectories(folder);
     Path directory = Files.createTempDirectory(folder, "sopdb-"); // only its owner may enter
     Path file = directory.resolve(FILE);
@@ -77,12 +84,14 @@ final class NativeLibrary {
       return List.of(Path.of(asked));
     }
     return List.of(
-        Path.of(System.getProperty("java.io.tmpdir")), Path.of(System.getProperty("user.home"), ".cache", "sopdb"));
+        Path.of(System.getProperty("java.io.tmpdir")),
+        Path.of(System.getProperty("user.home"), ".cache", "sopdb"));
   }
 
   private static String platform() {
     String machine = System.getProperty("os.arch");
-    return System.getProperty("os.name").toLowerCase(java.util.Locale.ROOT) + "-"
+    return System.getProperty("os.name").toLowerCase(java.util.Locale.ROOT)
+        + "-"
         + (machine.equals("amd64") ? "x86_64" : machine);
   }
 

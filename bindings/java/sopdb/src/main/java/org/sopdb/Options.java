@@ -6,7 +6,8 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * Options of opening a database. Each has a default; the header {@code sop/options.h} has the ranges, which opening checks.
+ * Options of opening a database. Each has a default; the header {@code sop/options.h} has the
+ * ranges, which opening checks.
  */
 public final class Options implements OpenOption {
   private final Map<String, String> values = new LinkedHashMap<>();
@@ -25,7 +26,8 @@ public final class Options implements OpenOption {
   }
 
   /**
-   * Whether nothing at all is written: for a folder that may only be read, by any number of processes.
+   * Whether nothing at all is written: for a folder that may only be read, by any number of
+   * processes.
    *
    * @param readOnly whether so
    * @return this
@@ -95,7 +97,8 @@ public final class Options implements OpenOption {
   long build() {
     long address = Raw.sop_options_new();
     try {
-      values.forEach((name, value) -> Raw.sop_options_set_text(address, Text.of(name), Text.of(value)));
+      values.forEach(
+          (name, value) -> Raw.sop_options_set_text(address, Text.of(name), Text.of(value)));
     } catch (RuntimeException e) {
       Raw.sop_options_free(address);
       throw e;

@@ -5,8 +5,8 @@ import java.time.Instant;
 import java.util.UUID;
 
 /**
- * What can be seen of a database from outside, whoever has it open. What follows the host is null or 0 where its process has
- * left no figures.
+ * What can be seen of a database from outside, whoever has it open. What follows the host is null
+ * or 0 where its process has left no figures.
  *
  * @param isOpen whether some process has it open
  * @param process its number on its host; 0: not known
@@ -51,7 +51,9 @@ public record Peek(
     long process = in.number();
     String host = in.text(HOST_BYTES);
     if (in.number() == 0) {
-      return new Peek(isOpen, process, host, null, null, null, null, null, null, 0, null, null, null, 0, null, null);
+      return new Peek(
+          isOpen, process, host, null, null, null, null, null, null, 0, null, null, null, 0, null,
+          null);
     }
     return new Peek(
         isOpen,

@@ -1,6 +1,9 @@
 package org.sopdb;
 
-/** Told how far a long call is, on the thread of that call. It may use the database, but not close it. */
+/**
+ * Told how far a long call is, on the thread of that call. It may use the database, but not close
+ * it.
+ */
 @FunctionalInterface
 public interface Progress {
   /**

@@ -1,7 +1,8 @@
 package org.sopdb;
 
 /**
- * A range of keys. The end is outside unless {@code through} sets it. Bounds are whole keys, or the leading fields of one.
+ * A range of keys. The end is outside unless {@code through} sets it. Bounds are whole keys, or the
+ * leading fields of one.
  *
  * @param <K> the class of the keys
  */
@@ -146,7 +147,8 @@ public final class Range<K> {
     if (flags == 0) {
       return null;
     }
-    return encode(flags, item, from == null ? null : from.encode(type), to == null ? null : to.encode(type));
+    return encode(
+        flags, item, from == null ? null : from.encode(type), to == null ? null : to.encode(type));
   }
 
   private static byte[] encode(int flags, long item, byte[] from, byte[] to) {
@@ -191,7 +193,8 @@ public final class Range<K> {
 
   /** What is left of it behind an item that a scan has come to. */
   byte[] encodeAfter(KeyType<K> type, byte[] key, long id) {
-    return encode(flags & ~(FROM | AFTER) | FROM | AFTER, id, key, to == null ? null : to.encode(type));
+    return encode(
+        flags & ~(FROM | AFTER) | FROM | AFTER, id, key, to == null ? null : to.encode(type));
   }
 
   /** What is left of it before a key that a scan backwards has come to. */

@@ -6,8 +6,8 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
 /**
- * The field rides along with the key: it is stored with it and never compared, so that scans can look at it without reading
- * values. Such fields follow all others.
+ * The field rides along with the key: it is stored with it and never compared, so that scans can
+ * look at it without reading values. Such fields follow all others.
  */
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.RECORD_COMPONENT)

@@ -60,7 +60,9 @@ final class Rows {
   }
 
   long item() {
-    return (flags & ITEM) != 0 ? (long) FieldWriter.LONGS.get(data, keyAt - ((flags & VERSION) != 0 ? 16 : 8)) : 0;
+    return (flags & ITEM) != 0
+        ? (long) FieldWriter.LONGS.get(data, keyAt - ((flags & VERSION) != 0 ? 16 : 8))
+        : 0;
   }
 
   long version() {
@@ -87,7 +89,9 @@ final class Rows {
         throw Status.LIMIT.exception("a batch is larger than 2 GB");
       }
       if (end > data.length) {
-        data = Arrays.copyOf(data, (int) Math.min(Integer.MAX_VALUE - HEAD, Math.max(2L * data.length, end)));
+        data =
+            Arrays.copyOf(
+                data, (int) Math.min(Integer.MAX_VALUE - HEAD, Math.max(2L * data.length, end)));
       }
       FieldWriter.INTS.set(data, size, key.length);
       FieldWriter.INTS.set(data, size + 4, bytes.length);

@@ -8,24 +8,29 @@ import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
 /**
- * Goes over a range, a batch of rows at a time, and remembers the key where it is: it holds nothing native that somebody must
- * close. After a change of the store in the same transaction it asks again, so that each key that lives is met at most once
- * and none that stays is left out.
+ * Goes over a range, a batch of rows at a time, and remembers the key where it is: it holds nothing
+ * native that somebody must close. After a change of the store in the same transaction it asks
+ * again, so that each key that lives is met at most once and none that stays is left out.
  */
 abstract class Scan<K, V> {
   private static final int ROWS_FIRST = 16;
   private static final int ROWS_MAX = 1024;
   private static final int GROWTH = 4;
 
-  /** Over rows, or over a cursor where a range cannot say where it stands: backwards among duplicates. */
-  static <K, V> Scan<K, V> of(Items<K, V> items, Range<K> range, boolean reverse, boolean keysOnly, long limit) {
+  /**
+   * Over rows, or over a cursor where a range cannot say where it stands: backwards among
+   * duplicates.
+   */
+  static <K, V> Scan<K, V> of(
+      Items<K, V> items, Range<K> range, boolean reverse, boolean keysOnly, long limit) {
     return reverse && items.store().hasDuplicates()
         ? new ByCursor<>(keysOnly ? items.keyCursor(range) : items.cursor(range), limit)
         : new ByBatch<>(items, range, reverse, keysOnly, limit);
   }
 
   /** The first item of a range, or null; one row is read. */
-  static <K, V> Item<K, V> first(Items<K, V> items, Range<K> range, boolean reverse, boolean keysOnly) {
+  static <K, V> Item<K, V> first(
+      Items<K, V> items, Range<K> range, boolean reverse, boolean keysOnly) {
     int flags = (reverse ? Cursor.REVERSE : 0) | (keysOnly ? Cursor.KEYS : 0);
     Rows rows = items.scan(range.encode(items.store().key()), flags, 1, Rows.VERSION);
     if (rows == null) {
@@ -33,7 +38,10 @@ abstract class Scan<K, V> {
     }
     rows.next();
     return new Item<>(
-        rows.key(items.store().key()), keysOnly ? null : rows.value(items.store().value()), rows.version(), rows.item());
+        rows.key(items.store().key()),
+        keysOnly ? null : rows.value(items.store().value()),
+        rows.version(),
+        rows.item());
   }
 
   /** Goes to the next item, if there is one. */
@@ -45,7 +53,10 @@ abstract class Scan<K, V> {
 
   abstract Item<K, V> item();
 
-  /** Told of a change that the user of this scan made to the item where it stands: what is fetched already stays right. */
+  /**
+   * Told of a change that the user of this scan made to the item where it stands: what is fetched
+   * already stays right.
+   */
   void changedHere(long stampBefore) {}
 
   <T> Stream<T> stream(Function<Scan<K, V>, T> each) {

@@ -5,8 +5,8 @@ import java.lang.ref.Cleaner;
 import java.util.function.LongConsumer;
 
 /**
- * Owns the address of a native handle, which is freed once nothing refers to the shell: until then a call on a closed handle
- * is an error and no crash.
+ * Owns the address of a native handle, which is freed once nothing refers to the shell: until then
+ * a call on a closed handle is an error and no crash.
  */
 final class Shell {
   private static final Cleaner CLEANER = Cleaner.create();

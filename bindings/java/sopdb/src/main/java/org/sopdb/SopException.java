@@ -3,10 +3,11 @@ package org.sopdb;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 /**
- * What all failures have in common: a status, what a program can do about it, and what it is about. There is a subclass for
- * each {@link Status}.
+ * What all failures have in common: a status, what a program can do about it, and what it is about.
+ * There is a subclass for each {@link Status}.
  *
- * <p>Retry loops look at {@link #isRetriable}, {@link #isAbort} and {@link #mayHaveCommitted}, not at the class.
+ * <p>Retry loops look at {@link #isRetriable}, {@link #isAbort} and {@link #mayHaveCommitted}, not
+ * at the class.
  */
 public abstract class SopException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -29,11 +30,17 @@ public abstract class SopException extends RuntimeException {
   }
 
   /** Called by the native library, with texts in UTF-8. */
-  static SopException of(int status, int traits, int osErrno, long offset, byte[] store, byte[] file, byte[] message) {
+  static SopException of(
+      int status, int traits, int osErrno, long offset, byte[] store, byte[] file, byte[] message) {
     return Status.of(status)
         .exception(
             new Facts(
-                traits, osErrno, offset, new String(store, UTF_8), new String(file, UTF_8), new String(message, UTF_8)));
+                traits,
+                osErrno,
+                offset,
+                new String(store, UTF_8),
+                new String(file, UTF_8),
+                new String(message, UTF_8)));
   }
 
   /**
@@ -64,8 +71,8 @@ public abstract class SopException extends RuntimeException {
   }
 
   /**
-   * Whether it has committed is not known: close the database, open it again, and ask {@link Database#outcome} before
-   * anything is done again.
+   * Whether it has committed is not known: close the database, open it again, and ask {@link
+   * Database#outcome} before anything is done again.
    *
    * @return whether that is so
    */

@@ -1,7 +1,8 @@
 package org.sopdb;
 
 /**
- * Figures of a database at work: counters since it was opened, and levels now. Those of the disk are 0 in memory.
+ * Figures of a database at work: counters since it was opened, and levels now. Those of the disk
+ * are 0 in memory.
  *
  * @param position newest answered position
  * @param begins transactions begun

@@ -2,7 +2,10 @@ package org.sopdb;
 
 import java.util.function.Function;
 
-/** The outcome of a call: every failure is one of these, and an exception of its own. Numbers never change. */
+/**
+ * The outcome of a call: every failure is one of these, and an exception of its own. Numbers never
+ * change.
+ */
 public enum Status {
   /** Success. */
   OK(0, null),

@@ -3,8 +3,9 @@ package org.sopdb;
 import java.util.Objects;
 
 /**
- * The declaration of a store: a constant of the program, which belongs to no database. It is checked against what is stored
- * when it is first used in a transaction; the first write through it creates the store if it is not there.
+ * The declaration of a store: a constant of the program, which belongs to no database. It is
+ * checked against what is stored when it is first used in a transaction; the first write through it
+ * creates the store if it is not there.
  *
  * @param <K> the class of the keys
  * @param <V> the class of the values
@@ -30,9 +31,9 @@ public final class Store<K, V> {
    * A store with typed keys.
    *
    * @param name 1 to 255 bytes of UTF-8
-   * @param key String, Long, Integer, BigInteger (-2^63 to 2^64-1), Double, Boolean, byte[], UUID, Instant (whole
-   *     microseconds), or a record of them, whose components are the fields in their order ({@link Desc}, {@link Ride},
-   *     {@link Name})
+   * @param key String, Long, Integer, BigInteger (-2^63 to 2^64-1), Double, Boolean, byte[], UUID,
+   *     Instant (whole microseconds), or a record of them, whose components are the fields in their
+   *     order ({@link Desc}, {@link Ride}, {@link Name})
    * @param value how values are written
    * @param <K> the class of the keys
    * @param <V> the class of the values
@@ -101,7 +102,8 @@ public final class Store<K, V> {
   }
 
   /**
-   * The order of the keys, which is that of the store: for texts by code points, for bytes and UUIDs unsigned.
+   * The order of the keys, which is that of the store: for texts by code points, for bytes and
+   * UUIDs unsigned.
    *
    * @return the comparator
    */

@@ -19,12 +19,13 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
- * A store, or a range of it, as a sorted map: alive, writing through, read in batches, for a store without duplicates. What a
- * {@code java.util.Map} promises costs what it says: {@link #put} returns the old value and therefore reads; {@link #set} does
- * not. {@link #size} counts exactly and conflicts with every insert; {@link #isEmpty} looks at one key.
+ * A store, or a range of it, as a sorted map: alive, writing through, read in batches, for a store
+ * without duplicates. What a {@code java.util.Map} promises costs what it says: {@link #put}
+ * returns the old value and therefore reads; {@link #set} does not. {@link #size} counts exactly
+ * and conflicts with every insert; {@link #isEmpty} looks at one key.
  *
- * <p>Iterators meet each key that lives at most once and leave out none that stays, whatever changes meanwhile. Keys and
- * values are never null.
+ * <p>Iterators meet each key that lives at most once and leave out none that stays, whatever
+ * changes meanwhile. Keys and values are never null.
  *
  * @param <K> the class of the keys
  * @param <V> the class of the values
@@ -97,7 +98,8 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
    */
   public StoreMap<K, V> prefix(Object... leading) {
     if (range != Range.<K>all()) {
-      throw Status.MISUSE.exception("the prefix of a part of a store is not supported: take it of the whole");
+      throw Status.MISUSE.exception(
+          "the prefix of a part of a store is not supported: take it of the whole");
     }
     return new StoreMap<>(items, Range.prefix(leading), descending);
   }
@@ -151,7 +153,9 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
     return old;
   }
 
-  /** The value; none also while the store is not there, as the write that follows will create it. */
+  /**
+   * The value; none also while the store is not there, as the write that follows will create it.
+   */
   private V getOrAbsent(K key) {
     try {
       return items.get(key);
@@ -346,7 +350,9 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
     return item == null ? null : item.key();
   }
 
-  /** The nearest item towards the start of this map, or towards its end, at the key or beyond it. */
+  /**
+   * The nearest item towards the start of this map, or towards its end, at the key or beyond it.
+   */
   private Item<K, V> neighbour(K key, boolean towardsStart, boolean inclusive, boolean keysOnly) {
     Objects.requireNonNull(key, "key");
     boolean down = towardsStart != descending;
@@ -530,7 +536,8 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
 
   /** Streams do not count first. */
   private static <T> Spliterator<T> unsized(Iterator<T> iterator, int traits) {
-    return Spliterators.spliteratorUnknownSize(iterator, traits | Spliterator.ORDERED | Spliterator.NONNULL);
+    return Spliterators.spliteratorUnknownSize(
+        iterator, traits | Spliterator.ORDERED | Spliterator.NONNULL);
   }
 
   private final class Entries extends AbstractSet<Entry<K, V>> {
@@ -561,7 +568,9 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
 
     @Override
     public boolean contains(Object entry) {
-      return entry instanceof Entry<?, ?> e && e.getKey() != null && equal(StoreMap.this.get(e.getKey()), e.getValue());
+      return entry instanceof Entry<?, ?> e
+          && e.getKey() != null
+          && equal(StoreMap.this.get(e.getKey()), e.getValue());
     }
 
     @Override

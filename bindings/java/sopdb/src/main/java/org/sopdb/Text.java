@@ -22,8 +22,11 @@ final class Text {
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);
       if (Character.isSurrogate(c)) {
-        if (Character.isLowSurrogate(c) || i + 1 == text.length() || !Character.isLowSurrogate(text.charAt(i + 1))) {
-          throw Status.SCHEMA.exception("a text has half a surrogate pair at index " + i + ", which UTF-8 cannot hold");
+        if (Character.isLowSurrogate(c)
+            || i + 1 == text.length()
+            || !Character.isLowSurrogate(text.charAt(i + 1))) {
+          throw Status.SCHEMA.exception(
+              "a text has half a surrogate pair at index " + i + ", which UTF-8 cannot hold");
         }
         i++;
       }

@@ -12,11 +12,12 @@ import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * A transaction: strictly serializable, over any number of stores. One thread uses it at a time; another call at the same
- * moment gets {@link MisuseException}, except {@link #cancel}. Closing rolls back what was not committed. Maps, items and
- * cursors belong to it and end with it.
+ * A transaction: strictly serializable, over any number of stores. One thread uses it at a time;
+ * another call at the same moment gets {@link MisuseException}, except {@link #cancel}. Closing
+ * rolls back what was not committed. Maps, items and cursors belong to it and end with it.
  *
- * <p>{@link Database#update} and {@link Database#view} make one, end it, and run it again after a conflict.
+ * <p>{@link Database#update} and {@link Database#view} make one, end it, and run it again after a
+ * conflict.
  */
 public final class Transaction implements AutoCloseable {
   private static final Duration RETRIES_END = Duration.ofSeconds(30);
@@ -72,7 +73,8 @@ public final class Transaction implements AutoCloseable {
 
   private void lock() {
     if (!tryLock()) {
-      throw Status.MISUSE.exception("another call is running in this transaction: one thread uses it at a time");
+      throw Status.MISUSE.exception(
+          "another call is running in this transaction: one thread uses it at a time");
     }
   }
 
@@ -129,7 +131,11 @@ public final class Transaction implements AutoCloseable {
     Items<?, ?> known = map.get(store);
     if (known == null) {
       long[] changes =
-          map.values().stream().filter(i -> i.store().name().equals(store.name())).map(Items::changes).findAny().orElse(new long[1]);
+          map.values().stream()
+              .filter(i -> i.store().name().equals(store.name()))
+              .map(Items::changes)
+              .findAny()
+              .orElse(new long[1]);
       known = new Items<>(this, store, db.declared(store), changes);
       map.put(store, known);
     }
@@ -253,10 +259,13 @@ public final class Transaction implements AutoCloseable {
   /* ---- the end ---- */
 
   /**
-   * Commits: all changes become visible and durable at once, or none does. Committing again does nothing.
+   * Commits: all changes become visible and durable at once, or none does. Committing again does
+   * nothing.
    *
-   * @throws ConflictException if another transaction changed what this one read: it is rolled back, {@link #again} begins anew
-   * @throws CommitUnknownException if it is not known whether it has committed: see {@link SopException#mayHaveCommitted}
+   * @throws ConflictException if another transaction changed what this one read: it is rolled back,
+   *     {@link #again} begins anew
+   * @throws CommitUnknownException if it is not known whether it has committed: see {@link
+   *     SopException#mayHaveCommitted}
    */
   public void commit() {
     long handle = enter();
@@ -270,7 +279,10 @@ public final class Transaction implements AutoCloseable {
     }
   }
 
-  /** Rolls back: none of its changes happens. Also after it has ended in another way than by a commit. */
+  /**
+   * Rolls back: none of its changes happens. Also after it has ended in another way than by a
+   * commit.
+   */
   public void rollback() {
     long handle = enter();
     try {
@@ -315,7 +327,10 @@ public final class Transaction implements AutoCloseable {
     }
   }
 
-  /** Another thread is in a call: it ends with CANCELLED, and the handle is freed when nobody has it any more. */
+  /**
+   * Another thread is in a call: it ends with CANCELLED, and the handle is freed when nobody has it
+   * any more.
+   */
   private void closeBusy() {
     synchronized (this) {
       Shell closing = shell;
@@ -329,14 +344,18 @@ public final class Transaction implements AutoCloseable {
   }
 
   /**
-   * Begins anew after a conflict, waiting a moment first. Retries end with the deadline, or after 30 seconds without one.
+   * Begins anew after a conflict, waiting a moment first. Retries end with the deadline, or after
+   * 30 seconds without one.
    *
    * @throws TimeoutException if the deadline has passed
    * @throws MisuseException if nothing failed
    */
   public void again() {
     if (pastRetries()) {
-      throw Status.TIMEOUT.exception("the transaction was run again for " + RETRIES_END.toSeconds() + " seconds, and conflicts still");
+      throw Status.TIMEOUT.exception(
+          "the transaction was run again for "
+              + RETRIES_END.toSeconds()
+              + " seconds, and conflicts still");
     }
     long handle = enter();
     try {
@@ -365,7 +384,8 @@ public final class Transaction implements AutoCloseable {
   }
 
   /**
-   * Asks it to end: its running and later calls throw {@link CancelledException}. Any thread may do that at any time.
+   * Asks it to end: its running and later calls throw {@link CancelledException}. Any thread may do
+   * that at any time.
    */
   public void cancel() {
     synchronized (this) {

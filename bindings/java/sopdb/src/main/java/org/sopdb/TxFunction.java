@@ -1,8 +1,8 @@
 package org.sopdb;
 
 /**
- * What {@link Database#update} and {@link Database#view} run. It may run more than once, so it should change nothing outside
- * the transaction.
+ * What {@link Database#update} and {@link Database#view} run. It may run more than once, so it
+ * should change nothing outside the transaction.
  *
  * @param <R> what it returns
  * @param <X> what it may throw besides unchecked exceptions; the transaction is then rolled back

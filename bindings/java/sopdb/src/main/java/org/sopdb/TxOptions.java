@@ -10,10 +10,11 @@ import java.util.UUID;
  * Options of a transaction.
  *
  * @param mode what it may do
- * @param deadline after which it ends with {@link TimeoutException}, and which bounds its retries; null: what the database
- *     says for the transaction, and 30 seconds for retries
+ * @param deadline after which it ends with {@link TimeoutException}, and which bounds its retries;
+ *     null: what the database says for the transaction, and 30 seconds for retries
  * @param durability of its commit; null: as the database says
- * @param id its own id, under which it cannot commit twice; null: one is made. A transaction that is run again has a new one
+ * @param id its own id, under which it cannot commit twice; null: one is made. A transaction that
+ *     is run again has a new one
  */
 public record TxOptions(Mode mode, Duration deadline, Durability durability, UUID id) {
   /** A writing transaction with the defaults. */
@@ -84,6 +85,8 @@ public record TxOptions(Mode mode, Duration deadline, Durability durability, UUI
       low = bytes.getLong();
     }
     long deadlineMs = deadline == null ? 0 : Math.max(1, deadline.toMillis());
-    return new long[] {mode.ordinal(), deadlineMs, durability == null ? 0 : durability.number(), high, low};
+    return new long[] {
+      mode.ordinal(), deadlineMs, durability == null ? 0 : durability.number(), high, low
+    };
   }
 }

@@ -2,7 +2,10 @@ package org.sopdb;
 
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
-/** Handles of transactions that have ended, for the next ones of the same kind: renewing one allocates nothing. */
+/**
+ * Handles of transactions that have ended, for the next ones of the same kind: renewing one
+ * allocates nothing.
+ */
 final class TxPool {
   private static final int SLOTS = 16;
 

@@ -8,7 +8,10 @@ final class Uuids {
   private Uuids() {}
 
   static byte[] bytes(UUID id) {
-    return ByteBuffer.allocate(16).putLong(id.getMostSignificantBits()).putLong(id.getLeastSignificantBits()).array();
+    return ByteBuffer.allocate(16)
+        .putLong(id.getMostSignificantBits())
+        .putLong(id.getLeastSignificantBits())
+        .array();
   }
 
   static UUID of(byte[] bytes, int offset) {
@@ -18,6 +21,8 @@ final class Uuids {
 
   static int compare(UUID a, UUID b) {
     int order = Long.compareUnsigned(a.getMostSignificantBits(), b.getMostSignificantBits());
-    return order != 0 ? order : Long.compareUnsigned(a.getLeastSignificantBits(), b.getLeastSignificantBits());
+    return order != 0
+        ? order
+        : Long.compareUnsigned(a.getLeastSignificantBits(), b.getLeastSignificantBits());
   }
 }

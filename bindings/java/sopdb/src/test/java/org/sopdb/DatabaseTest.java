@@ -22,7 +22,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Opening, closing, and looking after a database. */
 class DatabaseTest {
-  private static final Store<String, String> NAMES = Store.of("names", String.class, Codec.string());
+  private static final Store<String, String> NAMES =
+      Store.of("names", String.class, Codec.string());
 
   @TempDir Path folder;
 
@@ -67,8 +68,13 @@ class DatabaseTest {
   @Test
   void takesOptionsByNameAndTellsThem() {
     Options options =
-        new Options().create(true).durability(Durability.WRITTEN).deadline(Duration.ofSeconds(7)).cacheBytes(16 << 20)
-            .logBytesMax(8 << 20).set("node_bytes", "8KB");
+        new Options()
+            .create(true)
+            .durability(Durability.WRITTEN)
+            .deadline(Duration.ofSeconds(7))
+            .cacheBytes(16 << 20)
+            .logBytesMax(8 << 20)
+            .set("node_bytes", "8KB");
     try (Database db = Database.open(path(), options)) {
       Info info = db.info();
       assertEquals(path().toString(), info.path());
@@ -79,16 +85,22 @@ class DatabaseTest {
       assertEquals(8192, info.nodeBytes());
       assertNotNull(info.uuid());
     }
-    assertThrows(MisuseException.class, () -> Database.open("inmemory:", new Options().set("no_such", "1")));
-    assertThrows(LimitException.class, () -> Database.open("inmemory:", new Options().set("node_bytes", "1")));
+    assertThrows(
+        MisuseException.class, () -> Database.open("inmemory:", new Options().set("no_such", "1")));
+    assertThrows(
+        LimitException.class,
+        () -> Database.open("inmemory:", new Options().set("node_bytes", "1")));
   }
 
   @Test
   void sharesAFolderWithinTheProcessIfTheOptionsAgree() {
-    try (Database one = Database.open(path(), Create.IF_MISSING); Database two = Database.open(path())) {
+    try (Database one = Database.open(path(), Create.IF_MISSING);
+        Database two = Database.open(path())) {
       one.run(tx -> tx.map(NAMES).set("k", "v"));
       assertEquals("v", two.get(NAMES, "k"));
-      assertThrows(LockedException.class, () -> Database.open(path(), new Options().set("flush_interval_ms", "77")));
+      assertThrows(
+          LockedException.class,
+          () -> Database.open(path(), new Options().set("flush_interval_ms", "77")));
     }
   }
 
@@ -142,15 +154,26 @@ class DatabaseTest {
       assertTrue(position > 0);
       assertFalse(told.isEmpty());
       assertThrows(ExistsException.class, () -> db.backup(copy));
-      assertThrows(CancelledException.class, () -> db.backup(folder.resolve("stopped"), (done, total) -> false));
+      assertThrows(
+          CancelledException.class,
+          () -> db.backup(folder.resolve("stopped"), (done, total) -> false));
       assertThrows(
           IllegalStateException.class,
-          () -> db.backup(folder.resolve("thrown"), (done, total) -> { throw new IllegalStateException("stop"); }));
+          () ->
+              db.backup(
+                  folder.resolve("thrown"),
+                  (done, total) -> {
+                    throw new IllegalStateException("stop");
+                  }));
       // The function may use the database meanwhile, also in ways that fail.
-      db.backup(folder.resolve("busy"), (done, total) -> {
-        assertThrows(NotFoundException.class, () -> db.get(Store.raw("none", Codec.bytes()), new byte[0]));
-        return db.get(NAMES, "nobody") == null;
-      });
+      db.backup(
+          folder.resolve("busy"),
+          (done, total) -> {
+            assertThrows(
+                NotFoundException.class,
+                () -> db.get(Store.raw("none", Codec.bytes()), new byte[0]));
+            return db.get(NAMES, "nobody") == null;
+          });
     }
     Database.restore(copy, again, null);
     try (Database db = Database.open(again)) {
@@ -174,14 +197,16 @@ class DatabaseTest {
       List<Problem> damaged = db.verify();
       assertTrue(damaged.stream().anyMatch(Problem::isDamage));
       assertFalse(db.verify(problem -> true, (done, total) -> true));
-      assertThrows(CancelledException.class, () -> db.verify(problem -> true, (done, total) -> false));
+      assertThrows(
+          CancelledException.class, () -> db.verify(problem -> true, (done, total) -> false));
     }
   }
 
   /** Changes a byte in the middle of every pack. */
   private void damage() throws IOException {
     try (var files = Files.walk(path().resolve("blobs"))) {
-      for (Path file : files.filter(f -> Files.isRegularFile(f) && !f.endsWith("stranger")).toList()) {
+      for (Path file :
+          files.filter(f -> Files.isRegularFile(f) && !f.endsWith("stranger")).toList()) {
         byte[] bytes = Files.readAllBytes(file);
         bytes[bytes.length / 2] ^= 1;
         Files.write(file, bytes);
@@ -191,7 +216,8 @@ class DatabaseTest {
 
   @Test
   void looksAfterItself() {
-    try (Database db = Database.open(path(), new Options().create(true).durability(Durability.BUFFERED))) {
+    try (Database db =
+        Database.open(path(), new Options().create(true).durability(Durability.BUFFERED))) {
       db.run(tx -> tx.map(NAMES).set("k", "v"));
       db.sync();
       Stats stats = db.stats();
@@ -217,7 +243,8 @@ class DatabaseTest {
   @Test
   void hasAStatisticForEachOfTheLibrary() {
     try (Database db = Database.open("inmemory:")) {
-      // One number each behind the size of the structure, so a figure that is added there must be added here.
+      // One number each behind the size of the structure, so a figure that is added there must be
+      // added here.
       Transaction tx = db.begin();
       assertEquals(1, db.stats().transactionsOpen());
       tx.close();
@@ -280,7 +307,8 @@ class DatabaseTest {
   void refusesNamesThatAreNone() {
     try (Database db = Database.open("inmemory:")) {
       assertThrows(MisuseException.class, () -> db.create(Store.raw("", Codec.bytes())));
-      assertThrows(LimitException.class, () -> db.create(Store.raw("x".repeat(256), Codec.bytes())));
+      assertThrows(
+          LimitException.class, () -> db.create(Store.raw("x".repeat(256), Codec.bytes())));
       assertThrows(SchemaException.class, () -> db.create(Store.raw("half \ud800", Codec.bytes())));
     }
     assertThrows(MisuseException.class, () -> Database.open("in\0memory:"));
@@ -294,11 +322,12 @@ class DatabaseTest {
     }
     Store<byte[], byte[]> raw = Store.raw("raw", Codec.bytes());
     try (Database db = Database.open("inmemory:")) {
-      db.run(tx -> {
-        tx.map(raw).set(all, all);
-        tx.map(raw).set(new byte[0], new byte[0]);
-        tx.map(raw).set(new byte[] {1}, new byte[5_000_000]);
-      });
+      db.run(
+          tx -> {
+            tx.map(raw).set(all, all);
+            tx.map(raw).set(new byte[0], new byte[0]);
+            tx.map(raw).set(new byte[] {1}, new byte[5_000_000]);
+          });
       assertArrayEquals(all, db.get(raw, all));
       assertArrayEquals(new byte[0], db.get(raw, new byte[0]));
       assertEquals(5_000_000, db.get(raw, new byte[] {1}).length);

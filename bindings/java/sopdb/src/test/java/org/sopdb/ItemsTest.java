@@ -28,11 +28,16 @@ class ItemsTest {
 
   record Place(String region, String city, @Ride boolean closed, @Ride("0") int rank) {}
 
-  private static final Store<String, User> USERS = Store.of("users", String.class, Codec.json(User.class));
-  private static final Store<Long, String> NUMBERS = Store.of("numbers", Long.class, Codec.string()).withNodeItems(4);
-  private static final Store<Place, String> PLACES = Store.of("places", Place.class, Codec.string());
-  private static final Store<String, String> VISITS = Store.of("visits", String.class, Codec.string()).withDuplicates();
-  private static final Store<String, Long> COUNTS = Store.of("counts", String.class, Codec.counter());
+  private static final Store<String, User> USERS =
+      Store.of("users", String.class, Codec.json(User.class));
+  private static final Store<Long, String> NUMBERS =
+      Store.of("numbers", Long.class, Codec.string()).withNodeItems(4);
+  private static final Store<Place, String> PLACES =
+      Store.of("places", Place.class, Codec.string());
+  private static final Store<String, String> VISITS =
+      Store.of("visits", String.class, Codec.string()).withDuplicates();
+  private static final Store<String, Long> COUNTS =
+      Store.of("counts", String.class, Codec.counter());
   private static final Store<byte[], byte[]> RAW = Store.raw("raw", Codec.bytes());
 
   private final Database db = Database.open("inmemory:");
@@ -48,49 +53,57 @@ class ItemsTest {
 
   @Test
   void keepsValuesAsJsonThatOthersRead() {
-    db.run(tx -> {
-      tx.map(USERS).set("ann", new User("Änn \ud83d\ude00", 30));
-      assertEquals(31, tx.map(USERS).merge("ann", new User("", 0), (old, none) -> old.older()).age());
-    });
+    db.run(
+        tx -> {
+          tx.map(USERS).set("ann", new User("Änn \ud83d\ude00", 30));
+          assertEquals(
+              31, tx.map(USERS).merge("ann", new User("", 0), (old, none) -> old.older()).age());
+        });
     assertEquals(new User("Änn \ud83d\ude00", 31), db.get(USERS, "ann"));
     byte[] stored = db.get(Store.of("users", String.class, Codec.bytes()), "ann");
-    assertEquals("{\"name\":\"Änn \ud83d\ude00\",\"age\":31}", new String(stored, StandardCharsets.UTF_8));
+    assertEquals(
+        "{\"name\":\"Änn \ud83d\ude00\",\"age\":31}", new String(stored, StandardCharsets.UTF_8));
     db.run(tx -> tx.items(Store.of("users", String.class, Codec.string())).set("bad", "{"));
     assertThrows(SchemaException.class, () -> db.get(USERS, "bad"));
-    assertEquals(31, db.get(Store.of("users", String.class, Codec.json(Map.class, new ObjectMapper())), "ann").get("age"));
+    assertEquals(
+        31,
+        db.get(Store.of("users", String.class, Codec.json(Map.class, new ObjectMapper())), "ann")
+            .get("age"));
   }
 
   @Test
   void aCursorOverKeysReadsNoValues() {
-    db.run(tx -> {
-      tx.items(USERS).set("ann", new User("Ann", 1));
-      try (Cursor<String, User> cursor = tx.items(USERS).keyCursor(Range.all())) {
-        assertNull(cursor.next().value());
-        assertTrue(cursor.update(new User("Ann", 2)));
-      }
-      assertEquals(2, tx.items(USERS).get("ann").age());
-    });
+    db.run(
+        tx -> {
+          tx.items(USERS).set("ann", new User("Ann", 1));
+          try (Cursor<String, User> cursor = tx.items(USERS).keyCursor(Range.all())) {
+            assertNull(cursor.next().value());
+            assertTrue(cursor.update(new User("Ann", 2)));
+          }
+          assertEquals(2, tx.items(USERS).get("ann").age());
+        });
   }
 
   @Test
   void insertsUpdatesAndRemoves() {
-    db.run(tx -> {
-      Items<Long, String> items = tx.items(NUMBERS);
-      assertTrue(items.insert(1L, "one"));
-      assertFalse(items.insert(1L, "again"));
-      assertThrows(ExistsException.class, () -> items.append(1L, "again"));
-      assertTrue(items.update(1L, "uno"));
-      assertFalse(items.update(2L, "dos"));
-      assertEquals("uno", items.get(1L));
-      assertEquals(Optional.empty(), items.find(2L));
-      assertTrue(items.contains(1L));
-      assertFalse(items.contains(2L));
-      assertTrue(items.remove(1L));
-      assertFalse(items.remove(1L));
-      assertNull(items.fetch(1L));
-      assertThrows(NullPointerException.class, () -> items.set(1L, null));
-      assertThrows(NullPointerException.class, () -> items.set(null, "x"));
-    });
+    db.run(
+        tx -> {
+          Items<Long, String> items = tx.items(NUMBERS);
+          assertTrue(items.insert(1L, "one"));
+          assertFalse(items.insert(1L, "again"));
+          assertThrows(ExistsException.class, () -> items.append(1L, "again"));
+          assertTrue(items.update(1L, "uno"));
+          assertFalse(items.update(2L, "dos"));
+          assertEquals("uno", items.get(1L));
+          assertEquals(Optional.empty(), items.find(2L));
+          assertTrue(items.contains(1L));
+          assertFalse(items.contains(2L));
+          assertTrue(items.remove(1L));
+          assertFalse(items.remove(1L));
+          assertNull(items.fetch(1L));
+          assertThrows(NullPointerException.class, () -> items.set(1L, null));
+          assertThrows(NullPointerException.class, () -> items.set(null, "x"));
+        });
   }
 
   /** Putting creates the store; everything else says that it is not there. */
@@ -98,11 +111,21 @@ class ItemsTest {
   void createsTheStoreWithTheFirstWriteOnly() {
     try (Transaction tx = db.begin()) {
       Items<Long, String> items = tx.items(NUMBERS);
-      for (org.junit.jupiter.api.function.Executable read : List.<org.junit.jupiter.api.function.Executable>of(
-          () -> items.get(1L), () -> items.contains(1L), () -> items.fetch(1L), () -> items.getMany(List.of(1L)),
-          () -> items.update(1L, "x"), () -> items.remove(1L), items::count, () -> items.removeRange(Range.all()),
-          () -> items.stream(Range.all()).toList(), items::cursor, () -> items.updateMany(numbers(2)),
-          () -> tx.map(NUMBERS).firstEntry(), () -> tx.map(NUMBERS).remove(1L))) {
+      for (org.junit.jupiter.api.function.Executable read :
+          List.<org.junit.jupiter.api.function.Executable>of(
+              () -> items.get(1L),
+              () -> items.contains(1L),
+              () -> items.fetch(1L),
+              () -> items.getMany(List.of(1L)),
+              () -> items.update(1L, "x"),
+              () -> items.remove(1L),
+              items::count,
+              () -> items.removeRange(Range.all()),
+              () -> items.stream(Range.all()).toList(),
+              items::cursor,
+              () -> items.updateMany(numbers(2)),
+              () -> tx.map(NUMBERS).firstEntry(),
+              () -> tx.map(NUMBERS).remove(1L))) {
         assertEquals("numbers", assertThrows(NotFoundException.class, read).store());
       }
       assertEquals(List.of(), tx.stores());
@@ -118,23 +141,31 @@ class ItemsTest {
   @Test
   void movesManyInFewCalls() {
     int count = 10_000;
-    db.run(tx -> {
-      tx.map(NUMBERS).putMany(numbers(count));
-      assertEquals(count, tx.items(NUMBERS).count());
-      List<Long> wanted = new ArrayList<>();
-      for (long i = -2; i < count + 2; i++) {
-        wanted.add(i);
-      }
-      Map<Long, String> found = tx.map(NUMBERS).getMany(wanted);
-      assertEquals(count, found.size());
-      assertEquals("v9999", found.get(9999L));
-      assertEquals(0, tx.items(NUMBERS).insertMany(numbers(3)));
-      tx.items(NUMBERS).remove(5_000L);
-      assertEquals(5_000, tx.items(NUMBERS).updateMany(numbers(count)));
-      assertEquals(5_000, tx.items(NUMBERS).removeMany(() -> numbers(count).stream().map(Map.Entry::getKey).iterator()));
-      assertEquals(count - 5_001, tx.items(NUMBERS).count());
-      assertEquals(1, tx.items(NUMBERS).insertMany(List.of(Map.entry(0L, "x"), Map.entry(5_001L, "y"), Map.entry(1L, "z"))));
-    });
+    db.run(
+        tx -> {
+          tx.map(NUMBERS).putMany(numbers(count));
+          assertEquals(count, tx.items(NUMBERS).count());
+          List<Long> wanted = new ArrayList<>();
+          for (long i = -2; i < count + 2; i++) {
+            wanted.add(i);
+          }
+          Map<Long, String> found = tx.map(NUMBERS).getMany(wanted);
+          assertEquals(count, found.size());
+          assertEquals("v9999", found.get(9999L));
+          assertEquals(0, tx.items(NUMBERS).insertMany(numbers(3)));
+          tx.items(NUMBERS).remove(5_000L);
+          assertEquals(5_000, tx.items(NUMBERS).updateMany(numbers(count)));
+          assertEquals(
+              5_000,
+              tx.items(NUMBERS)
+                  .removeMany(() -> numbers(count).stream().map(Map.Entry::getKey).iterator()));
+          assertEquals(count - 5_001, tx.items(NUMBERS).count());
+          assertEquals(
+              1,
+              tx.items(NUMBERS)
+                  .insertMany(
+                      List.of(Map.entry(0L, "x"), Map.entry(5_001L, "y"), Map.entry(1L, "z"))));
+        });
     assertEquals(count - 5_000, db.approxCount(NUMBERS));
   }
 
@@ -147,31 +178,37 @@ class ItemsTest {
     }
     all.put("\0".repeat(30_000), "long");
     db.run(tx -> tx.map(texts).putAll(all));
-    db.view(tx -> {
-      assertEquals(all, tx.map(texts));
-      assertEquals(all, tx.map(texts).getMany(all.keySet()));
-      assertEquals(new ArrayList<>(all.keySet()), tx.items(texts).keys(Range.all()).toList());
-      return null;
-    });
+    db.view(
+        tx -> {
+          assertEquals(all, tx.map(texts));
+          assertEquals(all, tx.map(texts).getMany(all.keySet()));
+          assertEquals(new ArrayList<>(all.keySet()), tx.items(texts).keys(Range.all()).toList());
+          return null;
+        });
   }
 
   @Test
   void scansRangesBothWays() {
     db.run(tx -> tx.map(NUMBERS).putMany(numbers(3000)));
-    db.view(tx -> {
-      Items<Long, String> items = tx.items(NUMBERS);
-      assertEquals(3000, items.stream(Range.all()).count());
-      assertEquals(List.of(5L, 6L), items.keys(Range.<Long>all().from(5L).to(7L)).toList());
-      assertEquals(List.of(6L, 7L), items.keys(Range.<Long>all().after(5L).through(7L)).toList());
-      assertEquals(2, items.count(Range.<Long>all().from(2998L)));
-      List<Long> down = items.reverse(Range.<Long>all().to(2500L)).map(Item::key).toList();
-      assertEquals(2500, down.size());
-      assertEquals(2499, down.get(0));
-      assertEquals(0, down.get(2499));
-      assertEquals(IntStream.range(0, 3000).mapToObj(i -> "v" + i).toList(), items.stream(Range.all()).map(Item::value).toList());
-      return null;
-    });
-    long removed = db.update(tx -> tx.items(NUMBERS).removeRange(Range.<Long>all().from(500L).to(2500L)));
+    db.view(
+        tx -> {
+          Items<Long, String> items = tx.items(NUMBERS);
+          assertEquals(3000, items.stream(Range.all()).count());
+          assertEquals(List.of(5L, 6L), items.keys(Range.<Long>all().from(5L).to(7L)).toList());
+          assertEquals(
+              List.of(6L, 7L), items.keys(Range.<Long>all().after(5L).through(7L)).toList());
+          assertEquals(2, items.count(Range.<Long>all().from(2998L)));
+          List<Long> down = items.reverse(Range.<Long>all().to(2500L)).map(Item::key).toList();
+          assertEquals(2500, down.size());
+          assertEquals(2499, down.get(0));
+          assertEquals(0, down.get(2499));
+          assertEquals(
+              IntStream.range(0, 3000).mapToObj(i -> "v" + i).toList(),
+              items.stream(Range.all()).map(Item::value).toList());
+          return null;
+        });
+    long removed =
+        db.update(tx -> tx.items(NUMBERS).removeRange(Range.<Long>all().from(500L).to(2500L)));
     assertEquals(2000, removed);
     long left = db.view(tx -> tx.items(NUMBERS).count());
     assertEquals(1000, left);
@@ -185,9 +222,16 @@ class ItemsTest {
       for (long changed : new long[] {3, 50}) {
         try (Transaction tx = db.begin()) {
           Range<Long> range = Range.<Long>all().to(94L);
-          List<Long> met = (reverse ? tx.items(NUMBERS).reverse(range, 5) : tx.items(NUMBERS).stream(range, 5)).map(Item::key).toList();
-          assertEquals(reverse ? List.of(93L, 92L, 91L, 90L, 89L) : List.of(0L, 1L, 2L, 3L, 4L), met);
-          assertEquals(met, (reverse ? tx.items(NUMBERS).reverseKeys(range, 5) : tx.items(NUMBERS).keys(range, 5)).toList());
+          List<Long> met =
+              (reverse ? tx.items(NUMBERS).reverse(range, 5) : tx.items(NUMBERS).stream(range, 5))
+                  .map(Item::key)
+                  .toList();
+          assertEquals(
+              reverse ? List.of(93L, 92L, 91L, 90L, 89L) : List.of(0L, 1L, 2L, 3L, 4L), met);
+          assertEquals(
+              met,
+              (reverse ? tx.items(NUMBERS).reverseKeys(range, 5) : tx.items(NUMBERS).keys(range, 5))
+                  .toList());
           tx.map(NUMBERS).set(1000L, "mine");
           db.run(rival -> rival.map(NUMBERS).set(reverse ? 93 - changed : changed, "rival"));
           if (changed < 5) {
@@ -198,218 +242,248 @@ class ItemsTest {
         }
       }
     }
-    db.run(tx -> {
-      tx.items(VISITS).append("a", "1");
-      tx.items(VISITS).append("a", "2");
-      assertEquals(List.of("2"), tx.items(VISITS).reverse(Range.all(), 1).map(Item::value).toList());
-      assertEquals(List.of("1"), tx.items(VISITS).stream(Range.all(), 1).map(Item::value).toList());
-    });
+    db.run(
+        tx -> {
+          tx.items(VISITS).append("a", "1");
+          tx.items(VISITS).append("a", "2");
+          assertEquals(
+              List.of("2"), tx.items(VISITS).reverse(Range.all(), 1).map(Item::value).toList());
+          assertEquals(
+              List.of("1"), tx.items(VISITS).stream(Range.all(), 1).map(Item::value).toList());
+        });
   }
 
   @Test
   void takesLeadingFieldsAsBounds() {
-    String[][] places = {{"DE", "Berlin"}, {"DE", "Bonn"}, {"FR", "Paris"}, {"US", "Boston"}, {"US", "NYC"}};
-    db.run(tx -> {
-      for (String[] place : places) {
-        tx.items(PLACES).set(new Place(place[0], place[1], place[1].startsWith("B"), 1), place[1]);
-      }
-    });
-    db.view(tx -> {
-      Items<Place, String> items = tx.items(PLACES);
-      assertEquals(List.of("Berlin", "Bonn"), items.stream(Range.prefix("DE")).map(Item::value).toList());
-      assertEquals(List.of("NYC", "Boston"), items.reverse(Range.prefix("US")).map(Item::value).toList());
-      assertEquals(5, items.count(Range.prefix()));
-      assertEquals(3, items.count(Range.<Place>all().fromFields("FR")));
-      assertEquals(2, items.count(Range.<Place>all().toFields("FR")));
-      assertEquals(List.of("Bonn", "Berlin"), new ArrayList<>(tx.map(PLACES).prefix("DE").descendingMap().values()));
-      assertEquals("Paris", tx.map(PLACES).prefix("FR").firstEntry().getValue());
-      assertTrue(tx.map(PLACES).prefix("XX").isEmpty());
-      assertEquals(1, items.keys(Range.prefix("US")).filter(place -> !place.closed()).count());
-      assertThrows(MisuseException.class, () -> items.count(Range.prefix("a", "b", "c")));
-      assertThrows(MisuseException.class, () -> items.count(Range.prefix(1)));
-      try (Cursor<Place, String> cursor = items.cursor(Range.prefix("US"))) {
-        assertEquals("NYC", cursor.seekFields(Cursor.Seek.CEILING, "US", "C").value());
-      }
-      return null;
-    });
-    db.run(tx -> {
-      assertThrows(IllegalArgumentException.class, () -> tx.map(PLACES).prefix("DE").set(new Place("US", "LA", false, 0), "LA"));
-      tx.map(PLACES).prefix("DE").clear();
-      assertEquals(3, tx.map(PLACES).size());
-    });
+    String[][] places = {
+      {"DE", "Berlin"}, {"DE", "Bonn"}, {"FR", "Paris"}, {"US", "Boston"}, {"US", "NYC"}
+    };
+    db.run(
+        tx -> {
+          for (String[] place : places) {
+            tx.items(PLACES)
+                .set(new Place(place[0], place[1], place[1].startsWith("B"), 1), place[1]);
+          }
+        });
+    db.view(
+        tx -> {
+          Items<Place, String> items = tx.items(PLACES);
+          assertEquals(
+              List.of("Berlin", "Bonn"),
+              items.stream(Range.prefix("DE")).map(Item::value).toList());
+          assertEquals(
+              List.of("NYC", "Boston"),
+              items.reverse(Range.prefix("US")).map(Item::value).toList());
+          assertEquals(5, items.count(Range.prefix()));
+          assertEquals(3, items.count(Range.<Place>all().fromFields("FR")));
+          assertEquals(2, items.count(Range.<Place>all().toFields("FR")));
+          assertEquals(
+              List.of("Bonn", "Berlin"),
+              new ArrayList<>(tx.map(PLACES).prefix("DE").descendingMap().values()));
+          assertEquals("Paris", tx.map(PLACES).prefix("FR").firstEntry().getValue());
+          assertTrue(tx.map(PLACES).prefix("XX").isEmpty());
+          assertEquals(1, items.keys(Range.prefix("US")).filter(place -> !place.closed()).count());
+          assertThrows(MisuseException.class, () -> items.count(Range.prefix("a", "b", "c")));
+          assertThrows(MisuseException.class, () -> items.count(Range.prefix(1)));
+          try (Cursor<Place, String> cursor = items.cursor(Range.prefix("US"))) {
+            assertEquals("NYC", cursor.seekFields(Cursor.Seek.CEILING, "US", "C").value());
+          }
+          return null;
+        });
+    db.run(
+        tx -> {
+          assertThrows(
+              IllegalArgumentException.class,
+              () -> tx.map(PLACES).prefix("DE").set(new Place("US", "LA", false, 0), "LA"));
+          tx.map(PLACES).prefix("DE").clear();
+          assertEquals(3, tx.map(PLACES).size());
+        });
   }
 
   @Test
   void prefixesOfRawKeysAreBytes() {
     byte[][] keys = {{}, {1}, {1, 0}, {1, (byte) 255}, {2}, {(byte) 255}, {(byte) 255, (byte) 255}};
-    db.run(tx -> {
-      for (byte[] key : keys) {
-        tx.items(RAW).set(key, key);
-      }
-      Items<byte[], byte[]> items = tx.items(RAW);
-      assertEquals(3, items.count(Range.prefix(new byte[] {1})));
-      assertEquals(2, items.reverse(Range.prefix(new byte[] {(byte) 255})).count());
-      assertEquals(7, items.count(Range.prefix(new byte[0])));
-      assertEquals(2, items.count(Range.<byte[]>all().through(new byte[] {1})));
-      assertEquals(1, tx.map(RAW).headMap(new byte[] {1}, true).tailMap(new byte[] {1}, true).size());
-    });
+    db.run(
+        tx -> {
+          for (byte[] key : keys) {
+            tx.items(RAW).set(key, key);
+          }
+          Items<byte[], byte[]> items = tx.items(RAW);
+          assertEquals(3, items.count(Range.prefix(new byte[] {1})));
+          assertEquals(2, items.reverse(Range.prefix(new byte[] {(byte) 255})).count());
+          assertEquals(7, items.count(Range.prefix(new byte[0])));
+          assertEquals(2, items.count(Range.<byte[]>all().through(new byte[] {1})));
+          assertEquals(
+              1, tx.map(RAW).headMap(new byte[] {1}, true).tailMap(new byte[] {1}, true).size());
+        });
   }
 
   @Test
   void fieldsThatRideAlongAreReadAndSetWithoutTheValue() {
     Place key = new Place("US", "NYC", false, 1);
-    db.run(tx -> {
-      Items<Place, String> items = tx.items(PLACES);
-      items.set(key, "v");
-      assertTrue(items.setRide(new Place("US", "NYC", true, 2)));
-      assertFalse(items.setRide(new Place("US", "LA", true, 2)));
-      Item<Place, String> item = items.fetch(key);
-      assertEquals(new Place("US", "NYC", true, 2), item.key());
-      assertEquals("v", item.value());
-      assertTrue(items.update(key, "w"));
-      assertEquals(key, items.fetch(key).key());
-      try (Cursor<Place, String> cursor = items.keyCursor(Range.all())) {
-        assertEquals(key, cursor.next().key());
-      }
-    });
+    db.run(
+        tx -> {
+          Items<Place, String> items = tx.items(PLACES);
+          items.set(key, "v");
+          assertTrue(items.setRide(new Place("US", "NYC", true, 2)));
+          assertFalse(items.setRide(new Place("US", "LA", true, 2)));
+          Item<Place, String> item = items.fetch(key);
+          assertEquals(new Place("US", "NYC", true, 2), item.key());
+          assertEquals("v", item.value());
+          assertTrue(items.update(key, "w"));
+          assertEquals(key, items.fetch(key).key());
+          try (Cursor<Place, String> cursor = items.keyCursor(Range.all())) {
+            assertEquals(key, cursor.next().key());
+          }
+        });
   }
 
   @Test
   void duplicatesKeepTheirOrderAndHaveIds() {
-    db.run(tx -> {
-      Items<String, String> items = tx.items(VISITS);
-      List<Long> ids = new ArrayList<>();
-      for (int i = 0; i < 50; i++) {
-        ids.add(items.append("a", "a" + i));
-        items.append("b", "b" + i);
-      }
-      assertEquals("a0", items.get("a"));
-      assertEquals(50, items.all("a").size());
-      assertEquals(ids, items.all("a").stream().map(Item::id).toList());
-      assertTrue(items.remove("a", ids.get(1)));
-      assertFalse(items.remove("a", ids.get(1)));
-      assertTrue(items.update("a", ids.get(2), "new"));
-      assertEquals("new", items.fetch("a", ids.get(2)).value());
-      assertTrue(items.remove("a"));
-      assertEquals("new", items.get("a"));
-      List<String> up = items.stream(Range.all()).map(Item::value).toList();
-      List<String> down = new ArrayList<>(items.reverse(Range.all()).map(Item::value).toList());
-      Collections.reverse(down);
-      assertEquals(98, up.size());
-      assertEquals(up, down);
-      assertEquals(40, items.count(Range.<String>all().after("a", ids.get(9)).to("b")));
-      assertEquals(47, items.stream(Range.<String>all().after("a", ids.get(2)).to("b")).count());
-      assertThrows(MisuseException.class, () -> tx.map(VISITS).set("a", "x"));
-    });
+    db.run(
+        tx -> {
+          Items<String, String> items = tx.items(VISITS);
+          List<Long> ids = new ArrayList<>();
+          for (int i = 0; i < 50; i++) {
+            ids.add(items.append("a", "a" + i));
+            items.append("b", "b" + i);
+          }
+          assertEquals("a0", items.get("a"));
+          assertEquals(50, items.all("a").size());
+          assertEquals(ids, items.all("a").stream().map(Item::id).toList());
+          assertTrue(items.remove("a", ids.get(1)));
+          assertFalse(items.remove("a", ids.get(1)));
+          assertTrue(items.update("a", ids.get(2), "new"));
+          assertEquals("new", items.fetch("a", ids.get(2)).value());
+          assertTrue(items.remove("a"));
+          assertEquals("new", items.get("a"));
+          List<String> up = items.stream(Range.all()).map(Item::value).toList();
+          List<String> down = new ArrayList<>(items.reverse(Range.all()).map(Item::value).toList());
+          Collections.reverse(down);
+          assertEquals(98, up.size());
+          assertEquals(up, down);
+          assertEquals(40, items.count(Range.<String>all().after("a", ids.get(9)).to("b")));
+          assertEquals(
+              47, items.stream(Range.<String>all().after("a", ids.get(2)).to("b")).count());
+          assertThrows(MisuseException.class, () -> tx.map(VISITS).set("a", "x"));
+        });
   }
 
   @Test
   void countersChangeWithoutBeingRead() {
-    db.run(tx -> {
-      Items<String, Long> items = tx.items(COUNTS);
-      items.add("a", 5);
-      items.add("a", -7);
-      items.max("b", 3);
-      items.max("b", 2);
-      items.min("c", 3);
-      items.min("c", 2);
-    });
+    db.run(
+        tx -> {
+          Items<String, Long> items = tx.items(COUNTS);
+          items.add("a", 5);
+          items.add("a", -7);
+          items.max("b", 3);
+          items.max("b", 2);
+          items.min("c", 3);
+          items.min("c", 2);
+        });
     assertEquals(Map.of("a", -2L, "b", 3L, "c", 2L), db.view(tx -> new TreeMap<>(tx.map(COUNTS))));
-    db.run(tx -> tx.items(Store.of("counts", String.class, Codec.string())).set("text", "no number"));
+    db.run(
+        tx -> tx.items(Store.of("counts", String.class, Codec.string())).set("text", "no number"));
     assertThrows(SchemaException.class, () -> db.run(tx -> tx.items(COUNTS).add("text", 1)));
     assertThrows(SchemaException.class, () -> db.get(COUNTS, "text"));
   }
 
   @Test
   void cursorsGoBothWaysAndSurviveChanges() {
-    db.run(tx -> {
-      Items<Long, String> items = tx.items(NUMBERS);
-      items.putMany(numbers(20));
-      try (Cursor<Long, String> cursor = items.cursor(Range.<Long>all().from(5L).to(10L))) {
-        assertNull(cursor.current());
-        assertEquals(5, cursor.next().key());
-        assertEquals(9, cursor.last().key());
-        assertNull(cursor.next());
-        assertEquals(9, cursor.previous().key());
-        assertEquals(7, cursor.seek(7L, Cursor.Seek.EXACT).key());
-        assertTrue(cursor.update("seven"));
-        assertEquals("seven", cursor.current().value());
-        assertTrue(cursor.remove());
-        assertNull(cursor.current());
-        assertFalse(cursor.remove());
-        assertFalse(cursor.update("gone"));
-        assertEquals(8, cursor.next().key());
-        assertEquals(6, cursor.previous().key());
-        assertEquals(6, cursor.seek(7L, Cursor.Seek.FLOOR).key());
-        assertEquals(8, cursor.seek(7L, Cursor.Seek.CEILING).key());
-        assertEquals(9, cursor.seek(8L, Cursor.Seek.HIGHER).key());
-        assertEquals(8, cursor.seek(9L, Cursor.Seek.LOWER).key());
-        assertNull(cursor.seek(7L, Cursor.Seek.EXACT));
-        assertEquals(5, cursor.first().key());
-      }
-      Cursor<Long, String> closed = items.cursor();
-      closed.close();
-      assertThrows(ClosedException.class, closed::next);
-    });
+    db.run(
+        tx -> {
+          Items<Long, String> items = tx.items(NUMBERS);
+          items.putMany(numbers(20));
+          try (Cursor<Long, String> cursor = items.cursor(Range.<Long>all().from(5L).to(10L))) {
+            assertNull(cursor.current());
+            assertEquals(5, cursor.next().key());
+            assertEquals(9, cursor.last().key());
+            assertNull(cursor.next());
+            assertEquals(9, cursor.previous().key());
+            assertEquals(7, cursor.seek(7L, Cursor.Seek.EXACT).key());
+            assertTrue(cursor.update("seven"));
+            assertEquals("seven", cursor.current().value());
+            assertTrue(cursor.remove());
+            assertNull(cursor.current());
+            assertFalse(cursor.remove());
+            assertFalse(cursor.update("gone"));
+            assertEquals(8, cursor.next().key());
+            assertEquals(6, cursor.previous().key());
+            assertEquals(6, cursor.seek(7L, Cursor.Seek.FLOOR).key());
+            assertEquals(8, cursor.seek(7L, Cursor.Seek.CEILING).key());
+            assertEquals(9, cursor.seek(8L, Cursor.Seek.HIGHER).key());
+            assertEquals(8, cursor.seek(9L, Cursor.Seek.LOWER).key());
+            assertNull(cursor.seek(7L, Cursor.Seek.EXACT));
+            assertEquals(5, cursor.first().key());
+          }
+          Cursor<Long, String> closed = items.cursor();
+          closed.close();
+          assertThrows(ClosedException.class, closed::next);
+        });
   }
 
-  /** Each key that lives is met once, and none that stays is left out, whatever changes on the way. */
+  /**
+   * Each key that lives is met once, and none that stays is left out, whatever changes on the way.
+   */
   @Test
   void iteratorsGoOnAfterChanges() {
     db.run(tx -> tx.map(NUMBERS).putMany(numbers(300)));
-    db.run(tx -> {
-      StoreMap<Long, String> map = tx.map(NUMBERS);
-      List<Long> met = new ArrayList<>();
-      for (Long key : map.keySet()) {
-        met.add(key);
-        if (key < 300) {
-          map.remove(key + 1);
-          map.set(key + 1000, "new");
-        }
-      }
-      List<Long> expected = new ArrayList<>();
-      for (long i = 0; i < 300; i += 2) {
-        expected.add(i);
-      }
-      for (long i = 0; i < 300; i += 2) {
-        expected.add(i + 1000);
-      }
-      assertEquals(expected, met);
-    });
-    db.run(tx -> {
-      var walk = tx.map(NUMBERS).descendingMap().entrySet().iterator();
-      int removed = 0;
-      while (walk.hasNext()) {
-        Map.Entry<Long, String> entry = walk.next();
-        if (entry.getKey() % 4 == 0) {
-          walk.remove();
-          removed++;
-        } else {
-          entry.setValue("kept");
-        }
-      }
-      assertEquals(150, removed);
-      assertTrue(tx.map(NUMBERS).values().stream().allMatch("kept"::equals));
-      assertEquals(150, tx.map(NUMBERS).size());
-    });
+    db.run(
+        tx -> {
+          StoreMap<Long, String> map = tx.map(NUMBERS);
+          List<Long> met = new ArrayList<>();
+          for (Long key : map.keySet()) {
+            met.add(key);
+            if (key < 300) {
+              map.remove(key + 1);
+              map.set(key + 1000, "new");
+            }
+          }
+          List<Long> expected = new ArrayList<>();
+          for (long i = 0; i < 300; i += 2) {
+            expected.add(i);
+          }
+          for (long i = 0; i < 300; i += 2) {
+            expected.add(i + 1000);
+          }
+          assertEquals(expected, met);
+        });
+    db.run(
+        tx -> {
+          var walk = tx.map(NUMBERS).descendingMap().entrySet().iterator();
+          int removed = 0;
+          while (walk.hasNext()) {
+            Map.Entry<Long, String> entry = walk.next();
+            if (entry.getKey() % 4 == 0) {
+              walk.remove();
+              removed++;
+            } else {
+              entry.setValue("kept");
+            }
+          }
+          assertEquals(150, removed);
+          assertTrue(tx.map(NUMBERS).values().stream().allMatch("kept"::equals));
+          assertEquals(150, tx.map(NUMBERS).size());
+        });
   }
 
   @Test
   void aMapOfRecordsIsSortedAsTheyAre() {
-    db.run(tx -> {
-      StoreMap<Place, String> map = tx.map(PLACES);
-      Place nyc = new Place("US", "NYC", false, 1);
-      assertNull(map.put(nyc, "1"));
-      assertEquals("1", map.put(new Place("US", "NYC", true, 9), "2"));
-      assertEquals(1, map.count());
-      assertEquals(9, map.firstKey().rank());
-      assertEquals("2", map.computeIfAbsent(nyc, k -> "never"));
-      assertEquals("2!", map.computeIfPresent(nyc, (k, v) -> v + "!"));
-      assertNull(map.compute(nyc, (k, v) -> null));
-      assertNull(map.putIfAbsent(nyc, "3"));
-      assertEquals("3", map.putIfAbsent(nyc, "4"));
-      assertEquals("3", map.floorEntry(new Place("US", "Z", false, 0)).getValue());
-      assertEquals("3", map.stream().map(Item::value).findFirst().orElseThrow());
-    });
+    db.run(
+        tx -> {
+          StoreMap<Place, String> map = tx.map(PLACES);
+          Place nyc = new Place("US", "NYC", false, 1);
+          assertNull(map.put(nyc, "1"));
+          assertEquals("1", map.put(new Place("US", "NYC", true, 9), "2"));
+          assertEquals(1, map.count());
+          assertEquals(9, map.firstKey().rank());
+          assertEquals("2", map.computeIfAbsent(nyc, k -> "never"));
+          assertEquals("2!", map.computeIfPresent(nyc, (k, v) -> v + "!"));
+          assertNull(map.compute(nyc, (k, v) -> null));
+          assertNull(map.putIfAbsent(nyc, "3"));
+          assertEquals("3", map.putIfAbsent(nyc, "4"));
+          assertEquals("3", map.floorEntry(new Place("US", "Z", false, 0)).getValue());
+          assertEquals("3", map.stream().map(Item::value).findFirst().orElseThrow());
+        });
   }
 }

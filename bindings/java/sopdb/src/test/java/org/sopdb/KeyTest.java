@@ -28,20 +28,34 @@ import org.junit.jupiter.api.Test;
 class KeyTest {
   private static final HexFormat HEX = HexFormat.of();
 
-  record EmpKey(String region, @Desc Instant hired, long empId, @Ride boolean deleted, @Ride String note) {}
+  record EmpKey(
+      String region, @Desc Instant hired, long empId, @Ride boolean deleted, @Ride String note) {}
 
   record Wide(
-      @Desc double score, UUID who, byte[] tag, @Desc boolean flag, BigInteger big, @Name("n") Integer small,
-      @Ride("7") int count, @Ride("x\"y") String text, @Ride("00ff") byte[] blob, @Ride("1.5") Double real,
-      @Ride("2024-01-01T00:00:00Z") Instant at, @Ride("18446744073709551615") BigInteger top,
-      @Ride("7204e52d-b222-1a58-008a-05a6c4647159") UUID id, @Ride("true") Boolean on, @Ride long zero) {}
+      @Desc double score,
+      UUID who,
+      byte[] tag,
+      @Desc boolean flag,
+      BigInteger big,
+      @Name("n") Integer small,
+      @Ride("7") int count,
+      @Ride("x\"y") String text,
+      @Ride("00ff") byte[] blob,
+      @Ride("1.5") Double real,
+      @Ride("2024-01-01T00:00:00Z") Instant at,
+      @Ride("18446744073709551615") BigInteger top,
+      @Ride("7204e52d-b222-1a58-008a-05a6c4647159") UUID id,
+      @Ride("true") Boolean on,
+      @Ride long zero) {}
 
   /* ---- the vectors that all languages share ---- */
 
   @Test
   void packsAndUnpacksAllVectors() throws IOException {
     ObjectMapper mapper = new ObjectMapper();
-    List<String> lines = Files.readAllLines(Path.of(System.getProperty("sop.source"), "tests", "data", "keys-v1.jsonl"));
+    List<String> lines =
+        Files.readAllLines(
+            Path.of(System.getProperty("sop.source"), "tests", "data", "keys-v1.jsonl"));
     assertEquals(300, lines.size());
     for (String line : lines) {
       JsonNode vector = mapper.readTree(line);
@@ -61,10 +75,18 @@ class KeyTest {
       Object value = valueOf(name, values.get(i));
       given.add(value);
       type.write(out, value);
-      schema.append(i == 0 ? "" : ",").append("{\"n\":\"f").append(i).append("\",\"t\":\"").append(name).append("\",\"desc\":")
-          .append(fields.get(i).get("desc").booleanValue()).append('}');
+      schema
+          .append(i == 0 ? "" : ",")
+          .append("{\"n\":\"f")
+          .append(i)
+          .append("\",\"t\":\"")
+          .append(name)
+          .append("\",\"desc\":")
+          .append(fields.get(i).get("desc").booleanValue())
+          .append('}');
     }
-    long parsed = Raw.sop_schema_parse(schema.append("]}").toString().getBytes(StandardCharsets.UTF_8));
+    long parsed =
+        Raw.sop_schema_parse(schema.append("]}").toString().getBytes(StandardCharsets.UTF_8));
     try {
       assertEquals(hex, HEX.formatHex(Raw.java_key_pack(parsed, out.toBytes(), 0)), line);
       byte[] unpacked = Raw.java_key_unpack(parsed, HEX.parseHex(hex));
@@ -101,12 +123,17 @@ class KeyTest {
     return switch (type) {
       case "str" -> node.textValue();
       case "int" -> new BigInteger(node.has("$int") ? node.get("$int").textValue() : node.asText());
-      case "float" -> node.has("$f64")
-          ? Double.longBitsToDouble(Long.parseUnsignedLong(node.get("$f64").textValue(), 16)) : (Object) node.doubleValue();
+      case "float" ->
+          node.has("$f64")
+              ? Double.longBitsToDouble(Long.parseUnsignedLong(node.get("$f64").textValue(), 16))
+              : (Object) node.doubleValue();
       case "bool" -> node.booleanValue();
       case "bytes" -> HEX.parseHex(node.get("$hex").textValue());
       case "uuid" -> UUID.fromString(node.textValue());
-      default -> Instant.EPOCH.plus(Long.parseLong(node.has("$int") ? node.get("$int").textValue() : node.asText()), ChronoUnit.MICROS);
+      default ->
+          Instant.EPOCH.plus(
+              Long.parseLong(node.has("$int") ? node.get("$int").textValue() : node.asText()),
+              ChronoUnit.MICROS);
     };
   }
 
@@ -119,7 +146,9 @@ class KeyTest {
             + "{\"n\":\"emp_id\",\"t\":\"int\"}],\"ride\":[{\"n\":\"deleted\",\"t\":\"bool\",\"default\":false},"
             + "{\"n\":\"note\",\"t\":\"str\"}]}",
         Store.of("emp", EmpKey.class, Codec.bytes()).schema());
-    assertEquals("{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"str\"}]}", Store.of("s", String.class, Codec.bytes()).schema());
+    assertEquals(
+        "{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"str\"}]}",
+        Store.of("s", String.class, Codec.bytes()).schema());
     assertEquals("", Store.raw("r", Codec.bytes()).schema());
   }
 
@@ -131,11 +160,27 @@ class KeyTest {
       String schema = db.view(tx -> tx.describe(wide)).schema();
       assertTrue(schema.contains("\"n\":\"n\",\"t\":\"int\""), schema);
       db.view(tx -> tx.items(wide).count()); // the declaration agrees with what is stored
-      Wide key = new Wide(1.5, UUID.randomUUID(), new byte[] {1}, true, BigInteger.TEN, null, 1, "t", new byte[] {2}, null,
-          Instant.EPOCH, BigInteger.ONE, UUID.randomUUID(), false, 3);
+      Wide key =
+          new Wide(
+              1.5,
+              UUID.randomUUID(),
+              new byte[] {1},
+              true,
+              BigInteger.TEN,
+              null,
+              1,
+              "t",
+              new byte[] {2},
+              null,
+              Instant.EPOCH,
+              BigInteger.ONE,
+              UUID.randomUUID(),
+              false,
+              3);
       db.run(tx -> tx.items(wide).set(key, new byte[0]));
       Wide read = db.view(tx -> tx.items(wide).fetch(key)).key();
-      assertEquals(key.toString().replaceAll("\\[B@\\w+", ""), read.toString().replaceAll("\\[B@\\w+", ""));
+      assertEquals(
+          key.toString().replaceAll("\\[B@\\w+", ""), read.toString().replaceAll("\\[B@\\w+", ""));
       assertNull(read.small());
     }
   }
@@ -150,10 +195,16 @@ class KeyTest {
     Store<After, String> after = Store.of("grows", After.class, Codec.string());
     try (Database db = Database.open("inmemory:")) {
       db.run(tx -> tx.items(before).set(new Before("a", true), "A"));
-      assertEquals(new After("a", true, 9, null), db.view(tx -> tx.items(after).fetch(new After("a", false, 0, null))).key());
+      assertEquals(
+          new After("a", true, 9, null),
+          db.view(tx -> tx.items(after).fetch(new After("a", false, 0, null))).key());
       db.run(tx -> tx.items(after).set(new After("b", false, 3, "n"), "B"));
-      assertThrows(SchemaException.class, () -> db.run(tx -> tx.items(before).set(new Before("c", true), "C")));
-      assertEquals(List.of(9, 3), db.view(tx -> tx.items(after).keys(Range.all()).map(After::level).toList()));
+      assertThrows(
+          SchemaException.class,
+          () -> db.run(tx -> tx.items(before).set(new Before("c", true), "C")));
+      assertEquals(
+          List.of(9, 3),
+          db.view(tx -> tx.items(after).keys(Range.all()).map(After::level).toList()));
     }
   }
 
@@ -193,8 +244,13 @@ class KeyTest {
     assertThrows(SchemaException.class, () -> packed(Double.class, Double.NaN));
     assertThrows(SchemaException.class, () -> packed(String.class, "\udc00"));
     assertThrows(SchemaException.class, () -> packed(String.class, "a\ud800b"));
-    assertThrows(SchemaException.class, () -> packed(BigInteger.class, BigInteger.ONE.shiftLeft(64)));
-    assertThrows(SchemaException.class, () -> packed(BigInteger.class, BigInteger.ONE.shiftLeft(63).negate().subtract(BigInteger.ONE)));
+    assertThrows(
+        SchemaException.class, () -> packed(BigInteger.class, BigInteger.ONE.shiftLeft(64)));
+    assertThrows(
+        SchemaException.class,
+        () ->
+            packed(
+                BigInteger.class, BigInteger.ONE.shiftLeft(63).negate().subtract(BigInteger.ONE)));
     assertThrows(NullPointerException.class, () -> packed(String.class, null));
     assertThrows(LimitException.class, () -> packed(String.class, "x".repeat(70_000)));
   }
@@ -207,10 +263,11 @@ class KeyTest {
     try (Database db = Database.open("inmemory:")) {
       db.run(tx -> tx.items(big).set(BigInteger.ONE.shiftLeft(64).subtract(BigInteger.ONE), "top"));
       assertThrows(SchemaException.class, () -> db.view(tx -> tx.map(narrow).firstKey()));
-      db.run(tx -> {
-        tx.items(big).removeRange(Range.all());
-        tx.items(narrow).set(1L << 40, "wide");
-      });
+      db.run(
+          tx -> {
+            tx.items(big).removeRange(Range.all());
+            tx.items(narrow).set(1L << 40, "wide");
+          });
       long first = db.view(tx -> tx.map(narrow).firstKey());
       assertEquals(1L << 40, first);
       assertThrows(SchemaException.class, () -> db.view(tx -> tx.map(small).firstKey()));
@@ -221,7 +278,8 @@ class KeyTest {
   void instantsGoToTheEdgesOfTheirRange() {
     Store<Instant, Long> times = Store.of("times", Instant.class, Codec.counter());
     try (Database db = Database.open("inmemory:")) {
-      for (long micros : new long[] {Long.MIN_VALUE, Long.MIN_VALUE + 1, -1, 0, 1, Long.MAX_VALUE}) {
+      for (long micros :
+          new long[] {Long.MIN_VALUE, Long.MIN_VALUE + 1, -1, 0, 1, Long.MAX_VALUE}) {
         Instant time = Instant.EPOCH.plus(micros, ChronoUnit.MICROS);
         db.run(tx -> tx.items(times).set(time, micros));
         assertEquals(micros, db.get(times, time));
@@ -232,25 +290,41 @@ class KeyTest {
     }
   }
 
-  /** Texts of the planes where UTF-16 and UTF-8 differ, bytes with their sign bit, zeros of both signs. */
+  /**
+   * Texts of the planes where UTF-16 and UTF-8 differ, bytes with their sign bit, zeros of both
+   * signs.
+   */
   @Test
   void comparesAsTheStoreSorts() {
     Random random = new Random(11);
     checkOrder(String.class, random, r -> randomText(r));
     checkOrder(byte[].class, random, KeyTest::randomBytes);
     checkOrder(UUID.class, random, r -> new UUID(r.nextLong(), r.nextLong()));
-    checkOrder(Double.class, random, r -> r.nextInt(4) == 0 ? -0.0 : r.nextInt(4) == 0 ? 0.0 : r.nextGaussian());
-    checkOrder(EmpKey.class, random,
-        r -> new EmpKey(r.nextInt(5) == 0 ? null : randomText(r), r.nextInt(5) == 0 ? null : Instant.ofEpochSecond(r.nextInt(3)), r.nextInt(3), r.nextBoolean(), null));
+    checkOrder(
+        Double.class,
+        random,
+        r -> r.nextInt(4) == 0 ? -0.0 : r.nextInt(4) == 0 ? 0.0 : r.nextGaussian());
+    checkOrder(
+        EmpKey.class,
+        random,
+        r ->
+            new EmpKey(
+                r.nextInt(5) == 0 ? null : randomText(r),
+                r.nextInt(5) == 0 ? null : Instant.ofEpochSecond(r.nextInt(3)),
+                r.nextInt(3),
+                r.nextBoolean(),
+                null));
   }
 
-  private static <K> void checkOrder(Class<K> type, Random random, java.util.function.Function<Random, K> make) {
+  private static <K> void checkOrder(
+      Class<K> type, Random random, java.util.function.Function<Random, K> make) {
     Comparator<K> order = Store.of("x", type, Codec.bytes()).comparator();
     for (int i = 0; i < 400; i++) {
       K a = make.apply(random);
       K b = make.apply(random);
       int expected = Arrays.compareUnsigned(sortPart(type, a), sortPart(type, b));
-      assertEquals(Integer.signum(expected), Integer.signum(order.compare(a, b)), () -> a + " and " + b);
+      assertEquals(
+          Integer.signum(expected), Integer.signum(order.compare(a, b)), () -> a + " and " + b);
     }
   }
 

@@ -11,17 +11,20 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /**
- * Nothing that a call takes or makes in native memory stays behind. The heap of the virtual machine has its full size from
- * the start (see bindings/java/test), so that what the process grows by is native.
+ * Nothing that a call takes or makes in native memory stays behind. The heap of the virtual machine
+ * has its full size from the start (see bindings/java/test), so that what the process grows by is
+ * native.
  */
 class LeakTest {
-  private static final int VALUE_BYTES = 200_000; // one such leak in each call would be 30 MB a round
+  private static final int VALUE_BYTES =
+      200_000; // one such leak in each call would be 30 MB a round
   private static final int CALLS = 150;
   private static final int ROUNDS = 3;
   private static final long GROWTH_MAX = 40L << 20;
   private static final int PAGE_BYTES = 4096;
 
-  private static final Store<String, byte[]> VALUES = Store.of("values", String.class, Codec.bytes());
+  private static final Store<String, byte[]> VALUES =
+      Store.of("values", String.class, Codec.bytes());
   private static final Store<byte[], byte[]> RAW = Store.raw("raw", Codec.bytes());
 
   private static long residentBytes() throws IOException {
@@ -34,11 +37,12 @@ class LeakTest {
     String longKey = "k".repeat(60_000);
     String tooLong = "k".repeat(VALUE_BYTES);
     try (Database db = Database.open("inmemory:")) {
-      db.run(tx -> {
-        tx.map(VALUES).set("a", value);
-        tx.map(VALUES).set(longKey, value);
-        tx.map(RAW).set(new byte[1], value);
-      });
+      db.run(
+          tx -> {
+            tx.map(VALUES).set("a", value);
+            tx.map(VALUES).set(longKey, value);
+            tx.map(RAW).set(new byte[1], value);
+          });
       round(db, value, longKey, tooLong);
       long before = residentBytes();
       for (int i = 0; i < ROUNDS; i++) {
@@ -84,11 +88,12 @@ class LeakTest {
   private static void openMany() {
     for (int i = 0; i < 60; i++) {
       try (Database db = Database.open("inmemory:")) {
-        db.run(tx -> {
-          for (int v = 0; v < 5; v++) {
-            tx.map(VALUES).set("v" + v, new byte[VALUE_BYTES]);
-          }
-        });
+        db.run(
+            tx -> {
+              for (int v = 0; v < 5; v++) {
+                tx.map(VALUES).set("v" + v, new byte[VALUE_BYTES]);
+              }
+            });
       }
     }
   }

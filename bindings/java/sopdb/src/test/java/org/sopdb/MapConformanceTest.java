@@ -22,8 +22,9 @@ import junit.framework.TestSuite;
 import org.junit.jupiter.api.Test;
 
 /**
- * Guava's tests of what a {@code java.util.NavigableMap} promises. Left out: null keys and values, which a store has not;
- * failing fast, since iterators here go on after a change; serialization, since a map belongs to a transaction.
+ * Guava's tests of what a {@code java.util.NavigableMap} promises. Left out: null keys and values,
+ * which a store has not; failing fast, since iterators here go on after a change; serialization,
+ * since a map belongs to a transaction.
  */
 class MapConformanceTest {
   private static final int TESTS_AT_LEAST = 30_000;
@@ -72,7 +73,8 @@ class MapConformanceTest {
 
   /** Makes maps in a database of their own, until a test is over. */
   private static final class Generator implements TestSortedMapGenerator<String, String> {
-    private static final Store<String, String> STORE = Store.of("map", String.class, Codec.string()).withNodeItems(4);
+    private static final Store<String, String> STORE =
+        Store.of("map", String.class, Codec.string()).withNodeItems(4);
 
     private final Database db = Database.open("inmemory:");
     private final List<Transaction> open = new ArrayList<>();
@@ -101,7 +103,11 @@ class MapConformanceTest {
     @Override
     public SampleElements<Entry<String, String>> samples() {
       return new SampleElements<>(
-          Map.entry("one", "1"), Map.entry("two", "2"), Map.entry("three", "3"), Map.entry("four", "4"), Map.entry("five", "5"));
+          Map.entry("one", "1"),
+          Map.entry("two", "2"),
+          Map.entry("three", "3"),
+          Map.entry("four", "4"),
+          Map.entry("five", "5"));
     }
 
     @Override

@@ -17,7 +17,9 @@ import org.junit.jupiter.api.io.TempDir;
 class NativeLibraryTest {
   @TempDir Path folder;
 
-  /** What the other virtual machine runs: no class of the tests but this is there, and no Jackson. */
+  /**
+   * What the other virtual machine runs: no class of the tests but this is there, and no Jackson.
+   */
   static final class Child {
     private Child() {}
 
@@ -48,15 +50,25 @@ class NativeLibraryTest {
     return folder.resolve("child");
   }
 
-  private String run(boolean withNative, List<String> options, String... arguments) throws Exception {
-    List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-        "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"));
+  private String run(boolean withNative, List<String> options, String... arguments)
+      throws Exception {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC"));
     command.addAll(options);
-    String path = placeOf(Database.class) + ":" + childClasses() + (withNative ? ":" + System.getProperty("sop.native.jar") : "");
+    String path =
+        placeOf(Database.class)
+            + ":"
+            + childClasses()
+            + (withNative ? ":" + System.getProperty("sop.native.jar") : "");
     command.addAll(List.of("-cp", path, Child.class.getName()));
     command.addAll(List.of(arguments));
     Path out = folder.resolve("out");
-    Process process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(out.toFile()).start();
+    Process process =
+        new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(out.toFile()).start();
     assertTrue(process.waitFor(120, TimeUnit.SECONDS));
     return Files.readString(out, StandardCharsets.UTF_8).strip();
   }
@@ -71,7 +83,8 @@ class NativeLibraryTest {
   void isFoundByItsPath() throws Exception {
     String path = System.getProperty("sop.library.path");
     assertEquals("loaded inmemory", run(false, List.of("-Dsop.library.path=" + path)));
-    assertEquals("loaded inmemory", run(false, List.of("-Djava.library.path=" + Path.of(path).getParent())));
+    assertEquals(
+        "loaded inmemory", run(false, List.of("-Djava.library.path=" + Path.of(path).getParent())));
   }
 
   @Test
@@ -81,20 +94,27 @@ class NativeLibraryTest {
     assertEquals(List.of(), in(place));
   }
 
-  /** Nothing can be made in /proc, whoever asks; a folder that is mounted noexec fails in the same place. */
+  /**
+   * Nothing can be made in /proc, whoever asks; a folder that is mounted noexec fails in the same
+   * place.
+   */
   @Test
   void goesToTheCacheOfTheUserIfTheTemporaryFolderDoesNotDo() throws Exception {
     Path home = folder.resolve("home");
-    assertEquals("loaded inmemory", run(true, List.of("-Djava.io.tmpdir=/proc/nowhere", "-Duser.home=" + home)));
+    assertEquals(
+        "loaded inmemory",
+        run(true, List.of("-Djava.io.tmpdir=/proc/nowhere", "-Duser.home=" + home)));
     assertTrue(Files.isDirectory(home.resolve(".cache").resolve("sopdb")));
     String failed = run(true, List.of("-Dsop.native.dir=/proc/nowhere"));
-    assertTrue(failed.contains("-Dsop.native.dir=FOLDER") && failed.contains("/proc/nowhere"), failed);
+    assertTrue(
+        failed.contains("-Dsop.native.dir=FOLDER") && failed.contains("/proc/nowhere"), failed);
   }
 
   @Test
   void saysWhatIsMissing() throws Exception {
     String failed = run(false, List.of());
-    assertTrue(failed.contains("org.sopdb:sopdb-native") && failed.contains("-Dsop.library.path"), failed);
+    assertTrue(
+        failed.contains("org.sopdb:sopdb-native") && failed.contains("-Dsop.library.path"), failed);
     String noJackson = run(true, List.of(), "json");
     assertTrue(noJackson.contains("jackson-databind"), noJackson);
   }

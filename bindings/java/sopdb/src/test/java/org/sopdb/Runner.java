@@ -14,7 +14,10 @@ import org.junit.platform.launcher.TestIdentifier;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 
-/** Runs the tests of the classes whose names match, and prints each as cmocka does, for ci/summary.py to count. */
+/**
+ * Runs the tests of the classes whose names match, and prints each as cmocka does, for
+ * ci/summary.py to count.
+ */
 final class Runner {
   private Runner() {}
 
@@ -66,7 +69,11 @@ final class Runner {
     private static String name(TestIdentifier test) {
       return test.getSource()
           .filter(MethodSource.class::isInstance)
-          .map(s -> ((MethodSource) s).getClassName().replaceAll(".*\\.", "") + "." + test.getDisplayName().replace("()", ""))
+          .map(
+              s ->
+                  ((MethodSource) s).getClassName().replaceAll(".*\\.", "")
+                      + "."
+                      + test.getDisplayName().replace("()", ""))
           .orElse(test.getDisplayName());
     }
   }

@@ -8,7 +8,8 @@ import org.junit.jupiter.api.Test;
 
 /** The exceptions are those of the table in sop/error.h, no fewer and no more. */
 class StatusTest {
-  private static final Map<String, String> OTHER_NAMES = Map.of("IO", "IoException", "UNKNOWN", "CommitUnknownException");
+  private static final Map<String, String> OTHER_NAMES =
+      Map.of("IO", "IoException", "UNKNOWN", "CommitUnknownException");
 
   @Test
   void everyStatusHasItsNumberAndException() {
@@ -22,7 +23,10 @@ class StatusTest {
         assertEquals(Raw.sop_status_traits(status.number()), traits(exception), status.name());
       }
     }
-    assertEquals("?", Raw.sop_status_name(-Status.values().length), "a status has been added: add it to Status");
+    assertEquals(
+        "?",
+        Raw.sop_status_name(-Status.values().length),
+        "a status has been added: add it to Status");
   }
 
   private static String className(String name) {

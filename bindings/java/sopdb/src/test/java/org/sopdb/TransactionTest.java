@@ -26,7 +26,8 @@ import org.junit.jupiter.api.Test;
 
 /** Transactions: all or nothing, run again after a conflict, ended by whatever happens. */
 class TransactionTest {
-  private static final Store<String, Long> COUNTS = Store.of("counts", String.class, Codec.counter());
+  private static final Store<String, Long> COUNTS =
+      Store.of("counts", String.class, Codec.counter());
 
   private final Database db = Database.open("inmemory:");
 
@@ -37,10 +38,12 @@ class TransactionTest {
 
   @Test
   void commitsWhatTheFunctionDidAndReturnsItsResult() {
-    long result = db.update(tx -> {
-      tx.map(COUNTS).set("a", 1L);
-      return 7L;
-    });
+    long result =
+        db.update(
+            tx -> {
+              tx.map(COUNTS).set("a", 1L);
+              return 7L;
+            });
     assertEquals(7, result);
     assertEquals(1, db.get(COUNTS, "a"));
   }
@@ -48,21 +51,30 @@ class TransactionTest {
   @Test
   void rollsBackWhenTheFunctionThrows() {
     IOException thrown = new IOException("checked ones go through");
-    assertSame(thrown, assertThrows(IOException.class, () -> db.run(tx -> {
-      tx.map(COUNTS).set("a", 1L);
-      throw thrown;
-    })));
+    assertSame(
+        thrown,
+        assertThrows(
+            IOException.class,
+            () ->
+                db.run(
+                    tx -> {
+                      tx.map(COUNTS).set("a", 1L);
+                      throw thrown;
+                    })));
     assertEquals(List.of(), db.stores());
     assertEquals(0, db.stats().transactionsOpen());
   }
 
   @Test
   void rollsBackWhenTheFunctionSaysSo() {
-    assertEquals("done", db.update(tx -> {
-      tx.map(COUNTS).set("a", 1L);
-      tx.rollback();
-      return "done";
-    }));
+    assertEquals(
+        "done",
+        db.update(
+            tx -> {
+              tx.map(COUNTS).set("a", 1L);
+              tx.rollback();
+              return "done";
+            }));
     assertEquals(List.of(), db.stores());
   }
 
@@ -71,15 +83,17 @@ class TransactionTest {
   void runsAgainAfterAConflict() {
     db.run(tx -> tx.map(COUNTS).set("a", 0L));
     long[] attempts = new long[1];
-    long result = db.update(tx -> {
-      attempts[0] = tx.attempts();
-      long seen = tx.map(COUNTS).get("a");
-      if (attempts[0] < 3) {
-        db.run(rival -> rival.map(COUNTS).set("a", seen + 100));
-      }
-      tx.map(COUNTS).set("a", seen + 1);
-      return seen + 1;
-    });
+    long result =
+        db.update(
+            tx -> {
+              attempts[0] = tx.attempts();
+              long seen = tx.map(COUNTS).get("a");
+              if (attempts[0] < 3) {
+                db.run(rival -> rival.map(COUNTS).set("a", seen + 100));
+              }
+              tx.map(COUNTS).set("a", seen + 1);
+              return seen + 1;
+            });
     assertEquals(3, attempts[0]);
     assertEquals(201, result);
     assertEquals(201, db.get(COUNTS, "a"));
@@ -87,22 +101,23 @@ class TransactionTest {
   }
 
   @Test
-  void runsAgainWhenTheConflictComesWrapped() {
+  void runsAgainWhenTheConflictComesWrapped() throws IOException {
     db.run(tx -> tx.map(COUNTS).set("a", 0L));
     int[] runs = new int[1];
-    db.run(tx -> {
-      runs[0]++;
-      long seen = tx.map(COUNTS).get("a");
-      if (runs[0] == 1) {
-        db.run(rival -> rival.map(COUNTS).set("a", 5L));
-      }
-      tx.map(COUNTS).set("a", seen + 1);
-      try {
-        tx.commit();
-      } catch (ConflictException e) {
-        throw new IllegalStateException("wrapped", e);
-      }
-    });
+    db.run(
+        tx -> {
+          runs[0]++;
+          long seen = tx.map(COUNTS).get("a");
+          if (runs[0] == 1) {
+            db.run(rival -> rival.map(COUNTS).set("a", 5L));
+          }
+          tx.map(COUNTS).set("a", seen + 1);
+          try {
+            tx.commit();
+          } catch (ConflictException e) {
+            throw new IOException("wrapped", e);
+          }
+        });
     assertEquals(2, runs[0]);
     assertEquals(6, db.get(COUNTS, "a"));
   }
@@ -111,10 +126,16 @@ class TransactionTest {
   void doesNotRunAgainForTheConflictOfAnother() {
     ConflictException other = (ConflictException) Status.CONFLICT.exception("of somewhere else");
     int[] runs = new int[1];
-    assertSame(other, assertThrows(ConflictException.class, () -> db.run(tx -> {
-      runs[0]++;
-      throw other;
-    })));
+    assertSame(
+        other,
+        assertThrows(
+            ConflictException.class,
+            () ->
+                db.run(
+                    tx -> {
+                      runs[0]++;
+                      throw other;
+                    })));
     assertEquals(1, runs[0]);
   }
 
@@ -140,25 +161,31 @@ class TransactionTest {
   void deadlinesBoundTheRetries() {
     db.run(tx -> tx.map(COUNTS).set("a", 0L));
     TxOptions shortly = TxOptions.WRITE.withDeadline(Duration.ofMillis(80));
-    assertThrows(TimeoutException.class, () -> db.update(shortly, tx -> {
-      long seen = tx.map(COUNTS).get("a");
-      db.run(rival -> rival.map(COUNTS).set("a", seen + 1));
-      tx.map(COUNTS).set("a", seen + 1);
-      return null;
-    }));
+    assertThrows(
+        TimeoutException.class,
+        () ->
+            db.update(
+                shortly,
+                tx -> {
+                  long seen = tx.map(COUNTS).get("a");
+                  db.run(rival -> rival.map(COUNTS).set("a", seen + 1));
+                  tx.map(COUNTS).set("a", seen + 1);
+                  return null;
+                }));
   }
 
   @Test
   void readersSeeOneStateAndDoNotWrite() {
     db.run(tx -> tx.map(COUNTS).set("a", 1L));
-    db.view(tx -> {
-      assertEquals(1, tx.map(COUNTS).get("a"));
-      db.run(rival -> rival.map(COUNTS).set("a", 2L));
-      assertEquals(1, tx.map(COUNTS).get("a"));
-      assertThrows(ReadOnlyException.class, () -> tx.map(COUNTS).set("a", 3L));
-      assertEquals(Mode.READ, tx.mode());
-      return null;
-    });
+    db.view(
+        tx -> {
+          assertEquals(1, tx.map(COUNTS).get("a"));
+          db.run(rival -> rival.map(COUNTS).set("a", 2L));
+          assertEquals(1, tx.map(COUNTS).get("a"));
+          assertThrows(ReadOnlyException.class, () -> tx.map(COUNTS).set("a", 3L));
+          assertEquals(Mode.READ, tx.mode());
+          return null;
+        });
     assertThrows(MisuseException.class, () -> db.view(TxOptions.WRITE, tx -> null));
     long seen = db.view(TxOptions.READ.withMode(Mode.SNAPSHOT), tx -> tx.map(COUNTS).get("a"));
     assertEquals(2, seen);
@@ -166,17 +193,18 @@ class TransactionTest {
 
   @Test
   void savepointsUndoWhatCameAfterThem() {
-    db.run(tx -> {
-      StoreMap<String, Long> map = tx.map(COUNTS);
-      map.set("a", 1L);
-      long savepoint = tx.savepoint();
-      map.set("b", 2L);
-      var walk = map.keySet().iterator();
-      assertEquals("a", walk.next());
-      tx.rollbackTo(savepoint);
-      assertFalse(walk.hasNext());
-      map.set("c", 3L);
-    });
+    db.run(
+        tx -> {
+          StoreMap<String, Long> map = tx.map(COUNTS);
+          map.set("a", 1L);
+          long savepoint = tx.savepoint();
+          map.set("b", 2L);
+          var walk = map.keySet().iterator();
+          assertEquals("a", walk.next());
+          tx.rollbackTo(savepoint);
+          assertFalse(walk.hasNext());
+          map.set("c", 3L);
+        });
     assertEquals(List.of("a", "c"), db.view(tx -> new ArrayList<>(tx.map(COUNTS).keySet())));
   }
 
@@ -215,7 +243,10 @@ class TransactionTest {
     assertEquals(1, db.get(COUNTS, "a"));
   }
 
-  /** The handle of a transaction that is closed serves the next one, which the old object must not reach. */
+  /**
+   * The handle of a transaction that is closed serves the next one, which the old object must not
+   * reach.
+   */
   @Test
   void aClosedTransactionDoesNotReachTheNextOne() {
     Transaction old = db.begin();
@@ -259,22 +290,27 @@ class TransactionTest {
         List<Future<?>> done = new ArrayList<>();
         for (int t = 0; t < threads; t++) {
           boolean closes = t == 0;
-          done.add(pool.submit(() -> {
-            start.countDown();
-            start.await();
-            for (int i = 0; i < 50; i++) {
-              try {
-                items.set("k" + i, 1L);
-                items.stream(Range.all()).limit(3).toList();
-              } catch (MisuseException | ClosedException | CancelledException | NotFoundException e) {
-                // each is an answer
-              }
-              if (closes && i == 25) {
-                tx.close();
-              }
-            }
-            return null;
-          }));
+          done.add(
+              pool.submit(
+                  () -> {
+                    start.countDown();
+                    start.await();
+                    for (int i = 0; i < 50; i++) {
+                      try {
+                        items.set("k" + i, 1L);
+                        items.stream(Range.all()).limit(3).toList();
+                      } catch (MisuseException
+                          | ClosedException
+                          | CancelledException
+                          | NotFoundException e) {
+                        // each is an answer
+                      }
+                      if (closes && i == 25) {
+                        tx.close();
+                      }
+                    }
+                    return null;
+                  }));
         }
         for (Future<?> each : done) {
           each.get();
@@ -287,6 +323,56 @@ class TransactionTest {
     assertEquals(List.of(), db.stores());
   }
 
+  /** A database is closed under threads that are in the middle of everything. */
+  @Test
+  void closingUnderOthersCrashesNobody() throws Exception {
+    int threads = 3;
+    ExecutorService pool = Executors.newFixedThreadPool(threads);
+    try {
+      for (int round = 0; round < 15; round++) {
+        Database shared = Database.open("inmemory:");
+        shared.run(tx -> tx.map(COUNTS).set("k0", 0L));
+        CountDownLatch start = new CountDownLatch(threads);
+        List<Future<Long>> done = new ArrayList<>();
+        for (int t = 0; t < threads; t++) {
+          done.add(pool.submit(() -> workUntilClosed(shared, start)));
+        }
+        start.await();
+        Thread.sleep(round);
+        shared.close();
+        for (Future<Long> each : done) {
+          assertTrue(each.get() >= 0);
+        }
+      }
+    } finally {
+      pool.shutdown();
+    }
+  }
+
+  private static long workUntilClosed(Database shared, CountDownLatch start) {
+    start.countDown();
+    for (long i = 0; ; i++) {
+      long number = i;
+      try {
+        shared.run(
+            tx -> {
+              Items<String, Long> items = tx.items(COUNTS);
+              items.set("k" + number % 50, number);
+              items.stream(Range.all()).forEach(item -> items.contains(item.key()));
+              try (Cursor<String, Long> cursor = items.cursor()) {
+                while (cursor.next() != null) {
+                  cursor.update(number);
+                }
+              }
+            });
+        shared.view(tx -> tx.map(COUNTS).getMany(List.of("k1", "k2")).size());
+        shared.get(COUNTS, "k0");
+      } catch (ClosedException e) {
+        return i;
+      }
+    }
+  }
+
   @Test
   void threadsWithTheirOwnTransactionsAddUp() throws Exception {
     int threads = 4;
@@ -296,12 +382,14 @@ class TransactionTest {
     try {
       List<Future<?>> done = new ArrayList<>();
       for (int t = 0; t < threads; t++) {
-        done.add(pool.submit(() -> {
-          for (int i = 0; i < rounds; i++) {
-            db.run(tx -> tx.map(COUNTS).merge("a", 1L, Long::sum));
-            db.run(tx -> tx.items(COUNTS).add("b", 1));
-          }
-        }));
+        done.add(
+            pool.submit(
+                () -> {
+                  for (int i = 0; i < rounds; i++) {
+                    db.run(tx -> tx.map(COUNTS).merge("a", 1L, Long::sum));
+                    db.run(tx -> tx.items(COUNTS).add("b", 1));
+                  }
+                }));
       }
       for (Future<?> each : done) {
         each.get();
@@ -315,31 +403,38 @@ class TransactionTest {
 
   @Test
   void storesComeAndGo() {
-    Store<String, Long> duplicates = Store.of("dup", String.class, Codec.counter()).withDuplicates().withNodeItems(8);
+    Store<String, Long> duplicates =
+        Store.of("dup", String.class, Codec.counter()).withDuplicates().withNodeItems(8);
     db.create(COUNTS);
     assertThrows(ExistsException.class, () -> db.create(COUNTS));
-    db.run(tx -> {
-      tx.create(duplicates);
-      assertEquals(List.of("counts", "dup"), tx.stores());
-      StoreInfo info = tx.describe(duplicates);
-      assertTrue(info.duplicates());
-      assertEquals(8, info.nodeItems());
-      assertEquals("{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"str\"}]}", info.schema());
-      tx.rename(COUNTS, "other");
-      tx.drop(duplicates);
-      assertThrows(NotFoundException.class, () -> tx.describe("dup"));
-    });
+    db.run(
+        tx -> {
+          tx.create(duplicates);
+          assertEquals(List.of("counts", "dup"), tx.stores());
+          StoreInfo info = tx.describe(duplicates);
+          assertTrue(info.duplicates());
+          assertEquals(8, info.nodeItems());
+          assertEquals("{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"str\"}]}", info.schema());
+          tx.rename(COUNTS, "other");
+          tx.drop(duplicates);
+          assertThrows(NotFoundException.class, () -> tx.describe("dup"));
+        });
     assertEquals(List.of("other"), db.stores());
     NotFoundException missing = assertThrows(NotFoundException.class, () -> db.get(COUNTS, "a"));
     assertEquals("counts", missing.store());
-    assertThrows(SchemaException.class, () -> db.view(tx -> tx.map(Store.of("other", Long.class, Codec.counter())).size()));
+    assertThrows(
+        SchemaException.class,
+        () -> db.view(tx -> tx.map(Store.of("other", Long.class, Codec.counter())).size()));
     db.run(tx -> tx.rename(Store.raw("other", Codec.bytes()), "counts"));
     assertNull(db.get(COUNTS, "a"));
     assertThrows(NotFoundException.class, () -> db.drop(Store.raw("none", Codec.bytes())));
     db.drop(COUNTS);
   }
 
-  /** Neither the database nor what belongs to it may crash anything, in whatever order it is collected. */
+  /**
+   * Neither the database nor what belongs to it may crash anything, in whatever order it is
+   * collected.
+   */
   @Test
   void mayBeCollectedInAnyOrder() throws Exception {
     Logger logger = Logger.getLogger("org.sopdb");
@@ -349,7 +444,9 @@ class TransactionTest {
     logger.setUseParentHandlers(false);
     try {
       loseMany();
-      for (int i = 0; i < 200 && told.stream().map(m -> m.substring(0, 10)).distinct().count() < 2; i++) {
+      for (int i = 0;
+          i < 200 && told.stream().map(m -> m.substring(0, 10)).distinct().count() < 2;
+          i++) {
         System.gc();
         Thread.sleep(20);
       }
@@ -357,8 +454,11 @@ class TransactionTest {
       logger.setUseParentHandlers(true);
       logger.removeHandler(handler);
     }
-    assertTrue(told.stream().anyMatch(m -> m.startsWith("the database inmemory: was not closed")), told::toString);
-    assertTrue(told.stream().anyMatch(m -> m.startsWith("a transaction was neither")), told::toString);
+    assertTrue(
+        told.stream().anyMatch(m -> m.startsWith("the database inmemory: was not closed")),
+        told::toString);
+    assertTrue(
+        told.stream().anyMatch(m -> m.startsWith("a transaction was neither")), told::toString);
     db.run(t -> t.map(COUNTS).set("a", 1L));
     assertEquals(1, db.get(COUNTS, "a"));
   }
@@ -389,12 +489,13 @@ class TransactionTest {
       tx.items(COUNTS).set("a", 1L);
       Cursor<String, Long> cursor = tx.items(COUNTS).cursor();
       assertNotNull(cursor.next());
-      Object kept = switch (round % 4) {
-        case 0 -> cursor;
-        case 1 -> tx;
-        case 2 -> lost;
-        default -> null;
-      };
+      Object kept =
+          switch (round % 4) {
+            case 0 -> cursor;
+            case 1 -> tx;
+            case 2 -> lost;
+            default -> null;
+          };
       if (round % 3 == 0) {
         lost.close();
       }
