@@ -153,6 +153,10 @@ func TestItemsAreCopies(t *testing.T) {
 		for range r.All() {
 		}
 		equal(t, string(bytes.Join(kept, []byte(" "))), "a first b other")
+		for i := range kept { // and what the program appends to one does not reach the next
+			_ = append(kept[i], "xxxxxxxx"...)
+		}
+		equal(t, string(bytes.Join(kept, []byte(" "))), "a first b other")
 		return nil
 	})
 }
@@ -225,6 +229,41 @@ func TestItemsRideAlong(t *testing.T) {
 			_, err := users.In(tx).SetRide("ann")
 			return err
 		}), sop.ErrNotFound)
+	})
+}
+
+// A declaration may append ride-along fields; older items have their defaults.
+func TestItemsRideAlongFieldsAreAppended(t *testing.T) {
+	type before struct {
+		ID   int64
+		Gone bool `sop:",ride"`
+	}
+	type after struct {
+		ID   int64
+		Gone bool    `sop:",ride"`
+		Size uint32  `sop:",ride,default=7"`
+		Note *string `sop:",ride"`
+	}
+	old := sop.StoreOf[before, string]("s", sop.String)
+	grown := sop.StoreOf[after, string]("s", sop.String)
+	places(t, func(t *testing.T, db *sop.DB) {
+		update(t, db, func(tx *sop.Tx) error { return old.In(tx).Put(before{1, true}, "one") })
+		check := func(tx *sop.Tx) error {
+			item, there, err := grown.In(tx).Item(after{ID: 1}, 0)
+			ok(t, err)
+			equal(t, there, true)
+			equal(t, item.Key, after{1, true, 7, nil})
+			for key := range grown.In(tx).Keys() {
+				equal(t, key, after{1, true, 7, nil})
+			}
+			return nil
+		}
+		view(t, db, check)
+		update(t, db, check)
+		fails(t, db.View(background, func(tx *sop.Tx) error {
+			_, _, err := old.In(tx).Get(before{ID: 1})
+			return err
+		}), sop.ErrSchema)
 	})
 }
 

@@ -140,6 +140,15 @@ func TestKeyBadDeclarationsAreTold(t *testing.T) {
 		B int `sop:"x"`
 	}{})
 	fails(t, err, sop.ErrSchema)
+	none := sop.StoreOf[string, string]("s", nil)
+	fails(t, none.Err(), sop.ErrMisuse)
+	fails(t, db.Update(background, func(tx *sop.Tx) error { return none.In(tx).Put("", "") }), sop.ErrMisuse)
+	_, err = none.In(nil).PutMany(oneRow("", ""))
+	fails(t, err, sop.ErrMisuse)
+	fails(t, db.Update(background, func(tx *sop.Tx) error {
+		_, err := none.In(tx).PutMany(oneRow("", ""))
+		return err
+	}), sop.ErrMisuse)
 	tuple := sop.StoreOf[sop.Tuple, string]("s", sop.String, sop.Schema("{"))
 	_, err = tuple.PackKey(sop.Tuple{1})
 	fails(t, err, sop.ErrSchema)

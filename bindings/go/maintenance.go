@@ -6,12 +6,13 @@ import "C"
 
 import (
 	"context"
+	"runtime"
 	"runtime/cgo"
 	"unsafe"
 )
 
-// Progress is told how far a long call is, now and then, on the goroutine of that call: so many bytes of about so many, which
-// may still grow; 0 of 0 while nothing is known. It may use the database, but not close it. It may be nil.
+// Progress is told how far a long call is, now and then, while that call waits: so many bytes of about so many, which may still
+// grow; 0 of 0 while nothing is known. It may use the database, but not close it. It may be nil.
 type Progress func(done, total uint64)
 
 // report is what a call that calls back has on its Go side.
@@ -21,6 +22,7 @@ type report struct {
 	problem  func(Problem) error
 	err      error // why it was stopped
 	panicked any   // what the callback panicked with, to go on once the library is left
+	exited   bool  // the callback ended its goroutine, as the tests of Go do
 }
 
 //export sopgoProgress
@@ -51,20 +53,26 @@ func sopgoProblem(handle C.uintptr_t, problem *C.sop_problem) (stop C.int) {
 	})
 }
 
-// guard runs a callback; 1 stops the call: it failed, it panicked, or the context has ended.
+// guard runs a callback; 1 stops the call: it failed, it panicked, or the context has ended. It has a goroutine of its own, for
+// neither a panic nor the end of a goroutine may unwind through the library.
 func (r *report) guard(callback func() error) (stop C.int) {
-	stop = 1
-	defer func() {
-		if stop != 0 && r.err == nil {
-			if p := recover(); p != nil { // it may not unwind through C
-				r.panicked = p
-			}
-		}
-	}()
 	if r.err = r.ctx.Err(); r.err != nil {
 		return 1
 	}
-	if r.err = callback(); r.err != nil {
+	done, returned := make(chan struct{}), false
+	go func() {
+		defer close(done)
+		defer func() {
+			if !returned {
+				r.panicked = recover()
+				r.exited = r.panicked == nil
+			}
+		}()
+		r.err = callback()
+		returned = true
+	}()
+	<-done
+	if !returned || r.err != nil {
 		return 1
 	}
 	return 0
@@ -83,6 +91,9 @@ func (r *report) call(f func(handle C.uintptr_t, e *C.sop_error) C.sop_status) e
 	longCalls.leave()
 	if r.panicked != nil {
 		panic(r.panicked)
+	}
+	if r.exited {
+		runtime.Goexit()
 	}
 	err := check(status, e)
 	if stopped, ok := err.(*Error); ok && stopped.Status == StatusCancelled && r.err != nil {
@@ -146,8 +157,8 @@ type Problem struct {
 	Message string
 }
 
-// Verify checks the database as of its newest position, while others go on. found is called for each problem, on this
-// goroutine; an error from it stops the check, and so does the end of the context. found and progress may be nil. problems is
+// Verify checks the database as of its newest position, while others go on. found is called for each problem, while
+// it waits; an error from it stops the check, and so does the end of the context. found and progress may be nil. problems is
 // how many there were; the error is [ErrCorrupt] if something is damaged.
 func (db *DB) Verify(ctx context.Context, found func(Problem) error, progress Progress) (problems uint64, err error) {
 	defer keep(db)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -139,6 +140,14 @@ func TestLongCallsEndWithTheirContext(t *testing.T) {
 		defer func() { equal(t, recover() == any("own panic"), true) }()
 		_, _ = db.Backup(background, filepath.Join(folder, "other"), func(done, total uint64) { panic("own panic") })
 	}()
+	// So does the end of the goroutine.
+	ended := make(chan bool)
+	go func() {
+		defer close(ended)
+		_, _ = db.Backup(background, filepath.Join(folder, "third"), func(done, total uint64) { runtime.Goexit() })
+		t.Error("it went on")
+	}()
+	<-ended
 	ok(t, db.Checkpoint())
 	ok(t, db.Sync())
 	ok(t, db.GC(background, func(done, total uint64) {

@@ -141,7 +141,7 @@ func (i Items[K, V]) addRow(m *many, key unsafe.Pointer, value V, withValue bool
 	if i.tx == nil || i.store == nil {
 		return fault(StatusMisuse, "these items belong to no transaction; use Store.In")
 	}
-	if i.store.plan == nil {
+	if i.store.err != nil {
 		return i.store.err
 	}
 	err := i.store.plan.put(s, key, false)

@@ -371,11 +371,9 @@ func (p *Span[K, V]) scan(keysOnly bool) (*scan, error) {
 	}, nil
 }
 
+// close needs no claim of the transaction: nobody else has the cursor.
 func (s *scan) close() {
-	if s.tx.busy.CompareAndSwap(false, true) { // else another goroutine is in the transaction: it keeps the cursor
-		C.sop_cursor_free(s.cursor)
-		s.tx.busy.Store(false)
-	}
+	C.sop_cursor_free(s.cursor)
 	batches.Put(s.b)
 	scratches.Put(s.m)
 }

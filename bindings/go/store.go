@@ -72,6 +72,9 @@ func StoreOf[K, V any](name string, codec Codec[V], options ...StoreOption) *Sto
 	}
 	_, s.bytes = any(codec).(bytesCodec)
 	s.plan, s.err = planOf(reflect.TypeFor[K](), s.schema)
+	if codec == nil && s.err == nil {
+		s.err = fault(StatusMisuse, "the store %q is declared without a codec", name)
+	}
 	s.parse = sync.OnceValues(func() (*schemaHandle, error) { return parseSchema(s.plan.schema) })
 	return s
 }

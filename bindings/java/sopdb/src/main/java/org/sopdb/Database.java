@@ -21,6 +21,7 @@ public final class Database implements AutoCloseable {
   private static final String[] SCHEMES = {"inmemory:", "inredfs:", "inredcfs:"};
   private static final String IN_PLACE = "./";
   private static final int AS_IT_IS = -1;
+  private static final int CAUSES_MAX = 100;
 
   private final Shell shell;
   private final Map<String, Declared> stores = new ConcurrentHashMap<>();
@@ -131,19 +132,21 @@ public final class Database implements AutoCloseable {
             tx.commit();
           }
           return result;
-        } catch (RuntimeException e) {
-          runAgain(tx, e);
+        } catch (Exception e) {
+          Database.<X>runAgain(tx, e);
         }
       }
     }
   }
 
   /**
-   * Begins anew if a conflict is why the function or the commit failed; else throws {@code
-   * failure}.
+   * Begins anew if a conflict is why the function or the commit failed, however it was wrapped;
+   * else throws {@code failure}, which is unchecked or an X.
    */
-  private static void runAgain(Transaction tx, RuntimeException failure) {
-    for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+  @SuppressWarnings("unchecked")
+  private static <X extends Exception> void runAgain(Transaction tx, Exception failure) throws X {
+    Throwable cause = failure;
+    for (int depth = 0; cause != null && depth < CAUSES_MAX; depth++, cause = cause.getCause()) {
       if (cause instanceof SopException e && e.isAbort()) {
         try {
           tx.again();
@@ -156,7 +159,7 @@ public final class Database implements AutoCloseable {
         }
       }
     }
-    throw failure;
+    throw (X) failure;
   }
 
   /**

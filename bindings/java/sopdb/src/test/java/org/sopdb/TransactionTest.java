@@ -101,7 +101,7 @@ class TransactionTest {
   }
 
   @Test
-  void runsAgainWhenTheConflictComesWrapped() {
+  void runsAgainWhenTheConflictComesWrapped() throws IOException {
     db.run(tx -> tx.map(COUNTS).set("a", 0L));
     int[] runs = new int[1];
     db.run(
@@ -115,7 +115,7 @@ class TransactionTest {
           try {
             tx.commit();
           } catch (ConflictException e) {
-            throw new IllegalStateException("wrapped", e);
+            throw new IOException("wrapped", e);
           }
         });
     assertEquals(2, runs[0]);
