@@ -14,29 +14,56 @@ typedef struct native_owner {
 	char ended; /* of a transaction: by its own commit, rollback or close */
 } native_owner;
 
+enum { KNOWN_MAX = 1024 };
+
 static PyTypeObject *view_class; /* sop.View */
 
-/* What is known of `store`, or NULL, without an exception if it is nothing. */
+/* What is known of `store`, or NULL, without an exception if it is nothing. Looking may call a function of the program,
+ * which may close this owner. */
 static PyObject *owner_recall(native_owner *self, PyObject *store)
 {
-	PyObject *found = self->known != NULL ? PyDict_GetItemWithError(self->known, store) : NULL;
+	PyObject *known = native_ref(self->known);
+	PyObject *found = known != NULL ? native_ref(PyDict_GetItemWithError(known, store)) : NULL;
 
-	return native_ref(found);
+	Py_XDECREF(known);
+	return found;
 }
 
-/* Remembers what has been found out about `store`; 0 or -1. The one before goes into the dictionary. */
+/* Puts the entry that was used last into the dictionary; 0 or -1. That holds a limited number, so that a program which
+ * declares a store anew for each call does not fill the memory. */
+static int owner_keep_last(native_owner *self)
+{
+	PyObject *store = native_ref(self->last_store);
+	PyObject *last = native_ref(self->last);
+	PyObject *known;
+	int status = -1;
+
+	if (self->known == NULL)
+		self->known = PyDict_New();
+	known = native_ref(self->known);
+	if (known != NULL && PyDict_Size(known) >= KNOWN_MAX)
+		PyDict_Clear(known);
+	if (known != NULL)
+		status = PyDict_SetItem(known, store, last);
+	Py_XDECREF(known);
+	Py_DECREF(store);
+	Py_DECREF(last);
+	return status;
+}
+
+/* Remembers what has been found out about `store`; 0 or -1. */
 static int owner_remember(native_owner *self, PyObject *store, PyObject *found)
 {
-	if (self->last_store != NULL) {
-		if (self->known == NULL && (self->known = PyDict_New()) == NULL)
-			return -1;
-		if (PyDict_SetItem(self->known, self->last_store, self->last) < 0)
-			return -1;
-	}
-	Py_INCREF(found);
-	Py_XSETREF(self->last, found);
-	Py_INCREF(store);
-	Py_XSETREF(self->last_store, store);
+	PyObject *before_store, *before;
+
+	if (self->last_store != NULL && owner_keep_last(self) < 0)
+		return -1;
+	before_store = self->last_store;
+	before = self->last;
+	self->last_store = native_ref(store); /* both at once: dropping the others may call the program */
+	self->last = native_ref(found);
+	Py_XDECREF(before_store);
+	Py_XDECREF(before);
 	return 0;
 }
 

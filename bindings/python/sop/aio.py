@@ -234,7 +234,9 @@ class AsyncDatabase:
 
     def __init__(self, db: database.Database, threads: int) -> None:
         self.sync = db
-        self._pool = concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="sop-aio")
+        self._pool: Optional[concurrent.futures.ThreadPoolExecutor] = concurrent.futures.ThreadPoolExecutor(
+            threads, thread_name_prefix="sop-aio"
+        )
 
     def __getitem__(self, store: Store[K, V]) -> AsyncView[K, V]:
         """The store; each call on it is a transaction of its own."""
@@ -266,7 +268,9 @@ class AsyncDatabase:
     async def close(self) -> None:
         """Closes it; see sop.Database.close."""
         await self.call(self.sync.close)
-        self._pool.shutdown(wait=False)
+        pool, self._pool = self._pool, None  # later calls, all ClosedError, are made in threads of the loop
+        if pool is not None:
+            pool.shutdown(wait=False)
 
     def read(self, *, deadline: Optional[float] = None) -> AsyncTransaction:
         """A transaction that only reads."""

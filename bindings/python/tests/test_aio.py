@@ -129,6 +129,20 @@ class Asyncio(Folder, unittest.IsolatedAsyncioTestCase):
         self.assertEqual(self.db.sync.stats().transactions_open, 0)
         self.assertEqual(self.db.sync.stores(), [])
 
+    async def test_closing_twice_and_using_it_afterwards(self) -> None:
+        view = self.db[S]
+        await view.set("a", 1)
+        tx = self.db.write()
+        async with tx:
+            await tx[S].set("b", 1)
+            await self.db.close()
+            await self.db.close()
+            with self.assertRaises(sop.ClosedError):
+                await tx.commit()
+        for call in (view.set("c", 1), view.get("a"), self.db.stats(), self.db.verify()):
+            with self.assertRaises(sop.ClosedError):
+                await call
+
     async def test_what_is_not_here_is_in_sync(self) -> None:
         await self.db[S].set("a", 1)
         self.assertEqual((await self.db.stats()).commits, 1)

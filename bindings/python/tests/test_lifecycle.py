@@ -224,6 +224,35 @@ class Order(Folder):
                 tx[store].put_many([row])  # type: ignore[list-item]
             self.assertEqual(list(tx[store].values()), [b"v%d" % i * 20 for i in range(100)])
 
+    def test_a_declaration_that_meddles(self) -> None:
+        class Meddler(sop.Store[Any, Any]):
+            def __hash__(self) -> int:
+                tx.close()
+                db.close()
+                gc.collect()
+                return 1
+
+            def __eq__(self, other: object) -> bool:
+                return self is other
+
+        for first in (0, 1):
+            with sop.open("inmemory:") as db, db.read() as tx:
+                owners: List[Any] = [tx, db]
+                for owner in (owners[first], owners[1 - first]):
+                    for store in (S, D, Meddler("m"), S, D):
+                        try:
+                            owner[store]
+                        except sop.ClosedError:
+                            pass
+
+    def test_declaring_anew_for_each_call_does_not_fill_the_memory(self) -> None:
+        with sop.open("inmemory:") as db:
+            db[RAW][b"k"] = b"v"
+            before = _raw.handle_count()
+            for _ in range(5000):
+                db[sop.Store("raw")].approx_count()
+            self.assertLess(_raw.handle_count() - before, 2000)
+
     def test_the_collector_meets_a_class_once(self) -> None:
         # Twice, and it takes a class that is in use for garbage.
         with sop.open("inmemory:") as db, db.write() as tx:
