@@ -153,6 +153,10 @@ func TestItemsAreCopies(t *testing.T) {
 		for range r.All() {
 		}
 		equal(t, string(bytes.Join(kept, []byte(" "))), "a first b other")
+		for i := range kept { // and what the program appends to one does not reach the next
+			_ = append(kept[i], "xxxxxxxx"...)
+		}
+		equal(t, string(bytes.Join(kept, []byte(" "))), "a first b other")
 		return nil
 	})
 }
