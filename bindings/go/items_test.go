@@ -161,6 +161,19 @@ func TestItemsAreCopies(t *testing.T) {
 	})
 }
 
+// What has no bytes is empty, not nil, also where it comes first in a scan.
+func TestNothingIsEmptyNotNil(t *testing.T) {
+	db := inMemory(t)
+	update(t, db, func(tx *sop.Tx) error {
+		r := raw.In(tx)
+		ok(t, r.Put(nil, nil))
+		for key, value := range r.All() {
+			equal(t, key == nil || value == nil, false)
+		}
+		return nil
+	})
+}
+
 // A codec that keeps what it may not reads nonsense later, but no foreign memory.
 type keeper struct{ kept [][]byte }
 

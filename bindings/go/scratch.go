@@ -243,7 +243,7 @@ func (b *batch) own() (key, value []byte) {
 	if size > pieceMax {
 		room = make([]byte, 0, size)
 	} else {
-		if cap(b.piece)-len(b.piece) < size {
+		if b.piece == nil || cap(b.piece)-len(b.piece) < size { // also for rows of no bytes: they are empty, not nil
 			b.piece = make([]byte, 0, pieceBytes)
 		}
 		used := len(b.piece)

@@ -231,14 +231,13 @@ static void killed(int *to)
 	_exit(1);
 }
 
-static void one_that_was_killed_shows_everything_that_was_acknowledged(void **state)
+/* Makes it in a process that is killed then; returns what was there. */
+static uint64_t make_and_kill(void)
 {
 	uint64_t content = 0;
 	int ends[2], status = 0;
-	sop_db *db;
 	pid_t pid;
 
-	(void)state;
 	assert_int_equal(pipe(ends), 0);
 	pid = fork();
 	if (pid == 0)
@@ -248,12 +247,37 @@ static void one_that_was_killed_shows_everything_that_was_acknowledged(void **st
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	(void)close(ends[0]);
 	(void)close(ends[1]);
+	return content;
+}
+
+static void one_that_was_killed_shows_everything_that_was_acknowledged(void **state)
+{
+	const uint64_t content = make_and_kill();
+	sop_db *db;
+
+	(void)state;
 	reads_and_leaves(content);
 	reads_and_leaves(content); /* as often as one likes */
 	db = open_well("");
 	assert_true(content_of(db) == content);
 	fill(db, "small", 0, 1, 1);
 	close_well(db);
+}
+
+/* Its name in LOCK, too, which is of the process that was killed. */
+static void one_that_is_restored_elsewhere_stays_as_it_is(void **state)
+{
+	const uint64_t content = make_and_kill(), before = test_folder_fingerprint(path);
+	sop_db *reader = open_well("?read_only=true");
+	char source[PATH_BYTES];
+	sop_error err = SOP_ERROR_INIT;
+
+	(void)snprintf(source, sizeof source, "%s", path);
+	choose_path(state);
+	TEST_OK(sop_restore(source, path, NULL, NULL, &err), err);
+	close_well(reader);
+	assert_true(test_folder_fingerprint(source) == before);
+	reads_and_leaves(content);
 }
 
 static void refused(sop_status status, const sop_error *err, const char *call)
@@ -554,6 +578,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		READING_TEST(one_that_was_closed_shows_everything),
 		READING_TEST(one_that_was_killed_shows_everything_that_was_acknowledged),
+		READING_TEST(one_that_is_restored_elsewhere_stays_as_it_is),
 		READING_TEST(everything_that_writes_is_refused),
 		READING_TEST(nothing_is_made_where_nothing_is),
 		READING_TEST(readers_share_it_and_keep_writers_out),
