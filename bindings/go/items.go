@@ -223,10 +223,7 @@ func cInt(b bool) C.int {
 func (s *Store[K, V]) item(b *batch, keysOnly bool) (item Item[K, V], err error) {
 	item.Version, item.ID = b.version, b.item
 	if s.bytes && s.plan.raw && !s.plan.tuple && !keysOnly { // both in one piece of memory
-		own := append(make([]byte, 0, len(b.key)+len(b.val)), b.key...)
-		own = append(own, b.val...)
-		*(*[]byte)(unsafe.Pointer(&item.Key)) = own[:len(b.key):len(b.key)]
-		*(*[]byte)(unsafe.Pointer(&item.Value)) = own[len(b.key):]
+		*(*[]byte)(unsafe.Pointer(&item.Key)), *(*[]byte)(unsafe.Pointer(&item.Value)) = b.own()
 		return item, nil
 	}
 	if item.Key, err = s.key(b); err == nil && !keysOnly {

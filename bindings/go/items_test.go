@@ -153,6 +153,23 @@ func TestItemsAreCopies(t *testing.T) {
 		for range r.All() {
 		}
 		equal(t, string(bytes.Join(kept, []byte(" "))), "a first b other")
+		for i := range kept { // and what the program appends to one does not reach the next
+			_ = append(kept[i], "xxxxxxxx"...)
+		}
+		equal(t, string(bytes.Join(kept, []byte(" "))), "a first b other")
+		return nil
+	})
+}
+
+// What has no bytes is empty, not nil, also where it comes first in a scan.
+func TestNothingIsEmptyNotNil(t *testing.T) {
+	db := inMemory(t)
+	update(t, db, func(tx *sop.Tx) error {
+		r := raw.In(tx)
+		ok(t, r.Put(nil, nil))
+		for key, value := range r.All() {
+			equal(t, key == nil || value == nil, false)
+		}
 		return nil
 	})
 }

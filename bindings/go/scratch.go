@@ -154,9 +154,12 @@ type batch struct {
 	missing bool // there is no value
 	item    uint64
 	version uint64
+	piece   []byte // memory that copies of rows are cut from
 }
 
 const (
+	pieceBytes = 1024
+	pieceMax   = 256 // larger copies have memory of their own
 	batchBytes = 64 << 10
 	rowBytes   = 2 << 10
 )
@@ -230,6 +233,25 @@ func (b *batch) read() {
 	at += keySize
 	b.val = bytes[at : at+int(valueSize)]
 	b.next = (at + int(valueSize) + 7) &^ 7
+}
+
+// own copies the row: key and value belong to the program. Small ones share a piece of memory with a few others, which one that is
+// kept for long keeps too.
+func (b *batch) own() (key, value []byte) {
+	size := len(b.key) + len(b.val)
+	var room []byte
+	if size > pieceMax {
+		room = make([]byte, 0, size)
+	} else {
+		if b.piece == nil || cap(b.piece)-len(b.piece) < size { // also for rows of no bytes: they are empty, not nil
+			b.piece = make([]byte, 0, pieceBytes)
+		}
+		used := len(b.piece)
+		b.piece = b.piece[:used+size]
+		room = b.piece[used : used : used+size]
+	}
+	room = append(append(room, b.key...), b.val...)
+	return room[:len(b.key):len(b.key)], room[len(b.key):]
 }
 
 // keyFields are those of the row it stands on; a raw key is one field of bytes.

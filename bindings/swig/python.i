@@ -244,7 +244,7 @@ STRUCTURE(sop_item, { 0 }, Py_BuildValue("KK", (unsigned long long)$1->version, 
 /* ---- callbacks */
 
 %typemap(in) (sop_progress_fn progress, void *arg) %{
-	$1 = $input != Py_None ? native_progress : NULL;
+	$1 = native_progress; /* also of None, so that Ctrl-C ends the call */
 	$2 = $input;
 %}
 /* One tuple (found, progress), each of which may be None. */
@@ -254,7 +254,7 @@ STRUCTURE(sop_item, { 0 }, Py_BuildValue("KK", (unsigned long long)$1->version, 
 		SWIG_fail;
 	}
 	$1 = PyTuple_GET_ITEM($input, 0) != Py_None ? native_problem : NULL;
-	$2 = PyTuple_GET_ITEM($input, 1) != Py_None ? native_verify_progress : NULL;
+	$2 = native_verify_progress;
 	$3 = $input;
 %}
 

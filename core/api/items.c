@@ -75,8 +75,13 @@ sop_status sop_fetch(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t ite
 	if ((flags & ~SOP_NOWAIT) != 0)
 		return sopi_misuse(err, __func__, "flags are not known");
 	SOP_TRY(sopi_txn_enter_store(txn, store, __func__, &used, err));
+	txn->core.nowait = (flags & SOP_NOWAIT) != 0;
 	status = fetch(&txn->core, used, key, item, whole_key, value, about, err);
+	txn->core.nowait = false;
 	sopi_txn_leave(txn);
+	if (SOPI_UNLIKELY(status == SOP_WOULD_BLOCK))
+		return sopi_fail(err, SOP_WOULD_BLOCK,
+				 "a page must be read from disk: fetch it without SOP_NOWAIT");
 	return status;
 }
 

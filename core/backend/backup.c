@@ -154,8 +154,12 @@ static sop_status lock_source(struct source *source, sop_error *err)
 	char name[SOPI_PROCESS_NAME_BYTES];
 	sop_status status;
 
-	sopi_process_name(name);
-	status = sopi_folder_lock(source->folder, "LOCK", SOPI_LOCK_SHARED, name, &source->lock, err);
+	status = sopi_folder_lock_reading(source->folder, "LOCK", &source->lock, err);
+	if (status == SOP_NOT_FOUND) { /* else it stays as it is, without our name */
+		sopi_process_name(name);
+		status = sopi_folder_lock(source->folder, "LOCK", SOPI_LOCK_SHARED, name,
+					  &source->lock, err);
+	}
 	return status == SOP_READ_ONLY || status == SOP_NOT_FOUND || status == SOP_UNSUPPORTED
 		       ? SOP_OK
 		       : status;

@@ -244,29 +244,62 @@ static sop_status check_manifest(struct verify *verify, sop_error *err)
 	return SOP_OK;
 }
 
+static sop_status check_pack(struct sopi_checking *checking, const struct sopi_pack_entry *pack,
+			     sop_error *err)
+{
+	char path[SOPI_PATH_BYTES_MAX + 1];
+	struct sopi_entry there;
+	sop_status status;
+
+	sopi_pack_file_path(pack, path);
+	status = sopi_folder_look(checking->fs->folder, path, &there,
+				  err); /* a descriptor may have outlived the name */
+	if (status == SOP_OK)
+		return sopi_packs_verify(checking->fs->packs, pack->id, told, went, checking, err);
+	if (status != SOP_NOT_FOUND)
+		return status;
+	sopi_checking_tell(checking, path, -1, "missing",
+			   "the database names the pack, and there is none");
+	return SOP_OK;
+}
+
 static sop_status check_packs(struct verify *verify, sop_error *err)
 {
 	struct sopi_checking *checking = &verify->checking;
-	char path[SOPI_PATH_BYTES_MAX + 1];
-	struct sopi_entry there;
+	const struct sopi_manifest *manifest = &checking->manifest;
+	sop_status status = SOP_OK;
 
-	for (size_t i = 0; i < checking->manifest.pack_count && !checking->stopped; i++) {
-		sop_status status;
+	for (size_t i = 0; i < manifest->pack_count && !checking->stopped && status == SOP_OK; i++)
+		status = check_pack(checking, &manifest->packs[i], err);
+	return status;
+}
 
-		sopi_pack_file_path(&checking->manifest.packs[i], path);
-		/* A descriptor may have outlived the name. */
-		status = sopi_folder_look(checking->fs->folder, path, &there, err);
-		if (status == SOP_OK) {
-			SOP_TRY(sopi_packs_verify(checking->fs->packs, checking->manifest.packs[i].id,
-						  told, went, checking, err));
-			continue;
-		}
-		if (status != SOP_NOT_FOUND)
-			return status;
-		sopi_checking_tell(checking, path, -1, "missing",
-				   "MANIFEST names the pack, and there is none");
+static bool is_in_manifest(const struct sopi_manifest *manifest, uint64_t pack)
+{
+	for (size_t i = 0; i < manifest->pack_count; i++) {
+		if (manifest->packs[i].id == pack)
+			return true;
 	}
-	return SOP_OK;
+	return false;
+}
+
+/* Packs of values that only the log names. Who may write has just had them named by a manifest. */
+static sop_status check_logged_packs(struct verify *verify, sop_error *err)
+{
+	struct sopi_checking *checking = &verify->checking;
+	struct sopi_pack_entry *packs = NULL;
+	sop_status status = SOP_OK;
+	size_t count = 0;
+
+	if (!checking->fs->engine->options.read_only)
+		return SOP_OK;
+	SOP_TRY(sopi_packs_list(checking->fs->packs, &packs, &count, err));
+	for (size_t i = 0; i < count && !checking->stopped && status == SOP_OK; i++) {
+		if (!is_in_manifest(&checking->manifest, packs[i].id))
+			status = check_pack(checking, &packs[i], err);
+	}
+	sopi_free(packs);
+	return status;
 }
 
 /* The registry as of the manifest, whatever checkpoints do meanwhile. */
@@ -325,6 +358,7 @@ static sop_status check_all(struct verify *verify, sop_error *err)
 
 	SOP_TRY(check_manifest(verify, err));
 	SOP_TRY(check_packs(verify, err));
+	SOP_TRY(check_logged_packs(verify, err));
 	if (!checking->stopped)
 		SOP_TRY(check_registry(verify, err));
 	if (!checking->stopped)

@@ -129,19 +129,22 @@ static inline void sopi_vnode_heat(struct sopi_vnode *vnode)
 		atomic_fetch_or_explicit(&vnode->state, SOPI_VNODE_HOT, memory_order_relaxed);
 }
 
-/* Finds the leaf version that answers for `key` at a position, and its vnode. WOULD_BLOCK (at HEAD only, without a
- * message), and for databases on disk IO, CORRUPT, NO_MEMORY. */
-static inline sop_status sopi_tree_leaf(const struct sopi_tree *tree, const uint8_t *key,
-					size_t size, uint64_t at, struct sopi_vnode **leaf,
-					const struct sopi_block **out, sop_error *err)
+/* Finds the leaf version that answers for `key` at a position, and its vnode. WOULD_BLOCK (at HEAD or with `nowait`:
+ * a node is not in memory; without a message), and for databases on disk IO, CORRUPT, NO_MEMORY. */
+static inline sop_status sopi_tree_leaf_as(const struct sopi_tree *tree, const uint8_t *key, size_t size,
+					   uint64_t at, bool nowait, struct sopi_vnode **leaf,
+					   const struct sopi_block **out, sop_error *err)
 {
 	struct sopi_vnode *vnode = tree->root;
 
 	for (size_t depth = 0;; depth++) {
 		const struct sopi_block *block = sopi_vnode_view(vnode, at);
 
-		if (SOPI_UNLIKELY(block == NULL))
+		if (SOPI_UNLIKELY(block == NULL)) {
+			if (nowait)
+				return SOP_WOULD_BLOCK;
 			SOP_TRY(sopi_vnode_load(tree, vnode, at, depth, &block, err));
+		}
 		if (SOPI_LIKELY(block->version.kind == SOPI_LEAF)) {
 			sopi_vnode_heat(vnode);
 			*leaf = vnode;
@@ -152,6 +155,14 @@ static inline sop_status sopi_tree_leaf(const struct sopi_tree *tree, const uint
 		vnode = sopi_inner_children(block)[sopi_inner_search(block, key, size)];
 		at = SOPI_CHILD_POSITION(block, vnode, at);
 	}
+}
+
+/* The same; it waits for what is not in memory, except at HEAD. */
+static inline sop_status sopi_tree_leaf(const struct sopi_tree *tree, const uint8_t *key,
+					size_t size, uint64_t at, struct sopi_vnode **leaf,
+					const struct sopi_block **out, sop_error *err)
+{
+	return sopi_tree_leaf_as(tree, key, size, at, false, leaf, out, err);
 }
 
 /* The way from the root to a leaf: at each level the version taken and the child chosen in it. */

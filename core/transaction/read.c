@@ -13,7 +13,8 @@ static sop_status read_base(struct sopi_transaction *txn, struct sopi_used *used
 		found->exists = false;
 		return SOP_OK;
 	}
-	SOP_TRY(sopi_tree_leaf(&used->store->tree, key, size, txn->snapshot, &leaf, &block, err));
+	SOP_TRY(sopi_tree_leaf_as(&used->store->tree, key, size, txn->snapshot, txn->nowait, &leaf,
+				  &block, err));
 	found->exists = sopi_leaf_get(block, key, size, txn->snapshot, &found->item);
 	/* What a change rests on is validated in every mode that writes; what is only read, in
 	 * SOP_WRITE. */
@@ -93,6 +94,8 @@ sop_status sopi_transaction_copy_value(struct sopi_transaction *txn,
 	struct sopi_backend *backend = txn->engine->backend;
 	const uint8_t *bytes = sopi_item_value(item);
 
+	if (SOPI_UNLIKELY(bytes == NULL && item->apart != NULL && txn->nowait))
+		return SOP_WOULD_BLOCK;
 	if (SOPI_UNLIKELY(bytes == NULL && item->apart != NULL))
 		return backend->driver->read_value(backend, item->apart, out, err);
 	return sopi_buf_set(out, bytes, item->value_size, err);

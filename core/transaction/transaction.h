@@ -65,6 +65,7 @@ struct sopi_transaction {
 	uint8_t mode; /* sop_mode */
 	uint8_t durability; /* sopi_durability of its commit; stays over further attempts */
 	bool has_own_id; /* the caller gave it */
+	bool nowait; /* the call that is running may not wait for a page: WOULD_BLOCK (without a message) */
 	bool id_is_lent; /* `id` is, or was, the caller's: the next one cannot be counted from it */
 	_Atomic bool cancelled;
 	_Atomic uint64_t expired; /* the snapshot that keeps too much, or SOPI_POSITION_NONE */

@@ -116,7 +116,8 @@ SOP_API sop_status sop_store_describe(sop_txn *txn, sop_store *store, sop_store_
 #define SOP_VALUE_BYTES_MAX ((size_t)1 << 30)
 
 /* Flags of sop_fetch. */
-/* WOULD_BLOCK instead of reading a page from disk. */
+/* WOULD_BLOCK instead of reading a page from disk. (The oldest of several equal keys, item 0 in a store with duplicates,
+ * may be read all the same.) */
 #define SOP_NOWAIT 1u
 
 /* What is known about an item besides its key and value. */

@@ -2,6 +2,7 @@
 #include "support/folder.h"
 #include "support/support.h"
 
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,14 +231,13 @@ static void killed(int *to)
 	_exit(1);
 }
 
-static void one_that_was_killed_shows_everything_that_was_acknowledged(void **state)
+/* Makes it in a process that is killed then; returns what was there. */
+static uint64_t make_and_kill(void)
 {
 	uint64_t content = 0;
 	int ends[2], status = 0;
-	sop_db *db;
 	pid_t pid;
 
-	(void)state;
 	assert_int_equal(pipe(ends), 0);
 	pid = fork();
 	if (pid == 0)
@@ -247,12 +247,37 @@ static void one_that_was_killed_shows_everything_that_was_acknowledged(void **st
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	(void)close(ends[0]);
 	(void)close(ends[1]);
+	return content;
+}
+
+static void one_that_was_killed_shows_everything_that_was_acknowledged(void **state)
+{
+	const uint64_t content = make_and_kill();
+	sop_db *db;
+
+	(void)state;
 	reads_and_leaves(content);
 	reads_and_leaves(content); /* as often as one likes */
 	db = open_well("");
 	assert_true(content_of(db) == content);
 	fill(db, "small", 0, 1, 1);
 	close_well(db);
+}
+
+/* Its name in LOCK, too, which is of the process that was killed. */
+static void one_that_is_restored_elsewhere_stays_as_it_is(void **state)
+{
+	const uint64_t content = make_and_kill(), before = test_folder_fingerprint(path);
+	sop_db *reader = open_well("?read_only=true");
+	char source[PATH_BYTES];
+	sop_error err = SOP_ERROR_INIT;
+
+	(void)snprintf(source, sizeof source, "%s", path);
+	choose_path(state);
+	TEST_OK(sop_restore(source, path, NULL, NULL, &err), err);
+	close_well(reader);
+	assert_true(test_folder_fingerprint(source) == before);
+	reads_and_leaves(content);
 }
 
 static void refused(sop_status status, const sop_error *err, const char *call)
@@ -463,6 +488,64 @@ static void missing_folders_are_told_from_empty_ones(void **state)
 	reads_and_leaves(content);
 }
 
+/* Inverts the byte in the middle of a file. */
+static void damage_middle(const char *name)
+{
+	struct stat about;
+	FILE *file = fopen(name, "r+b");
+	int byte;
+
+	assert_non_null(file);
+	assert_int_equal(fstat(fileno(file), &about), 0);
+	assert_int_equal(fseek(file, about.st_size / 2, SEEK_SET), 0);
+	byte = fgetc(file);
+	assert_int_equal(fseek(file, about.st_size / 2, SEEK_SET), 0);
+	assert_true(fputc(byte ^ 0xFF, file) != EOF);
+	assert_int_equal(fclose(file), 0);
+}
+
+static int note_file(void *arg, const sop_problem *problem)
+{
+	char *file = arg;
+
+	(void)snprintf(file, PATH_BYTES, "%.*s", (int)problem->file.size,
+		       (const char *)problem->file.data);
+	return 0;
+}
+
+/* What lies behind the checkpoint is verified, too: the values are in packs that only the log names. */
+static void damage_behind_the_checkpoint_is_found(void **state)
+{
+	sop_error err = SOP_ERROR_INIT;
+	char pattern[PATH_BYTES + 16];
+	sop_db *db = open_well("?create=true");
+	glob_t found;
+
+	(void)state;
+	fill(db, "kept", 0, 20, LARGE_VALUE);
+	fill(db, "huge", 0, 1, HUGE_VALUE);
+	close_well(db);
+	(void)snprintf(pattern, sizeof pattern, "%s/blobs/*/*", path);
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	assert_true(found.gl_pathc >= 3); /* of nodes, of values, of one value */
+	for (size_t i = 1; i < found.gl_pathc; i++) { /* without the first opening does not do */
+		char file[PATH_BYTES] = "";
+		uint64_t problems = 0;
+
+		damage_middle(found.gl_pathv[i]);
+		db = open_well("?read_only=true");
+		TEST_STATUS(sop_verify(db, note_file, NULL, file, &problems, &err), SOP_CORRUPT, err);
+		assert_int_equal(problems, 1);
+		assert_string_equal(file, found.gl_pathv[i] + strlen(path) + 1);
+		close_well(db);
+		damage_middle(found.gl_pathv[i]);
+	}
+	globfree(&found);
+	db = open_well("?read_only=true");
+	TEST_OK(sop_verify(db, NULL, NULL, NULL, NULL, &err), err);
+	close_well(db);
+}
+
 static void in_memory_it_means_nothing(void **state)
 {
 	sop_error err = SOP_ERROR_INIT;
@@ -495,11 +578,13 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		READING_TEST(one_that_was_closed_shows_everything),
 		READING_TEST(one_that_was_killed_shows_everything_that_was_acknowledged),
+		READING_TEST(one_that_is_restored_elsewhere_stays_as_it_is),
 		READING_TEST(everything_that_writes_is_refused),
 		READING_TEST(nothing_is_made_where_nothing_is),
 		READING_TEST(readers_share_it_and_keep_writers_out),
 		READING_TEST(without_its_lock_it_is_not_opened),
 		READING_TEST(missing_folders_are_told_from_empty_ones),
+		READING_TEST(damage_behind_the_checkpoint_is_found),
 		READING_TEST(in_memory_it_means_nothing),
 	};
 

@@ -3,6 +3,7 @@
 #include "wording.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 
 int exit_code_of(sop_status status)
@@ -35,13 +36,22 @@ int exit_code_of(sop_status status)
 	}
 }
 
+/* Does the text name the store? As it stands in quotes: a short name is a part of many a word. */
+static bool names_store(const char *text, const char *store)
+{
+	char quoted[sizeof((sop_error *)NULL)->store + 2];
+
+	(void)snprintf(quoted, sizeof quoted, "'%s'", store);
+	return strstr(text, quoted) != NULL;
+}
+
 int report(FILE *to, const char *command, const sop_error *err)
 {
 	char room[WORDING_BYTES];
 	const char *text = wording_of(err, room);
 
 	fprintf(to, "sopctl %s: %s: %s", command, sop_status_name(err->status), text);
-	if (err->store[0] != '\0' && strstr(text, err->store) == NULL)
+	if (err->store[0] != '\0' && !names_store(text, err->store))
 		fprintf(to, " (store %s)", err->store);
 	if (err->file[0] != '\0' && strstr(text, err->file) == NULL)
 		fprintf(to, " (file %s)", err->file);

@@ -202,11 +202,12 @@ static int value_of_text(PyObject *text, sop_value *value)
 /* Other objects: what has bytes, and what is an integer. */
 static int value_of_rest(PyObject *object, sop_value *value, native_packed *out)
 {
+	const int is_uuid = PyObject_IsInstance(object, uuid_class); /* asks the object, which may raise */
 	PyObject *made;
 	int status;
 
-	if (PyObject_IsInstance(object, uuid_class) == 1)
-		return value_of_uuid(object, value);
+	if (is_uuid != 0)
+		return is_uuid > 0 ? value_of_uuid(object, value) : -1;
 	if (PyIndex_Check(object)) {
 		made = PyNumber_Index(object);
 		if (made == NULL)

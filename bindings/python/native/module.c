@@ -17,12 +17,17 @@ static int call_back(PyObject *function, PyObject *args)
 	return stop;
 }
 
+/* Calls `function`; if that is None, lets Python look whether a signal has come, such as that of Ctrl-C. */
 static int progress(PyObject *function, uint64_t done_bytes, uint64_t total_bytes)
 {
 	const PyGILState_STATE state = PyGILState_Ensure();
-	const int stop = call_back(function, Py_BuildValue("KK", (unsigned long long)done_bytes,
-							   (unsigned long long)total_bytes));
+	int stop;
 
+	if (function == Py_None)
+		stop = PyErr_CheckSignals() < 0;
+	else
+		stop = call_back(function, Py_BuildValue("KK", (unsigned long long)done_bytes,
+							 (unsigned long long)total_bytes));
 	PyGILState_Release(state);
 	return stop;
 }
@@ -97,11 +102,24 @@ PyObject *native_peek_tuple(const sop_peek *peek)
 		(const char *)peek->uuid, (Py_ssize_t)sizeof peek->uuid);
 }
 
+/* Whether this is the first interpreter of the process; false with ImportError. Types and the classes that they make are
+ * shared, so another one would take them away from it. */
+static bool is_main_interpreter(void)
+{
+	if (PyInterpreterState_Get() == PyInterpreterState_Main())
+		return true;
+	PyErr_SetString(PyExc_ImportError,
+			"sop cannot be used in a subinterpreter: use it in the main one");
+	return false;
+}
+
 /* status_table() -> ((name, number, traits, text), ...), of the headers. */
 static PyObject *status_table(PyObject *module, PyObject *unused)
 {
 	(void)module;
 	(void)unused;
+	if (!is_main_interpreter()) /* a copy of the module is there without its initialization */
+		return NULL;
 #define ENTRY(name, number, traits, text) #name, (number), (unsigned)(traits), (text),
 #define FORMAT(name, number, traits, text) "(siIs)"
 	return Py_BuildValue("(" SOP_STATUS_TABLE(FORMAT) ")", SOP_STATUS_TABLE(ENTRY) NULL);
@@ -126,7 +144,8 @@ int native_add(PyObject *module)
 					&native_database_type, &native_transaction_type,
 					&native_rows_type };
 
-	if (native_key_import() < 0 || PyModule_AddFunctions(module, functions) < 0)
+	if (!is_main_interpreter() || native_key_import() < 0 ||
+	    PyModule_AddFunctions(module, functions) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
 		if (PyModule_AddType(module, types[i]) < 0)

@@ -162,8 +162,7 @@ static int owner_traverse(PyObject *object, visitproc visit, void *arg)
 {
 	native_owner *self = (native_owner *)object;
 
-	Py_VISIT(Py_TYPE(object));
-	Py_VISIT(self->database);
+	Py_VISIT(self->database); /* Python itself visits the class, which is a subclass */
 	Py_VISIT(self->known);
 	Py_VISIT(self->last_store);
 	Py_VISIT(self->last);

@@ -141,7 +141,7 @@ static int rows_fetch(native_rows *self)
 	sop_cursor *cursor = self->cursor->pointer;
 	const size_t rows_max = self->limit > 0 ? (size_t)self->limit : 0; /* nothing beyond is read */
 
-	if (rows_grow(self) < 0)
+	if (PyErr_CheckSignals() < 0 || rows_grow(self) < 0) /* list(view) runs no Python code that would look */
 		return -1;
 	for (;;) {
 		size_t used = 0;
@@ -464,7 +464,7 @@ static int flush(native_view *view, struct batch *batch, sop_put_how how, Py_ssi
 
 	if (batch->count == 0)
 		return 0;
-	if (!native_is_open(view->txn))
+	if (!native_is_open(view->txn) || PyErr_CheckSignals() < 0)
 		return -1;
 	for (int attempt = 0; attempt < 2; attempt++) {
 		view->txn->changes++;
@@ -486,7 +486,7 @@ static int flush(native_view *view, struct batch *batch, sop_put_how how, Py_ssi
 /* Packs the pair (key, value), or the key alone to remove it. 0 or -1. */
 static int add_row(native_view *view, PyObject *row, sop_put_how how, struct batch *batch)
 {
-	PyObject *key = row, *value = NULL, *pair = NULL;
+	PyObject *key = NULL, *value = NULL, *pair = NULL;
 	native_packed packed, content;
 	PyObject *name;
 	int result = -1;
@@ -494,7 +494,9 @@ static int add_row(native_view *view, PyObject *row, sop_put_how how, struct bat
 	native_packed_init(&packed);
 	native_packed_init(&content);
 	content.bytes = (sop_bytes){ NULL, 0 };
-	if (how != SOP_REMOVE) {
+	if (how == SOP_REMOVE) {
+		key = native_ref(row);
+	} else {
 		pair = PySequence_Fast(row, "a row is a pair (key, value)");
 		if (pair == NULL)
 			goto out;
@@ -502,8 +504,9 @@ static int add_row(native_view *view, PyObject *row, sop_put_how how, struct bat
 			PyErr_SetString(PyExc_ValueError, "a row is a pair (key, value)");
 			goto out;
 		}
-		key = PySequence_Fast_GET_ITEM(pair, 0);
-		value = PySequence_Fast_GET_ITEM(pair, 1);
+		/* Held: packing may call functions of the program, and one may change a list. */
+		key = native_ref(PySequence_Fast_GET_ITEM(pair, 0));
+		value = native_ref(PySequence_Fast_GET_ITEM(pair, 1));
 	}
 	if (view->low == NULL && view->high == NULL && view->prefix == NULL) {
 		if (native_key_pack(view->bound->key, key, false, &packed) < 0)
@@ -521,6 +524,8 @@ static int add_row(native_view *view, PyObject *row, sop_put_how how, struct bat
 out:
 	native_packed_free(&packed);
 	native_packed_free(&content);
+	Py_XDECREF(key);
+	Py_XDECREF(value);
 	Py_XDECREF(pair);
 	return result;
 }
@@ -596,6 +601,8 @@ static int ask(native_view *view, native_handle *txn, struct batch *batch, PyObj
 
 	if (batch->count == 0)
 		return 0;
+	if (PyErr_CheckSignals() < 0)
+		return -1;
 	Py_BEGIN_ALLOW_THREADS status =
 		sop_get_many(txn->pointer, view->bound->store->pointer, keys, 0, &rows, &err);
 	Py_END_ALLOW_THREADS if (status == SOP_OK) result = take_values(view, &rows, absent, values);

@@ -480,8 +480,7 @@ static int view_traverse(PyObject *object, visitproc visit, void *arg)
 {
 	native_view *self = (native_view *)object;
 
-	Py_VISIT(Py_TYPE(object));
-	Py_VISIT(self->owner);
+	Py_VISIT(self->owner); /* Python itself visits the class, which is a subclass */
 	Py_VISIT(self->bound);
 	return 0;
 }

@@ -78,4 +78,7 @@ def native_parts(codec: Any) -> Tuple[int, Any, Any, Optional[Any]]:
         return 1, None, None, None
     if isinstance(codec, JsonCodec):
         return (2, *codec.parts())
-    return 3, codec.encode, codec.decode, None
+    encode, decode = getattr(codec, "encode", None), getattr(codec, "decode", None)
+    if isinstance(codec, type) or not callable(encode) or not callable(decode):
+        raise TypeError(f"{codec!r} declares no values: use sop.JSON and its like, or an object with encode and decode")
+    return 3, encode, decode, None

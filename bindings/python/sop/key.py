@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import keyword
 import operator
+import types
 import typing
 import uuid
 from typing import TYPE_CHECKING, Any, Dict, Generic, Iterator, List, Optional, Tuple, Type, TypeVar, Union
@@ -43,6 +45,8 @@ _TYPES: Dict[Any, str] = {
     uuid.UUID: "uuid",
     datetime.datetime: "ts",
 }
+_UNIONS = (Union, getattr(types, "UnionType", Union))  # the latter since 3.10
+_METHODS = ("replace", "schema", "sort_fields")
 _MISSING: Any = object()
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
@@ -95,9 +99,10 @@ def ride(*, default: Any = None, name: Optional[str] = None) -> Any:
 
 def _type_name(owner: str, name: str, hint: Any) -> str:
     """The type of a field in the schema, of its annotation; Optional[...] is allowed, since any field may be None."""
-    arguments = [each for each in typing.get_args(hint) if each is not type(None)]
-    if len(arguments) == 1:
-        hint = arguments[0]
+    if typing.get_origin(hint) in _UNIONS:
+        arguments = [each for each in typing.get_args(hint) if each is not type(None)]
+        if len(arguments) == 1:
+            hint = arguments[0]
     try:
         return _TYPES[hint]
     except (KeyError, TypeError):
@@ -120,6 +125,14 @@ def _default_json(value: Any) -> Any:
     return value
 
 
+def _check_name(owner: str, name: str) -> None:
+    """A field is a parameter and a property, and may not hide what keys have."""
+    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_") or name in _METHODS:
+        raise TypeError(
+            f"{owner}.{name}: no field can have this name; give it another, and this one to sop.field(name={name!r})"
+        )
+
+
 class _Layout:
     """The fields of a key class."""
 
@@ -129,6 +142,9 @@ class _Layout:
         sort: List[Dict[str, Any]] = []
         rides: List[Dict[str, Any]] = []
         for name, hint in typing.get_type_hints(cls).items():
+            if typing.get_origin(hint) is typing.ClassVar:
+                continue
+            _check_name(cls.__name__, name)
             found = cls.__dict__.get(name, _MISSING)
             spec = (
                 found if isinstance(found, _Field) else _Field(default=found, descending=False, ride=False, name=None)
@@ -194,6 +210,10 @@ class Key(_KeyBase, metaclass=_KeyMeta):
         super().__init_subclass__(**options)
         if cls.__mro__[1] is not Key:
             raise TypeError(f"{cls.__name__}: a key class derives from sop.Key itself")
+        if "__new__" in cls.__dict__ or "__init__" in cls.__dict__:
+            raise TypeError(
+                f"{cls.__name__}: a key class has no constructor of its own: keys that are read would skip it"
+            )
         layout = _Layout(cls)
         for index, name in enumerate(layout.names):
             setattr(cls, name, property(operator.itemgetter(index)))

@@ -64,6 +64,8 @@ class Store(Generic[K, V]):
     def __init__(
         self, name: str, *, key: Any = BYTES, value: Any = BYTES, duplicates: bool = False, node_items: int = 0
     ) -> None:
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"the name of a store is a str, not {type(name).__name__}")
         self.name = name
         self.key = key
         self.value = value

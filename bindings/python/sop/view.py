@@ -200,10 +200,16 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
         """The part of keys that begin so: with these leading fields, or, of str and raw keys, with this text or bytes."""
         codec = self._bound.key
         kind = codec.single_type()
-        if kind not in (-1, _raw.SOP_TYPE_STR):
-            return self._part(None, None, codec.pack_prefix(fields if kind == _raw.SOP_TYPE_NULL else fields[0]))
+        if not fields:
+            return self
+        if kind == _raw.SOP_TYPE_NULL:
+            return self._part(None, None, codec.pack_prefix(fields))
+        if len(fields) != 1:
+            raise TypeError("keys of this store have one field, and so has a prefix of them")
         (stem,) = fields
-        return self._text_prefix(stem) if kind == _raw.SOP_TYPE_STR else self._bytes_prefix(bytes(stem))
+        if kind == _raw.SOP_TYPE_STR:
+            return self._text_prefix(stem)
+        return self._bytes_prefix(bytes(stem)) if kind == -1 else self._part(None, None, codec.pack_prefix(stem))
 
     def _bytes_prefix(self, data: bytes) -> View[K, V]:
         """The same of bytes."""

@@ -250,6 +250,11 @@ class Opening(Folder):
                     with self.assertRaises(TypeError):
                         where[index]  # type: ignore[index]
 
+    def test_a_wrong_declaration_is_refused_at_once(self) -> None:
+        for wrong in ({"name": 5}, {"name": None}, {"name": "s", "value": dict}, {"name": "s", "value": None}):
+            with self.assertRaises(TypeError):
+                sop.Store(**wrong)  # type: ignore[call-overload]
+
 
 class Messages(Folder):
     def test_they_reach_a_logger(self) -> None:

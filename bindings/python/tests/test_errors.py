@@ -68,6 +68,12 @@ class Statuses(unittest.TestCase):
 
 
 class Told(Folder):
+    def test_a_store_that_is_not_there_is_named(self) -> None:
+        with sop.open("inmemory:") as db, self.assertRaises(sop.NotFoundError) as caught:
+            db[sop.Store("nowhere")].get(b"k")
+        self.assertEqual(caught.exception.store, "nowhere")
+        self.assertIn("(store 'nowhere')", str(caught.exception))
+
     def test_they_say_what_and_where(self) -> None:
         with self.assertRaises(sop.NotFoundError) as caught:
             sop.open(self.path("missing"))

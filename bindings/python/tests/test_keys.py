@@ -11,7 +11,7 @@ import random
 import struct
 import unittest
 import uuid
-from typing import Any, List, Optional
+from typing import Any, ClassVar, List, Optional
 
 from support import SOURCE, main
 
@@ -170,6 +170,13 @@ class Classes(unittest.TestCase):
             {"__annotations__": {"a": list}},
             {"__annotations__": {"a": int, "b": int}, "a": sop.ride()},
             {"__annotations__": {"a": int, "b": int}, "a": 1},
+            {"__annotations__": {"a": List[int]}},
+            {"__annotations__": {"a": int}, "__new__": lambda cls, a: None},
+            {"__annotations__": {"a": int}, "__init__": lambda self, a: None},
+            *(
+                {"__annotations__": {name: int}}
+                for name in ("schema", "replace", "sort_fields", "_order", "class", "a b")
+            ),
         ]
         for body in bodies:
             with self.assertRaises(TypeError):
@@ -180,6 +187,27 @@ class Classes(unittest.TestCase):
             sop.Store("s", key=sop.Key)
         with self.assertRaises(TypeError):
             sop.Store("s", key=dict)
+
+    def test_what_a_class_has_besides_fields(self) -> None:
+        class Named(sop.Key):
+            LIMIT: ClassVar[int] = 3
+            text: Optional[str] = sop.field(name="schema")
+
+        self.assertEqual(Named("a").text, "a")
+        self.assertEqual(Named.LIMIT, 3)
+        self.assertEqual(Named.schema(), '{"v":1,"sort":[{"n":"schema","t":"str"}]}')
+
+    def test_an_object_that_fails_to_say_what_it_is(self) -> None:
+        class Hostile:
+            @property
+            def __class__(self) -> Any:
+                raise ZeroDivisionError
+
+            def __index__(self) -> int:
+                return 3
+
+        with self.assertRaises(ZeroDivisionError):
+            sop.Store("s", key=sop.INT).pack(Hostile())  # type: ignore[arg-type]
 
     def test_what_is_no_value_of_its_field_is_refused(self) -> None:
         naive = EPOCH.replace(tzinfo=None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import copy
+import datetime
 import gc
 import os
 import pickle
@@ -10,7 +12,10 @@ import random
 import subprocess
 import sys
 import threading
+import unittest
 import warnings
+from collections import deque
+from itertools import chain, starmap
 from typing import Any, Callable, List
 
 from support import Folder, main
@@ -19,7 +24,13 @@ import sop
 from sop import _raw
 
 S = sop.Store("s", key=sop.STR, value=sop.JSON)
+RAW = sop.Store("raw")
 D = sop.Store("d", key=sop.INT, value=sop.JSON, duplicates=True)
+
+
+class Moment(sop.Key):
+    number: int
+    when: datetime.datetime
 
 
 class Order(Folder):
@@ -193,6 +204,31 @@ class Order(Folder):
                     state["do"] = db.close
                     tx[store][5]
                     tx[store][5]
+
+    def test_a_row_that_changes_while_it_is_packed(self) -> None:
+        store = sop.Store("moments", key=Moment)
+
+        class Meddler(datetime.tzinfo):
+            def utcoffset(self, when: Any) -> Any:
+                row.clear()
+                gc.collect()
+                self.junk = [(object(), 2**70 + i) for i in range(1000)]
+                return datetime.timedelta(0)
+
+        with sop.open("inmemory:") as db, db.write() as tx:
+            for i in range(100):
+                row: List[Any] = [
+                    (10**12 + i, datetime.datetime(2020, 1, 1, tzinfo=Meddler())),
+                    b"v%d" % i * 20,
+                ]
+                tx[store].put_many([row])  # type: ignore[list-item]
+            self.assertEqual(list(tx[store].values()), [b"v%d" % i * 20 for i in range(100)])
+
+    def test_the_collector_meets_a_class_once(self) -> None:
+        # Twice, and it takes a class that is in use for garbage.
+        with sop.open("inmemory:") as db, db.write() as tx:
+            for each in (db, tx, tx[S]):
+                self.assertEqual(gc.get_referents(each).count(type(each)), 1, type(each))
 
     def test_wrong_arguments_of_the_raw_layer(self) -> None:
         wrong: List[Any] = [None, 0, 1 << 70, b"", "x", (), object(), _raw.sop_options_new()]
@@ -422,6 +458,48 @@ class Processes(Folder):
             "        print('interrupted')\n"
             "    assert db.stores() == [], db.stores()\n"
         )
+
+    def test_an_interrupt_stops_what_runs_no_python_code(self) -> None:
+        # Everything here is called from C, so a signal stays pending until the extension itself looks.
+        with sop.open(self.path(), create=True) as db:
+            db[RAW].put_many((b"%06d" % i, b"v") for i in range(20_000))
+            db.backup(self.path("whole"))
+            rows, keys = iter(db[RAW].items()), iter([b"%06d" % i for i in range(20_000)])
+            pairs = iter([(b"%06d" % i, b"w") for i in range(20_000)])
+            calls: List[Any] = [
+                rows,
+                starmap(db[RAW].get_many, [(keys,)]),
+                starmap(_raw.sop_verify, [(db._handle, (None, None))]),
+                starmap(_raw.sop_backup, [(db._handle, os.fsencode(self.path("copy")), None)]),
+                starmap(_raw.sop_restore, [(os.fsencode(self.path("whole")), os.fsencode(self.path("back")), None)]),
+            ]
+            with db.write() as tx:
+                calls[2:2] = [starmap(tx[RAW]._put_many, [(pairs, _raw.SOP_PUT)])]
+                for number, call in enumerate(calls):
+                    ended: List[int] = []
+                    with self.subTest(number), self.assertRaises(KeyboardInterrupt):
+                        deque(chain(starmap(_thread.interrupt_main, [()]), call, starmap(ended.append, [(1,)])))
+                    self.assertEqual(ended, [])
+                tx.rollback()
+            self.assertEqual([len(list(left)) > 10_000 for left in (rows, keys, pairs)], [True, True, True])
+            self.assertEqual(db.verify(), [])
+
+    @unittest.skipIf(sys.version_info >= (3, 13), "the module has another name there")
+    def test_a_subinterpreter_is_refused(self) -> None:
+        told = self.run_python(
+            "import _xxsubinterpreters as interpreters, sop\n"
+            "for _ in range(2):\n"
+            "    other = interpreters.create()\n"
+            "    try: interpreters.run_string(other, 'import sop')\n"
+            "    except interpreters.RunFailedError as error: print(error)\n"
+            "    interpreters.destroy(other)\n"
+            "S = sop.Store('s', value=sop.JSON)\n"
+            "with sop.open('inmemory:') as db:\n"
+            "    db[S][b'k'] = 1\n"
+            "    print(type(db[S]) is sop.View, db[S].pop(b'k'))\n"
+        )
+        self.assertEqual(told.count("ImportError"), 2, told)
+        self.assertIn("True 1", told)
 
 
 if __name__ == "__main__":

@@ -120,6 +120,9 @@ class Mapping(Both):
         view = self.db[TEXTS]
         for stem in ["", "a", "ab", "abz", "b", "q", "\U0010ffff", "퟿", "é"]:
             self.assertEqual(list(view.prefix(stem)), sorted(word for word in words if word.startswith(stem)), stem)
+        self.assertEqual(list(view.prefix()), list(view))
+        with self.assertRaises(TypeError):
+            view.prefix("a", "b")
         part = view["a":"b"]
         self.assertEqual(list(part["ab":]), ["ab", "aba", "abz", "ac"])
         self.assertEqual(list(part[:"ab"]), ["a"])
