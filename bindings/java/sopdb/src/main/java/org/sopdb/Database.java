@@ -8,8 +8,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongSupplier;
 import java.util.function.Predicate;
 
 /**
@@ -25,6 +27,8 @@ public final class Database implements AutoCloseable {
 
   private final Shell shell;
   private final Map<String, Declared> stores = new ConcurrentHashMap<>();
+  private final Set<Thread> telling = ConcurrentHashMap.newKeySet(); // how far their call is
+  private LogPump pump; // null: no logger
   private final TxPool writers = new TxPool();
   private final TxPool readers = new TxPool();
 
@@ -84,9 +88,17 @@ public final class Database implements AutoCloseable {
   /**
    * Waits for the calls that are running, rolls back open transactions, and puts what has committed
    * on stable storage. Closing again does nothing.
+   *
+   * @throws MisuseException if it is called by a function that a call of this database has called:
+   *     it would wait for itself
    */
   @Override
   public void close() {
+    if (telling.contains(Thread.currentThread())) {
+      throw Status.MISUSE.exception(
+          "the database is closed by a function that its own call has called, and would wait for"
+              + " itself: return false from the function, and close afterwards");
+    }
     shell.inUse(false);
     try {
       Raw.sop_close(shell.address);
@@ -428,9 +440,22 @@ public final class Database implements AutoCloseable {
    * @param progress told now and then; may be null
    */
   public void gc(Progress progress) {
+    telling(
+        () -> {
+          Raw.sop_gc(shell.address, Callbacks.of(progress));
+          return 0;
+        });
+  }
+
+  /** Runs a call that calls functions of the caller, which must not close the database. */
+  private long telling(LongSupplier call) {
+    boolean outermost = telling.add(Thread.currentThread());
     try {
-      Raw.sop_gc(shell.address, Callbacks.of(progress));
+      return call.getAsLong();
     } finally {
+      if (outermost) {
+        telling.remove(Thread.currentThread());
+      }
       Reference.reachabilityFence(this);
     }
   }
@@ -455,12 +480,12 @@ public final class Database implements AutoCloseable {
    */
   public long backup(Path folder, Progress progress) {
     long[] position = new long[1];
-    try {
-      Raw.sop_backup(shell.address, Text.of(folder.toString()), Callbacks.of(progress), position);
-      return position[0];
-    } finally {
-      Reference.reachabilityFence(this);
-    }
+    byte[] path = Text.of(folder.toString());
+    return telling(
+        () -> {
+          Raw.sop_backup(shell.address, path, Callbacks.of(progress), position);
+          return position[0];
+        });
   }
 
   /**
@@ -494,13 +519,8 @@ public final class Database implements AutoCloseable {
    * @throws CancelledException if {@code found} or {@code progress} stopped it
    */
   public boolean verify(Predicate<Problem> found, Progress progress) {
-    try {
-      return Raw.sop_verify(
-              shell.address, Callbacks.of(Objects.requireNonNull(found, "found"), progress))
-          == 0;
-    } finally {
-      Reference.reachabilityFence(this);
-    }
+    Callbacks told = Callbacks.of(Objects.requireNonNull(found, "found"), progress);
+    return telling(() -> Raw.sop_verify(shell.address, told)) == 0;
   }
 
   /**
@@ -558,13 +578,21 @@ public final class Database implements AutoCloseable {
 
   /**
    * Sends the messages of the database to a logger from now on, until it is closed. It is silent
-   * unless asked.
+   * unless asked. The logger of an earlier call gets no more.
    *
    * @param logger where to
    * @param level the least grave ones to record: ERROR, WARNING, INFO or DEBUG; OFF ends it
    */
   public void logTo(System.Logger logger, System.Logger.Level level) {
-    LogPump.start(this, Objects.requireNonNull(logger, "logger"), level);
+    Objects.requireNonNull(logger, "logger");
+    Objects.requireNonNull(level, "level");
+    synchronized (stores) {
+      LogPump earlier = pump;
+      pump = LogPump.start(this, logger, level);
+      if (earlier != null) {
+        earlier.stop();
+      }
+    }
   }
 
   /** Records messages up to a level of C. */

@@ -244,11 +244,16 @@ final class FieldType {
     if (name.equals("int")
         && (value instanceof Integer || value instanceof Long || value instanceof BigInteger)) {
       BigInteger number = new BigInteger(value.toString());
-      return type == BigInteger.class
-          ? number
-          : boxed() == Integer.class
-              ? (Object) number.intValueExact()
-              : (Object) number.longValueExact();
+      try {
+        return type == BigInteger.class
+            ? number
+            : boxed() == Integer.class
+                ? (Object) number.intValueExact()
+                : (Object) number.longValueExact();
+      } catch (ArithmeticException e) {
+        throw Status.SCHEMA.exception(
+            "the integer " + number + " is beyond " + type.getSimpleName());
+      }
     }
     throw Status.MISUSE.exception(
         value.getClass().getSimpleName() + " is no " + type.getSimpleName());

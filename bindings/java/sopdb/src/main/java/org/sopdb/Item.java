@@ -1,6 +1,7 @@
 package org.sopdb;
 
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * An item of a store, as it was when it was read.
@@ -13,6 +14,19 @@ import java.util.Map;
  * @param <V> the class of the value
  */
 public record Item<K, V>(K key, V value, long version, long id) implements Map.Entry<K, V> {
+  /** As all entries of maps: equal if key and value are. */
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Map.Entry<?, ?> entry
+        && Objects.equals(key, entry.getKey())
+        && Objects.equals(value, entry.getValue());
+  }
+
+  @Override
+  public int hashCode() {
+    return Objects.hashCode(key) ^ Objects.hashCode(value);
+  }
+
   @Override
   public K getKey() {
     return key;

@@ -37,19 +37,29 @@ final class LogPump implements Runnable {
 
   private final WeakReference<Database> database;
   private final Logger logger;
+  private volatile boolean stopped;
 
   private LogPump(Database database, Logger logger) {
     this.database = new WeakReference<>(database);
     this.logger = logger;
   }
 
-  static void start(Database database, Logger logger, Logger.Level level) {
+  /** Starts one, unless the level is OFF: then null. */
+  static LogPump start(Database database, Logger logger, Logger.Level level) {
     database.enableLog(NUMBERS.get(level));
-    if (level != Logger.Level.OFF) {
-      Thread thread = new Thread(new LogPump(database, logger), "sop-log");
-      thread.setDaemon(true);
-      thread.start();
+    if (level == Logger.Level.OFF) {
+      return null;
     }
+    LogPump pump = new LogPump(database, logger);
+    Thread thread = new Thread(pump, "sop-log");
+    thread.setDaemon(true);
+    thread.start();
+    return pump;
+  }
+
+  /** Ends it: another has its place. */
+  void stop() {
+    stopped = true;
   }
 
   @Override
@@ -71,7 +81,11 @@ final class LogPump implements Runnable {
     if (open == null) {
       return false;
     }
-    for (byte[] message = open.nextLogMessage(); message != null; message = open.nextLogMessage()) {
+    while (!stopped) {
+      byte[] message = open.nextLogMessage();
+      if (message == null) {
+        return true;
+      }
       Image in = new Image(message);
       int level = in.word();
       int lost = in.word();
@@ -80,6 +94,6 @@ final class LogPump implements Runnable {
       logger.log(
           LEVELS[level], lost == 0 ? text : text + " (" + lost + " messages before it were lost)");
     }
-    return true;
+    return false;
   }
 }

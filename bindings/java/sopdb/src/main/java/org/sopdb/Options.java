@@ -53,7 +53,7 @@ public final class Options implements OpenOption {
    * @return this
    */
   public Options deadline(Duration deadline) {
-    return set("deadline_ms", Long.toString(deadline.toMillis()));
+    return set("deadline_ms", Long.toString(TxOptions.millis(deadline)));
   }
 
   /**

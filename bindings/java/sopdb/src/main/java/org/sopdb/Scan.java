@@ -23,6 +23,9 @@ abstract class Scan<K, V> {
    */
   static <K, V> Scan<K, V> of(
       Items<K, V> items, Range<K> range, boolean reverse, boolean keysOnly, long limit) {
+    if (limit < 0) {
+      throw Status.MISUSE.exception("the limit is " + limit + ": give 0 or more");
+    }
     return reverse && items.store().hasDuplicates()
         ? new ByCursor<>(keysOnly ? items.keyCursor(range) : items.cursor(range), limit)
         : new ByBatch<>(items, range, reverse, keysOnly, limit);
@@ -32,7 +35,7 @@ abstract class Scan<K, V> {
   static <K, V> Item<K, V> first(
       Items<K, V> items, Range<K> range, boolean reverse, boolean keysOnly) {
     int flags = (reverse ? Cursor.REVERSE : 0) | (keysOnly ? Cursor.KEYS : 0);
-    Rows rows = items.scan(range.encode(items.store().key()), flags, 1, Rows.VERSION);
+    Rows rows = items.scan(range.encode(items.store().key()), flags, 1, rowFlags(items));
     if (rows == null) {
       return null;
     }
@@ -44,12 +47,19 @@ abstract class Scan<K, V> {
         rows.item());
   }
 
+  private static int rowFlags(Items<?, ?> items) {
+    return Rows.VERSION | (items.store().hasDuplicates() ? Rows.ITEM : 0);
+  }
+
   /** Goes to the next item, if there is one. */
   abstract boolean next();
 
   abstract K key();
 
   abstract V value();
+
+  /** Of the item; 0 in a store without duplicates. */
+  abstract long id();
 
   abstract Item<K, V> item();
 
@@ -101,7 +111,7 @@ abstract class Scan<K, V> {
       this.range = range;
       this.reverse = reverse;
       this.cursorFlags = (reverse ? Cursor.REVERSE : 0) | (keysOnly ? Cursor.KEYS : 0);
-      this.rowFlags = Rows.VERSION | (items.store().hasDuplicates() ? Rows.ITEM : 0);
+      this.rowFlags = rowFlags(items);
     }
 
     @Override
@@ -176,6 +186,11 @@ abstract class Scan<K, V> {
     }
 
     @Override
+    long id() {
+      return rows.item();
+    }
+
+    @Override
     Item<K, V> item() {
       return new Item<>(key(), value(), rows.version(), rows.item());
     }
@@ -212,6 +227,11 @@ abstract class Scan<K, V> {
     @Override
     V value() {
       return item.value();
+    }
+
+    @Override
+    long id() {
+      return item.id();
     }
 
     @Override

@@ -101,6 +101,7 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
       throw Status.MISUSE.exception(
           "the prefix of a part of a store is not supported: take it of the whole");
     }
+    keys.encodePrefix(leading); // says at once what is wrong with them
     return new StoreMap<>(items, Range.prefix(leading), descending);
   }
 
@@ -378,7 +379,7 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
   private Entry<K, V> poll(boolean last) {
     Item<K, V> item = Scan.first(items, range, last, false);
     if (item != null) {
-      items.remove(item.key());
+      items.remove(item.key(), item.id());
     }
     return item;
   }
@@ -473,6 +474,7 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
     private boolean looked; // whether the scan stands on the item that comes next
     private boolean more;
     private K last; // what remove removes
+    private long lastId;
 
     Walk(boolean keysOnly, Function<Scan<K, V>, T> each) {
       this.scan = scan(keysOnly);
@@ -495,6 +497,7 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
       }
       looked = false;
       last = scan.key();
+      lastId = scan.id();
       return each.apply(scan);
     }
 
@@ -504,7 +507,7 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
         throw new IllegalStateException("next was not called, or its item is removed already");
       }
       long stamp = items.stamp();
-      items.remove(last);
+      items.remove(last, lastId);
       scan.changedHere(stamp);
       last = null;
     }
@@ -519,16 +522,22 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
     private static final long serialVersionUID = 1L;
 
     private final transient Scan<K, V> scan;
+    private final transient long id;
 
     Live(K key, V value, Scan<K, V> scan) {
       super(key, value);
       this.scan = scan;
+      this.id = scan.id();
     }
 
     @Override
     public V setValue(V value) {
       long stamp = items.stamp();
-      items.set(getKey(), value);
+      if (!items.store().hasDuplicates()) {
+        items.set(getKey(), value);
+      } else if (!items.update(getKey(), id, value)) {
+        throw new IllegalStateException("the item of the entry is removed");
+      }
       scan.changedHere(stamp);
       return super.setValue(value);
     }

@@ -17,6 +17,8 @@ import java.util.UUID;
  *     is run again has a new one
  */
 public record TxOptions(Mode mode, Duration deadline, Durability durability, UUID id) {
+  private static final Duration LONGEST = Duration.ofDays(3_650); // which the library takes
+
   /** A writing transaction with the defaults. */
   public static final TxOptions WRITE = new TxOptions(Mode.WRITE, null, null, null);
 
@@ -75,6 +77,17 @@ public record TxOptions(Mode mode, Duration deadline, Durability durability, UUI
     return new TxOptions(newMode, deadline, durability, id);
   }
 
+  /** A duration above zero is never rounded to none, and one beyond all numbers is very long. */
+  static long millis(Duration duration) {
+    if (duration.compareTo(LONGEST) > 0) {
+      return LONGEST.toMillis();
+    }
+    if (duration.isNegative()) {
+      return -1;
+    }
+    return duration.isZero() ? 0 : Math.max(1, duration.toMillis());
+  }
+
   /** As the native library takes them. */
   long[] numbers() {
     long high = 0;
@@ -84,7 +97,7 @@ public record TxOptions(Mode mode, Duration deadline, Durability durability, UUI
       high = bytes.getLong();
       low = bytes.getLong();
     }
-    long deadlineMs = deadline == null ? 0 : Math.max(1, deadline.toMillis());
+    long deadlineMs = deadline == null ? 0 : Math.max(1, millis(deadline));
     return new long[] {
       mode.ordinal(), deadlineMs, durability == null ? 0 : durability.number(), high, low
     };

@@ -16,6 +16,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.ResourceBundle;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -293,6 +295,53 @@ class DatabaseTest {
     @Override
     public void log(Level level, ResourceBundle bundle, String format, Object... parameters) {
       told.countDown();
+    }
+  }
+
+  @Test
+  void theLatestLoggerHasItAlone() throws Exception {
+    CountDownLatch earlier = new CountDownLatch(1);
+    CountDownLatch latest = new CountDownLatch(1);
+    try (Database db = Database.open(folder, Create.IF_MISSING)) {
+      db.logTo(new LatchLogger(earlier), System.Logger.Level.DEBUG);
+      db.logTo(new LatchLogger(latest), System.Logger.Level.DEBUG);
+      db.run(tx -> tx.map(NAMES).set("k", "v"));
+      db.checkpoint();
+      assertTrue(latest.await(60, TimeUnit.SECONDS), "a checkpoint is told of");
+    }
+    assertEquals(1, earlier.getCount(), "the earlier one gets no more");
+  }
+
+  @Test
+  void aFunctionThatTheDatabaseCallsCannotCloseIt() throws Exception {
+    try (Database db = Database.open(folder, Create.IF_MISSING)) {
+      db.run(tx -> tx.map(NAMES).set("k", "v"));
+      FutureTask<Boolean> closes =
+          new FutureTask<>(() -> db.verify(problem -> true, (done, total) -> closed(db)));
+      Thread thread = new Thread(closes);
+      thread.setDaemon(true);
+      thread.start();
+      ExecutionException e =
+          assertThrows(ExecutionException.class, () -> closes.get(60, TimeUnit.SECONDS));
+      assertTrue(e.getCause() instanceof MisuseException, () -> "not " + e.getCause());
+    }
+  }
+
+  private static boolean closed(Database db) {
+    db.close();
+    return true;
+  }
+
+  @Test
+  void deadlinesOfAnyLengthAreTaken() throws Exception {
+    Duration longest = Duration.ofSeconds(Long.MAX_VALUE);
+    try (Database db = Database.open("inmemory:", new Options().deadline(longest))) {
+      db.update(TxOptions.WRITE.withDeadline(longest), tx -> tx.map(NAMES).put("k", "v"));
+    }
+    try (Database db = Database.open("inmemory:", new Options().deadline(Duration.ofNanos(1)));
+        Transaction tx = db.begin()) {
+      Thread.sleep(50);
+      assertThrows(TimeoutException.class, () -> tx.map(NAMES).set("k", "v"));
     }
   }
 

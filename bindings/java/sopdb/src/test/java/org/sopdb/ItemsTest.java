@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -366,6 +367,55 @@ class ItemsTest {
           assertEquals(
               47, items.stream(Range.<String>all().after("a", ids.get(2)).to("b")).count());
           assertThrows(MisuseException.class, () -> tx.map(VISITS).set("a", "x"));
+        });
+  }
+
+  @Test
+  void aMapChangesTheDuplicateWhereItStands() {
+    db.run(
+        tx -> {
+          for (String value : List.of("1", "2", "3", "4")) {
+            tx.items(VISITS).append("k", value);
+          }
+          StoreMap<String, String> map = tx.map(VISITS);
+          map.values().removeIf("2"::equals);
+          assertEquals(List.of("1", "3", "4"), List.copyOf(map.values()));
+          map.descendingMap().values().removeIf("3"::equals);
+          assertEquals(List.of("1", "4"), List.copyOf(map.values()));
+          map.entrySet().forEach(entry -> entry.setValue(entry.getValue() + "x"));
+          assertEquals(List.of("1x", "4x"), List.copyOf(map.values()));
+          assertEquals("4x", map.pollLastEntry().getValue());
+          assertEquals(List.of("1x"), List.copyOf(map.values()));
+          assertTrue(((Item<String, String>) map.firstEntry()).id() > 0);
+        });
+  }
+
+  @Test
+  void anItemIsAnEntryLikeOthers() {
+    db.run(
+        tx -> {
+          tx.map(NUMBERS).set(1L, "one");
+          Map.Entry<Long, String> first = tx.map(NUMBERS).firstEntry();
+          assertEquals(first, Map.entry(1L, "one"));
+          assertEquals(Map.entry(1L, "one").hashCode(), first.hashCode());
+        });
+  }
+
+  @Test
+  void saysAtOnceWhatIsWrongWithLeadingFieldsAndLimits() {
+    db.run(
+        tx -> {
+          tx.map(NUMBERS).set(1L, "one");
+          tx.map(PLACES).set(new Place("DE", "Bonn", false, 0), "");
+          tx.map(RAW).set(new byte[] {1}, new byte[0]);
+          assertThrows(MisuseException.class, () -> tx.map(PLACES).prefix("DE", "Bonn", "x"));
+          assertThrows(MisuseException.class, () -> tx.map(RAW).prefix("x"));
+          assertThrows(MisuseException.class, () -> tx.map(RAW).prefix());
+          assertThrows(
+              SchemaException.class,
+              () -> tx.items(NUMBERS).count(Range.prefix(BigInteger.ONE.shiftLeft(64))));
+          assertThrows(MisuseException.class, () -> tx.items(NUMBERS).stream(Range.all(), -1));
+          assertThrows(MisuseException.class, () -> tx.items(NUMBERS).reverse(Range.all(), -1));
         });
   }
 
