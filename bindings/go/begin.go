@@ -35,8 +35,12 @@ func WithID(id UUID) TxOption {
 	}
 }
 
-// WithDeadline ends a transaction with [ErrTimeout] after a time, if the context does not do so earlier.
+// WithDeadline ends a transaction with [ErrTimeout] after a time, if the context does not do so earlier. A time below 0 has
+// passed already; 0 is the deadline of [Options].
 func WithDeadline(d time.Duration) TxOption {
+	if d < 0 {
+		d = time.Nanosecond // rounded up to the shortest there is
+	}
 	return func(o *txOptions) { o.c.deadline_ms, o.bare = C.int64_t(milliseconds(d)), false }
 }
 

@@ -26,7 +26,9 @@ func (s *Store[K, V]) encode(m *scratch, value V) ([]byte, error) {
 	if err != nil {
 		return nil, encodeFailed(s.name, err)
 	}
-	m.enc = encoded
+	if cap(encoded) > cap(m.enc) { // room for the next; this may be memory of the program's, which a codec gave that does not append
+		m.enc = make([]byte, 0, cap(encoded))
+	}
 	return encoded, nil
 }
 

@@ -143,6 +143,9 @@ func (s *scratch) reflected(value reflect.Value) *Error {
 			s.number(C.SOP_TYPE_NULL, 0)
 			return nil
 		}
+		if value.Elem().Kind() == reflect.Pointer { // or one that points to itself would have no end
+			return fault(StatusSchema, "the type %v is none that a key can have", value.Type())
+		}
 		return s.any(value.Elem().Interface())
 	}
 	what, ok := kindOf(value.Type())

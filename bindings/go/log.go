@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"time"
 )
 
@@ -77,11 +78,18 @@ func (h *dbHandle) logNext(wait time.Duration) (LogMessage, error) {
 	return message, nil
 }
 
-// LogTo hands the messages from a level on to a logger until the database is closed.
+// LogTo hands the messages from a level on to a logger until the database is closed. A message over which the logger panics is
+// lost.
 func (db *DB) LogTo(logger *slog.Logger, level slog.Level) error {
+	if logger == nil {
+		return fault(StatusMisuse, "there is no logger; to stop logging use LogEnable with a level above slog.LevelError")
+	}
 	if err := db.LogEnable(level); err != nil {
 		return err
 	}
+	// The pump keeps the handle, whose finalizer cannot run then: closing ends the pump.
+	runtime.SetFinalizer(db, nil)
+	runtime.SetFinalizer(db, func(db *DB) { go db.Close() })
 	go pump(db.h, logger)
 	return nil
 }
@@ -95,13 +103,19 @@ func pump(h *dbHandle, logger *slog.Logger) {
 		if err != nil { // closed
 			return
 		}
-		record := slog.NewRecord(message.Time, message.Level, message.Text, 0)
-		if message.Lost > 0 {
-			record.AddAttrs(slog.Int("lost", message.Lost))
-		}
-		ctx := context.Background()
-		if logger.Enabled(ctx, message.Level) {
-			_ = logger.Handler().Handle(ctx, record) // there is nobody to tell
-		}
+		message.hand(logger)
+	}
+}
+
+// hand gives a message to a logger. A panic must not end the program: no function of the program's could recover from it.
+func (m *LogMessage) hand(logger *slog.Logger) {
+	defer func() { _ = recover() }()
+	record := slog.NewRecord(m.Time, m.Level, m.Text, 0)
+	if m.Lost > 0 {
+		record.AddAttrs(slog.Int("lost", m.Lost))
+	}
+	ctx := context.Background()
+	if logger.Enabled(ctx, m.Level) {
+		_ = logger.Handler().Handle(ctx, record) // there is nobody to tell
 	}
 }

@@ -35,8 +35,7 @@ func (i Items[K, V]) getPart(keys []K, found []Found[V]) ([]Found[V], error) {
 	defer i.tx.leave()
 	s := sh.s
 	for k := range keys {
-		before := len(s.fields)
-		if err := i.store.plan.putRow(s, unsafe.Pointer(&keys[k]), before, h.schema); err != nil {
+		if err := i.store.plan.putRow(s, unsafe.Pointer(&keys[k]), k, h.schema); err != nil {
 			return nil, err
 		}
 	}
@@ -65,15 +64,17 @@ func (i Items[K, V]) getPart(keys []K, found []Found[V]) ([]Found[V], error) {
 	return found, nil
 }
 
-// putRow adds a key of a batch, all of which have as many fields: a Tuple may have to be filled up or refused.
-func (p *keyPlan) putRow(s *scratch, key unsafe.Pointer, before int, schema *schemaHandle) error {
+// putRow adds a key of a batch, behind `rows` others, all of which have as many fields: a Tuple may have to be refused.
+func (p *keyPlan) putRow(s *scratch, key unsafe.Pointer, rows int, schema *schemaHandle) error {
+	before := len(s.fields)
 	if err := p.put(s, key, false); err != nil || !p.tuple {
 		return err
 	}
-	if given := len(s.fields) - before; given != schema.sorts && given != schema.width {
+	given := len(s.fields) - before
+	if given != schema.sorts && given != schema.width {
 		return fault(StatusSchema, "a key of a batch has %d fields; in a batch it has all %d sort fields, or these and all ride-along fields, %d", given, schema.sorts, schema.width)
 	}
-	if p.tuple && before > 0 && len(s.fields)%(len(s.fields)-before) != 0 {
+	if given*rows != before {
 		return fault(StatusSchema, "the keys of a batch have ride-along fields, or all have none")
 	}
 	return nil
@@ -149,13 +150,9 @@ func (i Items[K, V]) addRow(m *many, key unsafe.Pointer, value V, withValue bool
 		err = fault(StatusSchema, "the keys of a batch have all the same number of fields")
 	}
 	if err == nil && withValue {
-		at := len(s.heap)
-		var heap []byte
-		if heap, err = i.store.codec.Append(s.heap, value); err != nil {
-			err = encodeFailed(i.store.name, err)
-		} else {
-			s.heap = heap
-			s.fields = append(s.fields, field{typ: C.SOP_TYPE_BYTES, a: uint64(at), b: uint64(len(heap) - at)})
+		var encoded []byte // not in the heap at once: a codec that does not append would take the keys away
+		if encoded, err = i.store.encode(s, value); err == nil {
+			s.bytes(encoded)
 		}
 	} else if err == nil {
 		s.fields = append(s.fields, field{typ: C.SOP_TYPE_BYTES})

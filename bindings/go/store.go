@@ -109,6 +109,9 @@ func (d *declaration) parsed() (*schemaHandle, error) {
 	if d.err != nil {
 		return nil, d.err
 	}
+	if d.parse == nil {
+		return nil, fault(StatusMisuse, "the store is not declared; use StoreOf")
+	}
 	return d.parse()
 }
 
