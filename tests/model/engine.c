@@ -218,6 +218,25 @@ static const sop_range *range_of(const struct engine *engine, const struct op *o
 
 /* ---- items ----------------------------------------------------------------------------------------------------- */
 
+/* At once where that is wanted and can be; on disk the page may have to be waited for. */
+static sop_status fetch(struct engine *engine, struct engine_txn *txn, const struct op *op,
+			sop_bytes key, uint64_t item, sop_item *about)
+{
+	sop_store *store = engine->stores[op->store];
+	sop_buf *whole_key = (op->n & 1) != 0 ? &engine->key : NULL;
+	sop_buf *value = (op->n & 2) != 0 ? &engine->value : NULL;
+	sop_status status = SOP_WOULD_BLOCK;
+
+	if ((op->n & 4) == 0)
+		about = NULL;
+	if ((op->n & 8) != 0)
+		status = sop_fetch(txn->txn, store, key, item, SOP_NOWAIT, whole_key, value, about,
+				   &engine->err);
+	if (status == SOP_WOULD_BLOCK)
+		status = sop_fetch(txn->txn, store, key, item, 0, whole_key, value, about, &engine->err);
+	return status;
+}
+
 static void do_get(struct engine *engine, struct engine_txn *txn, const struct op *op,
 		   const struct hint *hint, struct answer *answer)
 {
@@ -231,11 +250,7 @@ static void do_get(struct engine *engine, struct engine_txn *txn, const struct o
 			say_value(answer, content(&engine->value));
 		return;
 	}
-	if (say_status(engine, answer,
-		       sop_fetch(txn->txn, store, key, hint->item, (op->n & 8) != 0 ? SOP_NOWAIT : 0,
-				 (op->n & 1) != 0 ? &engine->key : NULL,
-				 (op->n & 2) != 0 ? &engine->value : NULL,
-				 (op->n & 4) != 0 ? &about : NULL, &engine->err)) != SOP_OK)
+	if (say_status(engine, answer, fetch(engine, txn, op, key, hint->item, &about)) != SOP_OK)
 		return;
 	if ((op->n & 1) != 0)
 		say(answer, "key", hash_bytes(engine->key.data, engine->key.size));
