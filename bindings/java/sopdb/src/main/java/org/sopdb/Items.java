@@ -139,7 +139,7 @@ public final class Items<K, V> {
     return value == null
         ? null
         : new Item<>(
-            keys.decode(whole[0], 0, whole[0].length),
+            keys.decode(new FieldReader(whole[0]).to(0, whole[0].length)),
             values.decode(value, 0, value.length),
             about[0],
             about[1]);
