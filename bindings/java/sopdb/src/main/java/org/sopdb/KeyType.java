@@ -36,8 +36,22 @@ abstract class KeyType<K> {
 
   private static final MethodType READ = MethodType.methodType(Object.class, FieldReader.class);
 
+  /** Composed once for each class, however often stores are declared. */
+  private static final ClassValue<KeyType<?>> KNOWN =
+      new ClassValue<>() {
+        @Override
+        protected KeyType<?> computeValue(Class<?> type) {
+          return make(type);
+        }
+      };
+
   /** The key type of a class: a record, or what can be a field. */
+  @SuppressWarnings("unchecked")
   static <K> KeyType<K> of(Class<K> type) {
+    return (KeyType<K>) KNOWN.get(type);
+  }
+
+  private static <K> KeyType<K> make(Class<K> type) {
     if (type.isRecord()) {
       return new OfRecord<>(type);
     }

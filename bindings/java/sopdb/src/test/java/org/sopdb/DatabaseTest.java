@@ -20,6 +20,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Opening, closing, and looking after a database. */
@@ -342,6 +343,25 @@ class DatabaseTest {
         Transaction tx = db.begin()) {
       Thread.sleep(50);
       assertThrows(TimeoutException.class, () -> tx.map(NAMES).set("k", "v"));
+    }
+  }
+
+  @Test
+  void saysWhichStoreIsMissing() {
+    Store<String, String> absent = Store.of("absent", String.class, Codec.string());
+    try (Database db = Database.open("inmemory:")) {
+      for (Executable call :
+          List.<Executable>of(
+              () -> db.get(absent, "a"),
+              () -> db.drop(absent),
+              () -> db.view(tx -> tx.describe("absent")),
+              () -> db.view(tx -> tx.describe(absent)),
+              () -> db.view(tx -> tx.map(absent).firstEntry()),
+              () -> db.run(tx -> tx.items(absent).remove("a")))) {
+        NotFoundException e = assertThrows(NotFoundException.class, call);
+        assertEquals("absent", e.store());
+        assertTrue(e.getMessage().contains("\"absent\""), e.getMessage());
+      }
     }
   }
 

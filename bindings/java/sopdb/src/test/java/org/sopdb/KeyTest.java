@@ -383,7 +383,11 @@ class KeyTest {
 
   @Test
   void refusesWhatWouldBeRounded() {
-    assertThrows(SchemaException.class, () -> packed(Instant.class, Instant.ofEpochSecond(0, 1)));
+    String fine =
+        assertThrows(
+                SchemaException.class, () -> packed(Instant.class, Instant.ofEpochSecond(0, 1)))
+            .getMessage();
+    assertTrue(fine.contains("truncatedTo(ChronoUnit.MICROS)"), fine);
     assertThrows(SchemaException.class, () -> packed(Instant.class, Instant.MAX));
     assertThrows(SchemaException.class, () -> packed(Double.class, Double.NaN));
     assertThrows(SchemaException.class, () -> packed(String.class, "\udc00"));
