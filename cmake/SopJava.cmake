@@ -76,7 +76,8 @@ if(SOP_TESTS)
 	sop_java_test(map ".*ConformanceTest")
 	add_test(NAME java.format COMMAND bash "${sop_java_source}/format" "${sop_java_build}")
 	add_test(NAME java.quickstart COMMAND bash "${PROJECT_SOURCE_DIR}/examples/java/run" "${PROJECT_BINARY_DIR}" "${sop_java_build}/shop")
-	set_tests_properties(java.format java.quickstart PROPERTIES TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bindings)
+	add_test(NAME java.consumer COMMAND bash "${sop_java_source}/check-consumer" "${sop_java_build}" "${sop_java_build}/consumer")
+	set_tests_properties(java.format java.quickstart java.consumer PROPERTIES TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bindings)
 endif()
 
 # The machine of the conformance suite (tests/conformance), and the script that starts it.

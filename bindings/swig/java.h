@@ -354,7 +354,8 @@ static sop_status java_pack_rows(const sop_schema *schema, sop_bytes in, sop_buf
 		status = java_pack(schema, (sop_bytes){ row + JAVA_ROW_BYTES, key_size }, 0, &key, err);
 		out->size = written;
 		if (status == SOP_OK) /* an integer is longer packed than not, a text with NULs too */
-			status = sop_buf_reserve(out, written + key.size + value_size + (in.size - read) + 32, err);
+			status = sop_buf_reserve(
+				out, written + key.size + value_size + (in.size - read) + 32, err);
 		if (status == SOP_OK) {
 			uint8_t *to = (uint8_t *)out->data + written;
 			const uint32_t size = (uint32_t)key.size;
