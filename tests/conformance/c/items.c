@@ -145,6 +145,18 @@ sop_status run_fetch(struct call *call)
 	return status;
 }
 
+sop_status run_version(struct call *call)
+{
+	sop_item about;
+	struct use use;
+
+	TRY(use_item(call, &use));
+	TRY(sop_fetch(use.txn, use.store, use.key, (uint64_t)call->args[3].number, 0, NULL, NULL,
+		      &about, &call->err));
+	answer_number(call, about.version);
+	return SOP_OK;
+}
+
 sop_status run_count(struct call *call)
 {
 	sop_range range = SOP_RANGE_INIT;

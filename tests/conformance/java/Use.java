@@ -63,8 +63,13 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
       return Range.prefix(kind.leading(range.prefix()));
     }
     Range<K> bounds = Range.all();
-    if (range.from() != null) {
+    if (range.after()) {
+      bounds = bounds.after(key(range.from()));
+    } else if (range.from() != null) {
       bounds = bounds.fromFields(kind.leading(range.from()));
+    }
+    if (range.through()) {
+      return bounds.through(key(range.to()));
     }
     return range.to() == null ? bounds : bounds.toFields(kind.leading(range.to()));
   }
@@ -109,6 +114,10 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
 
   Decoder.Entry fetch(Decoder.Key key, long item) {
     return entry(kind, there(items().fetch(key(key), item)));
+  }
+
+  long version(Decoder.Key key, long item) {
+    return there(items().fetch(key(key), item)).version();
   }
 
   private static <K, V> Decoder.Entry entry(Stores.Kind<K, V> kind, Item<K, V> item) {
