@@ -133,6 +133,8 @@ static PyMethodDef functions[] = {
 	{ "handle_count", native_handle_count, METH_NOARGS,
 	  "How many handles are alive, for tests of leaks." },
 	{ "use_view", native_use_view, METH_O, "use_view(class): what db[STORE] makes." },
+	{ "use_transaction", native_use_transaction, METH_O,
+	  "use_transaction(class): what db.read() makes." },
 	{ "status_table", status_table, METH_NOARGS, "((name, number, traits, text), ...)" },
 	{ NULL, NULL, 0, NULL },
 };

@@ -30,6 +30,7 @@ typedef struct native_handle {
 	bool closed; /* by close(): every call is CLOSED, though the pointer stays until nobody can be using it */
 	bool busy; /* CURSOR: a call is running on it; what it answers lies in the cursor until it has been copied.
 			TXN: it is beginning again */
+	bool committed; /* TXN: there is nothing to roll back */
 	int pool_kind; /* TXN: which pool takes it back, or -1 */
 	uint64_t changes; /* TXN: grows with each call that may have changed something; iterators look at it */
 	struct native_handle *parent; /* kept alive: the database of a transaction, the transaction of a cursor */
@@ -154,8 +155,9 @@ PyObject *native_peek_tuple(const sop_peek *peek);
 /* What key.c needs of other modules: 0 or -1. */
 int native_key_import(void);
 
-/* use_view(class): what db[STORE] and tx[STORE] make. */
+/* use_view(class): what db[STORE] and tx[STORE] make. use_transaction(class): what db.read() and db.write() make. */
 PyObject *native_use_view(PyObject *module, PyObject *given);
+PyObject *native_use_transaction(PyObject *module, PyObject *given);
 
 /* Adds types and functions to the module: 0 or -1. */
 int native_add(PyObject *module);

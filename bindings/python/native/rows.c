@@ -483,6 +483,25 @@ static int flush(native_view *view, struct batch *batch, sop_put_how how, Py_ssi
 	return -1;
 }
 
+static bool is_whole(const native_view *view)
+{
+	return view->low == NULL && view->high == NULL && view->prefix == NULL;
+}
+
+/* Whether `row` is a tuple of two bytes objects, and these are what is stored: nothing has to be packed then. */
+static bool is_plain(const native_view *view, PyObject *row, sop_put_how how)
+{
+	return how != SOP_REMOVE && PyTuple_CheckExact(row) && PyTuple_GET_SIZE(row) == 2 &&
+	       PyBytes_CheckExact(PyTuple_GET_ITEM(row, 0)) &&
+	       PyBytes_CheckExact(PyTuple_GET_ITEM(row, 1)) && view->bound->value == NATIVE_BYTES &&
+	       view->bound->key->schema == NULL && is_whole(view);
+}
+
+static sop_bytes plain_bytes(PyObject *bytes)
+{
+	return (sop_bytes){ PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes) };
+}
+
 /* Packs the pair (key, value), or the key alone to remove it. 0 or -1. */
 static int add_row(native_view *view, PyObject *row, sop_put_how how, struct batch *batch)
 {
@@ -508,7 +527,7 @@ static int add_row(native_view *view, PyObject *row, sop_put_how how, struct bat
 		key = native_ref(PySequence_Fast_GET_ITEM(pair, 0));
 		value = native_ref(PySequence_Fast_GET_ITEM(pair, 1));
 	}
-	if (view->low == NULL && view->high == NULL && view->prefix == NULL) {
+	if (is_whole(view)) {
 		if (native_key_pack(view->bound->key, key, false, &packed) < 0)
 			goto out;
 	} else { /* a part of a store: its own method knows what is inside */
@@ -516,7 +535,7 @@ static int add_row(native_view *view, PyObject *row, sop_put_how how, struct bat
 		if (name == NULL)
 			goto out;
 		packed.keep = name;
-		packed.bytes = (sop_bytes){ PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name) };
+		packed.bytes = plain_bytes(name);
 	}
 	if (value != NULL && native_value_encode(view->bound, value, &content) < 0)
 		goto out;
@@ -554,7 +573,11 @@ PyObject *native_put_many(native_view *view, PyObject *rows, sop_put_how how)
 
 	batch_start(&batch);
 	while (good && (row = PyIter_Next(iterator)) != NULL) {
-		good = add_row(view, row, how, &batch) == 0;
+		if (is_plain(view, row, how))
+			good = batch_add(&batch, plain_bytes(PyTuple_GET_ITEM(row, 0)),
+					 plain_bytes(PyTuple_GET_ITEM(row, 1))) == 0;
+		else
+			good = add_row(view, row, how, &batch) == 0;
 		Py_DECREF(row);
 		if (good && batch_is_full(&batch))
 			good = flush(view, &batch, how, &done) == 0;

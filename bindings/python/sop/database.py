@@ -146,15 +146,36 @@ class Database(_raw.DatabaseBase):
             self._retry = 0 if self.info().deadline_ms else round(retry.DEADLINE_S * 1000)
             return self._retry
 
-    def read(self, *, deadline: Optional[float] = None, snapshot: bool = False) -> Transaction:
-        """A transaction that only reads: one state of all stores, never a conflict, nobody is held up. `deadline` in
-        seconds. `snapshot`: without the check of freshness of clustered modes."""
-        mode = _raw.SOP_SNAPSHOT if snapshot else _raw.SOP_READ
-        if deadline is None:
-            return Transaction(self, _raw.begin(self._handle, mode))
-        return self.begin(Mode(mode), deadline=deadline)
+    if TYPE_CHECKING:
 
-    def write(
+        def read(self, *, deadline: Optional[float] = None, snapshot: bool = False) -> Transaction:
+            """A transaction that only reads: one state of all stores, never a conflict, nobody is held up. `deadline` in
+            seconds. `snapshot`: without the check of freshness of clustered modes."""
+            ...
+
+        def write(
+            self,
+            *,
+            deadline: Optional[float] = None,
+            durability: Optional[Durability] = None,
+            id: Optional[uuid.UUID] = None,
+            check: bool = True,
+        ) -> Transaction:
+            """A transaction that reads and writes. Committing may be a ConflictError: sop.transactional, run() and
+            attempts() run bodies again.
+
+            deadline:   in seconds, after which it ends with TimeoutError; None: that of the database
+            durability: of its commit; None: that of the database
+            id:         the caller's own, for outcome(); None: one is made
+            check:      False: what it reads is not validated
+            """
+            ...
+
+    def _read(self, *, deadline: Optional[float] = None, snapshot: bool = False) -> Transaction:
+        """What read() does when it is given something; the extension does the rest."""
+        return self.begin(Mode.SNAPSHOT if snapshot else Mode.READ, deadline=deadline)
+
+    def _write(
         self,
         *,
         deadline: Optional[float] = None,
@@ -162,18 +183,8 @@ class Database(_raw.DatabaseBase):
         id: Optional[uuid.UUID] = None,
         check: bool = True,
     ) -> Transaction:
-        """A transaction that reads and writes. Committing may be a ConflictError: sop.transactional, run() and attempts()
-        run bodies again.
-
-        deadline:   in seconds, after which it ends with TimeoutError; None: that of the database
-        durability: of its commit; None: that of the database
-        id:         the caller's own, for outcome(); None: one is made
-        check:      False: what it reads is not validated
-        """
-        if deadline is None and durability is None and id is None and check:
-            return Transaction(self, _raw.begin(self._handle, _raw.SOP_WRITE))
-        mode = Mode.WRITE if check else Mode.NOCHECK
-        return self.begin(mode, deadline=deadline, durability=durability, id=id)
+        """The same of write()."""
+        return self.begin(Mode.WRITE if check else Mode.NOCHECK, deadline=deadline, durability=durability, id=id)
 
     def begin(
         self,

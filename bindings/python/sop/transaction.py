@@ -205,3 +205,6 @@ class Transaction(_raw.TransactionBase):
 
     def __repr__(self) -> str:
         return f"<sop.Transaction of {self._database!r}>"
+
+
+_raw.use_transaction(Transaction)

@@ -6,6 +6,7 @@ import _thread
 import copy
 import datetime
 import gc
+import inspect
 import os
 import pickle
 import random
@@ -244,6 +245,32 @@ class Order(Folder):
                             owner[store]
                         except sop.ClosedError:
                             pass
+
+    def test_what_is_kept_of_a_transaction_is_not_given_to_the_next(self) -> None:
+        # Transactions, their handles and their views are renewed; what somebody still holds is not.
+        db = sop.open("inmemory:")
+        with db.write() as tx:
+            tx[RAW][b"k"] = b"1"
+        with db.read() as first:
+            kept, again = first[RAW], first[RAW]
+        self.assertIs(kept, again)
+        del first, again
+        for _ in range(3):
+            with db.read() as tx:
+                view = tx[RAW]
+                self.assertIsNot(view, kept)
+                self.assertEqual(view[b"k"], b"1")
+            del tx, view
+        with self.assertRaises(sop.MisuseError):
+            kept[b"k"]
+        with self.assertRaisesRegex(TypeError, "nothing"):
+            db.read(nothing=True)  # type: ignore[call-arg]
+        self.assertIn("snapshot", str(inspect.signature(sop.Database.read)))
+        self.assertIn("durability", str(inspect.signature(sop.Database.write)))
+        db.close()
+        for begin in (db.read, db.write):
+            with self.assertRaises(sop.ClosedError):
+                begin()
 
     def test_declaring_anew_for_each_call_does_not_fill_the_memory(self) -> None:
         with sop.open("inmemory:") as db:
