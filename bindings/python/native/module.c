@@ -1,7 +1,15 @@
 /* Callbacks of long calls, structures as tuples, and what is added to the module. */
 #include "native.h"
 
+#include <pthread.h>
 #include <string.h>
+
+uint64_t native_epoch;
+
+static void next_epoch(void)
+{
+	native_epoch++;
+}
 
 /* Calls `function`; its exception stays set, and the library is told to stop. */
 static int call_back(PyObject *function, PyObject *args)
@@ -152,5 +160,8 @@ int native_add(PyObject *module)
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
 		if (PyModule_AddType(module, types[i]) < 0)
 			return -1;
-	return 0;
+	if (pthread_atfork(NULL, NULL, next_epoch) == 0)
+		return 0;
+	PyErr_NoMemory();
+	return -1;
 }

@@ -57,6 +57,9 @@ void native_pool_clear(native_handle *db);
 PyObject *native_begin(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *native_begin_plain(native_handle *db, sop_mode mode);
 
+/* Grows when any database has been closed, and in a forked child: what was fetched before may not be handed out then. */
+extern uint64_t native_epoch;
+
 /* Declares an error that a call may fill; nothing of its 800 bytes is cleared. */
 #define NATIVE_ERROR(name)                                                                         \
 	sop_error name;                                                                            \

@@ -298,6 +298,7 @@ static void database_finalize(PyObject *object)
 			PyErr_WriteUnraisable(object);
 		Py_BEGIN_ALLOW_THREADS sop_close(db, NULL);
 		Py_END_ALLOW_THREADS
+		native_epoch++;
 	}
 	PyErr_Restore(type, value, trace);
 }

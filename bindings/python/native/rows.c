@@ -71,7 +71,7 @@ typedef struct native_rows {
 	size_t room_size;
 	uint32_t left; /* rows of the batch that are still to come */
 	size_t offset; /* of the next one */
-	uint64_t changes; /* those of the transaction when the batch was fetched */
+	uint64_t changes, epoch; /* those of the transaction and the process when the batch was fetched */
 	size_t last_key_size; /* of the item that came last, at the start of `last_key` */
 	char *last_key;
 	size_t last_key_room;
@@ -135,6 +135,13 @@ static int rows_grow(native_rows *self)
 	return 0;
 }
 
+/* Remembers as of when a batch is that is about to be fetched. */
+static void rows_note(native_rows *self)
+{
+	self->changes = self->cursor->parent->changes;
+	self->epoch = native_epoch;
+}
+
 /* Fetches the next batch: 1, 0 at the end, -1 with an exception. */
 static int rows_fetch(native_rows *self)
 {
@@ -148,7 +155,7 @@ static int rows_fetch(native_rows *self)
 		sop_status status;
 		NATIVE_ERROR(err);
 
-		self->changes = self->cursor->parent->changes;
+		rows_note(self);
 		Py_BEGIN_ALLOW_THREADS status = sop_cursor_fetch(cursor, self->room, self->room_size,
 								 rows_max, self->flags, &used, &err);
 		Py_END_ALLOW_THREADS if (status == SOP_OK)
@@ -245,7 +252,7 @@ static int rows_hold(native_rows *self, const sop_entry *entry)
 	return 0;
 }
 
-/* After a change in the transaction the rest of the batch may be stale: begins anew behind the item that came last, with
+/* After a change in the transaction, or the end of a database, the rest of the batch may be stale: begins anew behind the item that came last, with
  * one row. 1, 0 at the end, -1 with an exception. */
 static int rows_refetch(native_rows *self)
 {
@@ -254,7 +261,7 @@ static int rows_refetch(native_rows *self)
 	NATIVE_ERROR(err);
 
 	self->left = 0;
-	self->changes = self->cursor->parent->changes;
+	rows_note(self);
 	Py_BEGIN_ALLOW_THREADS status = seek_behind(self, &entry, &err);
 	Py_END_ALLOW_THREADS if (status == SOP_NOT_FOUND) return 0;
 	if (status != SOP_OK) {
@@ -311,7 +318,8 @@ static int rows_ready(native_rows *self)
 {
 	if (!native_is_open(self->cursor))
 		return -1;
-	if (self->begun && self->changes != self->cursor->parent->changes)
+	if (self->begun &&
+	    (self->changes != self->cursor->parent->changes || self->epoch != native_epoch))
 		return rows_refetch(self);
 	return self->left != 0 ? 1 : rows_fetch(self);
 }

@@ -206,6 +206,30 @@ class Order(Folder):
                     tx[store][5]
                     tx[store][5]
 
+    def test_no_row_comes_after_the_database_was_closed(self) -> None:
+        class Closer:
+            def encode(self, value: str) -> bytes:
+                return value.encode()
+
+            def decode(self, data: bytes) -> str:
+                if data == b"close":
+                    db.close()
+                return data.decode()
+
+        store = sop.Store("closing", key=sop.INT, value=Closer())
+        for where in (lambda: db[store], lambda: tx[store]):
+            db = sop.open("inmemory:")
+            db[store].put_many((number, "close" if number == 2 else "stay") for number in range(10))
+            with sop.open("inmemory:") as other:
+                tx = db.read()
+                rows = iter(where().items())
+                self.assertEqual(next(rows), (0, "stay"))
+                del other
+            self.assertEqual(next(rows), (1, "stay"))  # that was another one
+            self.assertEqual(next(rows), (2, "close"))
+            with self.assertRaises(sop.ClosedError):
+                next(rows)
+
     def test_a_row_that_changes_while_it_is_packed(self) -> None:
         store = sop.Store("moments", key=Moment)
 
@@ -447,7 +471,9 @@ class Processes(Folder):
         db = sop.open(self.path(), create=True)
         db[S]["a"] = 1
         tx = db.write()
+        db[S]["b"] = 2
         view, rows, cursor = tx[S], iter(db[S].items()), tx[S].cursor()
+        next(rows)  # the other one has been fetched, too
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             child = os.fork()
