@@ -297,8 +297,7 @@ static void database_finalize(PyObject *object)
 		if (PyErr_ResourceWarning(object, 1, "a database was dropped without close()") < 0)
 			PyErr_WriteUnraisable(object);
 		Py_BEGIN_ALLOW_THREADS sop_close(db, NULL);
-		Py_END_ALLOW_THREADS
-		native_epoch++;
+		Py_END_ALLOW_THREADS native_epoch++;
 	}
 	PyErr_Restore(type, value, trace);
 }

@@ -318,8 +318,7 @@ static int rows_ready(native_rows *self)
 {
 	if (!native_is_open(self->cursor))
 		return -1;
-	if (self->begun &&
-	    (self->changes != self->cursor->parent->changes || self->epoch != native_epoch))
+	if (self->begun && (self->changes != self->cursor->parent->changes || self->epoch != native_epoch))
 		return rows_refetch(self);
 	return self->left != 0 ? 1 : rows_fetch(self);
 }
