@@ -121,6 +121,7 @@ typedef struct native_view {
 	native_handle *txn; /* NULL: every call is a transaction of its own */
 	native_bound *bound;
 	PyObject *low, *high, *prefix; /* packed bytes, or NULL */
+	PyObject *after, *through; /* packed leading fields that `low` or `high` is the place behind, or NULL */
 } native_view;
 
 /* Puts the range of `view` into `range`. */

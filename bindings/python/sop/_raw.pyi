@@ -47,6 +47,8 @@ class ViewBase:
     _low: Optional[bytes]
     _high: Optional[bytes]
     _prefix: Optional[bytes]
+    _after: Optional[bytes]
+    _through: Optional[bytes]
     def __new__(
         cls,
         owner: Any,
@@ -56,6 +58,8 @@ class ViewBase:
         low: Optional[bytes] = None,
         high: Optional[bytes] = None,
         prefix: Optional[bytes] = None,
+        after: Optional[bytes] = None,
+        through: Optional[bytes] = None,
         /,
     ) -> Any: ...
     def _pack(self, key: Any, /) -> bytes: ...

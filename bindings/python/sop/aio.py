@@ -80,6 +80,14 @@ class AsyncView(Generic[K, V]):
         """The part of keys that begin so."""
         return AsyncView(self._view.prefix(*fields), self._owner)
 
+    def after(self, key: K) -> AsyncView[K, V]:
+        """The part behind `key`."""
+        return AsyncView(self._view.after(key), self._owner)
+
+    def through(self, key: Any) -> AsyncView[K, V]:
+        """The part up to `key`, itself inside."""
+        return AsyncView(self._view.through(key), self._owner)
+
     @overload
     async def get(self, key: K) -> Optional[V]: ...
     @overload
