@@ -23,7 +23,7 @@ from typing import (
 
 from . import _raw, given
 from .cursor import Cursor, Entry
-from .errors import ExistsError, NotFoundError
+from .errors import ExistsError, NotFoundError, WouldBlockError
 
 if TYPE_CHECKING:
     from .store import Store
@@ -347,6 +347,18 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
                 raise
             raise KeyError(key) from None
         return Entry(self._bound.key.unpack(whole), self._bound.decode(value), *about)
+
+    @overload
+    def get_now(self, key: K) -> Optional[V]: ...
+    @overload
+    def get_now(self, key: K, default: Union[V, D]) -> Union[V, D]: ...
+    def get_now(self, key: K, default: Any = None) -> Any:
+        """As get(), if that is known without waiting for the disk: WouldBlockError if a page would have to be read, as by
+        get() in a thread that may wait. sop.aio does that."""
+        found = self._get_now(key, default, _MISSING)
+        if found is _MISSING:
+            raise WouldBlockError("the answer is not in memory: ask get() in a thread that may wait")
+        return found
 
     def duplicates(self, key: K) -> Iterator[Entry[K, V]]:
         """All items with an equal key, the oldest first: at most one, but in a store with duplicates."""

@@ -212,6 +212,16 @@ class Asyncio(Folder, unittest.IsolatedAsyncioTestCase):
     async def test_pages_that_are_not_in_memory_are_read_by_a_thread(self) -> None:
         await self.db[S].put_many((f"k{i:06}", "v" * 400) for i in range(30_000))
         await self.db.call(self.db.sync.checkpoint)
+        with self.db.sync.read() as tx:  # without asyncio
+            blocked = 0
+            for i in range(0, 30_000, 97):
+                try:
+                    self.assertEqual(tx[S].get_now(f"k{i:06}"), "v" * 400)
+                except sop.WouldBlockError:
+                    blocked += 1
+            self.assertGreater(blocked, 0)
+            self.assertEqual(tx[S].get("k000000"), "v" * 400)
+            self.assertEqual(tx[S].get_now("k000000"), "v" * 400)
         reads = (await self.db.stats()).cache_reads
         for i in range(0, 30_000, 97):
             self.assertEqual(await self.db[S].get(f"k{i:06}"), "v" * 400)
