@@ -133,8 +133,11 @@ sop_status run_fetch(struct call *call)
 	sop_status status;
 
 	TRY(use_item(call, &use));
-	status = sop_fetch(use.txn, use.store, use.key, (uint64_t)call->args[3].number, 0, &whole,
-			   &value, &about, &call->err);
+	status = sop_fetch(use.txn, use.store, use.key, (uint64_t)call->args[3].number,
+			   call->spelling % 2 ? SOP_NOWAIT : 0, &whole, &value, &about, &call->err);
+	if (status == SOP_WOULD_BLOCK)
+		status = sop_fetch(use.txn, use.store, use.key, (uint64_t)call->args[3].number, 0,
+				   &whole, &value, &about, &call->err);
 	if (status == SOP_OK) {
 		answer_key(call, use.number, view(&whole));
 		answer_bytes(call, view(&value));

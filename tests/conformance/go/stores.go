@@ -201,7 +201,10 @@ func (t typed[K, V]) rowOf(item sop.Item[K, V]) row {
 }
 
 func (t typed[K, V]) item(tx *sop.Tx, key Key, id uint64) (row, bool, error) {
-	item, ok, err := t.In(tx).Item(t.toKey(key), id)
+	item, ok, err := t.In(tx).ItemNow(t.toKey(key), id)
+	if errors.Is(err, sop.ErrWouldBlock) {
+		item, ok, err = t.In(tx).Item(t.toKey(key), id)
+	}
 	if err != nil || !ok {
 		return row{}, false, err
 	}

@@ -408,7 +408,7 @@ final class Machine implements Decoder.Operations {
 
   @Override
   public Decoder.Entry fetch(Decoder.Call call, int txn, int store, Decoder.Key key, long item) {
-    return use(txn, store).fetch(key, item);
+    return use(txn, store).fetch(call.spelling(), key, item);
   }
 
   @Override

@@ -11,6 +11,7 @@ import org.sopdb.Items;
 import org.sopdb.Range;
 import org.sopdb.StoreMap;
 import org.sopdb.Transaction;
+import org.sopdb.WouldBlockException;
 
 /** A store in a transaction: each operation in the ways that Java has to say it. */
 record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
@@ -112,7 +113,14 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
     return value == null ? null : kind.bytes().apply(value);
   }
 
-  Decoder.Entry fetch(Decoder.Key key, long item) {
+  Decoder.Entry fetch(int spelling, Decoder.Key key, long item) {
+    if (spelling % 2 != 0) {
+      try {
+        return entry(kind, there(items().fetchNow(key(key), item)));
+      } catch (WouldBlockException absent) {
+        // the page is read below
+      }
+    }
     return entry(kind, there(items().fetch(key(key), item)));
   }
 

@@ -316,7 +316,7 @@ class Machine:
 
     def get(self, call, number, store, key):
         view, store = self.view(number, store), STORES[store]
-        key, way = key_of(store, key), call.spelling % 5
+        key, way = key_of(store, key), call.spelling % 6
         if way == 0:
             return bytes_of(store, view[key])
         if way == 1:
@@ -325,6 +325,11 @@ class Machine:
             value = view.get_many([key], self)[0]
         elif way == 3:
             value = view.entry(key).value
+        elif way == 4:
+            try:
+                value = view.get_now(key, self)
+            except sop.WouldBlockError:
+                value = view.get(key, self)
         else:
             cursor = view.cursor()
             value = cursor.value if cursor.seek(key, "eq") else self
