@@ -95,6 +95,10 @@ void sopi_wal_trim(struct sopi_log *log, uint64_t position, uint64_t first_segme
 /* Removes recycled segments beyond `pool_bytes`. */
 void sopi_wal_shrink(struct sopi_log *log, uint64_t pool_bytes);
 
+/* For closing: the same, and gives back what is reserved behind the end of the log. REQUIRES: flushed, nothing is submitted
+ * any more. */
+void sopi_wal_settle(struct sopi_log *log, uint64_t pool_bytes);
+
 /* Flushes everything submitted, with `mark` behind an empty group that says so: then damage to the last groups cannot
  * pass for a torn end. For timers, sync and close. UNKNOWN, FAILED. */
 sop_status sopi_wal_flush(struct sopi_log *log, bool mark, sop_error *err);
