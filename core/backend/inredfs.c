@@ -17,6 +17,7 @@ enum {
 	FORMAT = 2, /* of the database as a whole */
 	LOG_SEGMENT_BYTES = 1 << 20, /* of the first; each new one is twice as large */
 	LOG_SEGMENT_BYTES_MAX = 16 << 20,
+	RAW_GROUP_SHARE = 256, /* of a segment: 64 KB, where making zeros costs what the journal of the file system does */
 	CACHE_BYTES_MIN = 4 << 20,
 	BALLAST_BYTES_MIN = 1 << 20,
 	BALLAST_BYTES_MAX = 16 << 20,
@@ -688,6 +689,7 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 		.segment_bytes = first,
 		.segment_bytes_max = most,
 		.pool_bytes_max = log_budget(fs) / 2,
+		.raw_group_bytes = most / RAW_GROUP_SHARE,
 	};
 
 	return options;

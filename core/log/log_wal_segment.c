@@ -16,11 +16,7 @@
 
 #define LOG_FOLDER "log"
 
-enum {
-	ZEROS_BYTES = 1 << 20,
-	SEGMENT_UNIT_BYTES = 4096,
-	CUT_BYTES_MIN = 2 << 20, /* less is not worth the work of making it again */
-};
+enum { ZEROS_BYTES = 1 << 20, SEGMENT_UNIT_BYTES = 4096 };
 
 void wal_segment_name(uint64_t sequence, char name[SOPI_WAL_NAME_BYTES])
 {
@@ -266,8 +262,10 @@ static sop_status recycle(struct sopi_wal *wal, const struct wal_listed *item,
 	SOP_TRY(sopi_folder_rename(wal->options.folder, from, to, err));
 	SOP_TRY_OUT(sync_names(wal, err));
 	SOP_TRY_OUT(open_both(wal, segment, 0, err));
-	if (item->raw)
+	if (item->raw) {
+		SOP_TRY_OUT(sopi_file_resize(segment->file, 0, err)); /* a sync of the size that shows may have failed */
 		SOP_TRY_OUT(fill(segment, 0, segment->bytes, may_stay_raw(wal), err));
+	}
 out:
 	if (status != SOP_OK)
 		unmake(wal, segment);
@@ -540,12 +538,12 @@ static void retire_next(struct sopi_wal *wal)
 	sopi_mutex_unlock(&wal->state);
 }
 
-/* What follows the last record and the place of a successor record goes; a failure leaves it there. */
+/* What follows the last record and the place of a successor record goes, if it is much; a failure leaves it there. */
 static void cut_current(struct sopi_wal *wal)
 {
 	const uint64_t bytes = wal_round(wal->place + wal->block, SEGMENT_UNIT_BYTES);
 
-	if (bytes + CUT_BYTES_MIN <= wal->current.bytes)
+	if (bytes + wal->options.segment_bytes <= wal->current.bytes)
 		(void)sopi_file_resize(wal->current.file, bytes, NULL);
 }
 

@@ -28,7 +28,6 @@ enum {
 	SOPI_WAL_PAYLOAD_BYTES_MAX = 1 << 30, /* of one transaction */
 	SOPI_WAL_SEGMENT_BYTES_MIN = 16 << 10,
 	SOPI_WAL_FLOOR_BYTES = 64 << 10, /* of log space that only urgent reservations may use */
-	SOPI_WAL_LARGE_GROUP_BYTES = 64 << 10, /* from there on zeros ahead cost more than they save */
 	SOPI_WAL_NAME_BYTES = 32, /* "log/", 16 digits, ".log" and a NUL */
 };
 
@@ -187,7 +186,7 @@ static inline bool wal_is_filling(const struct sopi_wal *wal)
 /* Is what is written at a time so large that segments need no zeros? REQUIRES: `state`. */
 static inline bool wal_writes_much(const struct sopi_wal *wal)
 {
-	return wal->group_bytes >= SOPI_WAL_LARGE_GROUP_BYTES;
+	return wal->options.raw_group_bytes != 0 && wal->group_bytes >= wal->options.raw_group_bytes;
 }
 
 /* Would small groups be written faster to a segment that is full of zeros? REQUIRES: `state`. */

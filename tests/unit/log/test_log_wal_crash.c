@@ -299,6 +299,8 @@ static void live_on(struct world *world)
 	sop_error err = SOP_ERROR_INIT;
 	size_t before;
 
+	if (world->life > 0 && rest(world, world->box.log)) /* the second time it is closed */
+		sopi_wal_settle(world->box.log, WAL_BOX_SEGMENT_BYTES);
 	sopi_sim_kill(world->box.process);
 	wal_box_stop(&world->box);
 	wal_box_start(&world->box, world->disk);
