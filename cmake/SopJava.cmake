@@ -32,9 +32,22 @@ add_custom_command(OUTPUT "${sop_java_build}/raw_java.c" "${sop_java_raw}/Raw.ja
 	DEPENDS "${PROJECT_SOURCE_DIR}/bindings/sop.i" "${PROJECT_SOURCE_DIR}/bindings/swig/java.i" ${sop_headers}
 	COMMENT "SWIG: the raw layer of Java")
 
-# The library is whole but for Jansson, which has no static form that a shared library can take.
+# The library is whole but for Jansson, which has no static form that a shared library can take and is no part of every
+# system: the artifact has a copy beside it, with its licence.
+find_library(SOP_JANSSON NAMES libjansson.so.4 jansson REQUIRED)
+file(REAL_PATH "${SOP_JANSSON}" sop_java_jansson)
+configure_file("${sop_java_jansson}" "${sop_java_native}/libjansson.so.4" COPYONLY)
+foreach(licence "${PROJECT_SOURCE_DIR}/LICENSE" /usr/share/doc/libjansson4/copyright)
+	cmake_path(GET licence FILENAME sop_licence_name)
+	if(EXISTS "${licence}")
+		configure_file("${licence}" "${sop_java_native}/licences/${sop_licence_name}" COPYONLY)
+	else()
+		message(WARNING "sopdb-native comes without ${sop_licence_name}: there is no ${licence}")
+	endif()
+endforeach()
 add_library(sopdb_java MODULE "${sop_java_build}/raw_java.c")
-set_target_properties(sopdb_java PROPERTIES OUTPUT_NAME sopdb-java LIBRARY_OUTPUT_DIRECTORY "${sop_java_native}")
+set_target_properties(sopdb_java PROPERTIES OUTPUT_NAME sopdb-java LIBRARY_OUTPUT_DIRECTORY "${sop_java_native}"
+	BUILD_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN")
 set_source_files_properties("${sop_java_build}/raw_java.c" PROPERTIES
 	OBJECT_DEPENDS "${PROJECT_SOURCE_DIR}/bindings/swig/java.h" COMPILE_OPTIONS "-Wall;-Wextra;-Wno-unused-parameter")
 target_include_directories(sopdb_java PRIVATE "${PROJECT_SOURCE_DIR}/bindings" "${sop_jni}" "${sop_jni}/linux")
@@ -63,7 +76,8 @@ if(SOP_TESTS)
 	sop_java_test(map ".*ConformanceTest")
 	add_test(NAME java.format COMMAND bash "${sop_java_source}/format" "${sop_java_build}")
 	add_test(NAME java.quickstart COMMAND bash "${PROJECT_SOURCE_DIR}/examples/java/run" "${PROJECT_BINARY_DIR}" "${sop_java_build}/shop")
-	set_tests_properties(java.format java.quickstart PROPERTIES TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bindings)
+	add_test(NAME java.consumer COMMAND bash "${sop_java_source}/check-consumer" "${sop_java_build}" "${sop_java_build}/consumer")
+	set_tests_properties(java.format java.quickstart java.consumer PROPERTIES TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bindings)
 endif()
 
 # The machine of the conformance suite (tests/conformance), and the script that starts it.

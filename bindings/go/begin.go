@@ -52,13 +52,21 @@ func WithMode(mode Mode) TxOption {
 // shell is a transaction of the library and the memory that its calls work with. Shells of transactions that have ended are
 // used again.
 type shell struct {
-	txn *C.sop_txn
-	s   *scratch
+	txn     *C.sop_txn
+	s       *scratch
+	watched *canceller // what a context that can end has of this transaction
 }
 
 func newShell(txn *C.sop_txn) *shell {
 	sh := &shell{txn: txn, s: newScratch()}
-	runtime.SetFinalizer(sh, func(sh *shell) { go C.sop_txn_free(sh.txn) })
+	runtime.SetFinalizer(sh, func(sh *shell) {
+		go func() {
+			if sh.watched != nil {
+				sh.watched.end()
+			}
+			C.sop_txn_free(sh.txn)
+		}()
+	})
 	return sh
 }
 
@@ -69,7 +77,8 @@ func (sh *shell) release() {
 	sh.txn = nil
 }
 
-// canceller carries the end of a context, or [Tx.Cancel], into a transaction as long as that is open.
+// canceller carries the end of a context, or [Tx.Cancel], into a transaction as long as that is open. A context that can end
+// has it until then, so nothing refers from it to a [Tx], which could not be collected when it is forgotten.
 type canceller struct {
 	mu   sync.Mutex
 	txn  *C.sop_txn // nil once it has ended
@@ -112,11 +121,17 @@ func (c *canceller) end() bool {
 }
 
 func (db *DB) begin(ctx context.Context, mode Mode, options []TxOption) (*Tx, error) {
-	if ctx.Err() != nil {
-		return nil, ended(ctx)
+	if err := db.opened(); err != nil {
+		return nil, err
+	}
+	if err := alive(ctx); err != nil {
+		return nil, err
 	}
 	o := txOptions{mode: mode, bare: true}
-	for _, option := range options {
+	for i, option := range options {
+		if option == nil {
+			return nil, fault(StatusMisuse, "option %d of the transaction is nil; leave it out", i+1)
+		}
 		option(&o)
 	}
 	if o.mode >= modes {
@@ -137,8 +152,24 @@ func (db *DB) begin(ctx context.Context, mode Mode, options []TxOption) (*Tx, er
 	if o.mode == ModeWrite || o.mode == ModeNoCheck {
 		tx.started = time.Now()
 	}
+	tx.canceled = &tx.own
+	if ctx.Done() != nil {
+		tx.canceled = new(canceller)
+		sh.watched = tx.canceled
+	}
 	tx.canceled.watch(ctx, sh.txn)
 	return tx, nil
+}
+
+// alive is the error of a context that is over, or that there is none.
+func alive(ctx context.Context) error {
+	if ctx == nil {
+		return fault(StatusMisuse, "the context is nil; pass context.Background() if there is none")
+	}
+	if ctx.Err() != nil {
+		return ended(ctx)
+	}
+	return nil
 }
 
 // ended is the error of a context that is over.

@@ -31,7 +31,10 @@ type Cursor[K, V any] struct {
 	err   error
 }
 
-type cursorHandle struct{ c *C.sop_cursor }
+type cursorHandle struct {
+	c *C.sop_cursor
+	_ alone
+}
 
 // Cursor opens a cursor over the span; it stands before the first item. The direction and limit of the span do not count.
 func (p Span[K, V]) Cursor() (*Cursor[K, V], error) { return p.cursor(false) }
@@ -48,13 +51,16 @@ func (p *Span[K, V]) cursor(keys bool) (*Cursor[K, V], error) {
 	if err != nil {
 		return nil, p.items.tx.because(err)
 	}
-	handle := &cursorHandle{c}
+	handle := &cursorHandle{c: c}
 	runtime.SetFinalizer(handle, func(h *cursorHandle) { C.sop_cursor_free(h.c) })
 	return &Cursor[K, V]{items: p.items, h: handle, sh: h.schema, m: newScratch(), keys: keys}, nil
 }
 
 // enter claims the transaction for a call.
 func (c *Cursor[K, V]) enter() error {
+	if c == nil {
+		return noCursor()
+	}
 	if _, err := c.items.tx.enter(); err != nil {
 		return err
 	}
@@ -64,6 +70,18 @@ func (c *Cursor[K, V]) enter() error {
 	}
 	c.m.reset()
 	return nil
+}
+
+func noCursor() error {
+	return fault(StatusMisuse, "there is no cursor: it is nil; use what Span.Cursor returned without an error")
+}
+
+// failed keeps the error of a move.
+func (c *Cursor[K, V]) failed(err error) bool {
+	if c != nil {
+		c.err = err
+	}
+	return false
 }
 
 // moved takes in what a move brought: an item, none, or an error.
@@ -90,8 +108,7 @@ func (c *Cursor[K, V]) moved(status C.sop_status) bool {
 
 func (c *Cursor[K, V]) move(how C.int) bool {
 	if err := c.enter(); err != nil {
-		c.err = err
-		return false
+		return c.failed(err)
 	}
 	defer c.items.tx.leave()
 	c.err = nil
@@ -146,8 +163,7 @@ func (c *Cursor[K, V]) SeekFields(where Seek, fields ...any) bool {
 
 func (c *Cursor[K, V]) seek(where Seek, put func(*scratch) error) bool {
 	if err := c.enter(); err != nil {
-		c.err = err
-		return false
+		return c.failed(err)
 	}
 	defer c.items.tx.leave()
 	if c.err = put(c.m); c.err != nil {
@@ -167,16 +183,26 @@ func (c *Cursor[K, V]) seek(where Seek, put func(*scratch) error) bool {
 }
 
 // Item is what the cursor moved to last.
-func (c *Cursor[K, V]) Item() Item[K, V] { return c.item }
+func (c *Cursor[K, V]) Item() (item Item[K, V]) {
+	if c != nil {
+		item = c.item
+	}
+	return item
+}
 
 // Key of the item that the cursor moved to.
-func (c *Cursor[K, V]) Key() K { return c.item.Key }
+func (c *Cursor[K, V]) Key() K { return c.Item().Key }
 
 // Value of the item that the cursor moved to.
-func (c *Cursor[K, V]) Value() V { return c.item.Value }
+func (c *Cursor[K, V]) Value() V { return c.Item().Value }
 
 // Err is the error of the last move, if there was one.
-func (c *Cursor[K, V]) Err() error { return c.err }
+func (c *Cursor[K, V]) Err() error {
+	if c == nil {
+		return noCursor()
+	}
+	return c.err
+}
 
 // Update replaces the value of the item that the cursor stands on; its key is kept. [ErrNotFound]: it was removed, or the
 // cursor stands on none.
@@ -213,6 +239,9 @@ func (c *Cursor[K, V]) change(f func() (C.sop_status, error)) error {
 
 // Close ends the use of the cursor. Closing again does nothing.
 func (c *Cursor[K, V]) Close() error {
+	if c == nil || c.items.tx == nil {
+		return noCursor()
+	}
 	tx := c.items.tx
 	if !tx.busy.CompareAndSwap(false, true) {
 		return fault(StatusMisuse, "another goroutine is using the transaction of this cursor")

@@ -83,12 +83,19 @@ type DB struct {
 	retryFor time.Duration
 
 	mu     sync.RWMutex
-	stores map[*declaration]*storeHandle
+	stores map[identity]*storeHandle
 	free   [modes][]*shell // transactions that have ended, to be begun anew
 }
 
 // dbHandle frees its database when nothing can reach it any more. Nothing refers from it to anything.
-type dbHandle struct{ c *C.sop_db }
+type dbHandle struct {
+	c *C.sop_db
+	_ alone
+}
+
+// alone makes an object one with pointers (those of the library count as none), which has memory of its own. Small ones without
+// share pieces of it, and no finalizer of theirs runs as long as the program keeps any other in the same piece.
+type alone = *byte
 
 const freeShellsMax = 64 // of each mode
 
@@ -118,7 +125,7 @@ func Open(url string, options *Options) (*DB, error) {
 	if status != C.SOP_OK {
 		return nil, fromC(e)
 	}
-	db := &DB{h: &dbHandle{c}, retryFor: options.RetryFor, stores: make(map[*declaration]*storeHandle)}
+	db := &DB{h: &dbHandle{c: c}, retryFor: options.RetryFor, stores: make(map[identity]*storeHandle)}
 	if db.retryFor <= 0 {
 		db.retryFor = retryForDefault
 	}
@@ -140,6 +147,14 @@ func OpenPath(path string, options *Options) (*DB, error) {
 		}
 	}
 	return Open(path, options)
+}
+
+// opened tells who has a database that nobody opened.
+func (db *DB) opened() error {
+	if db == nil || db.h == nil {
+		return fault(StatusMisuse, "there is no database: it is nil or zero; use what Open returned without an error")
+	}
+	return nil
 }
 
 func closeAfter(db *DB, err error) error {
@@ -247,6 +262,9 @@ func milliseconds(d time.Duration) int64 {
 // the database. Later calls on it and on what was opened from it return [ErrClosed]. Closing again does nothing. It must not
 // be called from a function that another call of this database was given, such as one for progress.
 func (db *DB) Close() error {
+	if err := db.opened(); err != nil {
+		return err
+	}
 	e := newErr()
 	longCalls.enter()
 	status := C.sop_close(db.h.c, e)
@@ -254,7 +272,7 @@ func (db *DB) Close() error {
 	db.mu.Lock()
 	free := db.free
 	db.free = [modes][]*shell{}
-	db.stores = make(map[*declaration]*storeHandle)
+	db.stores = make(map[identity]*storeHandle)
 	db.mu.Unlock()
 	for _, shells := range free {
 		for _, sh := range shells {
@@ -346,6 +364,9 @@ func (o Outcome) String() string {
 
 // Outcome tells what became of the transaction with an id ([Tx.ID], [WithID]), and its position if it has committed.
 func (db *DB) Outcome(id UUID) (Outcome, uint64, error) {
+	if err := db.opened(); err != nil {
+		return OutcomeUnknown, 0, err
+	}
 	e := newErr()
 	var outcome C.sop_outcome
 	var position C.uint64_t

@@ -163,7 +163,11 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	return "sop: " + e.Status.String() + ": " + e.Message
+	where := ""
+	if e.Store != "" && !strings.Contains(e.Message, e.Store) {
+		where = fmt.Sprintf("store %q: ", e.Store)
+	}
+	return "sop: " + e.Status.String() + ": " + where + e.Message
 }
 
 // Is matches the Err... variables.
@@ -218,7 +222,7 @@ func fault(status Status, format string, args ...any) *Error {
 // because adds the error of a context to an error that comes from it.
 func because(err error, ctx context.Context) error {
 	e, ok := err.(*Error)
-	if ok && e.cause == nil && ctx.Err() != nil && (e.Status == StatusCancelled || e.Status == StatusTimeout) {
+	if ok && e.cause == nil && ctx != nil && ctx.Err() != nil && (e.Status == StatusCancelled || e.Status == StatusTimeout) {
 		e.cause = context.Cause(ctx)
 	}
 	return err

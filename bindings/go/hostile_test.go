@@ -2,9 +2,13 @@ package sop_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +110,228 @@ func TestForgottenDatabaseWithLogger(t *testing.T) {
 		fails(t, err, sop.ErrLocked)
 	}
 	t.Error("the database is still open")
+}
+
+// What the program keeps beside a handle in memory does not keep the handle: small objects without pointers share pieces of
+// memory, whose finalizers wait for all of them.
+func TestForgottenBesideWhatIsKept(t *testing.T) {
+	var paths []string
+	var kept []*uint64
+	for range 8 {
+		path := t.TempDir()
+		paths = append(paths, path)
+		_, err := sop.OpenPath(path, &sop.Options{Create: true, Durability: sop.Written})
+		kept = append(kept, new(uint64), new(uint64))
+		ok(t, err)
+	}
+	for _, path := range paths {
+		eventually(t, "the database is closed", func() bool {
+			peek, _, _ := sop.Peek(path)
+			return !peek.IsOpen
+		})
+	}
+	runtime.KeepAlive(kept)
+}
+
+// eventually has the garbage collected until something is so: nobody knows when finalizers have run.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it never came to be that " + what)
+		}
+		runtime.GC()
+	}
+}
+
+// A context that lives long does not keep a transaction that was forgotten.
+func TestForgottenUnderAContextThatLives(t *testing.T) {
+	ctx, cancel := context.WithCancel(background)
+	defer cancel()
+	db := inMemory(t)
+	var id sop.UUID
+	func() {
+		tx, err := db.Begin(ctx, sop.ModeWrite)
+		ok(t, err)
+		ok(t, numbers.In(tx).Put(1, nil))
+		id, err = tx.ID()
+		ok(t, err)
+	}()
+	eventually(t, "the transaction is rolled back", func() bool {
+		outcome, _, err := db.Outcome(id)
+		ok(t, err)
+		return outcome == sop.NotCommitted
+	})
+}
+
+// What is nil or zero is told, and nothing panics.
+func TestNothing(t *testing.T) {
+	db := inMemory(t)
+	body := func(*sop.Tx) error { return nil }
+	var nobody *sop.DB
+	for _, none := range []*sop.DB{nobody, {}} {
+		second := func(_ any, err error) error { return err }
+		_, _, err := none.Outcome(sop.UUID{})
+		_, _, gotten := users.Get(none, "a")
+		for _, err := range []error{
+			none.Update(background, body), none.View(background, body), none.Close(), none.Sync(), none.Checkpoint(), none.GC(background, nil),
+			none.LogEnable(slog.LevelInfo), none.LogTo(slog.Default(), slog.LevelInfo), err, gotten, second(none.Begin(background, sop.ModeWrite)),
+			second(none.Backup(background, "x", nil)), second(none.Verify(background, nil, nil)), second(none.Stats()), second(none.Metrics()),
+			second(none.Info()), second(none.LogNext(background)), second(users.ApproxCount(none)),
+		} {
+			told(t, err, "database")
+		}
+	}
+	var ctx context.Context
+	second := func(_ any, err error) error { return err }
+	for _, err := range []error{
+		db.Update(ctx, body), db.View(ctx, body), second(db.Begin(ctx, sop.ModeRead)), db.GC(ctx, nil), sop.Restore(ctx, "a", "b", nil),
+		second(db.Backup(ctx, "x", nil)), second(db.Verify(ctx, nil, nil)), second(db.LogNext(ctx)),
+	} {
+		told(t, err, "context")
+	}
+	told(t, db.Update(background, nil), "function")
+	told(t, db.View(background, nil), "function")
+	told(t, db.Update(background, body, nil), "option 1")
+	told(t, sop.StoreOf[string, string]("x", sop.String, nil).Err(), "option 1")
+}
+
+func TestNoTransactionStoreOrSequence(t *testing.T) {
+	db := inMemory(t)
+	var tx *sop.Tx
+	for range users.In(tx).All() {
+		t.Error("there is nothing to go over")
+	}
+	for range users.In(tx).Span().Keys() {
+		t.Error("there is nothing to go over")
+	}
+	told(t, tx.Err(), "transaction")
+	told(t, tx.TakeErr(), "transaction")
+	for _, err := range []error{tx.Commit(), tx.Rollback(), tx.Again(), tx.Close(), tx.Cancel(), tx.RollbackTo(0), tx.Create(users), users.In(tx).Put("a", user{})} {
+		told(t, err, "transaction")
+	}
+	_, err := tx.Position()
+	told(t, err, "transaction")
+	_, _, _, err = users.In(tx).Last()
+	told(t, err, "transaction")
+	_, err = users.In(tx).PutMany(func(yield func(string, user) bool) { yield("a", user{}) })
+	told(t, err, "transaction")
+
+	var zero sop.Tx
+	for range users.In(&zero).All() {
+		t.Error("there is nothing to go over")
+	}
+	fails(t, zero.Err(), sop.ErrClosed)
+	told(t, zero.Cancel(), "transaction")
+
+	var cursor *sop.Cursor[string, user]
+	equal(t, cursor.Next() || cursor.Seek("a", sop.At), false)
+	told(t, cursor.Err(), "cursor")
+	told(t, cursor.Update(user{}), "cursor")
+	told(t, cursor.Close(), "cursor")
+	equal(t, cursor.Key(), "")
+	told(t, new(sop.Cursor[string, user]).Close(), "cursor")
+
+	var none *sop.Store[string, string]
+	update(t, db, func(tx *sop.Tx) error {
+		told(t, tx.Create(nil), "store")
+		told(t, tx.Drop(none), "store")
+		told(t, none.In(tx).Put("a", "b"), "store")
+		_, err := users.In(tx).PutMany(nil)
+		told(t, err, "sequence")
+		_, err = users.In(tx).RemoveMany(nil)
+		told(t, err, "sequence")
+		for range none.In(tx).All() {
+			t.Error("there is nothing to go over")
+		}
+		told(t, tx.TakeErr(), "store")
+		return nil
+	})
+	_, _, err = none.Get(db, "a")
+	told(t, err, "store")
+	_, err = none.PackKey("a")
+	told(t, err, "store")
+	_, err = none.UnpackKey(nil)
+	told(t, err, "store")
+}
+
+// told wants an error that says what is missing.
+func told(t *testing.T, err error, what string) {
+	t.Helper()
+	if e := fails(t, err, sop.ErrMisuse); !strings.Contains(e.Message, what) {
+		t.Errorf("%q does not tell of the %s", e.Message, what)
+	}
+}
+
+func TestItemsThatAreNotWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	db, err := sop.OpenPath(path, &sop.Options{Create: true})
+	ok(t, err)
+	update(t, db, func(tx *sop.Tx) error {
+		for i := range int64(3000) {
+			ok(t, numbers.In(tx).Put(i, make([]byte, 100)))
+		}
+		return nil
+	})
+	ok(t, db.Checkpoint()) // else opening would bring in what it replays
+	ok(t, db.Close())
+	db, err = sop.OpenPath(path, nil)
+	ok(t, err)
+	view(t, db, func(tx *sop.Tx) error {
+		items := numbers.In(tx)
+		_, _, err := items.ItemNow(2500, 0)
+		fails(t, err, sop.ErrWouldBlock)
+		first, there, err := items.Item(2500, 0)
+		equal(t, there, true)
+		ok(t, err)
+		now, there, err := items.ItemNow(2500, 0)
+		ok(t, err)
+		equal(t, there && now.Version == first.Version && now.Version > 0 && len(now.Value) == 100, true)
+		return nil
+	})
+	ok(t, db.Close())
+}
+
+// Declarations that are made for each call leave one handle in the database.
+func TestStoresDeclaredForEachCall(t *testing.T) {
+	db := inMemory(t)
+	use := func(calls int) {
+		for i := range calls {
+			store := sop.StoreOf[int64, string]("each", sop.String)
+			update(t, db, func(tx *sop.Tx) error { return store.In(tx).Put(int64(i%10), "x") })
+		}
+	}
+	use(100)
+	before := residentBytes(t)
+	use(30_000)
+	if growth := residentBytes(t) - before; growth > 8<<20 {
+		t.Errorf("the process has grown by %d bytes", growth)
+	}
+	bad := sop.StoreOf[int64, string]("each", nil)
+	fails(t, db.View(background, func(tx *sop.Tx) error {
+		_, _, err := bad.In(tx).Get(1)
+		return err
+	}), sop.ErrMisuse)
+}
+
+func residentBytes(t *testing.T) int64 {
+	runtime.GC()
+	debug.FreeOSMemory()
+	text, err := os.ReadFile("/proc/self/statm")
+	ok(t, err)
+	var size, resident int64
+	_, err = fmt.Sscan(string(text), &size, &resident)
+	ok(t, err)
+	return resident * int64(os.Getpagesize())
+}
+
+func TestMessagesNameTheStore(t *testing.T) {
+	db := inMemory(t)
+	absent := sop.StoreOf[string, string]("absent", sop.String)
+	_, _, err := absent.Get(db, "a")
+	e := fails(t, err, sop.ErrNotFound)
+	equal(t, e.Store, "absent")
+	equal(t, strings.Contains(e.Error(), `"absent"`), true)
 }
 
 // panicky is a handler of messages that panics.

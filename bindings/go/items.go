@@ -31,10 +31,21 @@ type Found[V any] struct {
 	Version uint64
 }
 
+// missing tells who has items of no transaction or no store.
+func (i Items[K, V]) missing() error {
+	if i.tx == nil {
+		return fault(StatusMisuse, "these items belong to no transaction: it is nil; use Store.In with what Update, View or Begin gave")
+	}
+	if i.store == nil {
+		return noStore()
+	}
+	return nil
+}
+
 // enter claims the transaction for a call with a key, and readies its memory.
 func (i Items[K, V]) enter() (*shell, *storeHandle, error) {
-	if i.tx == nil || i.store == nil {
-		return nil, nil, fault(StatusMisuse, "these items belong to no transaction; use Store.In")
+	if err := i.missing(); err != nil {
+		return nil, nil, err
 	}
 	sh, err := i.tx.enter()
 	if err != nil {
@@ -119,6 +130,9 @@ func (s *Store[K, V]) decode(src []byte) (V, error) {
 // Get reads the value of a key in a transaction of its own, which is the quickest way to read one. ok is false if the key is
 // not there.
 func (s *Store[K, V]) Get(db *DB, key K) (value V, ok bool, err error) {
+	if s == nil {
+		return value, false, noStore()
+	}
 	h, err := db.handle(&s.declaration)
 	if err != nil {
 		return value, false, err
@@ -139,6 +153,9 @@ func (s *Store[K, V]) Get(db *DB, key K) (value V, ok bool, err error) {
 
 // ApproxCount is the newest committed number of items: no transaction, no promise.
 func (s *Store[K, V]) ApproxCount(db *DB) (uint64, error) {
+	if s == nil {
+		return 0, noStore()
+	}
 	h, err := db.handle(&s.declaration)
 	if err != nil {
 		return 0, err
@@ -158,18 +175,28 @@ func (i Items[K, V]) Has(key K) (bool, error) {
 		return false, err
 	}
 	defer i.tx.leave()
-	status := i.fetchRow(sh, h, 0, true)
+	status := i.fetchRow(sh, h, 0, 0, true)
 	return i.yes(status, sh, C.SOP_NOT_FOUND)
 }
 
 // Item reads an item with its whole key and its version. id names one of several items with that key; 0: the oldest.
 func (i Items[K, V]) Item(key K, id uint64) (item Item[K, V], ok bool, err error) {
+	return i.fetch(key, id, 0)
+}
+
+// ItemNow is [Items.Item] that does not wait for the disk: [ErrWouldBlock] says that what it needs is not in memory, where Item
+// brings it; the transaction goes on. (The oldest item of a key in a store with duplicates may be read all the same.)
+func (i Items[K, V]) ItemNow(key K, id uint64) (item Item[K, V], ok bool, err error) {
+	return i.fetch(key, id, C.SOP_NOWAIT)
+}
+
+func (i Items[K, V]) fetch(key K, id uint64, flags C.uint32_t) (item Item[K, V], ok bool, err error) {
 	sh, h, err := i.enterKey(unsafe.Pointer(&key))
 	if err != nil {
 		return item, false, err
 	}
 	defer i.tx.leave()
-	ok, err = i.yes(i.fetchRow(sh, h, id, false), sh, C.SOP_NOT_FOUND)
+	ok, err = i.yes(i.fetchRow(sh, h, id, flags, false), sh, C.SOP_NOT_FOUND)
 	if !ok {
 		return item, false, err
 	}
@@ -180,10 +207,10 @@ func (i Items[K, V]) Item(key K, id uint64) (item Item[K, V], ok bool, err error
 }
 
 // fetchRow brings one item into the row of the scratch, whose room grows until it fits.
-func (i Items[K, V]) fetchRow(sh *shell, h *storeHandle, id uint64, keysOnly bool) C.sop_status {
+func (i Items[K, V]) fetchRow(sh *shell, h *storeHandle, id uint64, flags C.uint32_t, keysOnly bool) C.sop_status {
 	s := sh.s
 	return s.intoRow(h.schema, func(b *batch) C.sop_status {
-		return C.sopgo_fetch(cTxn(sh.txn), cStore(h.c), cSchema(h.schema.c), s.fieldsPtr(), C.uint32_t(len(s.fields)), s.heapPtr(), C.uint64_t(id), cInt(keysOnly), b.rowsPtr(), C.size_t(len(b.rows)*8), cFields(b.fields), cBytes(b.heap), s.out, s.err)
+		return C.sopgo_fetch(cTxn(sh.txn), cStore(h.c), cSchema(h.schema.c), s.fieldsPtr(), C.uint32_t(len(s.fields)), s.heapPtr(), C.uint64_t(id), flags, cInt(keysOnly), b.rowsPtr(), C.size_t(len(b.rows)*8), cFields(b.fields), cBytes(b.heap), s.out, s.err)
 	})
 }
 

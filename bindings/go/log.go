@@ -25,6 +25,9 @@ var logLevels = [...]slog.Level{slog.LevelError + 1, slog.LevelError, slog.Level
 // LogEnable records the messages from a level on, the newest 256 of them, for [DB.LogNext]. A level above [slog.LevelError]
 // records none.
 func (db *DB) LogEnable(level slog.Level) error {
+	if err := db.opened(); err != nil {
+		return err
+	}
 	e := newErr()
 	defer keep(db)
 	return check(C.sop_log_enable(db.h.c, cLevel(level), e), e)
@@ -50,6 +53,12 @@ const logWait = 100 * time.Millisecond
 // LogNext waits for the oldest recorded message and takes it. The error is that of the context, or [ErrClosed] once the
 // database is closed.
 func (db *DB) LogNext(ctx context.Context) (LogMessage, error) {
+	if err := db.opened(); err != nil {
+		return LogMessage{}, err
+	}
+	if err := alive(ctx); err != nil {
+		return LogMessage{}, err
+	}
 	defer keep(db)
 	for ctx.Err() == nil {
 		message, err := db.h.logNext(logWait)

@@ -80,8 +80,8 @@ func (r *report) guard(callback func() error) (stop C.int) {
 
 // call makes a call that may call back.
 func (r *report) call(f func(handle C.uintptr_t, e *C.sop_error) C.sop_status) error {
-	if err := r.ctx.Err(); err != nil {
-		return ended(r.ctx)
+	if err := alive(r.ctx); err != nil {
+		return err
 	}
 	handle := cgo.NewHandle(r)
 	defer handle.Delete()
@@ -105,6 +105,9 @@ func (r *report) call(f func(handle C.uintptr_t, e *C.sop_error) C.sop_status) e
 // GC gives space back to the file system: it writes a checkpoint, rewrites data files that are mostly dead, and removes what
 // nothing needs. It happens by itself as space is needed. The end of the context stops it.
 func (db *DB) GC(ctx context.Context, progress Progress) error {
+	if err := db.opened(); err != nil {
+		return err
+	}
 	defer keep(db)
 	r := &report{ctx: ctx, progress: progress}
 	return r.call(func(handle C.uintptr_t, e *C.sop_error) C.sop_status {
@@ -115,6 +118,9 @@ func (db *DB) GC(ctx context.Context, progress Progress) error {
 // Backup copies the database, consistent as of one position, which it returns, into a folder that is missing or empty, while
 // others go on. The copy is checked and on stable storage when it returns. The end of the context stops it.
 func (db *DB) Backup(ctx context.Context, path string, progress Progress) (position uint64, err error) {
+	if err := db.opened(); err != nil {
+		return 0, err
+	}
 	defer keep(db)
 	c, err := cString(path)
 	if err != nil {
@@ -161,6 +167,9 @@ type Problem struct {
 // it waits; an error from it stops the check, and so does the end of the context. found and progress may be nil. problems is
 // how many there were; the error is [ErrCorrupt] if something is damaged.
 func (db *DB) Verify(ctx context.Context, found func(Problem) error, progress Progress) (problems uint64, err error) {
+	if err := db.opened(); err != nil {
+		return 0, err
+	}
 	defer keep(db)
 	r := &report{ctx: ctx, problem: found, progress: progress}
 	var count C.uint64_t
@@ -172,6 +181,9 @@ func (db *DB) Verify(ctx context.Context, found func(Problem) error, progress Pr
 
 // Sync puts everything that has committed on stable storage, whatever the durability of the commits was.
 func (db *DB) Sync() error {
+	if err := db.opened(); err != nil {
+		return err
+	}
 	e := newErr()
 	longCalls.enter()
 	defer longCalls.leave()
@@ -182,6 +194,9 @@ func (db *DB) Sync() error {
 // Checkpoint writes what has changed into the data files, so that opening after a crash has next to no log to read. It
 // happens by itself in the background.
 func (db *DB) Checkpoint() error {
+	if err := db.opened(); err != nil {
+		return err
+	}
 	e := newErr()
 	longCalls.enter()
 	defer longCalls.leave()

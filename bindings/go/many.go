@@ -97,6 +97,9 @@ func (i Items[K, V]) UpdateMany(items iter.Seq2[K, V]) (done int, err error) {
 
 // RemoveMany removes many keys; one that is not there is [ErrNotFound].
 func (i Items[K, V]) RemoveMany(keys iter.Seq[K]) (done int, err error) {
+	if keys == nil {
+		return i.changeMany(C.SOP_REMOVE, nil)
+	}
 	var none V
 	return i.changeMany(C.SOP_REMOVE, func(yield func(K, V) bool) {
 		for key := range keys {
@@ -115,6 +118,9 @@ type many struct {
 }
 
 func (i Items[K, V]) changeMany(how C.int, items iter.Seq2[K, V]) (done int, err error) {
+	if items == nil {
+		return 0, fault(StatusMisuse, "the sequence of items is nil; maps.All and slices.Values make one")
+	}
 	m := many{s: scratches.Get().(*scratch)}
 	defer scratches.Put(m.s)
 	m.s.reset()
@@ -139,8 +145,8 @@ func (i Items[K, V]) changeMany(how C.int, items iter.Seq2[K, V]) (done int, err
 func (i Items[K, V]) addRow(m *many, key unsafe.Pointer, value V, withValue bool) error {
 	s := m.s
 	before := len(s.fields)
-	if i.tx == nil || i.store == nil {
-		return fault(StatusMisuse, "these items belong to no transaction; use Store.In")
+	if err := i.missing(); err != nil {
+		return err
 	}
 	if i.store.err != nil {
 		return i.store.err

@@ -263,8 +263,8 @@ sop_status sopgo_get(sopgo_handle db, sopgo_handle txn, sopgo_handle store, sopg
 
 sop_status sopgo_fetch(sopgo_handle txn, sopgo_handle store, sopgo_handle schema,
 		       const sopgo_field *fields, uint32_t count, const char *heap, uint64_t item,
-		       int keys_only, char *rows, size_t rows_size, sopgo_field *row_fields,
-		       char *row_heap, sopgo_out *out, sop_error *err)
+		       uint32_t flags, int keys_only, char *rows, size_t rows_size,
+		       sopgo_field *row_fields, char *row_heap, sopgo_out *out, sop_error *err)
 {
 	char memory[KEY_ROOM_BYTES], whole_memory[KEY_ROOM_BYTES];
 	sop_buf key_room = SOP_BUF_OVER(memory), whole = SOP_BUF_OVER(whole_memory);
@@ -274,7 +274,7 @@ sop_status sopgo_fetch(sopgo_handle txn, sopgo_handle store, sopgo_handle schema
 	sop_status status = pack(schema_of(schema), fields, count, heap, 0, &key_room, &key, err);
 
 	if (status == SOP_OK)
-		status = sop_fetch(txn_of(txn), store_of(store), key, item, 0, &whole,
+		status = sop_fetch(txn_of(txn), store_of(store), key, item, flags, &whole,
 				   keys_only ? NULL : &value, &about, err);
 	if (status == SOP_OK) {
 		const sop_entry entry = {

@@ -63,8 +63,8 @@ sop_status sopgo_get(sopgo_handle db, sopgo_handle txn, sopgo_handle store, sopg
 /* One item as one row. keys_only: its value is not read. LIMIT with out->size: the room is too small. */
 sop_status sopgo_fetch(sopgo_handle txn, sopgo_handle store, sopgo_handle schema,
 		       const sopgo_field *fields, uint32_t count, const char *heap, uint64_t item,
-		       int keys_only, char *rows, size_t rows_size, sopgo_field *row_fields,
-		       char *row_heap, sopgo_out *out, sop_error *err);
+		       uint32_t flags, int keys_only, char *rows, size_t rows_size,
+		       sopgo_field *row_fields, char *row_heap, sopgo_out *out, sop_error *err);
 
 /* Any change of one item. `item` names one; out->item receives the id of an inserted one. What adds creates the store if
  * it is missing. */

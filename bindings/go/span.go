@@ -220,7 +220,7 @@ func (p Span[K, V]) Items() iter.Seq[Item[K, V]] {
 }
 
 func (p *Span[K, V]) each(keysOnly bool, visit func(Item[K, V]) bool) {
-	if p.items.tx == nil || p.limit == 0 {
+	if p.limit == 0 {
 		return
 	}
 	s, err := p.scan(keysOnly)
@@ -246,8 +246,8 @@ func (p *Span[K, V]) each(keysOnly bool, visit func(Item[K, V]) bool) {
 
 // First is the first item of the span, in its direction.
 func (p Span[K, V]) First() (key K, value V, ok bool, err error) {
-	if p.items.tx == nil {
-		return key, value, false, fault(StatusMisuse, "these items belong to no transaction; use Store.In")
+	if err := p.items.missing(); err != nil {
+		return key, value, false, err
 	}
 	if p.limit == 0 {
 		return key, value, false, nil
@@ -269,9 +269,6 @@ func (p Span[K, V]) Last() (key K, value V, ok bool, err error) { return p.Backw
 
 // IsEmpty tells whether there is no item, by looking at one key.
 func (p Span[K, V]) IsEmpty() (bool, error) {
-	if p.items.tx == nil {
-		return false, fault(StatusMisuse, "these items belong to no transaction; use Store.In")
-	}
 	s, err := p.scan(true)
 	if err != nil {
 		return false, p.items.tx.because(err)

@@ -98,6 +98,9 @@ func statsOf(c *C.sop_stats) Stats {
 
 // Stats reads the figures of the database.
 func (db *DB) Stats() (Stats, error) {
+	if err := db.opened(); err != nil {
+		return Stats{}, err
+	}
 	e := newErr()
 	c := C.sop_stats{struct_size: C.sizeof_sop_stats}
 	status := C.sop_db_stats(db.h.c, &c, e)
@@ -107,6 +110,9 @@ func (db *DB) Stats() (Stats, error) {
 
 // Metrics are the same figures as OpenMetrics text.
 func (db *DB) Metrics() (string, error) {
+	if err := db.opened(); err != nil {
+		return "", err
+	}
 	e := newErr()
 	var text C.sop_buf
 	status := C.sop_db_metrics(db.h.c, &text, e)
@@ -157,6 +163,9 @@ func uuidOf(c *[16]C.uint8_t) UUID { return *(*UUID)(unsafe.Pointer(c)) }
 
 // Info tells what the database is and how it was opened.
 func (db *DB) Info() (Info, error) {
+	if err := db.opened(); err != nil {
+		return Info{}, err
+	}
 	e := newErr()
 	c := C.sop_info{struct_size: C.sizeof_sop_info}
 	var path C.sop_buf

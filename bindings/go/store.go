@@ -43,6 +43,7 @@ type declaration struct {
 	plan  *keyPlan // nil if there is an err
 	err   error
 	parse func() (*schemaHandle, error)
+	same  identity
 	storeOptions
 }
 
@@ -50,6 +51,13 @@ type storeOptions struct {
 	duplicates bool
 	nodeItems  int
 	schema     string
+}
+
+// identity is all that the library tells declarations apart by, however often they are made.
+type identity struct {
+	name, schema string
+	duplicates   bool
+	nodeItems    int
 }
 
 // StoreOption is how one store differs from others.
@@ -67,14 +75,23 @@ func Schema(json string) StoreOption { return func(o *storeOptions) { o.schema =
 // StoreOf declares a store. What is wrong with a declaration is told by the calls that use it, and by [Store.Err].
 func StoreOf[K, V any](name string, codec Codec[V], options ...StoreOption) *Store[K, V] {
 	s := &Store[K, V]{declaration: declaration{name: name}, codec: codec}
-	for _, option := range options {
+	var missing error
+	for i, option := range options {
+		if option == nil {
+			missing = fault(StatusMisuse, "option %d of the store %q is nil; leave it out", i+1, name)
+			continue
+		}
 		option(&s.storeOptions)
 	}
 	_, s.bytes = any(codec).(bytesCodec)
 	s.plan, s.err = planOf(reflect.TypeFor[K](), s.schema)
-	if codec == nil && s.err == nil {
-		s.err = fault(StatusMisuse, "the store %q is declared without a codec", name)
+	if codec == nil {
+		missing = fault(StatusMisuse, "the store %q is declared without a codec", name)
 	}
+	if s.err == nil {
+		s.err = missing
+	}
+	s.same = identity{name, s.declaration.Schema(), s.duplicates, s.nodeItems}
 	s.parse = sync.OnceValues(func() (*schemaHandle, error) { return parseSchema(s.plan.schema) })
 	return s
 }
@@ -103,6 +120,18 @@ func (d *declaration) Schema() string {
 func (d *declaration) Err() error { return d.err }
 
 func (d *declaration) declared() *declaration { return d }
+
+func noStore() error {
+	return fault(StatusMisuse, "there is no store: the declaration is nil; use what StoreOf returned")
+}
+
+// declarationOf looks whether there is a store behind the interface.
+func declarationOf(store Declaration) (*declaration, error) {
+	if v := reflect.ValueOf(store); store == nil || v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, noStore()
+	}
+	return store.declared(), nil
+}
 
 // parsed is the schema of the library, which no database has a part in.
 func (d *declaration) parsed() (*schemaHandle, error) {
@@ -146,8 +175,14 @@ func parseSchema(json string) (*schemaHandle, error) {
 
 // handle finds or makes the handle of a declaration on this database.
 func (db *DB) handle(d *declaration) (*storeHandle, error) {
+	if err := db.opened(); err != nil {
+		return nil, err
+	}
+	if d.err != nil { // who is like it may have been declared well
+		return nil, d.err
+	}
 	db.mu.RLock()
-	h := db.stores[d]
+	h := db.stores[d.same]
 	db.mu.RUnlock()
 	if h != nil {
 		return h, nil
@@ -162,10 +197,10 @@ func (db *DB) handle(d *declaration) (*storeHandle, error) {
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	if other := db.stores[d]; other != nil {
+	if other := db.stores[d.same]; other != nil {
 		return other, nil
 	}
-	db.stores[d] = h
+	db.stores[d.same] = h
 	return h, nil
 }
 
@@ -215,16 +250,16 @@ func (tx *Tx) Create(store Declaration) error {
 
 // Drop drops a store with all its items.
 func (tx *Tx) Drop(store Declaration) error {
-	tx.changes++
 	return tx.onStore(store, func(sh *shell, h *storeHandle) C.sop_status {
+		tx.changes++
 		return C.sop_store_drop(sh.txn, h.c, sh.s.err)
 	})
 }
 
 // Rename renames a store; the declaration keeps its old name.
 func (tx *Tx) Rename(store Declaration, to string) error {
-	tx.changes++
 	return tx.onStore(store, func(sh *shell, h *storeHandle) C.sop_status {
+		tx.changes++
 		return withBytes(to, func(bytes C.sop_bytes) C.sop_status {
 			return C.sop_store_rename(sh.txn, h.c, bytes, sh.s.err)
 		})
@@ -297,13 +332,17 @@ func describe(sh *shell, store *C.sop_store, info *StoreInfo) C.sop_status {
 	return status
 }
 
-func (tx *Tx) onStore(d Declaration, f func(sh *shell, h *storeHandle) C.sop_status) error {
+func (tx *Tx) onStore(store Declaration, f func(sh *shell, h *storeHandle) C.sop_status) error {
+	d, err := declarationOf(store)
+	if err != nil {
+		return err
+	}
 	sh, err := tx.enter()
 	if err != nil {
 		return err
 	}
 	defer tx.leave()
-	h, err := tx.handle(d.declared())
+	h, err := tx.handle(d)
 	if err != nil {
 		return err
 	}
@@ -334,6 +373,9 @@ func (s *Store[K, V]) PackPrefix(fields ...any) ([]byte, error) {
 }
 
 func (s *Store[K, V]) pack(put func(*scratch) error, prefix C.int) ([]byte, error) {
+	if s == nil {
+		return nil, noStore()
+	}
 	schema, err := s.parsed()
 	if err != nil {
 		return nil, err
@@ -361,6 +403,9 @@ func (s *Store[K, V]) pack(put func(*scratch) error, prefix C.int) ([]byte, erro
 // UnpackKey reads the bytes of a key.
 func (s *Store[K, V]) UnpackKey(bytes []byte) (K, error) {
 	var key K
+	if s == nil {
+		return key, noStore()
+	}
 	schema, err := s.parsed()
 	if err != nil {
 		return key, err

@@ -42,7 +42,8 @@ type Tx struct {
 	position uint64
 	started  time.Time
 	ctx      context.Context
-	canceled canceller
+	canceled *canceller // own, or one that the context has
+	own      canceller
 	lastDecl *declaration // the store that was used last
 	last     *storeHandle
 }
@@ -51,6 +52,9 @@ type Tx struct {
 
 // enter claims the transaction for one call.
 func (tx *Tx) enter() (*shell, error) {
+	if tx == nil {
+		return nil, noTx()
+	}
 	if !tx.busy.CompareAndSwap(false, true) {
 		return nil, fault(StatusMisuse, "another goroutine is using this transaction; use it from one at a time")
 	}
@@ -61,6 +65,10 @@ func (tx *Tx) enter() (*shell, error) {
 	return tx.sh, nil
 }
 
+func noTx() error {
+	return fault(StatusMisuse, "there is no transaction: it is nil; use what Update, View or Begin gave")
+}
+
 func (tx *Tx) leave() {
 	tx.busy.Store(false)
 	keep(tx)
@@ -68,19 +76,26 @@ func (tx *Tx) leave() {
 
 // stick keeps the first error that an iteration cannot return.
 func (tx *Tx) stick(err error) {
-	if tx.err == nil {
+	if tx != nil && tx.err == nil { // one that is nil has an error anyway
 		tx.err = tx.because(err)
 	}
 }
 
 // Err is the first error that an iteration over a range met, if any: [DB.Update], [DB.View] and [Tx.Commit] return it, and do
-// not commit.
-func (tx *Tx) Err() error { return tx.err }
+// not commit. A transaction that is nil, over whose items a loop finds nothing, has one: [ErrMisuse].
+func (tx *Tx) Err() error {
+	if tx == nil {
+		return noTx()
+	}
+	return tx.err
+}
 
 // TakeErr is [Tx.Err] that lets the transaction go on as if the error had not been.
 func (tx *Tx) TakeErr() error {
-	err := tx.err
-	tx.err = nil
+	err := tx.Err()
+	if tx != nil {
+		tx.err = nil
+	}
 	return err
 }
 
@@ -100,6 +115,9 @@ func (tx *Tx) call(f func(sh *shell) C.sop_status) error {
 
 // run runs a body until it has committed or cannot.
 func (tx *Tx) run(body func(*Tx) error) error {
+	if body == nil {
+		return fault(StatusMisuse, "the function that works in the transaction is nil")
+	}
 	for {
 		err := body(tx)
 		if err == nil {
@@ -164,6 +182,7 @@ func (tx *Tx) again(conflict error) error {
 func (tx *Tx) finish() {
 	sh := tx.sh
 	tx.sh = nil
+	sh.watched = nil
 	if tx.canceled.end() || !tx.pooled {
 		sh.release()
 		return
@@ -195,6 +214,9 @@ func (tx *Tx) abandon() {
 }
 
 func (tx *Tx) onlyByHand(what string) error {
+	if tx == nil {
+		return noTx()
+	}
 	if tx.byHand {
 		return nil
 	}
@@ -240,7 +262,12 @@ func (tx *Tx) Close() error {
 
 // Cancel makes running and later calls of the transaction, and its commit, return [ErrCancelled]. It may be called from any
 // goroutine.
-func (tx *Tx) Cancel() error { return tx.canceled.cancel() }
+func (tx *Tx) Cancel() error {
+	if tx == nil || tx.canceled == nil {
+		return noTx()
+	}
+	return tx.canceled.cancel()
+}
 
 // ---- what is known about it ----------------------------------------------------------------------------
 
@@ -256,7 +283,7 @@ func (tx *Tx) ID() (UUID, error) {
 // Position is that of the commit, once it has changed something and committed: unique and ascending in the order in which
 // transactions took effect. Before, it is the position that the transaction reads at.
 func (tx *Tx) Position() (uint64, error) {
-	if tx.position != 0 && !tx.byHand {
+	if tx != nil && tx.position != 0 && !tx.byHand {
 		return tx.position, nil
 	}
 	var position C.uint64_t
@@ -305,8 +332,8 @@ func (tx *Tx) Savepoint() (Savepoint, error) {
 
 // RollbackTo undoes the changes since a savepoint, which stays.
 func (tx *Tx) RollbackTo(savepoint Savepoint) error {
-	tx.changes++
 	return tx.call(func(sh *shell) C.sop_status {
+		tx.changes++
 		return C.sop_rollback_to(sh.txn, C.uint64_t(savepoint), sh.s.err)
 	})
 }

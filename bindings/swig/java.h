@@ -1,9 +1,10 @@
 /* What the typemaps of java.i call: exceptions, bytes, and the forms in which keys, rows and ranges travel.
  *
- * A key of a store with a schema travels as its fields, one behind the other: u8 SOP_TYPE_..., then nothing (NULL), u8
+ * A key of a store with a schema comes in as its fields, one behind the other: u8 SOP_TYPE_..., then nothing (NULL), u8
  * (BOOL), 8 bytes (INT, UINT, TS, FLOAT), 16 bytes (UUID), or u32 size and that many bytes (BYTES, STR); numbers are
- * little-endian. It is packed and unpacked here, in the crossing that uses it. Keys of stores without a schema travel as
- * they are. Rows are the packed rows of store.h, with keys in that form. */
+ * little-endian. It is packed here, in the crossing that uses it, with all that packing checks. Keys go out packed, as they
+ * lie: FieldReader.java reads them, which costs half as much as making fields of them here. Keys of stores without a schema
+ * travel as they are. Rows are the packed rows of store.h, with keys in these forms. */
 #ifndef SOP_BINDINGS_JAVA_H
 #define SOP_BINDINGS_JAVA_H
 
@@ -17,13 +18,16 @@
 enum {
 	JAVA_STACK_BYTES = 512, /* arguments up to here are copied to the stack */
 	JAVA_FIELDS_MAX = 2 * SOP_SCHEMA_FIELDS_MAX,
-	JAVA_FIELD_GROWTH = 17, /* bytes by which a field may be longer than when it is packed */
 	JAVA_ROW_BYTES = 8, /* of a row before its ids */
 	JAVA_FETCH_BYTES = 32 * 1024 /* of a batch, unless one row needs more */
 };
 
 /* Not among the SOP_RANGE_ bits of the library: all keys that begin with `to` are inside, also where keys are raw. */
 #define JAVA_RANGE_TO_PREFIX 0x100u
+/* The bound is a packed key that came from here. */
+#define JAVA_RANGE_FROM_PACKED 0x200u
+#define JAVA_RANGE_TO_PACKED 0x400u
+#define JAVA_RANGE_OWN (JAVA_RANGE_TO_PREFIX | JAVA_RANGE_FROM_PACKED | JAVA_RANGE_TO_PACKED)
 /* Among the flags of rows: there are no more behind these. */
 #define JAVA_ROWS_END 0x80000000u
 
@@ -250,59 +254,6 @@ static sop_status java_pack(const sop_schema *schema, sop_bytes fields, int pref
 		      : sop_key_pack(schema, values, count, key, err);
 }
 
-/* Writes `value` at `at`; returns the end of it. */
-static uint8_t *java_write_field(const sop_value *value, uint8_t *at)
-{
-	*at++ = (uint8_t)value->type;
-	if (value->type == SOP_TYPE_BOOL) {
-		*at++ = value->as.boolean != 0;
-	} else if (value->type == SOP_TYPE_BYTES || value->type == SOP_TYPE_STR) {
-		const uint32_t size = (uint32_t)value->as.bytes.size;
-
-		memcpy(at, &size, sizeof size);
-		if (size > 0)
-			memcpy(at + sizeof size, value->as.bytes.data, size);
-		at += sizeof size + size;
-	} else {
-		const size_t size = java_fixed_size((uint8_t)value->type);
-
-		memcpy(at, &value->as, size);
-		at += size;
-	}
-	return at;
-}
-
-/* Unpacks `key` to `out`, where there is room for it and JAVA_FIELD_GROWTH bytes more a field; `*size` receives its
- * bytes. `room` is for the texts of the fields. */
-static sop_status java_unpack(const sop_schema *schema, sop_bytes key, uint8_t *out, size_t *size,
-			      sop_buf *room, sop_error *err)
-{
-	sop_value values[JAVA_FIELDS_MAX];
-	uint8_t *at = out;
-	size_t count = 0;
-	sop_status status;
-
-	if (schema == NULL) {
-		if (key.size > 0)
-			memcpy(out, key.data, key.size);
-		*size = key.size;
-		return SOP_OK;
-	}
-	status = sop_key_unpack(schema, key, values, JAVA_FIELDS_MAX, &count, room, err);
-	for (size_t i = 0; i < count && status == SOP_OK; i++)
-		at = java_write_field(&values[i], at);
-	*size = (size_t)(at - out);
-	return status;
-}
-
-/* By how many bytes a key of `schema` may grow when it is unpacked. */
-static size_t java_growth(const sop_schema *schema)
-{
-	return schema == NULL ? 0
-			      : JAVA_FIELD_GROWTH * (sop_schema_sort_count(schema) +
-						     sop_schema_ride_count(schema));
-}
-
 /* A packed key of the caller. */
 typedef struct java_key {
 	sop_buf buf;
@@ -327,29 +278,6 @@ static sop_bytes java_key_in(JNIEnv *env, jbyteArray array, const sop_schema *sc
 			     java_input *in, java_key *key)
 {
 	return java_packed(schema, java_bytes(env, array, in), prefix, key);
-}
-
-/* The packed key `key` as the caller sees it; NULL if it cannot be (`java.refused` says why). */
-static jbyteArray java_key_out(JNIEnv *env, const sop_schema *schema, sop_bytes key)
-{
-	sop_buf room = SOP_BUF_INIT;
-	uint8_t *fields;
-	size_t size = 0;
-	jbyteArray array = NULL;
-
-	if (schema == NULL)
-		return java_array(env, key.data, key.size);
-	fields = malloc(key.size + java_growth(schema));
-	if (fields == NULL) {
-		java_refuse(SOP_NO_MEMORY, "there is no memory for a key");
-		return NULL;
-	}
-	java.refused = java_unpack(schema, key, fields, &size, &room, &java.err);
-	if (java.refused == SOP_OK)
-		array = java_array(env, fields, size);
-	free(fields);
-	sop_buf_free(&room);
-	return array;
 }
 
 /* ---- ranges ------------------------------------------------------------------------------------ */
@@ -391,10 +319,12 @@ static const sop_range *java_range_in(sop_bytes in, const sop_schema *schema, ja
 	flags = java_u32(at);
 	from_size = java_u32(at + 12);
 	to_size = java_u32(at + 16 + from_size);
-	out->range.flags = flags & ~JAVA_RANGE_TO_PREFIX;
+	out->range.flags = flags & ~JAVA_RANGE_OWN;
 	memcpy(&out->range.after_item, at + 4, sizeof out->range.after_item);
-	out->range.from = java_packed(schema, (sop_bytes){ at + 16, from_size }, 1, &out->from);
-	out->range.to = java_packed(schema, (sop_bytes){ at + 20 + from_size, to_size }, 1, &out->to);
+	out->range.from = java_packed((flags & JAVA_RANGE_FROM_PACKED) ? NULL : schema,
+				      (sop_bytes){ at + 16, from_size }, 1, &out->from);
+	out->range.to = java_packed((flags & JAVA_RANGE_TO_PACKED) ? NULL : schema,
+				    (sop_bytes){ at + 20 + from_size, to_size }, 1, &out->to);
 	if ((flags & JAVA_RANGE_TO_PREFIX) && java.refused == SOP_OK)
 		java_include_prefix(schema, out);
 	return &out->range;
@@ -407,57 +337,43 @@ static size_t java_aligned(size_t size)
 	return (size + 7) & ~(size_t)7;
 }
 
-/* Takes rows from one form to the other: packs their keys (`pack`), or unpacks them. What is not packed is of the library
- * and known to be well-formed; what is packed was made by Rows.java. `ids`: bytes between sizes and key. */
-static sop_status java_convert(const sop_schema *schema, sop_bytes in, int pack, sop_buf *out,
-			       sop_error *err)
+/* Packs the keys of the rows that Rows.java made. */
+static sop_status java_pack_rows(const sop_schema *schema, sop_bytes in, sop_buf *out, sop_error *err)
 {
 	const uint8_t *from = in.data;
 	const uint32_t count = java_u32(from);
-	const uint32_t flags = java_u32(from + 4);
-	const size_t ids = ((flags & SOP_ROWS_ITEM) ? 8u : 0) + ((flags & SOP_ROWS_VERSION) ? 8u : 0);
-	const size_t growth = pack ? 0 : java_growth(schema);
 	char space[JAVA_STACK_BYTES];
-	sop_buf room = SOP_BUF_OVER(space);
+	sop_buf key = SOP_BUF_OVER(space);
 	size_t read = JAVA_ROW_BYTES, written = JAVA_ROW_BYTES;
-	sop_status status = sop_buf_reserve(out, in.size + count * (growth + 8) + 8, err);
+	sop_status status = sop_buf_reserve(out, in.size, err);
 
 	for (uint32_t i = 0; i < count && status == SOP_OK; i++) {
 		const uint8_t *row = from + read;
 		const uint32_t key_size = java_u32(row), value_size = java_u32(row + 4);
-		const uint32_t value_bytes = value_size == SOP_ROWS_ABSENT ? 0 : value_size;
-		const sop_bytes key = { row + JAVA_ROW_BYTES + ids, key_size };
-		uint8_t *to = (uint8_t *)out->data + written;
-		size_t size = 0;
-		uint32_t size_32;
 
-		if (pack) {
-			status = java_pack(schema, key, 0, &room, err);
-			size = room.size;
-			out->size = written;
-			if (status == SOP_OK) /* an integer is longer packed than not, a text with NULs too */
-				status = sop_buf_reserve(
-					out, written + size + value_bytes + (in.size - read) + 32, err);
-			if (status != SOP_OK)
-				break;
-			to = (uint8_t *)out->data + written;
-			memcpy(to + JAVA_ROW_BYTES + ids, room.data, size);
-		} else {
-			status = java_unpack(schema, key, to + JAVA_ROW_BYTES + ids, &size, &room, err);
+		status = java_pack(schema, (sop_bytes){ row + JAVA_ROW_BYTES, key_size }, 0, &key, err);
+		out->size = written;
+		if (status == SOP_OK) /* an integer is longer packed than not, a text with NULs too */
+			status = sop_buf_reserve(
+				out, written + key.size + value_size + (in.size - read) + 32, err);
+		if (status == SOP_OK) {
+			uint8_t *to = (uint8_t *)out->data + written;
+			const uint32_t size = (uint32_t)key.size;
+
+			memcpy(to, &size, sizeof size);
+			memcpy(to + 4, row + 4, sizeof value_size);
+			memcpy(to + JAVA_ROW_BYTES, key.data, key.size);
+			if (value_size > 0)
+				memcpy(to + JAVA_ROW_BYTES + size, row + JAVA_ROW_BYTES + key_size,
+				       value_size);
+			read = java_aligned(read + JAVA_ROW_BYTES + key_size + value_size);
+			written = java_aligned(written + JAVA_ROW_BYTES + size + value_size);
 		}
-		size_32 = (uint32_t)size;
-		memcpy(to, &size_32, sizeof size_32);
-		memcpy(to + 4, row + 4, sizeof value_size + ids);
-		if (value_bytes > 0)
-			memcpy(to + JAVA_ROW_BYTES + ids + size,
-			       row + JAVA_ROW_BYTES + ids + key_size, value_bytes);
-		read = java_aligned(read + JAVA_ROW_BYTES + ids + key_size + value_bytes);
-		written = java_aligned(written + JAVA_ROW_BYTES + ids + size + value_bytes);
 	}
 	if (status == SOP_OK)
 		memcpy(out->data, from, JAVA_ROW_BYTES);
 	out->size = written;
-	sop_buf_free(&room);
+	sop_buf_free(&key);
 	return status;
 }
 

@@ -164,7 +164,7 @@ KEY(declared2, 0)
 	packed = (sop_buf)SOP_BUF_INIT;
 	$1 = java_bytes(jenv, $input, &in);
 	if (declared2->schema != NULL && java.refused == SOP_OK) {
-		java.refused = java_convert(declared2->schema, $1, 1, &packed, &java.err);
+		java.refused = java_pack_rows(declared2->schema, $1, &packed, &java.err);
 		$1 = (sop_bytes){ packed.data, packed.size };
 	}
 %}
@@ -186,18 +186,6 @@ ROWS_IN(rows)
 		$result = java_array(jenv, $1->data, $1->size);
 %}
 %typemap(freearg) sop_buf * "sop_buf_free($1);"
-%typemap(argout) sop_buf *rows %{
-	if (result == SOP_OK && java.refused == SOP_OK) {
-		sop_buf converted = SOP_BUF_INIT;
-
-		if (declared2->schema != NULL)
-			java.refused = java_convert(declared2->schema, (sop_bytes){ $1->data, $1->size }, 0, &converted, &java.err);
-		if (java.refused == SOP_OK)
-			$result = declared2->schema != NULL ? java_array(jenv, converted.data, converted.size)
-							    : java_array(jenv, $1->data, $1->size);
-		sop_buf_free(&converted);
-	}
-%}
 
 /* Others go into an array of the caller, unless that is null. */
 %typemap(jni) sop_buf *path, sop_buf *schema, sop_buf *whole_key, sop_bytes *store, sop_bytes *key "jobjectArray"
@@ -208,13 +196,9 @@ ROWS_IN(rows)
 	out = (sop_buf)SOP_BUF_INIT;
 	$1 = $input == NULL ? NULL : &out;
 %}
-%typemap(argout) sop_buf *path, sop_buf *schema %{
-	if (result == SOP_OK && $1 != NULL)
-		(*jenv)->SetObjectArrayElement(jenv, $input, 0, java_array(jenv, $1->data, $1->size));
-%}
-%typemap(argout) sop_buf *whole_key %{
+%typemap(argout) sop_buf *path, sop_buf *schema, sop_buf *whole_key %{
 	if (result == SOP_OK && $1 != NULL && java.refused == SOP_OK)
-		(*jenv)->SetObjectArrayElement(jenv, $input, 0, java_key_out(jenv, declared2->schema, (sop_bytes){ $1->data, $1->size }));
+		(*jenv)->SetObjectArrayElement(jenv, $input, 0, java_array(jenv, $1->data, $1->size));
 %}
 %typemap(in) sop_bytes *store (sop_bytes view), sop_bytes *key (sop_bytes view) %{
 	view = (sop_bytes){ NULL, 0 };
@@ -455,7 +439,6 @@ RETURNS(sop_txn_id, jbyteArray, byte[])
 RETURNS(sop_schema_text, jbyteArray, byte[])
 RETURNS(java_scan, jbyteArray, byte[])
 RETURNS(java_key_pack, jbyteArray, byte[])
-RETURNS(java_key_unpack, jbyteArray, byte[])
 RETURNS(java_cursor_move, jbyteArray, byte[])
 RETURNS(java_cursor_seek, jbyteArray, byte[])
 
@@ -555,18 +538,6 @@ static sop_status java_key_pack(const sop_schema *schema, sop_bytes fields, int 
 	return java_pack(schema, fields, prefix, packed, err);
 }
 
-/* The fields of a packed key. */
-static sop_status java_key_unpack(const sop_schema *schema, sop_bytes packed, sop_buf *fields, sop_error *err)
-{
-	sop_buf room = SOP_BUF_INIT;
-	sop_status status = sop_buf_reserve(fields, packed.size + java_growth(schema), err);
-
-	if (status == SOP_OK)
-		status = java_unpack(schema, packed, fields->data, &fields->size, &room, err);
-	sop_buf_free(&room);
-	return status;
-}
-
 static void java_schema_free(sop_schema *schema)
 {
 	sop_schema_free(schema);
@@ -647,33 +618,28 @@ static sop_status java_cursor_open(sop_txn *txn, java_store *declared, const sop
 	return status;
 }
 
-/* An entry as a batch of one row, with keys as the caller sees them. */
-static sop_status java_entry(const sop_schema *schema, const sop_entry *entry, sop_buf *batch, sop_error *err)
+/* An entry as a batch of one row. */
+static sop_status java_entry(const sop_entry *entry, sop_buf *batch, sop_error *err)
 {
 	const uint32_t ids = SOP_ROWS_ITEM | SOP_ROWS_VERSION;
-	const uint32_t one = 1, value_size = (uint32_t)entry->value.size;
+	const uint32_t one = 1, key_size = (uint32_t)entry->key.size, value_size = (uint32_t)entry->value.size;
 	const size_t head = 32;
-	sop_buf room = SOP_BUF_INIT;
-	sop_status status = sop_buf_reserve(batch, head + entry->key.size + java_growth(schema) + value_size, err);
+	sop_status status = sop_buf_reserve(batch, head + key_size + value_size, err);
 	uint8_t *at = batch->data;
-	size_t size = 0;
-	uint32_t key_size;
 
-	if (status == SOP_OK)
-		status = java_unpack(schema, entry->key, at + head, &size, &room, err);
-	sop_buf_free(&room);
 	if (status != SOP_OK)
 		return status;
-	key_size = (uint32_t)size;
 	memcpy(at, &one, 4);
 	memcpy(at + 4, &ids, 4);
 	memcpy(at + 8, &key_size, 4);
 	memcpy(at + 12, &value_size, 4);
 	memcpy(at + 16, &entry->item, 8);
 	memcpy(at + 24, &entry->version, 8);
+	if (key_size > 0)
+		memcpy(at + head, entry->key.data, key_size);
 	if (value_size > 0)
-		memcpy(at + head + size, entry->value.data, value_size);
-	batch->size = head + size + value_size;
+		memcpy(at + head + key_size, entry->value.data, value_size);
+	batch->size = head + key_size + value_size;
 	return SOP_OK;
 }
 
@@ -686,7 +652,7 @@ static sop_status java_cursor_move(java_cursor *opened, int where, sop_buf *entr
 	sop_entry at;
 	sop_status status = moves[where](opened->cursor, &at, err);
 
-	return status == SOP_OK ? java_entry(opened->schema, &at, entry, err) : status;
+	return status == SOP_OK ? java_entry(&at, entry, err) : status;
 }
 
 /* `where` is a sop_seek. */
@@ -700,7 +666,7 @@ static sop_status java_cursor_seek(java_cursor *opened, sop_bytes fields, int wh
 	if (status == SOP_OK)
 		status = sop_cursor_seek(opened->cursor, packed, (sop_seek)where, &at, err);
 	if (status == SOP_OK)
-		status = java_entry(opened->schema, &at, entry, err);
+		status = java_entry(&at, entry, err);
 	sop_buf_free(&key.buf);
 	return status;
 }
@@ -711,7 +677,6 @@ static void java_schema_free(sop_schema *schema);
 static void java_cursor_free(java_cursor *opened);
 static sop_status java_declare(sop_db *db, sop_bytes name, sop_bytes json, int duplicates, int node_items, java_store **out, sop_error *err);
 static sop_status java_key_pack(const sop_schema *schema, sop_bytes fields, int prefix, sop_buf *packed, sop_error *err);
-static sop_status java_key_unpack(const sop_schema *schema, sop_bytes packed, sop_buf *fields, sop_error *err);
 static sop_status java_scan(sop_txn *txn, sop_store *store, const sop_range *range, int cursor_flags, long long rows_max, int flags, sop_buf *rows, sop_error *err);
 static sop_status java_has(sop_txn *txn, sop_store *store, sop_bytes key, sop_error *err);
 static sop_status java_cursor_open(sop_txn *txn, java_store *declared, const sop_range *range, int flags, java_cursor **out, sop_error *err);

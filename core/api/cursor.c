@@ -7,7 +7,7 @@
 static sop_status refuse_cursor(const sop_cursor *cursor, const char *function, sop_error *err)
 {
 	if (cursor == NULL || sopi_tag_of(cursor) != SOPI_TAG_CURSOR)
-		return sopi_misuse(err, function, "cursor is no cursor; pass what sop_cursor_open gave");
+		return sopi_misuse(err, function, "cursor is no cursor; pass one that was opened");
 	return sopi_fail(err, SOP_CLOSED,
 			 "%s: the cursor's transaction has ended; open a cursor in the next one",
 			 function);
@@ -367,7 +367,8 @@ sop_status sop_cursor_seek(sop_cursor *cursor, sop_bytes key, sop_seek where, so
 
 	SOP_TRY(enter(cursor, __func__, err));
 	if ((unsigned)where > SOP_SEEK_EQ)
-		status = sopi_misuse(err, __func__, "where is no sop_seek");
+		status = sopi_misuse(err, __func__,
+				     "where is beyond its limits; seek at, behind or before a key");
 	else
 		status = seek(cursor, key, where, entry, err);
 	cursor->moved = true;

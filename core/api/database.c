@@ -76,7 +76,7 @@ sop_status sopi_db_open_on(const char *text, const sop_options *options,
 		return sopi_misuse(err, function, "out is NULL");
 	if (options != NULL && sopi_tag_of(options) != SOPI_TAG_OPTIONS)
 		return sopi_misuse(err, function,
-				   "options are none; pass what sop_options_new gave, or NULL");
+				   "options are none; pass options that were made and not freed, or NULL");
 	sopi_options_init(&all);
 	SOP_TRY(sopi_url_read(text, &url, &all, function, err));
 	if (options != NULL)

@@ -7,7 +7,7 @@ sop_status sopi_misuse(sop_error *err, const char *function, const char *what)
 {
 	if (strchr(what, ';') != NULL)
 		return sopi_fail(err, SOP_MISUSE, "%s: %s", function, what);
-	return sopi_fail(err, SOP_MISUSE, "%s: %s; sop/sop.h says what it takes", function, what);
+	return sopi_fail(err, SOP_MISUSE, "%s: %s; look up what it takes", function, what);
 }
 
 sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *from,
@@ -36,7 +36,7 @@ sop_status sopi_struct_read(void *to, size_t size, size_t smallest, const void *
 sop_status sopi_db_check(const sop_db *db, const char *function, sop_error *err)
 {
 	if (db == NULL || sopi_tag_of(db) != SOPI_TAG_DB)
-		return sopi_misuse(err, function, "db is no database; pass what sop_open gave");
+		return sopi_misuse(err, function, "db is no database; pass one that was opened");
 	if (db->fork_generation != sopi_fork_generation())
 		return sopi_fail(err, SOP_FORKED,
 				 "%s: the database was opened before fork; open it again in this process",
@@ -126,7 +126,7 @@ void sopi_db_unreference(sop_db *db)
 sop_status sopi_store_check(const sop_store *store, const sop_db *db, const char *function, sop_error *err)
 {
 	if (store == NULL || sopi_tag_of(store) != SOPI_TAG_STORE)
-		return sopi_misuse(err, function, "store is no store; pass what sop_store_open gave");
+		return sopi_misuse(err, function, "store is no store; pass one that was declared");
 	if (store->db != db)
 		return sopi_misuse(
 			err, function,
@@ -139,7 +139,7 @@ sop_status sopi_store_check(const sop_store *store, const sop_db *db, const char
 sop_status sopi_txn_refuse(const sop_txn *txn, uint64_t found, const char *function, sop_error *err)
 {
 	if (txn == NULL || sopi_tag_of(txn) != SOPI_TAG_TXN)
-		return sopi_misuse(err, function, "txn is no transaction; pass what sop_begin gave");
+		return sopi_misuse(err, function, "txn is no transaction; pass one that was begun");
 	if (txn->db->fork_generation != sopi_fork_generation())
 		return sopi_fail(err, SOP_FORKED, "%s: the transaction was begun before fork", function);
 	if (found == SOPI_SLOT_CLOSED)
@@ -159,8 +159,8 @@ sop_status sopi_txn_ended(sop_txn *txn, const char *function, sop_error *err)
 	if (failure == SOP_TIMEOUT || failure == SOP_CANCELLED)
 		return sopi_fail(err, failure, "%s: the transaction was rolled back: %s", function,
 				 sop_status_text(failure));
-	return sopi_fail(err, SOP_MISUSE, "%s: the transaction %s; begin the next one with sop_txn_renew",
-			 function, committed ? "has committed" : "was rolled back");
+	return sopi_fail(err, SOP_MISUSE, "%s: the transaction %s; begin the next one", function,
+			 committed ? "has committed" : "was rolled back");
 }
 
 sop_status sopi_txn_only_reads(const sop_txn *txn, const char *function, sop_error *err)
@@ -168,7 +168,7 @@ sop_status sopi_txn_only_reads(const sop_txn *txn, const char *function, sop_err
 	if (txn->db->engine->options.read_only)
 		return opened_read_only(function, err);
 	return sopi_fail(err, SOP_READ_ONLY,
-			 "%s: the transaction only reads; begin one with SOP_WRITE", function);
+			 "%s: the transaction only reads; begin one for writing", function);
 }
 
 sop_status sopi_txn_enter_change(sop_txn *txn, const sop_store *store, const char *function,

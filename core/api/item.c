@@ -275,20 +275,23 @@ static sop_status check_range(const struct sopi_used *used, const sop_range *ran
 
 	if ((range->flags & ~known) != 0)
 		return sopi_misuse(err, function,
-				   "the range has flags that are not known; use SOP_RANGE_...");
+				   "the range has flags that are not known; leave them out");
 	if (range->reserved != 0)
-		return sopi_misuse(err, function, "reserved must be 0; start from SOP_RANGE_INIT");
+		return sopi_misuse(err, function, "reserved must be 0; start from an empty range");
 	if ((range->flags & SOP_RANGE_PREFIX) != 0 &&
 	    ((range->flags & SOP_RANGE_TO) != 0 ||
 	     (range->flags & (SOP_RANGE_FROM | SOP_RANGE_AFTER)) == SOP_RANGE_FROM))
 		return sopi_misuse(err, function, "a prefix excludes from and to; give either");
 	if ((range->flags & SOP_RANGE_AFTER) != 0 && (range->flags & SOP_RANGE_FROM) == 0)
-		return sopi_misuse(err, function, "SOP_RANGE_AFTER needs SOP_RANGE_FROM");
-	if ((range->flags & SOP_RANGE_THROUGH) != 0 && (range->flags & SOP_RANGE_TO) == 0)
-		return sopi_misuse(err, function, "SOP_RANGE_THROUGH needs SOP_RANGE_TO");
-	if (range->after_item != 0 && ((range->flags & SOP_RANGE_AFTER) == 0 || !keeps_duplicates(used)))
 		return sopi_misuse(err, function,
-				   "after_item needs SOP_RANGE_AFTER and a store with duplicates");
+				   "a range that begins behind a key needs that key as its begin");
+	if ((range->flags & SOP_RANGE_THROUGH) != 0 && (range->flags & SOP_RANGE_TO) == 0)
+		return sopi_misuse(err, function,
+				   "a range that ends with a key needs that key as its end");
+	if (range->after_item != 0 && ((range->flags & SOP_RANGE_AFTER) == 0 || !keeps_duplicates(used)))
+		return sopi_misuse(
+			err, function,
+			"a range that begins behind an item needs its key as well, and a store with duplicates");
 	return SOP_OK;
 }
 

@@ -81,7 +81,7 @@ sop_status sop_fetch(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t ite
 	sopi_txn_leave(txn);
 	if (SOPI_UNLIKELY(status == SOP_WOULD_BLOCK))
 		return sopi_fail(err, SOP_WOULD_BLOCK,
-				 "a page must be read from disk: fetch it without SOP_NOWAIT");
+				 "a page must be read from disk: fetch it in a way that waits");
 	return status;
 }
 
@@ -428,8 +428,7 @@ static sop_status put_row(struct sopi_transaction *txn, struct sopi_used *used,
 			  const struct sopi_row *row, sop_put_how how, sop_error *err)
 {
 	if (row->absent && how != SOP_REMOVE)
-		return sopi_misuse(err, "sop_put_many",
-				   "a row has no value; give it one, or use SOP_REMOVE");
+		return sopi_misuse(err, "sop_put_many", "a row has no value; give it one, or remove");
 	switch (how) {
 	case SOP_PUT:
 		return put(txn, used, row->key, row->value, "sop_put_many", err);
@@ -442,7 +441,8 @@ static sop_status put_row(struct sopi_transaction *txn, struct sopi_used *used,
 		return change(txn, used, SOPI_OP_REMOVE, row->key, row->item, nothing,
 			      "sop_put_many", err);
 	}
-	return sopi_misuse(err, "sop_put_many", "how is no sop_put_how");
+	return sopi_misuse(err, "sop_put_many",
+			   "how is beyond its limits; it is put, insert, update or remove");
 }
 
 sop_status sop_put_many(sop_txn *txn, sop_store *store, sop_bytes rows, sop_put_how how,
@@ -456,7 +456,8 @@ sop_status sop_put_many(sop_txn *txn, sop_store *store, sop_bytes rows, sop_put_
 	if (done != NULL)
 		*done = 0;
 	if ((unsigned)how > SOP_REMOVE)
-		return sopi_misuse(err, __func__, "how is no sop_put_how");
+		return sopi_misuse(err, __func__,
+				   "how is beyond its limits; it is put, insert, update or remove");
 	SOP_TRY(sopi_rows_open(rows, __func__, &batch, err));
 	SOP_TRY(sopi_txn_enter_change(txn, store, __func__, &used, err));
 	while (batch.left > 0) {

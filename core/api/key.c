@@ -12,7 +12,7 @@
 static sop_status misuse(const char *function, const char *what, sop_error *err)
 {
 	return sopi_fail(err, SOP_MISUSE, "%s: %s%s", function, what,
-			 strchr(what, ';') != NULL ? "" : "; sop/key.h says what it takes");
+			 strchr(what, ';') != NULL ? "" : "; look up what it takes");
 }
 
 static bool bytes_good(sop_bytes bytes)
@@ -26,7 +26,7 @@ static const struct sopi_schema *take(const sop_schema *handle, const char *func
 	const struct sopi_schema *schema = sopi_schema_of(handle);
 
 	if (schema == NULL)
-		misuse(function, "schema is no schema; pass what sop_schema_parse gave", err);
+		misuse(function, "schema is no schema; pass one that was parsed", err);
 	return schema;
 }
 

@@ -13,7 +13,8 @@ sop_status sop_log_enable(sop_db *db, sop_log_level level, sop_error *err)
 
 	SOP_TRY(sopi_db_check(db, __func__, err));
 	if ((unsigned)level > SOP_LOG_DEBUG)
-		return sopi_misuse(err, __func__, "level is no sop_log_level");
+		return sopi_misuse(err, __func__,
+				   "level is beyond its limits; it is off, error, warning, info or debug");
 	SOP_TRY(sopi_db_enter(db, false, __func__, &reader, err));
 	status = sopi_messages_enable(&db->engine->messages, (int)level, err);
 	sopi_db_leave(reader);

@@ -145,8 +145,8 @@ static sop_status find(const char *name, size_t size, const char *function, size
 			return SOP_OK;
 		}
 	}
-	return sopi_fail(err, SOP_MISUSE, "%s: there is no option '%.*s'; sop/options.h lists them",
-			 function, (int)(size < 64 ? size : 64), name);
+	return sopi_fail(err, SOP_MISUSE, "%s: there is no option '%.*s'; check its name", function,
+			 (int)(size < 64 ? size : 64), name);
 }
 
 static sop_status set_number(sop_options *options, size_t number, int64_t value,
@@ -165,15 +165,16 @@ static sop_status set_number(sop_options *options, size_t number, int64_t value,
 /* What a value of the option has to look like, for messages. */
 static const char *kind_text(const struct option *option)
 {
-	return option->kind == BOOLEAN ? "a boolean; use sop_options_set_bool"
-	       : option->kind == WORD  ? "a word; use sop_options_set_text"
-				       : "an integer; use sop_options_set_int";
+	return option->kind == BOOLEAN ? "a boolean; set it to true or false"
+	       : option->kind == WORD  ? "a word; set it to a text"
+				       : "an integer; set it to a number";
 }
 
 static sop_status check(const sop_options *options, const char *name, const char *function, sop_error *err)
 {
 	if (options == NULL || sopi_tag_of(options) != SOPI_TAG_OPTIONS)
-		return sopi_misuse(err, function, "options are none; pass what sop_options_new gave");
+		return sopi_misuse(err, function,
+				   "options are none; pass options that were made and not freed");
 	if (name == NULL)
 		return sopi_misuse(err, function, "name is NULL");
 	return SOP_OK;

@@ -6,7 +6,7 @@
 static sop_status malformed(size_t at, const char *function, const char *what, sop_error *err)
 {
 	return sopi_fail_file(err, SOP_MISUSE, "", (int64_t)at, 0,
-			      "%s: the packed rows are malformed at byte %zu: %s; sop/store.h has their form",
+			      "%s: the packed rows are malformed at byte %zu: %s; pack them again",
 			      function, at, what);
 }
 

@@ -13,7 +13,7 @@ static sop_status read_options(const sop_store_options *given, sop_store_options
 	if (given != NULL)
 		SOP_TRY(sopi_struct_read(options, sizeof *options, sizeof(size_t), given, function, err));
 	if (options->schema != NULL && sopi_schema_of(options->schema) == NULL)
-		return sopi_misuse(err, function, "schema is none; pass what sop_schema_parse gave");
+		return sopi_misuse(err, function, "schema is none; pass one that was parsed");
 	if (options->duplicates > 1)
 		return sopi_misuse(err, function, "duplicates must be 0 or 1");
 	if (options->node_items != 0 &&

@@ -23,11 +23,14 @@ static sop_status read_options(const sop_txn_options *given, sop_txn_options *op
 					 function, err));
 	options->struct_size = sizeof *options;
 	if (options->mode > SOP_NOCHECK)
-		return sopi_misuse(err, function, "mode is no sop_mode");
+		return sopi_misuse(
+			err, function,
+			"mode is beyond its limits; it is to write, to read, a snapshot, or without checks");
 	if (options->reserved != 0 || options->reserved2 != 0)
 		return sopi_misuse(err, function, "reserved must be 0");
 	if (options->durability > SOP_BUFFERED)
-		return sopi_misuse(err, function, "durability is no sop_durability");
+		return sopi_misuse(err, function,
+				   "durability is beyond its limits; it is flushed, written or buffered");
 	if (options->deadline_ms < 0)
 		return sopi_misuse(err, function, "deadline_ms is negative");
 	if (options->deadline_ms > DEADLINE_MS_MAX)

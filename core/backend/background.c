@@ -238,7 +238,7 @@ static sop_status wait_for_room(struct sopi_inredfs *fs, int64_t deadline_ns, so
 static sop_status no_space(sop_error *err)
 {
 	return sopi_fail(err, SOP_NO_SPACE,
-			 "the disk is full: only removing and reading go on; free some space, or remove and run sop_gc");
+			 "the disk is full: only removing and reading go on; free some space, or remove and run gc");
 }
 
 sop_status sopi_background_pace(struct sopi_backend *backend, int64_t deadline_ns, bool urgent,

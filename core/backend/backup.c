@@ -143,7 +143,7 @@ struct source {
 static sop_status no_copy(const char *path, sop_error *err)
 {
 	return sopi_fail(err, SOP_NOT_FOUND,
-			 "there is no copy of a database in '%.160s'; pass the folder that sop_backup filled",
+			 "there is no copy of a database in '%.160s'; pass the folder that a backup filled",
 			 path);
 }
 

@@ -12,10 +12,10 @@ sop_status sop_buf_reserve(sop_buf *buf, size_t capacity, sop_error *err)
 	void *memory = NULL;
 
 	if (buf == NULL)
-		return sopi_fail(err, SOP_MISUSE, "sop_buf_reserve: buf is NULL; pass a sop_buf");
+		return sopi_fail(err, SOP_MISUSE, "sop_buf_reserve: buf is NULL; pass a buffer");
 	if (buf->size > buf->capacity)
 		return sopi_fail(err, SOP_MISUSE,
-				 "sop_buf: its size is beyond its capacity; start from SOP_BUF_INIT");
+				 "sop_buf_reserve: its size is beyond its capacity; start from an empty buffer");
 	if (capacity <= buf->capacity)
 		return SOP_OK;
 	SOP_TRY(sopi_alloc(capacity, &memory, err));

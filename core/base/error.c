@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PREFIX "sop_"
+
 void sopi_check_failed(const char *file, int line, const char *what)
 {
 	fprintf(stderr, "sop: internal check failed at %s:%d: %s\n", file, line, what);
@@ -78,10 +80,17 @@ static void deliver(sop_error *err, sop_error *full)
 static void fill(sop_error *err, sop_status status, const sop_error *where, const char *format,
 		 va_list args) __attribute__((format(printf, 4, 0)));
 
+/* A message begins with the call that failed; what C puts before its name means nothing in other languages. */
+static const char *without_prefix(const char *message)
+{
+	return strncmp(message, PREFIX, sizeof PREFIX - 1) == 0 ? message + sizeof PREFIX - 1 : message;
+}
+
 static void fill(sop_error *err, sop_status status, const sop_error *where, const char *format,
 		 va_list args)
 {
 	sop_error full = *where;
+	const char *message;
 	char text[1024];
 	int size;
 
@@ -92,7 +101,8 @@ static void fill(sop_error *err, sop_status status, const sop_error *where, cons
 		size = 0;
 	if ((size_t)size >= sizeof text)
 		size = (int)sizeof text - 1;
-	copy_text(full.message, sizeof full.message, text, (size_t)size);
+	message = without_prefix(text);
+	copy_text(full.message, sizeof full.message, message, (size_t)size - (size_t)(message - text));
 	deliver(err, &full);
 }
 

@@ -52,7 +52,8 @@ static sop_status wrong_type(const struct sopi_schema *schema, size_t index, con
 	const struct sopi_field_label label = sopi_field_label(schema, index);
 
 	if (value->type > SOP_TYPE_TS)
-		return sopi_fail(err, SOP_MISUSE, "%s: %u is no type of value; use a SOP_TYPE_",
+		return sopi_fail(err, SOP_MISUSE,
+				 "%s: %u is no type of a value; take one that a schema can name",
 				 label.text, value->type);
 	return sopi_fail(err, SOP_SCHEMA, "%s: the value is %s; give %s or null", label.text,
 			 sopi_type_name(value->type), sopi_type_name(schema->fields[index].type));
@@ -249,8 +250,8 @@ static sop_status check_count(const struct sopi_schema *schema, enum sopi_key_fo
 				 count, schema->sort_count);
 	if (form == SOPI_KEY_WHOLE && count < schema->sort_count)
 		return sopi_fail(err, SOP_SCHEMA,
-				 "%zu values for %u sort fields; give them all, or use "
-				 "sop_key_pack_prefix for a bound",
+				 "%zu values for %u sort fields; give them all, or "
+				 "pack a prefix for a bound",
 				 count, schema->sort_count);
 	if (count > schema->sort_count + schema->ride_count)
 		return sopi_fail(err, SOP_SCHEMA,

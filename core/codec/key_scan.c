@@ -148,7 +148,7 @@ static const char *fault_text(enum sopi_field_fault fault)
 __attribute__((cold)) static sop_status malformed(const struct sopi_schema *schema, size_t index,
 						  enum sopi_field_fault fault, sop_error *err)
 {
-	return sopi_fail(err, SOP_SCHEMA, "malformed key: %s: %s; make keys with sop_key_pack",
+	return sopi_fail(err, SOP_SCHEMA, "malformed key: %s: %s; pack keys as the store's schema says",
 			 sopi_field_label(schema, index).text, fault_text(fault));
 }
 
@@ -205,8 +205,8 @@ static sop_status scan_key(const struct sopi_schema *schema, sop_bytes key, size
 	}
 	if (SOPI_UNLIKELY(at < end))
 		return sopi_fail(err, SOP_SCHEMA,
-				 "malformed key: %zu bytes follow its last field; make keys with "
-				 "sop_key_pack",
+				 "malformed key: %zu bytes follow its last field; pack keys "
+				 "as the store's schema says",
 				 (size_t)(end - at));
 	if (SOPI_UNLIKELY(key.size > SOPI_KEY_BYTES_MAX) &&
 	    counted_size(schema, start, key.size) > SOPI_KEY_BYTES_MAX)

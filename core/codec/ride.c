@@ -15,7 +15,7 @@ sop_status sopi_ride_replaced(const struct sopi_schema *schema, sop_bytes given,
 		if (i == schema->sort_count + schema->ride_count ||
 		    sopi_field_scan(&schema->fields[i], &given_at, given_end) != SOPI_FIELD_GOOD)
 			return sopi_fail(err, SOP_SCHEMA,
-					 "the ride-along fields of the key are malformed; use sop_key_pack");
+					 "the ride-along fields of the key are malformed; pack them as the store's schema says");
 		if (old_at < old_end &&
 		    sopi_field_scan(&schema->fields[i], &old_at, old_end) != SOPI_FIELD_GOOD)
 			return sopi_fail(err, SOP_CORRUPT, "the stored ride-along fields are malformed");

@@ -125,7 +125,7 @@ sop_status sopi_transaction_roll_back_to(struct sopi_transaction *txn, uint64_t 
 
 	if (count == 0)
 		return sopi_fail(err, SOP_MISUSE,
-				 "there is no savepoint %llu: it was rolled back beyond, or is of another transaction; pass what sop_savepoint gave",
+				 "there is no savepoint %llu: it was rolled back beyond, or is of another transaction; pass one that is still there",
 				 (unsigned long long)savepoint);
 	mark = txn->savepoints[count - 1].last;
 	txn->savepoint_count = count; /* it stays */

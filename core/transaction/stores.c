@@ -107,7 +107,7 @@ static sop_status store_of(struct sopi_transaction *txn, const struct named *nam
 static sop_status not_there(const char *name, size_t size, sop_error *err)
 {
 	return sopi_fail_store(err, SOP_NOT_FOUND, name, size,
-			       "there is no such store; create it with sop_store_create, or check its name");
+			       "there is no such store; create it first, or check its name");
 }
 
 /* Adds what a name is to stand for to the operations; `id` is remembered for the commit. */

@@ -92,7 +92,9 @@ SOP_API sop_status sop_txn_renew(sop_txn *txn, sop_error *err);
  * err: filled on failure; may be NULL.
  * Returns OK: run the body again; otherwise the final status: that of the failed call if it cannot
  * be retried, TIMEOUT once the deadline has passed, CANCELLED, CLOSED, FORKED, FAILED; MISUSE if
- * nothing failed. Blocks for the wait. */
+ * nothing failed: it stays open then, so a loop can tell its conflicts from those of other
+ * transactions that come out of its body. Where the body wants to be run again although nothing
+ * failed, sop_rollback and sop_txn_renew do that. Blocks for the wait. */
 SOP_API sop_status sop_txn_again(sop_txn *txn, sop_error *err);
 
 /* Asks `txn` to end: its running and later calls return CANCELLED, and so does its commit unless

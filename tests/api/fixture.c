@@ -154,6 +154,8 @@ void error_tells(const sop_error *err, sop_status status, const char *call)
 			 sop_status_name(err->status), (unsigned)err->traits, sop_status_name(status));
 	if (memchr(err->message, '\0', sizeof err->message) == NULL || err->message[0] == '\0')
 		fail_msg("%s: %s without a message", call, sop_status_name(status));
+	if (strstr(err->message, "sop_") != NULL || strstr(err->message, "SOP_") != NULL)
+		fail_msg("%s: the message names something of C: %s", call, err->message);
 	if ((sop_status_traits(status) & SOP_TRAIT_MISUSE) != 0 && !advises(err->message))
 		remember_silent(err->message);
 }

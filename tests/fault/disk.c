@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SMALL_LOG_BYTES = 256 << 10 }; /* a segment is a quarter of it */
+
 /* ---- which point is tried ----------------------------------------------------------------------------------------- */
 
 static char point[256];
@@ -174,6 +176,13 @@ sop_status disk_content(sop_db *db, bool by_key, uint64_t *content, sop_error *e
 
 /* ---- a run -------------------------------------------------------------------------------------------------------- */
 
+static void make_files_small(sop_options *options, sop_error *err)
+{
+	TEST_OK(sop_options_set_int(options, "log_bytes_max", 4 << 20, err), *err); /* counts as given */
+	options->engine.log_bytes_max = SMALL_LOG_BYTES;
+	options->engine.registry_buckets = SOPI_BUCKETS_ACCEPTED_MIN;
+}
+
 sop_status disk_open(struct disk_run *run)
 {
 	static const struct {
@@ -194,6 +203,8 @@ sop_status disk_open(struct disk_run *run)
 		TEST_OK(sop_options_set_int(options, settings[i].name, settings[i].value, &run->err),
 			run->err);
 	options->engine.registry_buckets = 64; /* less than users may have: time for more faults */
+	if (run->small)
+		make_files_small(options, &run->err);
 	status = sopi_db_open_on("/db", options, sopi_sim_platform(run->process), &run->db, &run->err);
 	sop_options_free(options);
 	return status;

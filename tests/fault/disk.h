@@ -47,6 +47,7 @@ struct disk_run {
 	const struct disk_model *model; /* NULL: the run that makes it */
 	struct sopi_sim_disk *disk;
 	struct sopi_sim_process *process;
+	bool small; /* files are made as small as they may be: time for more cases */
 	sop_db *db; /* NULL: closed */
 	sop_txn *txn;
 	sop_error err;

@@ -17,10 +17,15 @@ enum {
 	BLOCK_BYTES = 4096,
 	CUT_BYTES = 512,
 	CASE_SECONDS_MAX = 60,
-	CASES_AT_SCALE_1 = 3500, /* of a database */
-	SHORT_BYTES = 64 << 10, /* a file of no more is damaged at every byte */
-	CASES_FLOOR = 3500,
+	CASES_AT_SCALE_1 = 4000, /* of a database */
+	SHORT_BYTES = 64 << 10, /* a file of no more used bytes is damaged at each of them */
+	LINE_BYTES = 64,
+	CASES_FLOOR = 3500, /* at scale 1 */
 	CASES_CLOSED_FLOOR = 50000,
+	FILLED_FLOOR = 30000, /* bytes that are damaged one by one, also under sanitizers */
+	PERMILLE = 1000, /* scales at which is tried: */
+	PERMILLE_FOR_FILLED = 100, /* each byte of what is not empty in a short file of a closed database */
+	PERMILLE_FOR_EVERYTHING = 40000, /* each byte of everything */
 	MEMORY_BYTES_MAX = 1 << 30, /* of the process, without sanitizers */
 	COMMITS = 5,
 };
@@ -32,6 +37,16 @@ struct used_file {
 	size_t size;
 	size_t older_size;
 	size_t used; /* bytes up to the last that is not 0 */
+	size_t filled; /* of these, those of lines that are not all 0 */
+};
+
+/* What a file becomes. */
+struct damage {
+	const char *what;
+	uint64_t place;
+	const uint8_t *bytes; /* NULL: there is no file any more */
+	size_t size;
+	bool one_byte; /* at that place; otherwise they are the whole file */
 };
 
 /* A database, and what it holds. */
@@ -45,6 +60,8 @@ struct victim {
 	uint64_t cases;
 	uint64_t found; /* cases that gave an error */
 	uint64_t lost; /* cases that lost a suffix */
+	uint64_t flipped; /* bytes */
+	uint64_t filled; /* bytes that must be */
 };
 
 /* ---- files -------------------------------------------------------------------------------------------------------- */
@@ -74,6 +91,14 @@ static uint8_t *read_file(struct sopi_folder *folder, const char *path, size_t *
 	return room;
 }
 
+static bool line_is_filled(const struct used_file *file, size_t at)
+{
+	for (size_t i = at - at % LINE_BYTES; i < file->used && i <= (at | (LINE_BYTES - 1)); i++)
+		if (file->bytes[i] != 0)
+			return true;
+	return false;
+}
+
 struct listing {
 	struct victim *victim;
 	struct sopi_folder *folder;
@@ -100,6 +125,8 @@ static sop_status list_entry(void *arg, const char *name, enum sopi_entry_kind k
 	file->bytes = read_file(listing->folder, path, &file->size);
 	for (file->used = file->size; file->used > 0 && file->bytes[file->used - 1] == 0;)
 		file->used--;
+	for (size_t at = 0; at < file->used; at++)
+		file->filled += line_is_filled(file, at);
 	victim->file_count++;
 	return SOP_OK;
 }
@@ -162,7 +189,7 @@ static uint64_t content_of(struct disk_run *run)
 static void make_victim(struct victim *victim, const char *name, bool closed)
 {
 	const sop_error fresh = SOP_ERROR_INIT;
-	struct disk_run run = { .disk = sopi_sim_disk_new(), .err = fresh };
+	struct disk_run run = { .disk = sopi_sim_disk_new(), .small = true, .err = fresh };
 	struct sopi_sim_disk *older;
 
 	memset(victim, 0, sizeof *victim);
@@ -259,38 +286,40 @@ static void open_and_read(struct victim *victim, const struct used_file *file, s
 
 /* ---- damage ------------------------------------------------------------------------------------------------------- */
 
-/* Makes the file what `bytes` say; NULL: missing. */
-static void replace(struct sopi_sim_process *process, const char *path, const uint8_t *bytes, size_t size)
+static void inflict(struct sopi_sim_process *process, const char *path, const struct damage *damage)
 {
 	struct sopi_folder *folder = open_folder(process);
 	sop_error err = SOP_ERROR_INIT;
 	struct sopi_file *file = NULL;
 
-	if (bytes == NULL) {
+	if (damage->bytes == NULL) {
 		TEST_OK(sopi_folder_remove(folder, path, &err), err);
-	} else {
-		TEST_OK(sopi_folder_open_file(folder, path, SOPI_FILE_WRITE, &file, &err), err);
-		TEST_OK(sopi_file_resize(file, size, &err), err);
-		if (size != 0)
-			TEST_OK(sopi_file_write(file, 0, bytes, size, &err), err);
-		sopi_file_close(file);
+		sopi_folder_close(folder);
+		return;
 	}
+	TEST_OK(sopi_folder_open_file(folder, path, SOPI_FILE_WRITE, &file, &err), err);
+	if (!damage->one_byte)
+		TEST_OK(sopi_file_resize(file, damage->size, &err), err);
+	if (damage->size != 0)
+		TEST_OK(sopi_file_write(file, damage->one_byte ? damage->place : 0, damage->bytes,
+					damage->size, &err),
+			err);
+	sopi_file_close(file);
 	sopi_folder_close(folder);
 }
 
-/* Tries the database with one file replaced. */
-static void try_case(struct victim *victim, const struct used_file *file, const uint8_t *bytes,
-		     size_t size, const char *what, uint64_t place)
+/* Tries the database with one file damaged. */
+static void try_damage(struct victim *victim, const struct used_file *file, const struct damage *damage)
 {
 	const int64_t live = sopi_alloc_live_count();
 	const sop_error fresh = SOP_ERROR_INIT;
-	struct disk_run run = { .disk = sopi_sim_disk_copy(victim->disk), .err = fresh };
+	struct disk_run run = { .disk = sopi_sim_disk_copy(victim->disk), .small = true, .err = fresh };
 
-	disk_note_point("%s database, %s: %s %llu", victim->name, file->path, what,
-			(unsigned long long)place);
+	disk_note_point("%s database, %s: %s %llu", victim->name, file->path, damage->what,
+			(unsigned long long)damage->place);
 	(void)alarm(CASE_SECONDS_MAX);
 	run.process = sopi_sim_process_new(run.disk, NULL, test_seed() + 1000 + victim->cases);
-	replace(run.process, file->path, bytes, size);
+	inflict(run.process, file->path, damage);
 	open_and_read(victim, file, &run);
 	disk_drop(&run);
 	sopi_sim_process_free(run.process);
@@ -301,14 +330,30 @@ static void try_case(struct victim *victim, const struct used_file *file, const 
 	disk_forget_point();
 }
 
-static void flip_bytes(struct victim *victim, struct used_file *file, uint64_t step)
+/* With one file replaced as a whole. */
+static void try_case(struct victim *victim, const struct used_file *file, const uint8_t *bytes,
+		     size_t size, const char *what, uint64_t place)
 {
-	for (uint64_t at = step > 1 ? victim->cases % step : 0; at < file->used; at += step) {
-		const uint8_t before = file->bytes[at];
+	const struct damage damage = { what, place, bytes, size, false };
 
-		file->bytes[at] ^= at / step % 2 == 0 ? (uint8_t)(1u << at / step / 2 % 8) : 0xFFu;
-		try_case(victim, file, file->bytes, file->size, "flipped at", at);
-		file->bytes[at] = before;
+	try_damage(victim, file, &damage);
+}
+
+/* Flips bits of each `step`-th byte; and, if `every`, of each byte of a line that is not all 0. */
+static void flip_bytes(struct victim *victim, const struct used_file *file, uint64_t step, bool every)
+{
+	const uint64_t first = victim->cases % step;
+
+	for (uint64_t at = 0; at < file->used; at++) {
+		const uint64_t n = every ? at : at / step;
+		const uint8_t bits = n % 2 == 0 ? (uint8_t)(1u << n / 2 % 8) : 0xFFu;
+		const uint8_t flipped = file->bytes[at] ^ bits;
+		const struct damage damage = { "flipped at", at, &flipped, 1, true };
+
+		if (at % step != first && !(every && line_is_filled(file, at)))
+			continue;
+		try_damage(victim, file, &damage);
+		victim->flipped++;
 	}
 }
 
@@ -378,12 +423,19 @@ static void replace_whole(struct victim *victim, struct used_file *file)
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------- */
 
-/* Every byte of what is not long, in a database that was closed; of all files where there is time: ci/long. */
+/* Of a database that was closed, each byte of what is not long and says something: always, but in a very short run. */
+static bool is_flipped_everywhere(const struct victim *victim, const struct used_file *file)
+{
+	return victim->closed && file->filled <= SHORT_BYTES &&
+	       test_scaled(PERMILLE) >= PERMILLE_FOR_FILLED;
+}
+
+/* Where there is time, the room between it as well; of the rest a share, and all of it in ci/long. */
 static uint64_t flip_step(const struct victim *victim, const struct used_file *file, uint64_t share)
 {
 	const bool closed_and_short = victim->closed && file->used <= SHORT_BYTES;
 
-	if (test_scaled(1000) >= (closed_and_short ? 1000 : 40000))
+	if (test_scaled(PERMILLE) >= (closed_and_short ? PERMILLE : PERMILLE_FOR_EVERYTHING))
 		return 1;
 	return file->used / (share + 1) + 1;
 }
@@ -395,15 +447,17 @@ static void damage_all(struct victim *victim)
 
 	for (size_t i = 0; i < victim->file_count; i++) {
 		struct used_file *file = &victim->files[i];
+		const bool every = is_flipped_everywhere(victim, file);
 
 		used += file->used;
+		victim->filled += every ? file->filled : 0;
 		if (file->used == 0)
 			continue; /* no more than a reservation */
 		replace_whole(victim, file);
 		zero_blocks(victim, file);
 		misplace_blocks(victim, file);
 		truncate_at(victim, file, share);
-		flip_bytes(victim, file, flip_step(victim, file, share));
+		flip_bytes(victim, file, flip_step(victim, file, share), every);
 	}
 	print_message("%s: %zu files, %llu bytes used, %llu cases (%lld a minute), %llu found, %llu lost a suffix\n",
 		      victim->name, victim->file_count, (unsigned long long)used,
@@ -415,10 +469,13 @@ static void damage_all(struct victim *victim)
 static void damage_is_found(const char *name, bool closed)
 {
 	struct victim *victim = test_alloc(sizeof *victim);
+	const uint64_t scale = test_scaled(PERMILLE);
 
 	make_victim(victim, name, closed);
 	damage_all(victim);
-	if (test_scaled(1000) >= 1000)
+	if (closed && scale >= PERMILLE_FOR_FILLED)
+		assert_true(victim->filled >= FILLED_FLOOR && victim->flipped >= victim->filled);
+	if (scale >= PERMILLE)
 		assert_true(victim->cases >= (closed ? CASES_CLOSED_FLOOR : CASES_FLOOR));
 	assert_true(victim->found >= victim->cases / 4);
 	free_victim(victim);
@@ -446,6 +503,17 @@ static void limit_memory(void)
 	(void)setrlimit(RLIMIT_DATA, &limit);
 #endif
 }
+
+#ifdef __SANITIZE_ADDRESS__
+/* What a case allocates is freed at its end: a few MB of freed memory are enough to find a use of it, and the default of
+ * 256 MB spends a third of the time on touching ever new pages. */
+const char *__asan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+	return "quarantine_size_mb=4";
+}
+#endif
 
 int main(int argc, char **argv)
 {

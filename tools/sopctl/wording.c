@@ -8,34 +8,33 @@ static const struct {
 	const char *said;
 	const char *meant;
 } phrases[] = {
-	{ "create it with sop_store_create, or check its name", "make it with create, or check its name" },
+	{ "create it first, or check its name", "make it with create, or check its name" },
 	{ "check the path, or set the option create",
 	  "check the path; sopctl create makes one, and so does --create of import, load and exec" },
-	{ "remove and run sop_gc", "remove and run sopctl gc" },
-	{ "pass the folder that sop_backup filled", "name the folder that sopctl backup filled" },
+	{ "remove and run gc", "remove and run sopctl gc" },
+	{ "pass the folder that a backup filled", "name the folder that sopctl backup filled" },
 	{ "the database was opened with the option read_only; open it without",
 	  "the database was opened to be read only" },
-	{ "begin one with SOP_WRITE", "begin one with \"mode\":\"write\"" },
-	{ "; sop/options.h lists them", "; docs/c-api.md lists them" },
-	{ "; sop/sop.h says what it takes", "" },
-	{ "; make keys with sop_key_pack", "" },
-	{ "; use sop_key_pack", "" },
+	{ "begin one for writing", "begin one with \"mode\":\"write\"" },
+	{ "; check its name", "; docs/c-api.md lists them" }, /* of an option */
+	{ "; look up what it takes", "" },
+	{ "; pack keys as the store's schema says", "" },
+	{ "; pack them as the store's schema says", "" },
 };
 
-/* Where the message begins behind the function that it names: "sop_open: ". */
-static const char *behind_function(const char *message)
+/* Where the message begins behind the call that it names: "open: ". What is wrong with a schema begins alike, and stays. */
+static const char *behind_call(const char *message)
 {
-	size_t size;
+	const size_t size = strspn(message, "abcdefghijklmnopqrstuvwxyz_");
 
-	if (strncmp(message, "sop_", 4) != 0)
+	if (strncmp(message + size, ": ", 2) != 0 || strncmp(message, "schema", size) == 0)
 		return message;
-	size = strspn(message, "abcdefghijklmnopqrstuvwxyz_");
-	return strncmp(message + size, ": ", 2) == 0 ? message + size + 2 : message;
+	return message + size + 2;
 }
 
 const char *wording_of(const sop_error *err, char room[WORDING_BYTES])
 {
-	const char *message = behind_function(err->message);
+	const char *message = behind_call(err->message);
 
 	if (message[0] == '\0')
 		return sop_status_text(err->status);

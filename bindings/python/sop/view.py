@@ -20,7 +20,7 @@ from typing import (
     overload,
 )
 
-from . import _raw
+from . import _raw, given
 from .cursor import Cursor, Entry
 from .errors import ExistsError, NotFoundError
 
@@ -62,9 +62,7 @@ class _Rows:
     def __init__(self, view: View[Any, Any], reverse: bool, limit: Optional[int]) -> None:
         self._view = view
         self._reverse = reverse
-        self._limit = -1 if limit is None else limit
-        if self._limit < 0 and limit is not None:
-            raise ValueError("limit is a number of items, 0 or more")
+        self._limit = given.limit(limit)
 
     def __iter__(self) -> Iterator[Any]:
         return self._view._rows(self._what, self._reverse, self._limit)  # pyright: ignore[reportPrivateUsage]
@@ -208,8 +206,8 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
             raise TypeError("keys of this store have one field, and so has a prefix of them")
         (stem,) = fields
         if kind == _raw.SOP_TYPE_STR:
-            return self._text_prefix(stem)
-        return self._bytes_prefix(bytes(stem)) if kind == -1 else self._part(None, None, codec.pack_prefix(stem))
+            return self._text_prefix(given.text_of(stem, "a prefix of these keys"))
+        return self._bytes_prefix(codec.pack(stem)) if kind == -1 else self._part(None, None, codec.pack_prefix(stem))
 
     def _bytes_prefix(self, data: bytes) -> View[K, V]:
         """The same of bytes."""

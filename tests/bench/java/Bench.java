@@ -12,6 +12,7 @@ import java.util.Iterator;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
+import java.util.regex.Pattern;
 import org.lmdbjava.CursorIterable;
 import org.lmdbjava.Dbi;
 import org.lmdbjava.DbiFlags;
@@ -38,6 +39,7 @@ public final class Bench {
   private static final int KEY_BYTES = 16;
   private static final int VALUE_BYTES = 100;
   private static final int ROUNDS = Integer.getInteger("rounds", 15);
+  private static final Pattern WANTED = Pattern.compile(System.getProperty("only", ""));
   private static final int WARM_UP = 5;
   private static final int GETS = 200_000;
   private static final int BATCH = 10_000;
@@ -99,6 +101,9 @@ public final class Bench {
 
   /** Prints one comparison; returns the medians. */
   private void compare(String name, int items, Loop sop, Loop peer) {
+    if (!WANTED.matcher(name).find()) {
+      return;
+    }
     double[] mine = new double[ROUNDS];
     double[] theirs = new double[ROUNDS];
     double[] ratios = new double[ROUNDS];

@@ -1,7 +1,7 @@
 package org.sopdb;
 
 /** What to do about a database that is missing. */
-public enum Create implements OpenOption {
+public enum Create implements Database.Option {
   /** Nothing is made: {@link NotFoundException}. */
   NEVER,
   /** It is made, in a folder that is missing or empty. */

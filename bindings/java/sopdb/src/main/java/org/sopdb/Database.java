@@ -20,6 +20,16 @@ import java.util.function.Predicate;
  * {@link #close} calls throw {@link ClosedException}.
  */
 public final class Database implements AutoCloseable {
+  /** What {@link Database#open} takes: {@link Create} and {@link Options}. */
+  public interface Option {
+    /**
+     * Sets itself.
+     *
+     * @param options what to set it in
+     */
+    void applyTo(Options options);
+  }
+
   private static final String[] SCHEMES = {"inmemory:", "inredfs:", "inredcfs:"};
   private static final String IN_PLACE = "./";
   private static final int AS_IT_IS = -1;
@@ -52,7 +62,7 @@ public final class Database implements AutoCloseable {
    * @throws LockedException if another process has it open, or this one with other options
    * @throws CorruptException if it is damaged
    */
-  public static Database open(Path folder, OpenOption... options) {
+  public static Database open(Path folder, Option... options) {
     String path = folder.toString();
     for (String scheme : SCHEMES) {
       if (path.startsWith(scheme)) {
@@ -71,9 +81,9 @@ public final class Database implements AutoCloseable {
    *     in the URL
    * @return the database
    */
-  public static Database open(String url, OpenOption... options) {
+  public static Database open(String url, Option... options) {
     Options all = new Options();
-    for (OpenOption option : options) {
+    for (Option option : options) {
       option.applyTo(all);
     }
     byte[] name = Text.of(url);
@@ -369,36 +379,33 @@ public final class Database implements AutoCloseable {
   }
 
   /**
-   * The store as this database knows it; declarations that the library need not tell apart share
-   * one.
+   * The store as this database knows it, until it is closed; declarations that the library need not
+   * tell apart share one, however often they are made.
    */
   Declared declared(Store<?, ?> store) {
     Declared known = stores.get(store.identity());
     return known != null
         ? known
-        : declare(
+        : stores.computeIfAbsent(
             store.identity(),
-            store.name(),
-            store.schema(),
-            store.hasDuplicates() ? 1 : 0,
-            store.nodeItems());
+            identity ->
+                declare(
+                    store.name(),
+                    store.schema(),
+                    store.hasDuplicates() ? 1 : 0,
+                    store.nodeItems()));
   }
 
-  /** The store of that name, for what needs no keys. */
+  /** The store of that name, for what needs no keys; the caller frees it. */
   Declared declaredAsIs(String name) {
-    return declare("n" + name, name, "", AS_IT_IS, 0);
+    return declare(name, "", AS_IT_IS, 0);
   }
 
-  private Declared declare(
-      String identity, String name, String schema, int duplicates, int nodeItems) {
-    byte[] nameBytes = Text.utf8(name);
-    byte[] schemaBytes = Text.utf8(schema);
+  private Declared declare(String name, String schema, int duplicates, int nodeItems) {
     try {
-      return stores.computeIfAbsent(
-          identity,
-          i ->
-              new Declared(
-                  Raw.java_declare(shell.address, nameBytes, schemaBytes, duplicates, nodeItems)));
+      return new Declared(
+          Raw.java_declare(
+              shell.address, Text.utf8(name), Text.utf8(schema), duplicates, nodeItems));
     } finally {
       Reference.reachabilityFence(this);
     }

@@ -8,6 +8,11 @@ final class Declared {
     shell = new Shell(address, Raw::java_store_free, "");
   }
 
+  /** Frees it at once. Only for who knows that nobody else has it. */
+  void free() {
+    shell.free();
+  }
+
   long address() {
     return shell.address;
   }

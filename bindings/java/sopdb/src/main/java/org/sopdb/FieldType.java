@@ -1,5 +1,8 @@
 package org.sopdb;
 
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
 import java.math.BigInteger;
 import java.time.DateTimeException;
 import java.time.Instant;
@@ -7,7 +10,6 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.UUID;
-import java.util.function.BiConsumer;
 import java.util.function.Function;
 
 /** How values of one Java class are fields of keys. */
@@ -24,31 +26,27 @@ final class FieldType {
   final String zeroJson;
 
   private final Class<?> type;
-  private final BiConsumer<FieldWriter, Object> write;
-  private final Reader read;
+  private final MethodHandle read; // (FieldReader, boolean descending, String field): type
+  private final MethodHandle write; // (FieldWriter, type)
+  private final MethodHandle writeAny; // (FieldWriter, Object)
   private final Comparator<Object> order;
   private final Function<String, Object> parse;
   private final Function<Object, String> json;
-
-  /** Reads what {@code FieldReader.next} has said the type of, or null if it has another type. */
-  private interface Reader {
-    Object read(FieldReader in, int type);
-  }
 
   private FieldType(
       String name,
       Class<?> type,
       String zeroJson,
-      BiConsumer<FieldWriter, Object> write,
-      Reader read,
       Comparator<Object> order,
       Function<String, Object> parse,
       Function<Object, String> json) {
     this.name = name;
     this.type = type;
-    this.zeroJson = zeroJson;
-    this.write = write;
-    this.read = read;
+    this.zeroJson = type.isPrimitive() ? zeroJson : null;
+    this.read = own(readerName(type), type, FieldReader.class, boolean.class, String.class);
+    this.write = own("put", void.class, FieldWriter.class, type);
+    this.writeAny =
+        write.asType(MethodType.methodType(void.class, FieldWriter.class, Object.class));
     this.order = order;
     this.parse = parse;
     this.json = json;
@@ -61,34 +59,33 @@ final class FieldType {
           "str",
           type,
           null,
-          (out, v) -> out.bytes(FieldWriter.STR, Text.utf8((String) v)),
-          (in, t) -> t == FieldWriter.STR ? in.text() : null,
           (a, b) -> compareCodePoints((String) a, (String) b),
           s -> s,
           v -> quote((String) v));
     }
     if (type == long.class || type == Long.class) {
-      return integer(
-          type, v -> (Long) v, v -> v, (a, b) -> Long.compare((Long) a, (Long) b), Long::valueOf);
+      return new FieldType(
+          "int",
+          type,
+          "0",
+          (a, b) -> Long.compare((Long) a, (Long) b),
+          Long::valueOf,
+          Object::toString);
     }
     if (type == int.class || type == Integer.class) {
-      return integer(
+      return new FieldType(
+          "int",
           type,
-          v -> (long) (Integer) v,
-          FieldType::toInt,
+          "0",
           (a, b) -> Integer.compare((Integer) a, (Integer) b),
-          Integer::valueOf);
+          Integer::valueOf,
+          Object::toString);
     }
     if (type == BigInteger.class) {
       return new FieldType(
           "int",
           type,
           null,
-          FieldType::writeBig,
-          (in, t) ->
-              t == FieldWriter.INT
-                  ? BigInteger.valueOf(in.number())
-                  : t == FieldWriter.UINT ? unsigned(in.number()) : null,
           (a, b) -> ((BigInteger) a).compareTo((BigInteger) b),
           BigInteger::new,
           v -> "{\"int\":\"" + v + "\"}");
@@ -97,9 +94,7 @@ final class FieldType {
       return new FieldType(
           "float",
           type,
-          type.isPrimitive() ? "0.0" : null,
-          (out, v) -> out.number(FieldWriter.FLOAT, Double.doubleToRawLongBits((Double) v)),
-          (in, t) -> t == FieldWriter.FLOAT ? (Object) Double.longBitsToDouble(in.number()) : null,
+          "0.0",
           (a, b) -> Double.compare((Double) a + 0.0, (Double) b + 0.0),
           Double::valueOf,
           FieldType::jsonOf);
@@ -108,9 +103,7 @@ final class FieldType {
       return new FieldType(
           "bool",
           type,
-          type.isPrimitive() ? "false" : null,
-          (out, v) -> out.bool((Boolean) v),
-          (in, t) -> t == FieldWriter.BOOL ? (Object) in.bool() : null,
+          "false",
           (a, b) -> Boolean.compare((Boolean) a, (Boolean) b),
           Boolean::valueOf,
           Object::toString);
@@ -120,8 +113,6 @@ final class FieldType {
           "bytes",
           type,
           null,
-          (out, v) -> out.bytes(FieldWriter.BYTES, (byte[]) v),
-          (in, t) -> t == FieldWriter.BYTES ? in.bytes() : null,
           (a, b) -> Arrays.compareUnsigned((byte[]) a, (byte[]) b),
           s -> HexFormat.of().parseHex(s),
           v -> "{\"hex\":\"" + HexFormat.of().formatHex((byte[]) v) + "\"}");
@@ -131,8 +122,6 @@ final class FieldType {
           "uuid",
           type,
           null,
-          (out, v) -> out.uuid((UUID) v),
-          (in, t) -> t == FieldWriter.UUID ? in.uuid() : null,
           (a, b) -> Uuids.compare((UUID) a, (UUID) b),
           UUID::fromString,
           v -> quote(v.toString()));
@@ -142,8 +131,6 @@ final class FieldType {
           "ts",
           type,
           null,
-          (out, v) -> out.number(FieldWriter.TS, micros((Instant) v)),
-          (in, t) -> t == FieldWriter.TS ? instant(in.number()) : null,
           (a, b) -> ((Instant) a).compareTo((Instant) b),
           Instant::parse,
           v -> Long.toString(micros((Instant) v)));
@@ -151,63 +138,251 @@ final class FieldType {
     return null;
   }
 
-  private static FieldType integer(
-      Class<?> type,
-      Function<Object, Long> toLong,
-      Function<Long, Object> fromLong,
-      Comparator<Object> order,
-      Function<String, Object> parse) {
-    return new FieldType(
-        "int",
-        type,
-        type.isPrimitive() ? "0" : null,
-        (out, v) -> out.number(FieldWriter.INT, toLong.apply(v)),
-        (in, t) -> {
-          if (t == FieldWriter.UINT) {
-            throw Status.SCHEMA.exception(
-                "the integer "
-                    + unsigned(in.number())
-                    + " is beyond "
-                    + type.getSimpleName()
-                    + ": declare the field as BigInteger");
-          }
-          return t == FieldWriter.INT ? fromLong.apply(in.number()) : null;
-        },
-        order,
-        parse,
-        Object::toString);
+  /* ---- reading and writing: handles that a class of keys is composed of, without boxes ---- */
+
+  /** Reads the next field, which is called {@code field}: takes a {@link FieldReader}. */
+  MethodHandle reader(boolean descending, String field) {
+    return MethodHandles.insertArguments(read, 1, descending, field);
+  }
+
+  /** Writes a field: takes a {@link FieldWriter} and the value. */
+  MethodHandle writer() {
+    return write;
   }
 
   void write(FieldWriter out, Object value) {
     if (value == null) {
       out.none();
-    } else {
-      write.accept(out, value);
+      return;
+    }
+    try {
+      writeAny.invokeExact(out, value);
+    } catch (Throwable e) {
+      throw unchecked(e);
     }
   }
 
-  /**
-   * Reads the next field; what is null where the type has no null is an error that names {@code
-   * field}.
-   */
-  Object read(FieldReader in, String field) {
-    int stored = in.next();
+  /** What a handle has thrown, which declares nothing. */
+  static RuntimeException unchecked(Throwable thrown) {
+    if (thrown instanceof Error error) {
+      throw error;
+    }
+    return thrown instanceof RuntimeException e ? e : new IllegalStateException(thrown);
+  }
+
+  private static MethodHandle own(String name, Class<?> returned, Class<?>... taken) {
+    try {
+      return MethodHandles.lookup()
+          .findStatic(FieldType.class, name, MethodType.methodType(returned, taken));
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** One of the functions below. */
+  private static String readerName(Class<?> type) {
+    return type == byte[].class
+        ? "readBytes"
+        : "read" + boxed(type).getSimpleName() + (type.isPrimitive() ? "Value" : "");
+  }
+
+  /** Goes to the next field; false if it is null. */
+  private static boolean next(
+      FieldReader in, boolean descending, int wanted, String field, Class<?> type) {
+    int stored = in.next(descending);
+    if (stored == wanted) {
+      return true;
+    }
+    if (stored == FieldWriter.NULL && !type.isPrimitive()) {
+      return false;
+    }
+    throw unexpected(in, stored, wanted, field, type);
+  }
+
+  private static SopException unexpected(
+      FieldReader in, int stored, int wanted, String field, Class<?> type) {
     if (stored == FieldWriter.NULL) {
-      if (type.isPrimitive()) {
-        throw Status.SCHEMA.exception(
-            "the field \""
-                + field
-                + "\" is null, which "
-                + type.getSimpleName()
-                + " cannot hold: declare it with a class");
-      }
-      return null;
+      return Status.SCHEMA.exception(
+          "the field \""
+              + field
+              + "\" is null, which "
+              + type.getSimpleName()
+              + " cannot hold: declare it with a class");
     }
-    Object value = read.read(in, stored);
+    if (stored == FieldWriter.UINT && wanted == FieldWriter.INT) {
+      return Status.SCHEMA.exception(
+          "the integer "
+              + unsigned(in.number())
+              + " is beyond "
+              + type.getSimpleName()
+              + ": declare the field as BigInteger");
+    }
+    return Status.SCHEMA.exception(
+        "the field \"" + field + "\" cannot be read as " + type.getSimpleName());
+  }
+
+  private static String readString(FieldReader in, boolean descending, String field) {
+    return next(in, descending, FieldWriter.STR, field, String.class) ? in.text() : null;
+  }
+
+  private static long readLongValue(FieldReader in, boolean descending, String field) {
+    next(in, descending, FieldWriter.INT, field, long.class);
+    return in.number();
+  }
+
+  private static Long readLong(FieldReader in, boolean descending, String field) {
+    return next(in, descending, FieldWriter.INT, field, Long.class)
+        ? Long.valueOf(in.number())
+        : null;
+  }
+
+  private static int readIntegerValue(FieldReader in, boolean descending, String field) {
+    next(in, descending, FieldWriter.INT, field, int.class);
+    return toInt(in.number());
+  }
+
+  private static Integer readInteger(FieldReader in, boolean descending, String field) {
+    return next(in, descending, FieldWriter.INT, field, Integer.class)
+        ? Integer.valueOf(toInt(in.number()))
+        : null;
+  }
+
+  private static BigInteger readBigInteger(FieldReader in, boolean descending, String field) {
+    int stored = in.next(descending);
+    return switch (stored) {
+      case FieldWriter.NULL -> null;
+      case FieldWriter.INT -> BigInteger.valueOf(in.number());
+      case FieldWriter.UINT -> unsigned(in.number());
+      default -> throw unexpected(in, stored, FieldWriter.INT, field, BigInteger.class);
+    };
+  }
+
+  private static double readDoubleValue(FieldReader in, boolean descending, String field) {
+    next(in, descending, FieldWriter.FLOAT, field, double.class);
+    return in.real();
+  }
+
+  private static Double readDouble(FieldReader in, boolean descending, String field) {
+    return next(in, descending, FieldWriter.FLOAT, field, Double.class)
+        ? Double.valueOf(in.real())
+        : null;
+  }
+
+  private static boolean readBooleanValue(FieldReader in, boolean descending, String field) {
+    next(in, descending, FieldWriter.BOOL, field, boolean.class);
+    return in.bool();
+  }
+
+  private static Boolean readBoolean(FieldReader in, boolean descending, String field) {
+    return next(in, descending, FieldWriter.BOOL, field, Boolean.class)
+        ? Boolean.valueOf(in.bool())
+        : null;
+  }
+
+  private static byte[] readBytes(FieldReader in, boolean descending, String field) {
+    return next(in, descending, FieldWriter.BYTES, field, byte[].class) ? in.bytes() : null;
+  }
+
+  private static UUID readUUID(FieldReader in, boolean descending, String field) {
+    return next(in, descending, FieldWriter.UUID, field, UUID.class) ? in.uuid() : null;
+  }
+
+  private static Instant readInstant(FieldReader in, boolean descending, String field) {
+    return next(in, descending, FieldWriter.INT, field, Instant.class)
+        ? instant(in.number())
+        : null;
+  }
+
+  private static void put(FieldWriter out, String value) {
     if (value == null) {
-      throw Status.SCHEMA.exception("the field \"" + field + "\" is not of the type " + name);
+      out.none();
+    } else {
+      out.bytes(FieldWriter.STR, Text.utf8(value));
     }
-    return value;
+  }
+
+  private static void put(FieldWriter out, long value) {
+    out.number(FieldWriter.INT, value);
+  }
+
+  private static void put(FieldWriter out, Long value) {
+    if (value == null) {
+      out.none();
+    } else {
+      out.number(FieldWriter.INT, value);
+    }
+  }
+
+  private static void put(FieldWriter out, int value) {
+    out.number(FieldWriter.INT, value);
+  }
+
+  private static void put(FieldWriter out, Integer value) {
+    if (value == null) {
+      out.none();
+    } else {
+      out.number(FieldWriter.INT, value);
+    }
+  }
+
+  private static void put(FieldWriter out, BigInteger value) {
+    if (value == null) {
+      out.none();
+      return;
+    }
+    if (value.compareTo(INT_MIN) < 0 || value.compareTo(UINT_END) >= 0) {
+      throw Status.SCHEMA.exception(
+          "the integer " + value + " is outside the range -2^63 to 2^64-1");
+    }
+    out.number(value.signum() < 0 ? FieldWriter.INT : FieldWriter.UINT, value.longValue());
+  }
+
+  private static void put(FieldWriter out, double value) {
+    out.number(FieldWriter.FLOAT, Double.doubleToRawLongBits(value));
+  }
+
+  private static void put(FieldWriter out, Double value) {
+    if (value == null) {
+      out.none();
+    } else {
+      put(out, value.doubleValue());
+    }
+  }
+
+  private static void put(FieldWriter out, boolean value) {
+    out.bool(value);
+  }
+
+  private static void put(FieldWriter out, Boolean value) {
+    if (value == null) {
+      out.none();
+    } else {
+      out.bool(value);
+    }
+  }
+
+  private static void put(FieldWriter out, byte[] value) {
+    if (value == null) {
+      out.none();
+    } else {
+      out.bytes(FieldWriter.BYTES, value);
+    }
+  }
+
+  private static void put(FieldWriter out, UUID value) {
+    if (value == null) {
+      out.none();
+    } else {
+      out.uuid(value);
+    }
+  }
+
+  private static void put(FieldWriter out, Instant value) {
+    if (value == null) {
+      out.none();
+    } else {
+      out.number(FieldWriter.TS, micros(value));
+    }
   }
 
   /** Null sorts first. */
@@ -238,7 +413,7 @@ final class FieldType {
    * is none.
    */
   Object accept(Object value) {
-    if (value == null || boxed().isInstance(value)) {
+    if (value == null || boxed(type).isInstance(value)) {
       return value;
     }
     if (name.equals("int")
@@ -247,7 +422,7 @@ final class FieldType {
       try {
         return type == BigInteger.class
             ? number
-            : boxed() == Integer.class
+            : boxed(type) == Integer.class
                 ? (Object) number.intValueExact()
                 : (Object) number.longValueExact();
       } catch (ArithmeticException e) {
@@ -259,25 +434,16 @@ final class FieldType {
         value.getClass().getSimpleName() + " is no " + type.getSimpleName());
   }
 
-  private Class<?> boxed() {
-    return java.lang.invoke.MethodType.methodType(type).wrap().returnType();
+  private static Class<?> boxed(Class<?> type) {
+    return MethodType.methodType(type).wrap().returnType();
   }
 
-  private static Object toInt(Long value) {
-    if (value != value.intValue()) {
+  private static int toInt(long value) {
+    if (value != (int) value) {
       throw Status.SCHEMA.exception(
           "the integer " + value + " is beyond int: declare the field as long or BigInteger");
     }
-    return value.intValue();
-  }
-
-  private static void writeBig(FieldWriter out, Object value) {
-    BigInteger number = (BigInteger) value;
-    if (number.compareTo(INT_MIN) < 0 || number.compareTo(UINT_END) >= 0) {
-      throw Status.SCHEMA.exception(
-          "the integer " + number + " is outside the range -2^63 to 2^64-1");
-    }
-    out.number(number.signum() < 0 ? FieldWriter.INT : FieldWriter.UINT, number.longValue());
+    return (int) value;
   }
 
   private static BigInteger unsigned(long bits) {
@@ -287,7 +453,10 @@ final class FieldType {
   private static long micros(Instant time) {
     if (time.getNano() % NANOS_PER_MICRO != 0) {
       throw Status.SCHEMA.exception(
-          "the time " + time + " is finer than a microsecond: truncate it");
+          "the time "
+              + time
+              + " is finer than a microsecond, which keys cannot be: take"
+              + " time.truncatedTo(ChronoUnit.MICROS)");
     }
     try {
       long seconds = time.getEpochSecond();

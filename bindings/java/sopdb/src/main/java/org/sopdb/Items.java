@@ -26,6 +26,7 @@ public final class Items<K, V> {
   private static final int INSERT = 1;
   private static final int UPDATE = 2;
   private static final int REMOVE = 3;
+  private static final int NOWAIT = 1;
   private static final int BATCH_BYTES = 256 * 1024;
   private static final int BATCH_ROWS = 4096;
 
@@ -126,20 +127,49 @@ public final class Items<K, V> {
    * @return the item, or null if it is not there
    */
   public Item<K, V> fetch(K key, long id) {
+    return fetch(key, id, 0);
+  }
+
+  /**
+   * The item of a key, if that is known without waiting for the disk: what is not in memory is to
+   * be read in a thread that may wait, by {@link #fetch}, after which it is in memory.
+   *
+   * @param key the key
+   * @return the item, or null if it is not there
+   * @throws WouldBlockException if the disk would have to be read; the transaction goes on
+   */
+  public Item<K, V> fetchNow(K key) {
+    return fetch(key, 0, NOWAIT);
+  }
+
+  /**
+   * One of the items of a key, if that is known without waiting for the disk.
+   *
+   * @param key the key
+   * @param id of the item; 0: the oldest, for which the disk may be read all the same in a store
+   *     with duplicates
+   * @return the item, or null if it is not there
+   * @throws WouldBlockException if the disk would have to be read; the transaction goes on
+   */
+  public Item<K, V> fetchNow(K key, long id) {
+    return fetch(key, id, NOWAIT);
+  }
+
+  private Item<K, V> fetch(K key, long id, int flags) {
     byte[] name = keys.encodeSort(key);
     byte[][] whole = new byte[1][];
     long[] about = new long[2];
     byte[] value;
     long handle = tx.enter();
     try {
-      value = Raw.sop_fetch(handle, declared.address(), name, id, 0, whole, about);
+      value = Raw.sop_fetch(handle, declared.address(), name, id, flags, whole, about);
     } finally {
       tx.leave();
     }
     return value == null
         ? null
         : new Item<>(
-            keys.decode(whole[0], 0, whole[0].length),
+            keys.decode(new FieldReader(whole[0]).to(0, whole[0].length)),
             values.decode(value, 0, value.length),
             about[0],
             about[1]);

@@ -22,7 +22,8 @@ abstract class KeyType<K> {
     return encode(key);
   }
 
-  abstract K decode(byte[] data, int offset, int length);
+  /** The packed key that a reader stands before. */
+  abstract K decode(FieldReader in);
 
   /** The order of the store. */
   abstract int compare(K a, K b);
@@ -33,8 +34,24 @@ abstract class KeyType<K> {
   /** How a key compares with leading fields; 0 if it begins with them. */
   abstract int compareLeading(K key, Object... leading);
 
+  private static final MethodType READ = MethodType.methodType(Object.class, FieldReader.class);
+
+  /** Composed once for each class, however often stores are declared. */
+  private static final ClassValue<KeyType<?>> KNOWN =
+      new ClassValue<>() {
+        @Override
+        protected KeyType<?> computeValue(Class<?> type) {
+          return make(type);
+        }
+      };
+
   /** The key type of a class: a record, or what can be a field. */
+  @SuppressWarnings("unchecked")
   static <K> KeyType<K> of(Class<K> type) {
+    return (KeyType<K>) KNOWN.get(type);
+  }
+
+  private static <K> KeyType<K> make(Class<K> type) {
     if (type.isRecord()) {
       return new OfRecord<>(type);
     }
@@ -62,8 +79,8 @@ abstract class KeyType<K> {
         }
 
         @Override
-        byte[] decode(byte[] data, int offset, int length) {
-          return Arrays.copyOfRange(data, offset, offset + length);
+        byte[] decode(FieldReader in) {
+          return in.rest();
         }
 
         @Override
@@ -93,10 +110,12 @@ abstract class KeyType<K> {
 
     private final Class<K> type;
     private final FieldType field;
+    private final MethodHandle read; // (FieldReader): Object
 
     OfField(Class<K> type, FieldType field) {
       this.type = type;
       this.field = field;
+      this.read = field.reader(false, NAME).asType(READ);
     }
 
     @Override
@@ -112,8 +131,12 @@ abstract class KeyType<K> {
     }
 
     @Override
-    K decode(byte[] data, int offset, int length) {
-      return type.cast(field.read(new FieldReader(data, offset, length), NAME));
+    K decode(FieldReader in) {
+      try {
+        return type.cast(read.invokeExact(in));
+      } catch (Throwable e) {
+        throw FieldType.unchecked(e);
+      }
     }
 
     @Override
@@ -145,11 +168,9 @@ abstract class KeyType<K> {
         String name, FieldType type, boolean descending, Ride ride, MethodHandle get, int place) {
       Object inKey(Object key) {
         try {
-          return get.invokeExact(key);
-        } catch (RuntimeException | Error e) {
-          throw e;
+          return get.invoke(key);
         } catch (Throwable e) {
-          throw new IllegalStateException(e);
+          throw FieldType.unchecked(e);
         }
       }
 
@@ -160,7 +181,9 @@ abstract class KeyType<K> {
     }
 
     private final Class<K> type;
-    private final MethodHandle make;
+    private final MethodHandle read; // (FieldReader): Object
+    private final MethodHandle writeSort; // (FieldWriter, Object)
+    private final MethodHandle writeAll; // the same
     private final Field[] sort;
     private final Field[] ride;
     private final Object[] defaults;
@@ -171,6 +194,7 @@ abstract class KeyType<K> {
       RecordComponent[] components = type.getRecordComponents();
       List<Field> sorted = new ArrayList<>();
       List<Field> riding = new ArrayList<>();
+      MethodHandle make;
       try {
         MethodHandles.Lookup lookup = MethodHandles.privateLookupIn(type, MethodHandles.lookup());
         for (int i = 0; i < components.length; i++) {
@@ -179,11 +203,7 @@ abstract class KeyType<K> {
         }
         Class<?>[] types =
             Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
-        make =
-            lookup
-                .findConstructor(type, MethodType.methodType(void.class, types))
-                .asSpreader(Object[].class, types.length)
-                .asType(MethodType.methodType(Object.class, Object[].class));
+        make = lookup.findConstructor(type, MethodType.methodType(void.class, types));
       } catch (IllegalAccessException | NoSuchMethodException e) {
         throw Status.MISUSE.exception(
             "the record "
@@ -199,6 +219,49 @@ abstract class KeyType<K> {
       }
       defaults = riding.stream().map(Field::defaultValue).toArray();
       schema = describe();
+      read = reader(make);
+      writeSort = writer(sorted);
+      sorted.addAll(riding);
+      writeAll = writer(sorted);
+    }
+
+    /**
+     * Makes a record of the fields of a key, one after the other: {@code make} with a reader in the
+     * place of each parameter, all of one key. Composed once, it costs no array and no box later.
+     */
+    private MethodHandle reader(MethodHandle make) {
+      MethodHandle all = make;
+      for (int i = ride.length - 1; i >= 0; i--) { // what is composed last is read first
+        Field field = ride[i];
+        MethodHandle given =
+            MethodHandles.constant(make.type().parameterType(field.place()), defaults[i]);
+        MethodHandle one =
+            MethodHandles.guardWithTest(
+                FieldReader.HAS_NEXT,
+                field.type().reader(false, field.name()),
+                MethodHandles.dropArguments(given, 0, FieldReader.class));
+        all = MethodHandles.collectArguments(all, field.place(), one);
+      }
+      for (int i = sort.length - 1; i >= 0; i--) {
+        Field field = sort[i];
+        MethodHandle one = field.type().reader(field.descending(), field.name());
+        all = MethodHandles.collectArguments(all, field.place(), one);
+      }
+      return MethodHandles.permuteArguments(
+          all.asType(all.type().changeReturnType(Object.class)),
+          READ,
+          new int[sort.length + ride.length]);
+    }
+
+    /** Writes fields of a key, one after the other. */
+    private MethodHandle writer(List<Field> fields) {
+      MethodHandle all = null;
+      for (int i = fields.size() - 1; i >= 0; i--) {
+        Field field = fields.get(i);
+        MethodHandle one = MethodHandles.filterArguments(field.type().writer(), 1, field.get());
+        all = all == null ? one : MethodHandles.foldArguments(all, one);
+      }
+      return all.asType(MethodType.methodType(void.class, FieldWriter.class, Object.class));
     }
 
     private static Field field(MethodHandles.Lookup lookup, RecordComponent component, int place)
@@ -230,9 +293,7 @@ abstract class KeyType<K> {
           type,
           descending,
           ride,
-          lookup
-              .unreflect(component.getAccessor())
-              .asType(MethodType.methodType(Object.class, Object.class)),
+          lookup.unreflect(component.getAccessor()),
           place);
     }
 
@@ -265,43 +326,31 @@ abstract class KeyType<K> {
 
     @Override
     byte[] encode(K key) {
-      FieldWriter out = new FieldWriter();
-      write(out, sort, key);
-      write(out, ride, key);
-      return out.toBytes();
+      return write(writeAll, key);
     }
 
     @Override
     byte[] encodeSort(K key) {
+      return write(writeSort, key);
+    }
+
+    private byte[] write(MethodHandle fields, Object key) {
       FieldWriter out = new FieldWriter();
-      write(out, sort, key);
+      java.util.Objects.requireNonNull(key, "key");
+      try {
+        fields.invokeExact(out, key);
+      } catch (Throwable e) {
+        throw FieldType.unchecked(e);
+      }
       return out.toBytes();
     }
 
-    private static void write(FieldWriter out, Field[] fields, Object key) {
-      java.util.Objects.requireNonNull(key, "key");
-      for (Field field : fields) {
-        field.type().write(out, field.inKey(key));
-      }
-    }
-
     @Override
-    K decode(byte[] data, int offset, int length) {
-      FieldReader in = new FieldReader(data, offset, length);
-      Object[] values = new Object[sort.length + ride.length];
-      for (Field field : sort) {
-        values[field.place()] = field.type().read(in, field.name());
-      }
-      for (int i = 0; i < ride.length; i++) {
-        values[ride[i].place()] =
-            in.hasNext() ? ride[i].type().read(in, ride[i].name()) : defaults[i];
-      }
+    K decode(FieldReader in) {
       try {
-        return type.cast(make.invokeExact(values));
-      } catch (RuntimeException | Error e) {
-        throw e;
+        return type.cast(read.invokeExact(in));
       } catch (Throwable e) {
-        throw new IllegalStateException(e);
+        throw FieldType.unchecked(e);
       }
     }
 

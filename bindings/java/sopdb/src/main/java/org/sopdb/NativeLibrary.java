@@ -14,6 +14,7 @@ import java.util.List;
 final class NativeLibrary {
   private static final String NAME = "sopdb-java";
   private static final String FILE = "libsopdb-java.so";
+  private static final String NEEDED = "libjansson.so.4"; // looked for beside it
 
   private NativeLibrary() {}
 
@@ -35,20 +36,19 @@ final class NativeLibrary {
 
   /** Extracts the library into a private folder, loads it, and removes it: what is loaded stays. */
   private static void loadCopy() {
-    String resource = "/org/sopdb/native/" + platform() + "/" + FILE;
+    if (NativeLibrary.class.getResource(resource(FILE)) == null) {
+      throw new UnsatisfiedLinkError(
+          "no "
+              + FILE
+              + " for "
+              + platform()
+              + ": add the artifact org.sopdb:sopdb-native to the class path, or name the"
+              + " file with -Dsop.library.path=FILE");
+    }
     List<String> failures = new ArrayList<>();
     for (Path folder : folders()) {
-      try (InputStream in = NativeLibrary.class.getResourceAsStream(resource)) {
-        if (in == null) {
-          throw new UnsatisfiedLinkError(
-              "no "
-                  + FILE
-                  + " for "
-                  + platform()
-                  + ": add the artifact org.sopdb:sopdb-native to the class path, or name the"
-                  + " file with -Dsop.library.path=FILE");
-        }
-        loadFrom(folder, in);
+      try {
+        loadFrom(folder);
         return;
       } catch (IOException | UnsatisfiedLinkErrorIn e) {
         failures.add(folder + ": " + e.getMessage());
@@ -61,20 +61,32 @@ final class NativeLibrary {
             + String.join("; ", failures));
   }
 
-  private static void loadFrom(Path folder, InputStream in)
-      throws IOException, UnsatisfiedLinkErrorIn {
+  private static void loadFrom(Path folder) throws IOException, UnsatisfiedLinkErrorIn {
     Files.createDirectories(folder);
     Path directory = Files.createTempDirectory(folder, "sopdb-"); // only its owner may enter
-    Path file = directory.resolve(FILE);
     try {
-      Files.copy(in, file);
-      System.load(file.toAbsolutePath().toString());
+      extract(NEEDED, directory);
+      extract(FILE, directory);
+      System.load(directory.resolve(FILE).toAbsolutePath().toString());
     } catch (UnsatisfiedLinkError e) {
       throw new UnsatisfiedLinkErrorIn(e);
     } finally {
-      Files.deleteIfExists(file);
+      Files.deleteIfExists(directory.resolve(NEEDED));
+      Files.deleteIfExists(directory.resolve(FILE));
       Files.deleteIfExists(directory);
     }
+  }
+
+  private static void extract(String name, Path directory) throws IOException {
+    try (InputStream in = NativeLibrary.class.getResourceAsStream(resource(name))) {
+      if (in != null) { // or that of the system has to do
+        Files.copy(in, directory.resolve(name));
+      }
+    }
+  }
+
+  private static String resource(String name) {
+    return "/org/sopdb/native/" + platform() + "/" + name;
   }
 
   /** Where to extract it to: what was asked for, or the first place that works. */

@@ -9,7 +9,7 @@ import java.util.Objects;
  * Options of opening a database. Each has a default; the header {@code sop/options.h} has the
  * ranges, which opening checks.
  */
-public final class Options implements OpenOption {
+public final class Options implements Database.Option {
   private final Map<String, String> values = new LinkedHashMap<>();
 
   /** All of them have their defaults. */

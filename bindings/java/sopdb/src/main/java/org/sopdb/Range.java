@@ -12,6 +12,8 @@ public final class Range<K> {
   static final int AFTER = 8;
   static final int THROUGH = 16;
   static final int TO_PREFIX = 0x100;
+  private static final int FROM_PACKED = 0x200;
+  private static final int TO_PACKED = 0x400;
   private static final int TO_ANY = TO | THROUGH | TO_PREFIX;
 
   private static final Range<?> ALL = new Range<>(0, 0, null, null);
@@ -191,14 +193,14 @@ public final class Range<K> {
     return from != null && from.compare(type, key) == 0 || to != null && to.compare(type, key) == 0;
   }
 
-  /** What is left of it behind an item that a scan has come to. */
+  /** What is left of it behind an item that a scan has come to, by its packed key. */
   byte[] encodeAfter(KeyType<K> type, byte[] key, long id) {
-    return encode(
-        flags & ~(FROM | AFTER) | FROM | AFTER, id, key, to == null ? null : to.encode(type));
+    return encode(flags | FROM | AFTER | FROM_PACKED, id, key, to == null ? null : to.encode(type));
   }
 
-  /** What is left of it before a key that a scan backwards has come to. */
+  /** What is left of it before a packed key that a scan backwards has come to. */
   byte[] encodeBefore(KeyType<K> type, byte[] key) {
-    return encode(flags & ~TO_ANY | TO, item, from == null ? null : from.encode(type), key);
+    return encode(
+        flags & ~TO_ANY | TO | TO_PACKED, item, from == null ? null : from.encode(type), key);
   }
 }

@@ -2,7 +2,7 @@ package org.sopdb;
 
 import java.util.Arrays;
 
-/** Batches of rows, as {@code sop/store.h} packs them. */
+/** Batches of rows, as {@code sop/store.h} packs them; those that come have packed keys. */
 final class Rows {
   static final int ITEM = 1;
   static final int VERSION = 2;
@@ -11,6 +11,7 @@ final class Rows {
   private static final int HEAD = 8;
 
   private final byte[] data;
+  private final FieldReader reader;
   private final int flags;
   private final int count;
   private int done;
@@ -21,6 +22,7 @@ final class Rows {
 
   Rows(byte[] data) {
     this.data = data;
+    this.reader = new FieldReader(data);
     this.count = (int) FieldWriter.INTS.get(data, 0);
     this.flags = (int) FieldWriter.INTS.get(data, 4);
   }
@@ -48,10 +50,10 @@ final class Rows {
   }
 
   <K> K key(KeyType<K> type) {
-    return type.decode(data, keyAt, keySize);
+    return type.decode(reader.to(keyAt, keySize));
   }
 
-  byte[] rawKey() {
+  byte[] packedKey() {
     return Arrays.copyOfRange(data, keyAt, keyAt + keySize);
   }
 

@@ -83,6 +83,13 @@ abstract class Scan<K, V> {
           }
 
           @Override
+          public void forEachRemaining(Consumer<? super T> action) {
+            while (next()) {
+              action.accept(each.apply(Scan.this));
+            }
+          }
+
+          @Override
           public Spliterator<T> trySplit() {
             return null; // a transaction is used by one thread at a time
           }
@@ -153,7 +160,7 @@ abstract class Scan<K, V> {
       if (rows == null) {
         bounds = range.encode(keys);
       } else {
-        byte[] at = rows.rawKey();
+        byte[] at = rows.packedKey();
         bounds = reverse ? range.encodeBefore(keys, at) : range.encodeAfter(keys, at, rows.item());
       }
       stamp = items.stamp();

@@ -24,9 +24,17 @@ public abstract class SopException extends RuntimeException {
   private final transient Facts facts;
 
   SopException(Status status, Facts facts) {
-    super(facts.message());
+    super(message(facts));
     this.status = status;
     this.facts = facts;
+  }
+
+  /** What happened names the store. */
+  private static String message(Facts facts) {
+    String store = facts.store();
+    return store.isEmpty() || facts.message().contains(store)
+        ? facts.message()
+        : "store \"" + store + "\": " + facts.message();
   }
 
   /** Called by the native library, with texts in UTF-8. */

@@ -19,10 +19,14 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
- * A store, or a range of it, as a sorted map: alive, writing through, read in batches, for a store
- * without duplicates. What a {@code java.util.Map} promises costs what it says: {@link #put}
- * returns the old value and therefore reads; {@link #set} does not. {@link #size} counts exactly
- * and conflicts with every insert; {@link #isEmpty} looks at one key.
+ * A store, or a range of it, as a sorted map: alive, writing through, read in batches. What a
+ * {@code java.util.Map} promises costs what it says: {@link #put} returns the old value and
+ * therefore reads; {@link #set} does not. {@link #size} counts exactly and conflicts with every
+ * insert; {@link #isEmpty} looks at one key.
+ *
+ * <p>A map has each key once. Of a store with duplicates it shows all items when it is gone over,
+ * of which {@code setValue} and {@code remove} of the iterator change the one where it stands, and
+ * {@link #size} counts them; a key alone names the oldest item. {@link Items} tells them apart.
  *
  * <p>Iterators meet each key that lives at most once and leave out none that stays, whatever
  * changes meanwhile. Keys and values are never null.

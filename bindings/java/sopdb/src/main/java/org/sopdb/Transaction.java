@@ -231,7 +231,12 @@ public final class Transaction implements AutoCloseable {
    * @throws NotFoundException if there is none
    */
   public StoreInfo describe(String name) {
-    return describe(db.declaredAsIs(name));
+    Declared declared = db.declaredAsIs(name); // not kept: there is no end of names
+    try {
+      return describe(declared);
+    } finally {
+      declared.free();
+    }
   }
 
   /**

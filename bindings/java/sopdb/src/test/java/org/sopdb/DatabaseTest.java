@@ -19,7 +19,9 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Opening, closing, and looking after a database. */
@@ -342,6 +344,46 @@ class DatabaseTest {
         Transaction tx = db.begin()) {
       Thread.sleep(50);
       assertThrows(TimeoutException.class, () -> tx.map(NAMES).set("k", "v"));
+    }
+  }
+
+  @Test
+  void doesNotWaitForTheDiskUnlessItMay() {
+    Store<Long, byte[]> many = Store.of("many", Long.class, Codec.bytes());
+    try (Database db = Database.open(path(), Create.IF_MISSING)) {
+      db.run(tx -> LongStream.range(0, 3000).forEach(i -> tx.map(many).set(i, new byte[100])));
+      db.checkpoint(); // else opening would bring in what it replays
+    }
+    try (Database db = Database.open(path())) {
+      db.view(
+          tx -> {
+            Items<Long, byte[]> items = tx.items(many);
+            assertThrows(WouldBlockException.class, () -> items.fetchNow(2500L));
+            assertThrows(WouldBlockException.class, () -> items.fetchNow(2500L, 0));
+            assertEquals(100, items.get(2500L).length);
+            assertEquals(100, items.fetchNow(2500L).value().length);
+            assertTrue(items.fetchNow(2500L, 0).version() > 0);
+            return null;
+          });
+    }
+  }
+
+  @Test
+  void saysWhichStoreIsMissing() {
+    Store<String, String> absent = Store.of("absent", String.class, Codec.string());
+    try (Database db = Database.open("inmemory:")) {
+      for (Executable call :
+          List.<Executable>of(
+              () -> db.get(absent, "a"),
+              () -> db.drop(absent),
+              () -> db.view(tx -> tx.describe("absent")),
+              () -> db.view(tx -> tx.describe(absent)),
+              () -> db.view(tx -> tx.map(absent).firstEntry()),
+              () -> db.run(tx -> tx.items(absent).remove("a")))) {
+        NotFoundException e = assertThrows(NotFoundException.class, call);
+        assertEquals("absent", e.store());
+        assertTrue(e.getMessage().contains("\"absent\""), e.getMessage());
+      }
     }
   }
 

@@ -99,6 +99,7 @@ class DocumentsTest {
     Path source = Path.of(System.getProperty("sop.source"));
     String code =
         plain(Files.readString(source.resolve("examples/java/Quickstart.java")))
+            + plain(Files.readString(source.resolve("examples/java/project/pom.xml")))
             + plain(
                 Files.readString(
                     source.resolve(
@@ -107,7 +108,7 @@ class DocumentsTest {
     int shown = 0;
     for (String document : List.of("README.md", "docs/java.md")) {
       Matcher block =
-          Pattern.compile("^```java\n(.*?)^```$", Pattern.MULTILINE | Pattern.DOTALL)
+          Pattern.compile("^```(?:java|xml)\n(.*?)^```$", Pattern.MULTILINE | Pattern.DOTALL)
               .matcher(Files.readString(source.resolve(document)));
       while (block.find()) {
         shown++;
@@ -117,7 +118,7 @@ class DocumentsTest {
       }
     }
     assertEquals(List.of(), missing);
-    assertTrue(shown >= 7, "there are " + shown + " blocks of Java in the documents");
+    assertTrue(shown >= 8, "there are " + shown + " blocks of Java and Maven in the documents");
   }
 
   /** Without white space, which the formatter sets in its own way. */

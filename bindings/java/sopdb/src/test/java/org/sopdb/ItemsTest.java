@@ -391,6 +391,20 @@ class ItemsTest {
   }
 
   @Test
+  void aMapOfDuplicatesIsWhatItsDocumentationSays() {
+    db.run(
+        tx -> {
+          tx.items(VISITS).append("k", "old");
+          tx.items(VISITS).append("k", "new");
+          StoreMap<String, String> map = tx.map(VISITS);
+          assertEquals(2, map.size());
+          assertEquals("old", map.get("k"));
+          assertEquals("old", map.remove("k"));
+          assertEquals(List.of("new"), List.copyOf(map.values()));
+        });
+  }
+
+  @Test
   void anItemIsAnEntryLikeOthers() {
     db.run(
         tx -> {

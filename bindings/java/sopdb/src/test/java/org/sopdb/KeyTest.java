@@ -1,13 +1,13 @@
 package org.sopdb;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.IOException;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -51,7 +51,7 @@ class KeyTest {
   /* ---- the vectors that all languages share ---- */
 
   @Test
-  void packsAndUnpacksAllVectors() throws IOException {
+  void packsAndUnpacksAllVectors() throws Throwable {
     ObjectMapper mapper = new ObjectMapper();
     List<String> lines =
         Files.readAllLines(
@@ -63,7 +63,8 @@ class KeyTest {
     }
   }
 
-  private static void checkVector(JsonNode fields, JsonNode values, String hex, String line) {
+  private static void checkVector(JsonNode fields, JsonNode values, String hex, String line)
+      throws Throwable {
     StringBuilder schema = new StringBuilder("{\"v\":1,\"sort\":[");
     List<FieldType> types = new ArrayList<>();
     FieldWriter out = new FieldWriter();
@@ -89,12 +90,14 @@ class KeyTest {
         Raw.sop_schema_parse(schema.append("]}").toString().getBytes(StandardCharsets.UTF_8));
     try {
       assertEquals(hex, HEX.formatHex(Raw.java_key_pack(parsed, out.toBytes(), 0)), line);
-      byte[] unpacked = Raw.java_key_unpack(parsed, HEX.parseHex(hex));
-      FieldReader in = new FieldReader(unpacked, 0, unpacked.length);
+      byte[] packed = HEX.parseHex(hex);
+      FieldReader in = new FieldReader(packed).to(0, packed.length);
       for (int i = 0; i < types.size(); i++) {
-        Object value = types.get(i).read(in, "f" + i);
+        boolean descending = fields.get(i).get("desc").booleanValue();
+        Object value = types.get(i).reader(descending, "f" + i).invoke(in);
         assertTrue(Objects.deepEquals(normal(given.get(i)), value), () -> line + ": " + value);
       }
+      assertFalse(in.hasNext(), line);
     } finally {
       Raw.java_schema_free(parsed);
     }
@@ -135,6 +138,147 @@ class KeyTest {
               Long.parseLong(node.has("$int") ? node.get("$int").textValue() : node.asText()),
               ChronoUnit.MICROS);
     };
+  }
+
+  /** Every value that a field may have, sorted either way, comes back as it was. */
+  @Test
+  void readsWhatItHasWritten() {
+    Random random = new Random(7);
+    Store<Everything, byte[]> store = Store.of("all", Everything.class, Codec.bytes());
+    try (Database db = Database.open("inmemory:")) {
+      for (int i = 0; i < 300; i++) {
+        Everything key = Everything.random(random);
+        db.run(tx -> tx.items(store).set(key, new byte[0]));
+        assertTrue(key.isLike(db.view(tx -> tx.items(store).fetch(key)).key()), key::toString);
+        assertTrue(key.isLike(db.view(tx -> tx.map(store).firstKey())), key::toString);
+        assertTrue(
+            key.isLike(db.view(tx -> tx.items(store).keyCursor(Range.all()).first()).key()),
+            key::toString);
+        db.run(tx -> tx.items(store).remove(key));
+      }
+    }
+  }
+
+  /** A field of each type in each direction, not in the order of the stored ones. */
+  record Everything(
+      @Ride int ridden,
+      @Desc String downText,
+      String text,
+      @Desc byte[] downBytes,
+      byte[] bytes,
+      @Ride @Name("more") String riddenText,
+      @Desc long down,
+      long up,
+      @Desc Long downBoxed,
+      int small,
+      @Desc Integer smallBoxed,
+      BigInteger big,
+      @Desc BigInteger downBig,
+      double real,
+      @Desc Double downReal,
+      boolean on,
+      @Desc Boolean downOn,
+      UUID id,
+      @Desc UUID downId,
+      Instant at,
+      @Desc Instant downAt) {
+    static Everything random(Random r) {
+      return new Everything(
+          (int) number(r),
+          randomText(r),
+          maybe(r, KeyTest::randomText),
+          zeros(r),
+          maybe(r, Everything::zeros),
+          maybe(r, KeyTest::randomText),
+          number(r),
+          number(r),
+          maybe(r, Everything::number),
+          (int) number(r),
+          maybe(r, x -> (int) number(x)),
+          big(r),
+          maybe(r, Everything::big),
+          r.nextGaussian(),
+          maybe(r, x -> x.nextInt() * 1e300),
+          r.nextBoolean(),
+          maybe(r, Random::nextBoolean),
+          new UUID(r.nextLong(), r.nextLong()),
+          maybe(r, x -> new UUID(x.nextLong(), x.nextLong())),
+          Instant.EPOCH.plus(number(r), ChronoUnit.MICROS),
+          maybe(r, x -> Instant.EPOCH.plus(number(x), ChronoUnit.MICROS)));
+    }
+
+    private static <T> T maybe(Random r, java.util.function.Function<Random, T> make) {
+      return r.nextInt(6) == 0 ? null : make.apply(r);
+    }
+
+    /** Of every length, and near the powers of 256. */
+    private static long number(Random r) {
+      long power = 1L << 8 * r.nextInt(8);
+      return switch (r.nextInt(4)) {
+        case 0 -> r.nextLong() >> r.nextInt(64);
+        case 1 -> r.nextInt(3) - 1 + power;
+        case 2 -> r.nextInt(3) - 1 - power;
+        default -> r.nextBoolean() ? Long.MIN_VALUE : Long.MAX_VALUE;
+      };
+    }
+
+    private static BigInteger big(Random r) {
+      return r.nextInt(3) == 0 ? new BigInteger(64, r) : BigInteger.valueOf(number(r));
+    }
+
+    /** Bytes with many that stand for something in a packed key. */
+    private static byte[] zeros(Random r) {
+      byte[] bytes = new byte[r.nextInt(24)];
+      for (int i = 0; i < bytes.length; i++) {
+        bytes[i] = r.nextInt(3) > 0 ? (byte) r.nextInt() : (byte) (r.nextInt(3) - 1);
+      }
+      return bytes;
+    }
+
+    private Object[] values() {
+      return new Object[] {
+        ridden,
+        downText,
+        text,
+        downBytes,
+        bytes,
+        riddenText,
+        down,
+        up,
+        downBoxed,
+        small,
+        smallBoxed,
+        big,
+        downBig,
+        real,
+        downReal,
+        on,
+        downOn,
+        id,
+        downId,
+        at,
+        downAt
+      };
+    }
+
+    boolean isLike(Everything other) {
+      return Arrays.deepEquals(values(), other.values());
+    }
+  }
+
+  @Test
+  void keysThatAreCutOffAreRefused() {
+    byte[] whole = packed(EmpKey.class, new EmpKey("a\0b", Instant.EPOCH, 300, true, "n"));
+    KeyType<EmpKey> keys = KeyType.of(EmpKey.class);
+    assertEquals("a\0b", keys.decode(new FieldReader(whole).to(0, whole.length)).region());
+    for (int size = 0; size < whole.length - 5; size++) { // the last two ride along
+      byte[] cut = Arrays.copyOf(whole, size);
+      assertThrows(
+          SchemaException.class, () -> keys.decode(new FieldReader(cut).to(0, cut.length)));
+    }
+    byte[] odd = whole.clone();
+    odd[0] = 0x77;
+    assertThrows(SchemaException.class, () -> keys.decode(new FieldReader(odd).to(0, odd.length)));
   }
 
   /* ---- schemas ---- */
@@ -239,7 +383,11 @@ class KeyTest {
 
   @Test
   void refusesWhatWouldBeRounded() {
-    assertThrows(SchemaException.class, () -> packed(Instant.class, Instant.ofEpochSecond(0, 1)));
+    String fine =
+        assertThrows(
+                SchemaException.class, () -> packed(Instant.class, Instant.ofEpochSecond(0, 1)))
+            .getMessage();
+    assertTrue(fine.contains("truncatedTo(ChronoUnit.MICROS)"), fine);
     assertThrows(SchemaException.class, () -> packed(Instant.class, Instant.MAX));
     assertThrows(SchemaException.class, () -> packed(Double.class, Double.NaN));
     assertThrows(SchemaException.class, () -> packed(String.class, "\udc00"));

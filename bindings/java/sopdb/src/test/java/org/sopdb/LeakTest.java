@@ -21,6 +21,7 @@ class LeakTest {
   private static final int CALLS = 150;
   private static final int ROUNDS = 3;
   private static final long GROWTH_MAX = 40L << 20;
+  private static final long NAMES_GROWTH_MAX = 4L << 20; // they take 11 if they are kept
   private static final int PAGE_BYTES = 4096;
 
   private static final Store<String, byte[]> VALUES =
@@ -71,6 +72,29 @@ class LeakTest {
       }
       db.get(VALUES, "a");
     }
+  }
+
+  /** Names that nobody will use again leave nothing in the database. */
+  @Test
+  void namesLeaveNothingBehind() throws IOException {
+    try (Database db = Database.open("inmemory:")) {
+      askForNames(db, 0);
+      long before = residentBytes();
+      askForNames(db, 1);
+      long growth = residentBytes() - before;
+      assertTrue(growth < NAMES_GROWTH_MAX, () -> "the process has grown by " + growth + " bytes");
+    }
+  }
+
+  private static void askForNames(Database db, int round) {
+    db.view(
+        tx -> {
+          for (int i = 0; i < 30_000; i++) {
+            String name = round + "." + i + "x".repeat(200);
+            assertThrows(NotFoundException.class, () -> tx.describe(name));
+          }
+          return null;
+        });
   }
 
   @Test

@@ -26,10 +26,16 @@ class NativeLibraryTest {
     public static void main(String[] arguments) {
       try (Database db = Database.open("inmemory:")) {
         System.out.println("loaded " + db.info().backend());
-        if (arguments.length > 0) {
+        if (arguments.length > 0 && arguments[0].equals("maps")) {
+          Files.readAllLines(Path.of("/proc/self/maps")).stream()
+              .filter(line -> line.matches(".*/lib(jansson|sopdb).*"))
+              .map(line -> line.replaceFirst("[^/]*", "")) // and behind it " (deleted)"
+              .distinct()
+              .forEach(System.out::println);
+        } else if (arguments.length > 0) {
           Codec.json(String.class);
         }
-      } catch (UnsatisfiedLinkError | SopException e) {
+      } catch (UnsatisfiedLinkError | SopException | IOException e) {
         System.out.println("failed: " + e.getMessage());
       }
     }
@@ -92,6 +98,16 @@ class NativeLibraryTest {
     Path place = folder.resolve("place");
     assertEquals("loaded inmemory", run(true, List.of("-Dsop.native.dir=" + place)));
     assertEquals(List.of(), in(place));
+  }
+
+  /** Jansson is no part of every system. */
+  @Test
+  void bringsAllThatItNeeds() throws Exception {
+    Path place = folder.resolve("place");
+    List<String> lines =
+        run(true, List.of("-Dsop.native.dir=" + place), "maps").lines().skip(1).toList();
+    assertEquals(2, lines.size(), lines::toString);
+    lines.forEach(line -> assertTrue(line.startsWith(place + "/"), line));
   }
 
   /**
