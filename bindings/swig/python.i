@@ -268,7 +268,12 @@ STRUCTURE(sop_item, { 0 }, Py_BuildValue("KK", (unsigned long long)$1->version, 
 %}
 %enddef
 BLOCKS(sop_open)
-BLOCKS(sop_close)
+%exception sop_close %{
+	Py_BEGIN_ALLOW_THREADS
+	$action
+	Py_END_ALLOW_THREADS
+	native_epoch++;
+%}
 BLOCKS(sop_db_stats)
 BLOCKS(sop_db_metrics)
 BLOCKS(sop_stats_peek)

@@ -10,6 +10,7 @@
 
 enum {
 	CHUNK_BYTES = 1 << 20,
+	SYNC_BYTES = 16 << 20, /* so that no sync, during which nobody can stop the copy, takes long */
 	CACHE_BYTES = 16 << 20, /* for opening the copy */
 	DEPTH_MAX = 2, /* of folders in a database */
 	PATH_MAX_BYTES = 4096,
@@ -107,11 +108,19 @@ sop_status sopi_copy_add(struct sopi_copy *copy, const char *path, uint64_t byte
 	return SOP_OK;
 }
 
-static sop_status tell(struct sopi_copy *copy, sop_error *err)
+static sop_status stopped(sop_error *err)
 {
-	if (copy->progress(copy->arg, copy->done, copy->total))
-		return SOP_OK;
 	return sopi_fail(err, SOP_CANCELLED, "the copy was stopped by its caller; nothing is left of it");
+}
+
+static bool goes_on(const struct sopi_copy *copy)
+{
+	return copy->progress(copy->arg, copy->done, copy->total);
+}
+
+static sop_status tell(const struct sopi_copy *copy, sop_error *err)
+{
+	return goes_on(copy) ? SOP_OK : stopped(err);
 }
 
 static sop_status copy_bytes(struct sopi_copy *copy, const struct sopi_copy_file *file,
@@ -129,6 +138,8 @@ static sop_status copy_bytes(struct sopi_copy *copy, const struct sopi_copy_file
 		at += part;
 		copy->done += part;
 		SOP_TRY(tell(copy, err));
+		if (at % SYNC_BYTES == 0)
+			SOP_TRY(sopi_file_sync_data(to, err));
 	}
 	return sopi_file_sync(to, err);
 }
@@ -192,9 +203,24 @@ sop_status sopi_copy_files(struct sopi_copy *copy, sop_error *err)
 /* ---- checking it ---------------------------------------------------------------------------------- */
 
 struct findings {
+	const struct sopi_copy *copy;
 	sop_error first;
+	uint64_t untold_bytes; /* that were looked at since the caller was last asked whether to go on */
 	bool damaged;
+	bool stopped; /* by the caller */
 };
+
+static bool went(void *arg, uint64_t bytes)
+{
+	struct findings *findings = arg;
+
+	findings->untold_bytes += bytes;
+	if (findings->untold_bytes < CHUNK_BYTES)
+		return true;
+	findings->untold_bytes = 0;
+	findings->stopped = !goes_on(findings->copy);
+	return !findings->stopped;
+}
 
 /* What is too much, or miscounted, does no harm to what is there: the copy is as good as what it was made from. */
 static bool is_harmless(const char *file, const char *kind)
@@ -219,7 +245,7 @@ static bool found(void *arg, const char *file, int64_t offset, sop_bytes store, 
 
 static sop_status check_trees(struct sopi_engine *engine, struct findings *findings, sop_error *err)
 {
-	const struct sopi_audience audience = { .found = found, .arg = findings };
+	const struct sopi_audience audience = { .found = found, .went = went, .arg = findings };
 	const uint64_t at = atomic_load(&engine->applied);
 	struct sopi_slot *slot = NULL;
 	sop_status status;
@@ -234,15 +260,17 @@ static sop_status check_trees(struct sopi_engine *engine, struct findings *findi
 	return status;
 }
 
-static sop_status check_opened(struct sopi_engine *engine, const char *path, sop_error *err)
+static sop_status check_opened(struct sopi_engine *engine, const struct sopi_copy *copy, sop_error *err)
 {
-	struct findings findings = { .first = SOP_ERROR_INIT };
-	const struct sopi_audience audience = { .found = found, .arg = &findings };
+	struct findings findings = { .copy = copy, .first = SOP_ERROR_INIT };
+	const struct sopi_audience audience = { .found = found, .went = went, .arg = &findings };
 
-	SOP_TRY(sopi_backend_open(engine, path, err));
+	SOP_TRY(sopi_backend_open(engine, copy->path, err));
 	SOP_TRY(engine->backend->driver->verify(engine->backend, &audience, err));
-	if (!findings.damaged)
+	if (!findings.damaged && !findings.stopped)
 		SOP_TRY(check_trees(engine, &findings, err));
+	if (findings.stopped)
+		return stopped(err);
 	if (!findings.damaged)
 		return SOP_OK;
 	return sopi_fail_file(err, SOP_CORRUPT, findings.first.file, findings.first.offset, 0, "%s",
@@ -265,7 +293,7 @@ static sop_status check_copy(const struct sopi_copy *copy, uint32_t node_bytes, 
 	memset(engine, 0, sizeof *engine);
 	status = sopi_engine_open(engine, &options, copy->platform, err);
 	if (status == SOP_OK) {
-		status = check_opened(engine, copy->path, err);
+		status = check_opened(engine, copy, err);
 		closed = sopi_engine_close(engine, status == SOP_OK ? err : NULL);
 		sopi_engine_free(engine);
 		status = status == SOP_OK ? closed : status;

@@ -16,7 +16,8 @@
 enum {
 	FORMAT = 2, /* of the database as a whole */
 	LOG_SEGMENT_BYTES = 1 << 20, /* of the first; each new one is twice as large */
-	LOG_SEGMENT_BYTES_MAX = 64 << 20,
+	LOG_SEGMENT_BYTES_MAX = 16 << 20,
+	RAW_GROUP_SHARE = 256, /* of a segment: 64 KB, where making zeros costs what the journal of the file system does */
 	CACHE_BYTES_MIN = 4 << 20,
 	BALLAST_BYTES_MIN = 1 << 20,
 	BALLAST_BYTES_MAX = 16 << 20,
@@ -73,7 +74,7 @@ static uint64_t log_bytes(const struct sopi_inredfs *fs)
 bool sopi_inredfs_is_due(struct sopi_inredfs *fs)
 {
 	return dirty_bytes(fs) > fs->engine->forest.resident->dirty_bytes_max / 2 ||
-	       log_bytes(fs) > log_budget(fs) / 2;
+	       log_bytes(fs) > log_budget(fs) / 4 * 3;
 }
 
 bool sopi_inredfs_is_full(struct sopi_inredfs *fs)
@@ -356,7 +357,7 @@ static sop_status stop(struct sopi_backend *backend, sop_error *err)
 	if (status != SOP_OK)
 		return sopi_fail(err, SOP_FAILED, "the last commits could not be flushed");
 	note_end(fs);
-	sopi_wal_shrink(fs->wal, SHRUNK_POOL_BYTES);
+	sopi_wal_settle(fs->wal, SHRUNK_POOL_BYTES);
 	return SOP_OK;
 }
 
@@ -687,7 +688,8 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 		.known = { fs->manifest.log_slot, fs->manifest.log_crc },
 		.segment_bytes = first,
 		.segment_bytes_max = most,
-		.pool_bytes_max = most,
+		.pool_bytes_max = log_budget(fs) / 2,
+		.raw_group_bytes = most / RAW_GROUP_SHARE,
 	};
 
 	return options;

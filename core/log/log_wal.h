@@ -31,6 +31,7 @@ struct sopi_wal_options {
 	uint64_t segment_bytes; /* of the first segment; each new one is twice as large, up to segment_bytes_max */
 	uint64_t segment_bytes_max;
 	uint64_t pool_bytes_max; /* recycled segments kept; more are removed */
+	uint64_t raw_group_bytes; /* while groups have this size or more, segments need no zeros; 0: they always do */
 };
 
 /* What the log has done since it was opened. */
@@ -94,6 +95,10 @@ void sopi_wal_trim(struct sopi_log *log, uint64_t position, uint64_t first_segme
 
 /* Removes recycled segments beyond `pool_bytes`. */
 void sopi_wal_shrink(struct sopi_log *log, uint64_t pool_bytes);
+
+/* For closing: the same, and gives back what is reserved behind the end of the log. REQUIRES: flushed, nothing is submitted
+ * any more. */
+void sopi_wal_settle(struct sopi_log *log, uint64_t pool_bytes);
 
 /* Flushes everything submitted, with `mark` behind an empty group that says so: then damage to the last groups cannot
  * pass for a torn end. For timers, sync and close. UNKNOWN, FAILED. */

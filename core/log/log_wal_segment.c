@@ -1,5 +1,7 @@
 /* Segments as files: made ahead and filled with zeros, so that writing to them later changes nothing but their content;
- * recycled; removed.
+ * recycled; removed. While large groups are written, new ones are only reserved (raw): the journal of the file system
+ * costs such a group less than writing everything twice. When groups get small again, the log moves on to one with
+ * zeros.
  *
  * A segment that is ready has its final name, durable, and no head. The leader writes its head, durably, then the
  * successor record that names it, durably, then records into it. */
@@ -14,7 +16,7 @@
 
 #define LOG_FOLDER "log"
 
-enum { ZEROS_BYTES = 64 << 10, SEGMENT_UNIT_BYTES = 4096 };
+enum { ZEROS_BYTES = 1 << 20, SEGMENT_UNIT_BYTES = 4096 };
 
 void wal_segment_name(uint64_t sequence, char name[SOPI_WAL_NAME_BYTES])
 {
@@ -103,20 +105,52 @@ static void list_remove(struct wal_list *list, size_t index)
 
 /* ---- making ---- */
 
-static sop_status fill_with_zeros(struct sopi_file *file, uint64_t from, uint64_t to, sop_error *err)
+/* May bytes between these places be written directly? The size of a file that was found may be anything. */
+static bool takes_direct(const struct wal_segment *segment, uint64_t places)
 {
-	static const uint8_t zeros[ZEROS_BYTES];
-	const sop_status status = sopi_file_allocate(file, from, to - from, err);
+	return segment->direct != NULL && segment->direct->direct_bytes <= SEGMENT_UNIT_BYTES &&
+	       places % SEGMENT_UNIT_BYTES == 0;
+}
 
-	if (status != SOP_OK && status != SOP_UNSUPPORTED)
-		return status;
+/* Past the page cache where that can be, a piece at a time: a flush meanwhile waits for a piece at most. */
+static sop_status write_zeros(const struct wal_segment *segment, uint64_t from, uint64_t to,
+			      sop_error *err)
+{
+	static _Alignas(SEGMENT_UNIT_BYTES)
+		uint8_t zeros[ZEROS_BYTES]; /* not const: that would be in the library's file */
+	struct sopi_file *file = takes_direct(segment, from | to) ? segment->direct : segment->file;
+
 	while (from < to) {
 		const size_t part = to - from < ZEROS_BYTES ? (size_t)(to - from) : ZEROS_BYTES;
 
 		SOP_TRY(sopi_file_write(file, from, zeros, part, err));
 		from += part;
 	}
-	return sopi_file_sync(file, err);
+	return SOP_OK;
+}
+
+/* Gives the bytes from `from` to `to` of the segment their room on the disk, durably; with zeros in it unless it may stay
+ * raw and the file system can reserve room. */
+static sop_status fill(struct wal_segment *segment, uint64_t from, uint64_t to, bool raw, sop_error *err)
+{
+	const sop_status status = sopi_file_allocate(segment->file, from, to - from, err);
+
+	if (status != SOP_OK && status != SOP_UNSUPPORTED)
+		return status;
+	segment->raw = raw && status == SOP_OK;
+	if (!segment->raw)
+		SOP_TRY(write_zeros(segment, from, to, err));
+	return sopi_file_sync(segment->file, err);
+}
+
+static bool may_stay_raw(struct sopi_wal *wal)
+{
+	bool may;
+
+	sopi_mutex_lock(&wal->state);
+	may = wal_writes_much(wal);
+	sopi_mutex_unlock(&wal->state);
+	return may;
 }
 
 /* Does a device's unit suit a log whose records begin at multiples of `block`? */
@@ -180,7 +214,7 @@ static sop_status make_new(struct sopi_wal *wal, uint64_t bytes, struct wal_segm
 	segment->bytes = bytes;
 	SOP_TRY_OUT(open_both(wal, segment, SOPI_FILE_CREATE, err));
 	SOP_TRY_OUT(sopi_file_resize(segment->file, 0, err)); /* of a creation that did not end */
-	SOP_TRY_OUT(fill_with_zeros(segment->file, 0, bytes, err));
+	SOP_TRY_OUT(fill(segment, 0, bytes, may_stay_raw(wal) && !wal->tight, err));
 	SOP_TRY_OUT(sync_names(wal, err));
 out:
 	if (status != SOP_OK)
@@ -228,8 +262,10 @@ static sop_status recycle(struct sopi_wal *wal, const struct wal_listed *item,
 	SOP_TRY(sopi_folder_rename(wal->options.folder, from, to, err));
 	SOP_TRY_OUT(sync_names(wal, err));
 	SOP_TRY_OUT(open_both(wal, segment, 0, err));
-	if (item->raw)
-		SOP_TRY_OUT(fill_with_zeros(segment->file, 0, segment->bytes, err));
+	if (item->raw) {
+		SOP_TRY_OUT(sopi_file_resize(segment->file, 0, err)); /* a sync of the size that shows may have failed */
+		SOP_TRY_OUT(fill(segment, 0, segment->bytes, may_stay_raw(wal), err));
+	}
 out:
 	if (status != SOP_OK)
 		unmake(wal, segment);
@@ -239,7 +275,7 @@ out:
 /* The next one that is ready is too small for what is reserved: it gets longer. */
 static sop_status grow_next(struct sopi_wal *wal, uint64_t bytes, sop_error *err)
 {
-	const sop_status status = fill_with_zeros(wal->next.file, wal->next.bytes, bytes, err);
+	const sop_status status = fill(&wal->next, wal->next.bytes, bytes, wal->next.raw, err);
 
 	if (status == SOP_OK)
 		wal->next.bytes = bytes;
@@ -315,9 +351,12 @@ sop_status wal_segment_make(struct sopi_wal *wal, uint64_t room, sop_error *err)
 		status = make_next(wal, least, err);
 	else if (wal->next.bytes < least)
 		status = grow_next(wal, wal_round(least, SEGMENT_UNIT_BYTES), err);
+	else if (wal->next.raw && !may_stay_raw(wal))
+		status = fill(&wal->next, 0, wal->next.bytes, false, err);
 	if (status == SOP_OK) {
 		sopi_mutex_lock(&wal->state);
 		wal->next_room = wal_segment_room(wal, wal->next.bytes);
+		wal->next_raw = wal->next.raw;
 		sopi_mutex_unlock(&wal->state);
 	}
 	if (status == SOP_OK || status == SOP_NO_SPACE || status == SOP_NO_MEMORY || status == SOP_LIMIT)
@@ -368,10 +407,12 @@ void wal_segment_enter(struct sopi_wal *wal, const struct wal_segment *segment, 
 
 		old->used = wal->place;
 		old->last_position = atomic_load(&wal->durable);
+		old->raw = wal->segment_raw && old->used < old->bytes - old->bytes / 8;
 	}
 	wal_list_add(&wal->chain, &listed);
 	wal->room = wal_segment_room(wal, segment->bytes);
 	wal->segment_bytes = segment->bytes;
+	wal->segment_raw = segment->raw;
 	wal->told = false;
 	sopi_mutex_unlock(&wal->state);
 	wal_segment_close(&wal->current);
@@ -391,13 +432,13 @@ bool sopi_wal_fills(struct sopi_log *log)
 void sopi_wal_prepare(struct sopi_log *log)
 {
 	struct sopi_wal *wal = wal_of(log);
-	bool filling;
+	bool wanted;
 
 	sopi_mutex_lock(&wal->maker);
 	sopi_mutex_lock(&wal->state);
-	filling = wal_is_filling(wal);
+	wanted = wal_is_filling(wal) || wal_is_slow(wal);
 	sopi_mutex_unlock(&wal->state);
-	if (filling && wal->next.file == NULL && !wal_failed(wal))
+	if (wanted && !wal_failed(wal))
 		(void)wal_segment_make(wal, 0, NULL); /* the commit that needs it will say why not */
 	sopi_mutex_unlock(&wal->maker);
 }
@@ -478,5 +519,41 @@ void sopi_wal_shrink(struct sopi_log *log, uint64_t pool_bytes)
 
 	sopi_mutex_lock(&wal->maker);
 	shrink(wal, pool_bytes);
+	sopi_mutex_unlock(&wal->maker);
+}
+
+/* The segment that is ready waits in the pool like any other. */
+static void retire_next(struct sopi_wal *wal)
+{
+	const struct wal_listed listed = { .sequence = wal->next.sequence,
+					   .bytes = wal->next.bytes,
+					   .raw = wal->next.raw };
+
+	sopi_mutex_lock(&wal->state);
+	if (wal->next.file != NULL && wal_list_room(&wal->pool, 1, NULL) == SOP_OK) {
+		wal_list_add(&wal->pool, &listed);
+		wal->next_room = 0;
+		wal_segment_close(&wal->next);
+	}
+	sopi_mutex_unlock(&wal->state);
+}
+
+/* What follows the last record and the place of a successor record goes, if it is much; a failure leaves it there. */
+static void cut_current(struct sopi_wal *wal)
+{
+	const uint64_t bytes = wal_round(wal->place + wal->block, SEGMENT_UNIT_BYTES);
+
+	if (bytes + wal->options.segment_bytes <= wal->current.bytes)
+		(void)sopi_file_resize(wal->current.file, bytes, NULL);
+}
+
+void sopi_wal_settle(struct sopi_log *log, uint64_t pool_bytes)
+{
+	struct sopi_wal *wal = wal_of(log);
+
+	sopi_mutex_lock(&wal->maker);
+	retire_next(wal);
+	shrink(wal, pool_bytes);
+	cut_current(wal);
 	sopi_mutex_unlock(&wal->maker);
 }

@@ -22,7 +22,7 @@
 #include <stdatomic.h>
 
 enum {
-	SOPI_WAL_CHUNK_BYTES = 1 << 20, /* of buffer, and the most that one write takes */
+	SOPI_WAL_CHUNK_BYTES = 4 << 20, /* of buffer, and the most that one write takes; touched as far as it is used */
 	SOPI_WAL_CHUNK_AT = SOPI_LOG_BLOCK_BYTES_MAX, /* where they begin, aligned for every device */
 	SOPI_WAL_CHUNKS_KEPT = 2, /* the others are given back */
 	SOPI_WAL_PAYLOAD_BYTES_MAX = 1 << 30, /* of one transaction */
@@ -59,6 +59,7 @@ struct wal_segment {
 	uint64_t sequence;
 	uint64_t bytes; /* of the file */
 	uint64_t salt; /* of its records */
+	bool raw; /* reserved, but not filled with zeros: writing to it changes metadata, too */
 	struct sopi_file *file; /* through the page cache; sync makes durable */
 	struct sopi_file *direct; /* where writing makes durable; NULL where that is not to be had */
 };
@@ -70,7 +71,7 @@ struct wal_listed {
 	uint64_t used; /* of these, up to the end of its last record; the newest: when it was last looked at */
 	uint64_t first_slot;
 	uint64_t last_position; /* newest entry in it or before it; the newest segment: unknown */
-	bool raw; /* its making may not have ended: not all of it may be on the disk */
+	bool raw; /* not all of it was written: its making did not end, or did without zeros */
 };
 
 struct wal_list {
@@ -119,7 +120,10 @@ struct sopi_wal {
 	uint64_t outstanding; /* bytes reserved and not submitted */
 	uint64_t need; /* bytes of log space reserved and not written */
 	uint64_t room, next_room; /* bytes for records in the current segment and in the one that is ready */
+	bool next_raw; /* the one that is ready is */
 	uint64_t segment_bytes; /* size of the current segment */
+	bool segment_raw; /* it is */
+	uint64_t group_bytes; /* of a batch, as it was lately */
 	bool told; /* `fills` was set for it */
 	struct wal_list chain; /* oldest first; the last one is the current */
 	struct wal_list pool;
@@ -177,6 +181,18 @@ static inline uint64_t wal_round(uint64_t bytes, uint64_t block)
 static inline bool wal_is_filling(const struct sopi_wal *wal)
 {
 	return wal->room < wal->segment_bytes / 2;
+}
+
+/* Is what is written at a time so large that segments need no zeros? REQUIRES: `state`. */
+static inline bool wal_writes_much(const struct sopi_wal *wal)
+{
+	return wal->options.raw_group_bytes != 0 && wal->group_bytes >= wal->options.raw_group_bytes;
+}
+
+/* Would small groups be written faster to a segment that is full of zeros? REQUIRES: `state`. */
+static inline bool wal_is_slow(const struct sopi_wal *wal)
+{
+	return wal->segment_raw && !wal_writes_much(wal);
 }
 
 static inline bool wal_failed(const struct sopi_wal *wal)

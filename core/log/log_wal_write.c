@@ -288,6 +288,8 @@ static void count_written(struct sopi_wal *wal, uint64_t groups, uint64_t bytes)
 	sopi_mutex_lock(&wal->state);
 	wal->stats.groups += groups;
 	wal->stats.bytes_written += bytes;
+	if (bytes != 0)
+		wal->group_bytes = wal->group_bytes / 8 * 7 + bytes / 8;
 	wal->chain.items[wal->chain.count - 1].used = wal->place;
 	wal->room = wal_segment_room(wal, wal->current.bytes) - (wal->place - SOPI_LOG_FIRST_PLACE);
 	if (!wal->told && wal->next_room == 0 && wal_is_filling(wal)) {
@@ -295,6 +297,21 @@ static void count_written(struct sopi_wal *wal, uint64_t groups, uint64_t bytes)
 		atomic_store_explicit(&wal->fills, true, memory_order_relaxed);
 	}
 	sopi_mutex_unlock(&wal->state);
+}
+
+/* Moves on to a segment that is full of zeros where small groups would have to change metadata in this one. */
+static sop_status leave_raw(struct sopi_wal *wal, sop_error *err)
+{
+	bool leaves;
+
+	sopi_mutex_lock(&wal->state);
+	leaves = wal_is_slow(wal) && wal->next_room != 0 && !wal->next_raw && wal->need <= wal->next_room;
+	if (leaves)
+		wal->room = 0; /* what is reserved from now on must fit into the next one */
+	sopi_mutex_unlock(&wal->state);
+	if (!leaves)
+		return SOP_OK;
+	return roll_over(wal, wal->written_slot + 1, atomic_load(&wal->written), err);
 }
 
 static sop_status write_batch(struct sopi_wal *wal, const struct wal_batch *batch, bool durable,
@@ -306,6 +323,8 @@ static sop_status write_batch(struct sopi_wal *wal, const struct wal_batch *batc
 				   .position = atomic_load(&wal->written),
 				   .slot = wal->written_slot };
 
+	if (writing.left != 0)
+		SOP_TRY(leave_raw(wal, err));
 	SOP_TRY(write_groups(wal, &writing, durable, err));
 	if (writing.groups != 0)
 		wal->ends_in_mark = false;

@@ -40,6 +40,8 @@ class Database:
             old, new = before.get(name), after.get(name)
             if old is new:
                 continue
+            for row in new.rows.values() if new is not None else ():
+                row.written = row.written or (self, len(self.changes) + 1)
             if old is None or new is None or old.declaration.form != new.declaration.form:
                 changed[name] = None
                 continue
@@ -70,7 +72,7 @@ class OpenTransaction:
         if any(name in ("remove_range", "cursor_update", "cursor_remove") for name, _, _ in self.log):
             raise Unknown  # what they meant depends on what was read; programs from seeds have none
         return [entry for entry in self.log if entry[2].startswith("OK") and not entry[0].startswith("cursor_") and
-                entry[0] not in ("get", "fetch", "get_many", "scan", "count", "list", "describe")]
+                entry[0] not in ("get", "fetch", "version", "get_many", "scan", "count", "list", "describe")]
 
     def observe(self, name, args):
         try:
@@ -82,6 +84,13 @@ class OpenTransaction:
         """Whether it has asked for that key. Who looks at stores as a whole may conflict on any."""
         return any(one is None or (one[0] == name and one[1](key)) for one in self.observed)
 
+    @staticmethod
+    def again_version(txn, args, answer):
+        """What a version must be where the transaction takes effect: as it was told, unless another has written the item since."""
+        row = txn.row_of(*args)
+        told = row.written[0].positions.get(row.written[1]) if row.written else 0
+        return answer if told is None or answer == f"OK {told}" else f"OK {told}"
+
     def again(self, entries):
         """The same operations on what is committed now; what is wrong with the first that answers otherwise, if any."""
         txn = Transaction(self.database.stores, self.mode)
@@ -90,6 +99,8 @@ class OpenTransaction:
                 continue  # it has changed nothing, and adding reads nothing
             hint = int(answer.split()[1]) if name == "insert" and answer.startswith("OK") else 0
             now = answered(txn, name, args, hint)
+            if name == "version" and now == "OK":
+                now = self.again_version(txn, args, answer)
             if name in ATOMIC and now == NO_INTEGER:
                 return txn, NO_INTEGER
             if now not in (answer, None):
@@ -121,6 +132,7 @@ class Checker:
         self.dbs, self.txns, self.cursors = {}, {}, {}  # cursors: slot: the transaction they were opened in, or "shut"
         self.declared = {}  # slot of a cursor: its declaration
         self.places = {}  # folder: Database
+        self.forgotten = set()  # places that a forgotten handle may still have open
         self.ints, self.bytes = [], []
 
     # ---- arguments and results
@@ -200,7 +212,9 @@ class Checker:
     def perform(self, txn, name, args, answer):
         hint = int(answer.split()[1]) if name == "insert" and answer.startswith("OK ") else 0
         expected = answered(txn.model, name, args, hint)
-        if expected is not None:
+        if name == "version" and expected == "OK":
+            self.check_version(txn, txn.model.row_of(*args), answer)
+        elif expected is not None:
             self.expect(answer, expected)
         txn.log.append((name, args, answer))
         txn.observe(name, args)
@@ -353,6 +367,22 @@ class Checker:
         if txn.number is not None:
             txn.database.positions[at] = position
 
+    @staticmethod
+    def check_version(txn, row, answer):
+        """The version of an item is the position of the commit that wrote it; 0: the transaction itself."""
+        if row.written is None:
+            return Checker.expect(answer, "OK 0")
+        database, at = row.written
+        if not answer.startswith("OK ") or answer == "OK 0":
+            raise Wrong("it must be a position")
+        version = int(answer.split(" ")[1])
+        for number, told in database.positions.items() if database is txn.database else ():
+            if (number < at and told >= version) or (number > at and told <= version) or (number == at and told != version):
+                raise Wrong(f"commit {at} wrote it, and commit {number} has the position {told}")
+        if database is txn.database:
+            database.positions[at] = version
+        return None
+
     def check_run(self, answer, db, number, key, by, rivals):
         handle = self.dbs.get(db)
         if handle is None or handle.closed:
@@ -411,6 +441,8 @@ class Checker:
 
     def check_forget_db(self, answer, db):
         self.expect(answer, "NONE" if db not in self.dbs else "OK")
+        if db in self.dbs and not self.dbs[db].closed:
+            self.forgotten.add(self.dbs[db].place)
         self.empty(db)
 
     def done(self, answer, db, expected="OK"):
@@ -433,6 +465,10 @@ class Checker:
         handle = self.usable(db, answer)
         if handle is not None:
             self.expect(answer, f"OK {'inmemory' if handle.place == 'memory' else 'inredfs'} 4096")
+
+    def check_peek(self, answer, place):
+        opened = any(handle.place == place and not handle.closed for handle in self.dbs.values())
+        self.expect(answer, *(["OK 1"] if opened else ["OK 0", "OK 1"] if place in self.forgotten else ["OK 0"]))
 
     def check_stats(self, answer, db):
         handle = self.usable(db, answer)

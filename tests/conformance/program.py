@@ -5,6 +5,7 @@ import struct
 RAW, RAWDUP, STR, INT, EMP, EMPDUP, DOC, WIDE, OTHER = range(9)
 NAMES = ["raw", "rawdup", "str", "int", "emp", "empdup", "doc", "wide", "other"]
 DUPLICATES = (RAWDUP, EMPDUP)
+ONE_FIELD = (RAW, RAWDUP, STR, INT, DOC, OTHER)  # keys of which every language can name the next one
 TEXTS = ["", "a", "ab", "b", "z\0", "\u00e9", "\uffff", "\U0001f600", "US", "n"]
 INTS = [0, 1, -1, 255, 256, -256, 2**31, -2**63, 2**63 - 1, 2**64 - 1, 2**53 + 1]
 FLOATS = [0.0, 1.0, -1.5, float("inf"), float("-inf"), 5e-324, -1e300]
@@ -99,7 +100,8 @@ class Generator:
             return "*"
         if kind == 2:
             return "P" + self.bound(store)
-        parts = ["F" + self.bound(store)] * (kind != 3) + ["T" + self.bound(store)] * (kind != 4)
+        begin, end = (self.dice.choice(pair) if store in ONE_FIELD else pair[0] for pair in ("FA", "TU"))
+        parts = [begin + self.bound(store)] * (kind != 3) + [end + self.bound(store)] * (kind != 4)
         return ";".join(parts)
 
     def integer(self):
@@ -186,7 +188,7 @@ class Generator:
         self.say("get", slot, store, key)
 
     def do_fetch(self, slot, store):
-        self.say("fetch", slot, store, self.key(store), self.item(store))
+        self.say(self.dice.choice(["fetch", "fetch", "version"]), slot, store, self.key(store), self.item(store))
 
     def do_put(self, slot, store):
         if store in DUPLICATES:
@@ -311,8 +313,10 @@ class Generator:
 
     def upkeep(self):
         db = self.dice.choice(list(self.dbs) or [0])
-        kind = self.dice.choice(["sync", "checkpoint", "gc", "verify", "info", "stats", "stats", "backup"])
-        if kind == "backup":
+        kind = self.dice.choice(["sync", "checkpoint", "gc", "verify", "info", "stats", "stats", "backup", "peek"])
+        if kind == "peek":
+            self.say("peek", self.dice.choice(["f0", "f0", "f1", "b0"]))
+        elif kind == "backup":
             place = f"b{self.dice.randrange(2)}"
             self.say("backup", db, place)
             if self.one_in(2):

@@ -46,6 +46,7 @@ class Row:
 
     def __init__(self, sorts, rides, value):
         self.sorts, self.rides, self.value = sorts, tuple(rides), value
+        self.written = None  # the database and the number of the commit that wrote it
 
     def key(self):
         return ",".join([self.sorts, *self.rides])

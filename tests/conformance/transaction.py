@@ -20,7 +20,7 @@ def integer(data):
 
 def among(start, stop, order):
     """Whether a key is between two places (None: no end)."""
-    return start[0] <= order and (stop is None or order < stop[0])
+    return start <= (order, LAST - 1) and (stop is None or (order, 0) < stop)
 
 
 def hexed(data):
@@ -176,6 +176,14 @@ class Transaction:
         row = store.rows[point]
         return [row.key(), hexed(row.value), point[1]]
 
+    def version(self, number, token, item):
+        self.find(number, token, item)
+        return []
+
+    def row_of(self, number, token, item):
+        _, store, point = self.find(number, token, item)
+        return store.rows[point]
+
     def get_many(self, number, tokens):
         declaration, store = self.declared(number)
         points = [store.oldest(declaration.order(token)) for token in tokens]
@@ -272,10 +280,10 @@ class Transaction:
         start, stop = (b"", 0), None
         for part in range_.split(";") if range_ != "*" else []:
             order = declaration.order(part[1:])
-            if part[0] == "T":
-                stop = (order, 0)
+            if part[0] in "TU":
+                stop = (order, LAST if part[0] == "U" else 0)
             else:
-                start = (order, 0)
+                start = (order, LAST if part[0] == "A" else 0)
             if part[0] == "P":
                 stop = keys.behind(order)
                 stop = None if stop is None else (stop, 0)

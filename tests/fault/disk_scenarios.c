@@ -270,11 +270,11 @@ static sop_status step_close(struct disk_run *run)
 
 const struct disk_scenario disk_scenarios[] = {
 	{ .name = "create",
-	  .calls_floor = 75,
+	  .calls_floor = 70,
 	  .allocations_floor = 90,
 	  .steps = { disk_open, step_stores, step_small, step_close } },
 	{ .name = "open empty",
-	  .calls_floor = 85,
+	  .calls_floor = 80,
 	  .allocations_floor = 60,
 	  .before = { disk_open },
 	  .steps = { disk_open, step_close } },
@@ -285,7 +285,7 @@ const struct disk_scenario disk_scenarios[] = {
 	  .killed = true,
 	  .steps = { disk_open, step_scan, step_small, step_close } },
 	{ .name = "replay of all",
-	  .calls_floor = 100,
+	  .calls_floor = 95,
 	  .allocations_floor = 100,
 	  .before = { MADE, step_alone, step_drop },
 	  .killed = true,

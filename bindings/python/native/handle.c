@@ -8,7 +8,7 @@
 enum { POOL_RETRIED = 2, POOLS = 3, POOL_IDLE_MAX = 8, RETRIED_DEADLINE_MS = 30000 };
 
 struct native_pool {
-	sop_txn *idle[POOLS][POOL_IDLE_MAX];
+	native_handle *idle[POOLS][POOL_IDLE_MAX]; /* no longer objects; `pointer` and `pool_kind` are kept */
 	int count[POOLS];
 };
 
@@ -24,6 +24,12 @@ PyObject *native_handle_count(PyObject *module, PyObject *unused)
 	return PyLong_FromSsize_t(alive);
 }
 
+static void pool_drop(native_handle *idle)
+{
+	sop_txn_free(idle->pointer);
+	PyObject_Free(idle);
+}
+
 void native_pool_clear(native_handle *db)
 {
 	struct native_pool *pool = db->pool;
@@ -32,18 +38,19 @@ void native_pool_clear(native_handle *db)
 		return;
 	for (int kind = 0; kind < POOLS; kind++)
 		while (pool->count[kind] > 0)
-			sop_txn_free(pool->idle[kind][--pool->count[kind]]);
+			pool_drop(pool->idle[kind][--pool->count[kind]]);
 }
 
-/* Puts the transaction back instead of freeing it. Nobody has its handle any more, so no call can be running in it. */
+/* Puts the handle into the pool instead of freeing it. Nobody has it any more, so no call can be running in it. */
 static bool pool_take_back(native_handle *self)
 {
 	struct native_pool *pool = self->parent != NULL ? self->parent->pool : NULL;
 
 	if (pool == NULL || self->pool_kind < 0 || pool->count[self->pool_kind] == POOL_IDLE_MAX)
 		return false;
-	sop_rollback(self->pointer, NULL); /* ends it if it is open; what it answers else does not matter */
-	pool->idle[self->pool_kind][pool->count[self->pool_kind]++] = self->pointer;
+	if (!self->committed)
+		sop_rollback(self->pointer, NULL); /* ends it if it is open; what it answers else does not matter */
+	pool->idle[self->pool_kind][pool->count[self->pool_kind]++] = self;
 	return true;
 }
 
@@ -68,8 +75,7 @@ static void free_pointer(native_handle *self)
 		sop_store_free(self->pointer);
 		break;
 	case NATIVE_TXN:
-		if (!pool_take_back(self))
-			sop_txn_free(self->pointer);
+		sop_txn_free(self->pointer);
 		break;
 	case NATIVE_CURSOR:
 		sop_cursor_free(self->pointer);
@@ -81,16 +87,20 @@ static void free_pointer(native_handle *self)
 
 static void handle_dealloc(PyObject *object)
 {
-	native_handle *self = (native_handle *)object;
+	native_handle *self = (native_handle *)object, *parent = self->parent;
 	PyObject *type, *value, *trace;
 
+	alive--;
+	if (self->kind == NATIVE_TXN && pool_take_back(self)) {
+		Py_DECREF(parent);
+		return;
+	}
 	PyErr_Fetch(&type, &value, &trace); /* the lock may be given away */
 	if (self->pointer != NULL)
 		free_pointer(self);
-	Py_XDECREF(self->parent);
-	PyErr_Restore(type, value, trace);
-	alive--;
 	PyObject_Free(object);
+	Py_XDECREF(parent);
+	PyErr_Restore(type, value, trace);
 }
 
 static PyObject *handle_repr(PyObject *object)
@@ -120,20 +130,26 @@ PyTypeObject native_handle_type = {
 	.tp_doc = "A handle of the library, freed with this object.",
 };
 
+static void handle_start(native_handle *self, native_handle *parent)
+{
+	alive++;
+	self->closed = false;
+	self->busy = false;
+	self->committed = false;
+	self->changes = 0;
+	self->parent = (native_handle *)native_ref(parent);
+}
+
 PyObject *native_handle_new(enum native_kind kind, void *pointer, native_handle *parent)
 {
 	native_handle *self = PyObject_New(native_handle, &native_handle_type);
 
 	if (self == NULL)
 		goto failed;
-	alive++;
+	handle_start(self, parent);
 	self->pointer = pointer;
 	self->kind = kind;
-	self->closed = false;
-	self->busy = false;
 	self->pool_kind = -1;
-	self->changes = 0;
-	self->parent = (native_handle *)native_ref(parent);
 	self->pool = NULL;
 	if (kind == NATIVE_DB) {
 		self->pool = PyMem_Calloc(1, sizeof *self->pool);
@@ -185,16 +201,18 @@ native_handle *native_cursor_enter(PyObject *object)
 }
 
 /* A waiting transaction begun anew, or NULL if there is none. */
-static sop_txn *pool_renew(native_handle *db, int kind)
+static PyObject *pool_renew(native_handle *db, int kind)
 {
 	struct native_pool *pool = db->pool;
 
 	while (kind >= 0 && pool->count[kind] > 0) {
-		sop_txn *txn = pool->idle[kind][--pool->count[kind]];
+		native_handle *idle = pool->idle[kind][--pool->count[kind]];
 
-		if (sop_txn_renew(txn, NULL) == SOP_OK)
-			return txn;
-		sop_txn_free(txn);
+		if (sop_txn_renew(idle->pointer, NULL) == SOP_OK) {
+			handle_start(idle, db);
+			return PyObject_Init((PyObject *)idle, &native_handle_type);
+		}
+		pool_drop(idle);
 	}
 	return NULL;
 }
@@ -212,19 +230,18 @@ static int pool_of(const sop_txn_options *options)
 
 static PyObject *begin(native_handle *db, const sop_txn_options *options, int pool_kind)
 {
-	sop_txn *txn = pool_renew(db, pool_kind);
-	native_handle *handle;
+	PyObject *handle = pool_renew(db, pool_kind);
+	sop_txn *txn;
+	NATIVE_ERROR(err);
 
-	if (txn == NULL) {
-		NATIVE_ERROR(err);
-
-		if (sop_begin(db->pointer, options, &txn, &err) != SOP_OK)
-			return native_raise(&err);
-	}
-	handle = (native_handle *)native_handle_new(NATIVE_TXN, txn, db);
 	if (handle != NULL)
-		handle->pool_kind = pool_kind;
-	return (PyObject *)handle;
+		return handle;
+	if (sop_begin(db->pointer, options, &txn, &err) != SOP_OK)
+		return native_raise(&err);
+	handle = native_handle_new(NATIVE_TXN, txn, db);
+	if (handle != NULL)
+		((native_handle *)handle)->pool_kind = pool_kind;
+	return handle;
 }
 
 PyObject *native_begin_plain(native_handle *db, sop_mode mode)

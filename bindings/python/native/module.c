@@ -1,7 +1,15 @@
 /* Callbacks of long calls, structures as tuples, and what is added to the module. */
 #include "native.h"
 
+#include <pthread.h>
 #include <string.h>
+
+uint64_t native_epoch;
+
+static void next_epoch(void)
+{
+	native_epoch++;
+}
 
 /* Calls `function`; its exception stays set, and the library is told to stop. */
 static int call_back(PyObject *function, PyObject *args)
@@ -133,6 +141,8 @@ static PyMethodDef functions[] = {
 	{ "handle_count", native_handle_count, METH_NOARGS,
 	  "How many handles are alive, for tests of leaks." },
 	{ "use_view", native_use_view, METH_O, "use_view(class): what db[STORE] makes." },
+	{ "use_transaction", native_use_transaction, METH_O,
+	  "use_transaction(class): what db.read() makes." },
 	{ "status_table", status_table, METH_NOARGS, "((name, number, traits, text), ...)" },
 	{ NULL, NULL, 0, NULL },
 };
@@ -150,5 +160,8 @@ int native_add(PyObject *module)
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
 		if (PyModule_AddType(module, types[i]) < 0)
 			return -1;
-	return 0;
+	if (pthread_atfork(NULL, NULL, next_epoch) == 0)
+		return 0;
+	PyErr_NoMemory();
+	return -1;
 }

@@ -30,6 +30,7 @@ typedef struct native_handle {
 	bool closed; /* by close(): every call is CLOSED, though the pointer stays until nobody can be using it */
 	bool busy; /* CURSOR: a call is running on it; what it answers lies in the cursor until it has been copied.
 			TXN: it is beginning again */
+	bool committed; /* TXN: there is nothing to roll back */
 	int pool_kind; /* TXN: which pool takes it back, or -1 */
 	uint64_t changes; /* TXN: grows with each call that may have changed something; iterators look at it */
 	struct native_handle *parent; /* kept alive: the database of a transaction, the transaction of a cursor */
@@ -55,6 +56,9 @@ void native_pool_clear(native_handle *db);
 /* begin(db, mode, deadline_ms=0, durability=0, id=None) -> Handle. Renews a transaction if one waits. */
 PyObject *native_begin(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *native_begin_plain(native_handle *db, sop_mode mode);
+
+/* Grows when any database has been closed, and in a forked child: what was fetched before may not be handed out then. */
+extern uint64_t native_epoch;
 
 /* Declares an error that a call may fill; nothing of its 800 bytes is cleared. */
 #define NATIVE_ERROR(name)                                                                         \
@@ -117,6 +121,7 @@ typedef struct native_view {
 	native_handle *txn; /* NULL: every call is a transaction of its own */
 	native_bound *bound;
 	PyObject *low, *high, *prefix; /* packed bytes, or NULL */
+	PyObject *after, *through; /* packed leading fields that `low` or `high` is the place behind, or NULL */
 } native_view;
 
 /* Puts the range of `view` into `range`. */
@@ -154,8 +159,9 @@ PyObject *native_peek_tuple(const sop_peek *peek);
 /* What key.c needs of other modules: 0 or -1. */
 int native_key_import(void);
 
-/* use_view(class): what db[STORE] and tx[STORE] make. */
+/* use_view(class): what db[STORE] and tx[STORE] make. use_transaction(class): what db.read() and db.write() make. */
 PyObject *native_use_view(PyObject *module, PyObject *given);
+PyObject *native_use_transaction(PyObject *module, PyObject *given);
 
 /* Adds types and functions to the module: 0 or -1. */
 int native_add(PyObject *module);

@@ -10,6 +10,7 @@ typedef struct native_owner {
 	native_handle *handle;
 	PyObject *known; /* dict by sop.Store; NULL until there is a second one */
 	PyObject *last_store, *last; /* the entry of `known` that was used last */
+	native_view *spare; /* of a database: a view whose transaction is gone, for the next one */
 	PyObject *weak_references;
 	char ended; /* of a transaction: by its own commit, rollback or close */
 } native_owner;
@@ -17,6 +18,7 @@ typedef struct native_owner {
 enum { KNOWN_MAX = 1024 };
 
 static PyTypeObject *view_class; /* sop.View */
+static PyTypeObject *transaction_class; /* sop.Transaction */
 
 /* What is known of `store`, or NULL, without an exception if it is nothing. Looking may call a function of the program,
  * which may close this owner. */
@@ -110,12 +112,40 @@ static PyObject *view_make(PyObject *owner, native_handle *db, native_handle *tx
 	return (PyObject *)view;
 }
 
+/* The spare view of a database for `txn`, or NULL if it is of another store than `bound`, which else is taken over. */
+static PyObject *view_take_spare(native_owner *database, native_handle *txn, PyObject *bound)
+{
+	native_view *view = database->spare;
+
+	if (view == NULL || view->bound != (native_bound *)bound)
+		return NULL;
+	database->spare = NULL;
+	view->txn = (native_handle *)native_ref(txn);
+	Py_DECREF(bound);
+	return (PyObject *)view;
+}
+
+/* Most transactions use one store, and making an object costs as much as a read. */
+static void view_leave_spare(native_owner *database, PyObject *object)
+{
+	native_view *view = (native_view *)object;
+
+	if (database == NULL || object == NULL || Py_REFCNT(object) != 1 ||
+	    Py_TYPE(object) != view_class || database->spare != NULL || database->handle == NULL) {
+		Py_XDECREF(object);
+		return;
+	}
+	Py_CLEAR(view->txn);
+	database->spare = view;
+}
+
 static PyObject *declare_view(native_owner *self, PyObject *store)
 {
 	native_owner *database = (native_owner *)self->database;
+	PyObject *bound = owner_know(database, store, declare_bound);
+	PyObject *spare = view_take_spare(database, self->handle, bound);
 
-	return view_make(NULL, database->handle, self->handle,
-			 owner_know(database, store, declare_bound));
+	return spare != NULL ? spare : view_make(NULL, database->handle, self->handle, bound);
 }
 
 static PyObject *transaction_subscript(PyObject *object, PyObject *store)
@@ -144,6 +174,7 @@ static PyObject *owner_forget(PyObject *object, PyObject *unused)
 	Py_CLEAR(self->last_store);
 	Py_CLEAR(self->last);
 	Py_CLEAR(self->known);
+	Py_CLEAR(self->spare);
 	return native_ref(Py_None);
 }
 
@@ -153,9 +184,24 @@ static PyObject *database_forget(PyObject *object, PyObject *unused)
 	return owner_forget(object, unused);
 }
 
+static PyObject *idle; /* memory of a sop.Transaction that is gone, for the next one */
+
+static native_owner *owner_allocate(PyTypeObject *type)
+{
+	native_owner *self;
+
+	if (idle == NULL || type != transaction_class)
+		return (native_owner *)type->tp_alloc(type, 0);
+	self = (native_owner *)PyObject_Init(idle, type);
+	idle = NULL;
+	memset((char *)self + sizeof(PyObject), 0, sizeof *self - sizeof(PyObject));
+	PyObject_GC_Track((PyObject *)self);
+	return self;
+}
+
 static PyObject *owner_new(PyTypeObject *type, PyObject *database, PyObject *handle)
 {
-	native_owner *self = (native_owner *)type->tp_alloc(type, 0);
+	native_owner *self = owner_allocate(type);
 
 	if (self == NULL)
 		return NULL;
@@ -193,6 +239,7 @@ static int owner_traverse(PyObject *object, visitproc visit, void *arg)
 	Py_VISIT(self->known);
 	Py_VISIT(self->last_store);
 	Py_VISIT(self->last);
+	Py_VISIT(self->spare);
 	return 0;
 }
 
@@ -203,6 +250,7 @@ static int owner_clear(PyObject *object)
 	Py_CLEAR(self->last_store);
 	Py_CLEAR(self->last);
 	Py_CLEAR(self->known);
+	Py_CLEAR(self->spare);
 	return 0;
 }
 
@@ -210,15 +258,21 @@ static void owner_free(PyObject *object)
 {
 	native_owner *self = (native_owner *)object;
 	PyTypeObject *type = Py_TYPE(object);
+	PyObject *last = self->last;
 
 	if (self->weak_references != NULL)
 		PyObject_ClearWeakRefs(object);
+	self->last = NULL;
+	view_leave_spare((native_owner *)self->database, last);
 	Py_CLEAR(self->last_store);
-	Py_CLEAR(self->last);
 	Py_CLEAR(self->known);
+	Py_CLEAR(self->spare);
 	Py_CLEAR(self->handle);
 	Py_CLEAR(self->database);
-	type->tp_free(object);
+	if (type == transaction_class && idle == NULL)
+		idle = object;
+	else
+		type->tp_free(object);
 }
 
 static void transaction_dealloc(PyObject *object)
@@ -243,7 +297,7 @@ static void database_finalize(PyObject *object)
 		if (PyErr_ResourceWarning(object, 1, "a database was dropped without close()") < 0)
 			PyErr_WriteUnraisable(object);
 		Py_BEGIN_ALLOW_THREADS sop_close(db, NULL);
-		Py_END_ALLOW_THREADS
+		Py_END_ALLOW_THREADS native_epoch++;
 	}
 	PyErr_Restore(type, value, trace);
 }
@@ -254,6 +308,36 @@ static void database_dealloc(PyObject *object)
 		return;
 	PyObject_GC_UnTrack(object);
 	owner_free(object);
+}
+
+/* A transaction of the mode with the defaults of the database, which is what most programs ask for; anything else is the
+ * matter of the method `other`. */
+static PyObject *database_begin(PyObject *object, sop_mode mode, const char *other,
+				PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+	native_owner *self = (native_owner *)object;
+	PyObject *method, *handle, *made;
+
+	if (count == 0 && names == NULL) {
+		handle = native_is_open(self->handle) ? native_begin_plain(self->handle, mode) : NULL;
+		made = handle != NULL ? owner_new(transaction_class, object, handle) : NULL;
+		Py_XDECREF(handle);
+		return made;
+	}
+	method = PyObject_GetAttrString(object, other);
+	made = method != NULL ? PyObject_Vectorcall(method, args, (size_t)count, names) : NULL;
+	Py_XDECREF(method);
+	return made;
+}
+
+static PyObject *database_read(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+	return database_begin(object, SOP_READ, "_read", args, count, names);
+}
+
+static PyObject *database_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+	return database_begin(object, SOP_WRITE, "_write", args, count, names);
 }
 
 #define MEMBER(name, field)                                                                        \
@@ -273,7 +357,26 @@ static PyMemberDef transaction_members[] = {
 	{ NULL, 0, 0, 0, NULL },
 };
 
+static const char read_doc[] =
+	"read($self, /, *, deadline=None, snapshot=False)\n--\n\n"
+	"A transaction that only reads: one state of all stores, never a conflict, nobody is held up. `deadline` in\n"
+	"seconds. `snapshot`: without the check of freshness of clustered modes.";
+
+static const char write_doc[] =
+	"write($self, /, *, deadline=None, durability=None, id=None, check=True)\n--\n\n"
+	"A transaction that reads and writes. Committing may be a ConflictError: sop.transactional, run() and attempts()\n"
+	"run bodies again.\n\n"
+	"deadline:   in seconds, after which it ends with TimeoutError; None: that of the database\n"
+	"durability: of its commit; None: that of the database\n"
+	"id:         the caller's own, for outcome(); None: one is made\n"
+	"check:      False: what it reads is not validated";
+
+#define WITH_KEYWORDS(function)                                                                    \
+	((PyCFunction)(void (*)(void))(function)), METH_FASTCALL | METH_KEYWORDS
+
 static PyMethodDef database_methods[] = {
+	{ "read", WITH_KEYWORDS(database_read), read_doc },
+	{ "write", WITH_KEYWORDS(database_write), write_doc },
 	{ "_bound", database_bound, METH_O, "The Bound of a declared store." },
 	{ "_forget", database_forget, METH_NOARGS, "Lets go of all that can be made again." },
 	{ NULL, NULL, 0, NULL },
@@ -299,6 +402,7 @@ static PyObject *transaction_exit(PyObject *object, PyObject *const *args, Py_ss
 	self->ended = 1;
 	if (sop_commit(self->handle->pointer, &err) != SOP_OK)
 		return native_raise(&err);
+	self->handle->committed = true;
 	return native_ref(Py_None);
 }
 
@@ -342,12 +446,24 @@ PyTypeObject native_transaction_type = {
 	.tp_new = transaction_new,
 };
 
+/* Makes a class of the package the one that `slot` names; it derives from `base`. */
+static PyObject *use_class(PyTypeObject **slot, PyObject *given, PyTypeObject *base)
+{
+	if (!PyType_Check(given) || !PyType_IsSubtype((PyTypeObject *)given, base))
+		return PyErr_Format(PyExc_TypeError, "a subclass of %s is needed", base->tp_name);
+	Py_INCREF(given);
+	Py_XSETREF(*slot, (PyTypeObject *)given);
+	return native_ref(Py_None);
+}
+
 PyObject *native_use_view(PyObject *module, PyObject *given)
 {
 	(void)module;
-	if (!PyType_Check(given) || !PyType_IsSubtype((PyTypeObject *)given, &native_view_type))
-		return PyErr_Format(PyExc_TypeError, "a subclass of ViewBase is needed");
-	Py_INCREF(given);
-	Py_XSETREF(view_class, (PyTypeObject *)given);
-	return native_ref(Py_None);
+	return use_class(&view_class, given, &native_view_type);
+}
+
+PyObject *native_use_transaction(PyObject *module, PyObject *given)
+{
+	(void)module;
+	return use_class(&transaction_class, given, &native_transaction_type);
 }

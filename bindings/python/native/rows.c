@@ -71,7 +71,7 @@ typedef struct native_rows {
 	size_t room_size;
 	uint32_t left; /* rows of the batch that are still to come */
 	size_t offset; /* of the next one */
-	uint64_t changes; /* those of the transaction when the batch was fetched */
+	uint64_t changes, epoch; /* those of the transaction and the process when the batch was fetched */
 	size_t last_key_size; /* of the item that came last, at the start of `last_key` */
 	char *last_key;
 	size_t last_key_room;
@@ -135,6 +135,13 @@ static int rows_grow(native_rows *self)
 	return 0;
 }
 
+/* Remembers as of when a batch is that is about to be fetched. */
+static void rows_note(native_rows *self)
+{
+	self->changes = self->cursor->parent->changes;
+	self->epoch = native_epoch;
+}
+
 /* Fetches the next batch: 1, 0 at the end, -1 with an exception. */
 static int rows_fetch(native_rows *self)
 {
@@ -148,7 +155,7 @@ static int rows_fetch(native_rows *self)
 		sop_status status;
 		NATIVE_ERROR(err);
 
-		self->changes = self->cursor->parent->changes;
+		rows_note(self);
 		Py_BEGIN_ALLOW_THREADS status = sop_cursor_fetch(cursor, self->room, self->room_size,
 								 rows_max, self->flags, &used, &err);
 		Py_END_ALLOW_THREADS if (status == SOP_OK)
@@ -245,7 +252,7 @@ static int rows_hold(native_rows *self, const sop_entry *entry)
 	return 0;
 }
 
-/* After a change in the transaction the rest of the batch may be stale: begins anew behind the item that came last, with
+/* After a change in the transaction, or the end of a database, the rest of the batch may be stale: begins anew behind the item that came last, with
  * one row. 1, 0 at the end, -1 with an exception. */
 static int rows_refetch(native_rows *self)
 {
@@ -254,7 +261,7 @@ static int rows_refetch(native_rows *self)
 	NATIVE_ERROR(err);
 
 	self->left = 0;
-	self->changes = self->cursor->parent->changes;
+	rows_note(self);
 	Py_BEGIN_ALLOW_THREADS status = seek_behind(self, &entry, &err);
 	Py_END_ALLOW_THREADS if (status == SOP_NOT_FOUND) return 0;
 	if (status != SOP_OK) {
@@ -311,7 +318,7 @@ static int rows_ready(native_rows *self)
 {
 	if (!native_is_open(self->cursor))
 		return -1;
-	if (self->begun && self->changes != self->cursor->parent->changes)
+	if (self->begun && (self->changes != self->cursor->parent->changes || self->epoch != native_epoch))
 		return rows_refetch(self);
 	return self->left != 0 ? 1 : rows_fetch(self);
 }
@@ -483,6 +490,25 @@ static int flush(native_view *view, struct batch *batch, sop_put_how how, Py_ssi
 	return -1;
 }
 
+static bool is_whole(const native_view *view)
+{
+	return view->low == NULL && view->high == NULL && view->prefix == NULL;
+}
+
+/* Whether `row` is a tuple of two bytes objects, and these are what is stored: nothing has to be packed then. */
+static bool is_plain(const native_view *view, PyObject *row, sop_put_how how)
+{
+	return how != SOP_REMOVE && PyTuple_CheckExact(row) && PyTuple_GET_SIZE(row) == 2 &&
+	       PyBytes_CheckExact(PyTuple_GET_ITEM(row, 0)) &&
+	       PyBytes_CheckExact(PyTuple_GET_ITEM(row, 1)) && view->bound->value == NATIVE_BYTES &&
+	       view->bound->key->schema == NULL && is_whole(view);
+}
+
+static sop_bytes plain_bytes(PyObject *bytes)
+{
+	return (sop_bytes){ PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes) };
+}
+
 /* Packs the pair (key, value), or the key alone to remove it. 0 or -1. */
 static int add_row(native_view *view, PyObject *row, sop_put_how how, struct batch *batch)
 {
@@ -508,7 +534,7 @@ static int add_row(native_view *view, PyObject *row, sop_put_how how, struct bat
 		key = native_ref(PySequence_Fast_GET_ITEM(pair, 0));
 		value = native_ref(PySequence_Fast_GET_ITEM(pair, 1));
 	}
-	if (view->low == NULL && view->high == NULL && view->prefix == NULL) {
+	if (is_whole(view)) {
 		if (native_key_pack(view->bound->key, key, false, &packed) < 0)
 			goto out;
 	} else { /* a part of a store: its own method knows what is inside */
@@ -516,7 +542,7 @@ static int add_row(native_view *view, PyObject *row, sop_put_how how, struct bat
 		if (name == NULL)
 			goto out;
 		packed.keep = name;
-		packed.bytes = (sop_bytes){ PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name) };
+		packed.bytes = plain_bytes(name);
 	}
 	if (value != NULL && native_value_encode(view->bound, value, &content) < 0)
 		goto out;
@@ -554,7 +580,11 @@ PyObject *native_put_many(native_view *view, PyObject *rows, sop_put_how how)
 
 	batch_start(&batch);
 	while (good && (row = PyIter_Next(iterator)) != NULL) {
-		good = add_row(view, row, how, &batch) == 0;
+		if (is_plain(view, row, how))
+			good = batch_add(&batch, plain_bytes(PyTuple_GET_ITEM(row, 0)),
+					 plain_bytes(PyTuple_GET_ITEM(row, 1))) == 0;
+		else
+			good = add_row(view, row, how, &batch) == 0;
 		Py_DECREF(row);
 		if (good && batch_is_full(&batch))
 			good = flush(view, &batch, how, &done) == 0;

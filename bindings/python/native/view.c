@@ -29,6 +29,18 @@ static sop_bytes bytes_of(PyObject *object)
 	return (sop_bytes){ PyBytes_AS_STRING(object), (size_t)PyBytes_GET_SIZE(object) };
 }
 
+static void range_from(native_view *view, sop_range *range)
+{
+	range->from = bytes_of(view->after != NULL ? view->after : view->low);
+	range->flags |= SOP_RANGE_FROM | (view->after != NULL ? SOP_RANGE_AFTER : 0);
+}
+
+static void range_to(native_view *view, sop_range *range)
+{
+	range->to = bytes_of(view->through != NULL ? view->through : view->high);
+	range->flags |= SOP_RANGE_TO | (view->through != NULL ? SOP_RANGE_THROUGH : 0);
+}
+
 /* A prefix that is narrowed by bounds: the library takes either, so it becomes bounds too. Only keys with a schema have
  * prefixes here; all keys that begin with `to` are inside where it counts as SOP_RANGE_THROUGH. */
 static void narrowed_prefix(native_view *view, sop_range *range)
@@ -38,9 +50,18 @@ static void narrowed_prefix(native_view *view, sop_range *range)
 				  compare(bytes_of(view->high), view->prefix) < 0);
 	const bool begins_inside = view->low != NULL && compare(bytes_of(view->low), view->prefix) > 0;
 
-	range->flags = SOP_RANGE_FROM | SOP_RANGE_TO | (ends_inside ? 0 : SOP_RANGE_THROUGH);
-	range->from = bytes_of(begins_inside ? view->low : view->prefix);
-	range->to = bytes_of(ends_inside ? view->high : view->prefix);
+	if (begins_inside) {
+		range_from(view, range);
+	} else {
+		range->from = bytes_of(view->prefix);
+		range->flags |= SOP_RANGE_FROM;
+	}
+	if (ends_inside) {
+		range_to(view, range);
+	} else {
+		range->to = bytes_of(view->prefix);
+		range->flags |= SOP_RANGE_TO | SOP_RANGE_THROUGH;
+	}
 }
 
 void native_view_range(native_view *view, sop_range *range)
@@ -56,14 +77,10 @@ void native_view_range(native_view *view, sop_range *range)
 		range->prefix = bytes_of(view->prefix);
 		range->flags |= SOP_RANGE_PREFIX;
 	}
-	if (view->low != NULL) {
-		range->from = bytes_of(view->low);
-		range->flags |= SOP_RANGE_FROM;
-	}
-	if (view->high != NULL) {
-		range->to = bytes_of(view->high);
-		range->flags |= SOP_RANGE_TO;
-	}
+	if (view->low != NULL)
+		range_from(view, range);
+	if (view->high != NULL)
+		range_to(view, range);
 }
 
 static bool in_range(native_view *view, sop_bytes key)
@@ -455,11 +472,12 @@ static int take_bound(PyObject *bytes, PyObject **into)
 static PyObject *view_new(PyTypeObject *type, PyObject *args, PyObject *names)
 {
 	PyObject *owner, *db, *txn, *bound, *low = Py_None, *high = Py_None, *prefix = Py_None;
+	PyObject *after = Py_None, *through = Py_None;
 	native_view *self;
 
 	(void)names;
-	if (!PyArg_ParseTuple(args, "OOOO!|OOO", &owner, &db, &txn, &native_bound_type, &bound,
-			      &low, &high, &prefix) ||
+	if (!PyArg_ParseTuple(args, "OOOO!|OOOOO", &owner, &db, &txn, &native_bound_type, &bound,
+			      &low, &high, &prefix, &after, &through) ||
 	    native_handle_of(db, NATIVE_DB) == NULL ||
 	    (txn != Py_None && native_handle_of(txn, NATIVE_TXN) == NULL))
 		return NULL;
@@ -471,7 +489,8 @@ static PyObject *view_new(PyTypeObject *type, PyObject *args, PyObject *names)
 	self->txn = txn != Py_None ? (native_handle *)native_ref(txn) : NULL;
 	self->bound = (native_bound *)native_ref(bound);
 	if (take_bound(low, &self->low) < 0 || take_bound(high, &self->high) < 0 ||
-	    take_bound(prefix, &self->prefix) < 0)
+	    take_bound(prefix, &self->prefix) < 0 || take_bound(after, &self->after) < 0 ||
+	    take_bound(through, &self->through) < 0)
 		Py_CLEAR(self);
 	return (PyObject *)self;
 }
@@ -498,6 +517,8 @@ static void view_dealloc(PyObject *object)
 	Py_CLEAR(self->low);
 	Py_CLEAR(self->high);
 	Py_CLEAR(self->prefix);
+	Py_CLEAR(self->after);
+	Py_CLEAR(self->through);
 	type->tp_free(object);
 }
 
@@ -524,7 +545,8 @@ static PyMethodDef view_methods[] = {
 static PyMemberDef view_members[] = {
 	MEMBER("_owner", owner),   MEMBER("_db", db),	    MEMBER("_txn", txn),
 	MEMBER("_bound", bound),   MEMBER("_low", low),	    MEMBER("_high", high),
-	MEMBER("_prefix", prefix), { NULL, 0, 0, 0, NULL },
+	MEMBER("_prefix", prefix), MEMBER("_after", after), MEMBER("_through", through),
+	{ NULL, 0, 0, 0, NULL },
 };
 
 static PyMappingMethods view_mapping = {

@@ -47,6 +47,8 @@ class ViewBase:
     _low: Optional[bytes]
     _high: Optional[bytes]
     _prefix: Optional[bytes]
+    _after: Optional[bytes]
+    _through: Optional[bytes]
     def __new__(
         cls,
         owner: Any,
@@ -56,6 +58,8 @@ class ViewBase:
         low: Optional[bytes] = None,
         high: Optional[bytes] = None,
         prefix: Optional[bytes] = None,
+        after: Optional[bytes] = None,
+        through: Optional[bytes] = None,
         /,
     ) -> Any: ...
     def _pack(self, key: Any, /) -> bytes: ...
@@ -85,6 +89,7 @@ def begin(
 ) -> Handle: ...
 def handle_count() -> int: ...
 def use_view(cls: Type[ViewBase], /) -> None: ...
+def use_transaction(cls: Type[TransactionBase], /) -> None: ...
 def status_table() -> Tuple[Tuple[str, int, int, str], ...]: ...
 
 SOP_TRAIT_RETRY: int

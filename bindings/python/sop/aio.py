@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
+import os
 from types import TracebackType
 from typing import (
     TYPE_CHECKING,
@@ -78,6 +79,14 @@ class AsyncView(Generic[K, V]):
     def prefix(self, *fields: Any) -> AsyncView[K, V]:
         """The part of keys that begin so."""
         return AsyncView(self._view.prefix(*fields), self._owner)
+
+    def after(self, key: K) -> AsyncView[K, V]:
+        """The part behind `key`."""
+        return AsyncView(self._view.after(key), self._owner)
+
+    def through(self, key: Any) -> AsyncView[K, V]:
+        """The part up to `key`, itself inside."""
+        return AsyncView(self._view.through(key), self._owner)
 
     @overload
     async def get(self, key: K) -> Optional[V]: ...
@@ -202,6 +211,8 @@ class AsyncTransaction:
 
     async def call(self, call: Callable[..., Any], *arguments: Any) -> Any:
         """Runs call(...) in the pool of threads, when the calls before it have ended."""
+        if self._db.forked():  # those never end here
+            return call(*arguments)
         async with self._lock:
             return await self._db.call(call, *arguments)
 
@@ -230,10 +241,11 @@ class AsyncTransaction:
 class AsyncDatabase:
     """An open database: made by aio.open. `sync` is the sop.Database, for what is not here."""
 
-    __slots__ = ("_pool", "sync")
+    __slots__ = ("_pool", "_process", "sync")
 
     def __init__(self, db: database.Database, threads: int) -> None:
         self.sync = db
+        self._process = os.getpid()
         self._pool: Optional[concurrent.futures.ThreadPoolExecutor] = concurrent.futures.ThreadPoolExecutor(
             threads, thread_name_prefix="sop-aio"
         )
@@ -246,8 +258,14 @@ class AsyncDatabase:
         """Never: its calls do not wait for each other."""
         return False
 
+    def forked(self) -> bool:
+        """Whether this is a child of the process that opened it."""
+        return os.getpid() != self._process
+
     async def call(self, call: Callable[..., R], *arguments: Any) -> R:
         """Runs call(...) in the pool of threads. If the task is cancelled meanwhile, waits for the call to end first."""
+        if self.forked():  # which took no threads along; the call is a ForkedError
+            return call(*arguments)
         future = asyncio.get_running_loop().run_in_executor(self._pool, functools.partial(call, *arguments))
         try:
             return await asyncio.shield(future)

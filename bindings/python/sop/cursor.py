@@ -87,6 +87,8 @@ class Cursor(Generic[K, V]):
     def seek(self, key: Any, where: str = "ge") -> bool:
         """Moves to the first item at ("ge") or behind ("gt") `key`, to the last at ("le") or before ("lt") it, or to the
         item of this very key ("eq"). But for "eq" a tuple of leading fields will do."""
+        if where not in _SEEKS:
+            raise ValueError(f'where is "ge", "gt", "le", "lt" or "eq"; not {where!r}')
         codec = self._bound.key
         packed = codec.pack(key) if where == "eq" else codec.pack_prefix(key)
         return self._stand(_raw.sop_cursor_seek(self._handle, packed, _SEEKS[where]))

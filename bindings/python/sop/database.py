@@ -10,7 +10,7 @@ import uuid
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, NamedTuple, Optional, Type, TypeVar, Union
 
-from . import _raw, logs, retry
+from . import _raw, given, logs, retry
 from .errors import CorruptError, MisuseError
 from .figures import Info, Peek, Problem, Stats, info_of, peek_of
 from .transaction import Durability, Mode, Transaction
@@ -65,14 +65,6 @@ def _url(path: Path) -> bytes:
     if not isinstance(path, (str, bytes)) and name.startswith(_SCHEMES):
         return b"./" + name
     return name
-
-
-def _milliseconds(deadline: Optional[float]) -> int:
-    if deadline is None:
-        return 0
-    if deadline <= 0:
-        raise ValueError("a deadline is a number of seconds above 0")
-    return max(1, round(deadline * 1000))
 
 
 class Database(_raw.DatabaseBase):
@@ -146,15 +138,36 @@ class Database(_raw.DatabaseBase):
             self._retry = 0 if self.info().deadline_ms else round(retry.DEADLINE_S * 1000)
             return self._retry
 
-    def read(self, *, deadline: Optional[float] = None, snapshot: bool = False) -> Transaction:
-        """A transaction that only reads: one state of all stores, never a conflict, nobody is held up. `deadline` in
-        seconds. `snapshot`: without the check of freshness of clustered modes."""
-        mode = _raw.SOP_SNAPSHOT if snapshot else _raw.SOP_READ
-        if deadline is None:
-            return Transaction(self, _raw.begin(self._handle, mode))
-        return self.begin(Mode(mode), deadline=deadline)
+    if TYPE_CHECKING:
 
-    def write(
+        def read(self, *, deadline: Optional[float] = None, snapshot: bool = False) -> Transaction:
+            """A transaction that only reads: one state of all stores, never a conflict, nobody is held up. `deadline` in
+            seconds. `snapshot`: without the check of freshness of clustered modes."""
+            ...
+
+        def write(
+            self,
+            *,
+            deadline: Optional[float] = None,
+            durability: Optional[Durability] = None,
+            id: Optional[uuid.UUID] = None,
+            check: bool = True,
+        ) -> Transaction:
+            """A transaction that reads and writes. Committing may be a ConflictError: sop.transactional, run() and
+            attempts() run bodies again.
+
+            deadline:   in seconds, after which it ends with TimeoutError; None: that of the database
+            durability: of its commit; None: that of the database
+            id:         the caller's own, for outcome(); None: one is made
+            check:      False: what it reads is not validated
+            """
+            ...
+
+    def _read(self, *, deadline: Optional[float] = None, snapshot: bool = False) -> Transaction:
+        """What read() does when it is given something; the extension does the rest."""
+        return self.begin(Mode.SNAPSHOT if snapshot else Mode.READ, deadline=deadline)
+
+    def _write(
         self,
         *,
         deadline: Optional[float] = None,
@@ -162,18 +175,8 @@ class Database(_raw.DatabaseBase):
         id: Optional[uuid.UUID] = None,
         check: bool = True,
     ) -> Transaction:
-        """A transaction that reads and writes. Committing may be a ConflictError: sop.transactional, run() and attempts()
-        run bodies again.
-
-        deadline:   in seconds, after which it ends with TimeoutError; None: that of the database
-        durability: of its commit; None: that of the database
-        id:         the caller's own, for outcome(); None: one is made
-        check:      False: what it reads is not validated
-        """
-        if deadline is None and durability is None and id is None and check:
-            return Transaction(self, _raw.begin(self._handle, _raw.SOP_WRITE))
-        mode = Mode.WRITE if check else Mode.NOCHECK
-        return self.begin(mode, deadline=deadline, durability=durability, id=id)
+        """The same of write()."""
+        return self.begin(Mode.WRITE if check else Mode.NOCHECK, deadline=deadline, durability=durability, id=id)
 
     def begin(
         self,
@@ -184,9 +187,15 @@ class Database(_raw.DatabaseBase):
         id: Optional[uuid.UUID] = None,
     ) -> Transaction:
         """A transaction of any mode, with all that read() and write() take."""
-        identity = None if id is None else id.bytes
         return Transaction(
-            self, _raw.begin(self._handle, int(mode), _milliseconds(deadline), int(durability or 0), identity)
+            self,
+            _raw.begin(
+                self._handle,
+                given.member(Mode, mode, "mode"),
+                given.milliseconds(deadline),
+                0 if durability is None else given.member(Durability, durability, "durability"),
+                given.identity(id),
+            ),
         )
 
     def run(self, body: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -209,7 +218,10 @@ class Database(_raw.DatabaseBase):
 
     def outcome(self, id: uuid.UUID) -> Outcome:
         """What became of the transaction `id`: exact for the last million that wrote, also after opening again."""
-        kind, position = _raw.sop_txn_outcome(self._handle, id.bytes)
+        identity = given.identity(id)
+        if identity is None:
+            raise TypeError("outcome(id) is asked with the id that the transaction had")
+        kind, position = _raw.sop_txn_outcome(self._handle, identity)
         return Outcome(OutcomeKind(kind), position)
 
     # ---- stores
@@ -249,11 +261,13 @@ class Database(_raw.DatabaseBase):
         """The same as OpenMetrics text."""
         return _raw.sop_db_metrics(self._handle).decode()
 
-    def log_to(self, logger: Union[str, logging.Logger] = "sop", level: int = logging.INFO) -> threading.Thread:
-        """Passes messages from `level` on to a logger of Python's, from a thread that ends when the database is closed.
-        One logger a database."""
-        target = logging.getLogger(logger) if isinstance(logger, str) else logger
-        _raw.sop_log_enable(self._handle, logs.native_level(level))
+    def log_to(
+        self, logger: Union[str, logging.Logger] = "sop", level: Union[int, str] = logging.INFO
+    ) -> threading.Thread:
+        """Passes messages from `level` (logging.INFO, "INFO") on to a logger of Python's, from a thread that ends when the
+        database is closed. One logger a database."""
+        target = given.logger(logger)
+        _raw.sop_log_enable(self._handle, logs.native_level(given.level(level)))
         return logs.start(self._handle, target)
 
     # ---- care
@@ -331,17 +345,22 @@ def open(
     NotFoundError: there is no database and `create` was not set; LockedError: it is open elsewhere; CorruptError: something
     that had been acknowledged is damaged.
     """
-    given = dict(locals())
+    settings = dict(locals())
+    url = _url(settings.pop("path"))
     options = _raw.sop_options_new()
-    for name in ("create", "read_only"):
-        if given[name]:
-            _raw.sop_options_set_bool(options, name, 1)
-    if durability is not None:
-        _raw.sop_options_set_text(options, "durability", Durability(durability).name.lower())
-    for name, value in given.items():
-        if value is not None and name not in ("path", "create", "read_only", "durability"):
+    for name, value in settings.items():
+        if value is None or value is False:  # a URL may say it
+            continue
+        if name in ("create", "read_only"):
+            _raw.sop_options_set_bool(options, name, bool(value))
+        elif name == "durability":
+            number = given.member(Durability, value, name)
+            _raw.sop_options_set_text(options, name, Durability(number).name.lower())
+        elif isinstance(value, int):
             _raw.sop_options_set_int(options, name, value)
-    return Database(_raw.sop_open(_url(path), options))
+        else:
+            raise TypeError(f"{name} is an int; not {value!r}")
+    return Database(_raw.sop_open(url, options))
 
 
 def restore(backup: Path, path: Path, progress: Optional[Progress] = None) -> None:

@@ -144,7 +144,7 @@ class FailedError(Error):
 
 
 class WouldBlockError(Error):
-    """The answer is not in memory. Nothing of this package lets it out."""
+    """The answer of View.get_now is not in memory: ask get() in a thread that may wait."""
 
 
 def _class_of(name: str) -> Type[Error]:

@@ -36,7 +36,9 @@ def _begin(db: Database, deadline: Optional[float], durability: Optional[Durabil
     """A transaction for a body that is run again."""
     if deadline is None and durability is None:
         return Transaction(db, _raw.begin(db._handle, _raw.SOP_WRITE, db._retry_ms()))
-    return db.write(deadline=deadline or db._retry_ms() / 1000 or None, durability=durability)
+    if deadline is None:
+        deadline = db._retry_ms() / 1000 or None
+    return db.write(deadline=deadline, durability=durability)
 
 
 class Attempt:
@@ -133,6 +135,8 @@ def transactional(
     def wrapper(where: Union[Database, Transaction], *args: Any, **kwargs: Any) -> Any:
         if isinstance(where, Transaction):
             return function(where, *args, **kwargs)
+        if not isinstance(where, _raw.DatabaseBase):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a sop.Database or a sop.Transaction is needed here; not {where!r}")
         return run(where, function, args, kwargs, deadline, durability)
 
     return wrapper

@@ -7,7 +7,7 @@ import uuid
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, List, NamedTuple, Optional, Type, TypeVar
 
-from . import _raw
+from . import _raw, given
 from .errors import ConflictError, Error, NotFoundError
 from .view import View
 
@@ -193,7 +193,9 @@ class Transaction(_raw.TransactionBase):
 
     def rename(self, store: Store[Any, Any], to: str) -> None:
         """Renames a store; its declaration keeps the old name. ExistsError if there is a store `to`."""
-        _raw.sop_store_rename(self._handle, self._database._bound(store).store, to)
+        _raw.sop_store_rename(
+            self._handle, self._database._bound(store).store, given.text_of(to, "the name of a store")
+        )
 
     def stores(self) -> List[str]:
         """The names of all stores, in the order of their bytes."""
@@ -205,3 +207,6 @@ class Transaction(_raw.TransactionBase):
 
     def __repr__(self) -> str:
         return f"<sop.Transaction of {self._database!r}>"
+
+
+_raw.use_transaction(Transaction)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import ItemsView, KeysView, MutableMapping, ValuesView
 from typing import (
@@ -20,9 +21,9 @@ from typing import (
     overload,
 )
 
-from . import _raw
+from . import _raw, given
 from .cursor import Cursor, Entry
-from .errors import ExistsError, NotFoundError
+from .errors import ExistsError, NotFoundError, WouldBlockError
 
 if TYPE_CHECKING:
     from .store import Store
@@ -35,6 +36,12 @@ D = TypeVar("D")
 _KEYS, _VALUES, _ITEMS, _FULL = range(4)
 _NONE: Any = None
 _MISSING: Any = object()
+
+
+def _next_stem(data: bytes) -> Optional[bytes]:
+    """The first bytes behind all that begin with `data`; None: there are none."""
+    stem = data.rstrip(b"\xff")
+    return stem[:-1] + bytes([stem[-1] + 1]) if stem else None
 
 
 class StoreInfo(NamedTuple):
@@ -62,9 +69,7 @@ class _Rows:
     def __init__(self, view: View[Any, Any], reverse: bool, limit: Optional[int]) -> None:
         self._view = view
         self._reverse = reverse
-        self._limit = -1 if limit is None else limit
-        if self._limit < 0 and limit is not None:
-            raise ValueError("limit is a number of items, 0 or more")
+        self._limit = given.limit(limit)
 
     def __iter__(self) -> Iterator[Any]:
         return self._view._rows(self._what, self._reverse, self._limit)  # pyright: ignore[reportPrivateUsage]
@@ -169,27 +174,49 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
 
     # ---- parts
 
-    def _part(self, low: Optional[bytes], high: Optional[bytes], prefix: Optional[bytes]) -> View[K, V]:
-        """This part, narrowed. Bounds are compared as the packed bytes that they are."""
-        lows = [each for each in (self._low, low) if each is not None]
-        highs = [each for each in (self._high, high) if each is not None]
+    def _part(
+        self,
+        low: Optional[bytes],
+        high: Optional[bytes],
+        prefix: Optional[bytes],
+        after: Optional[bytes] = None,
+        through: Optional[bytes] = None,
+    ) -> View[K, V]:
+        """This part, narrowed. Bounds are compared as the packed bytes that they are; `after` and `through` are what `low`
+        and `high` are the places behind, and what the library is given then."""
+        lows = [(place, of) for place, of in ((self._low, self._after), (low, after)) if place is not None]
+        highs = [(place, of) for place, of in ((self._high, self._through), (high, through)) if place is not None]
         prefixes = sorted((each for each in (self._prefix, prefix) if each is not None), key=len)
         if len(prefixes) == 2 and not prefixes[1].startswith(prefixes[0]):
-            highs.append(b"")  # nothing begins with both, and nothing is before this
-        return type(self)(
-            self._owner,
-            self._db,
-            self._txn,
-            self._bound,
-            max(lows, default=None),
-            min(highs, default=None),
-            prefixes[-1] if prefixes else None,
-        )
+            highs.append((b"", None))  # nothing begins with both, and nothing is before this
+        low, after = max(lows, key=operator.itemgetter(0), default=(None, None))
+        high, through = min(highs, key=operator.itemgetter(0), default=(None, None))
+        kept = prefixes[-1] if prefixes else None
+        return type(self)(self._owner, self._db, self._txn, self._bound, low, high, kept, after, through)
 
     def range(self, low: Any = None, high: Any = None) -> View[K, V]:
         """The part from `low` to before `high`; None leaves an end open."""
         pack = self._bound.key.pack_prefix
         return self._part(None if low is None else pack(low), None if high is None else pack(high), None)
+
+    def after(self, key: K) -> View[K, V]:
+        """The part behind `key` and its duplicates, such as the next page."""
+        codec = self._bound.key
+        codec.pack(key)  # leading fields would not do: the library leaves out the place alone that they are
+        packed = codec.pack_prefix(key)
+        place = self._behind(packed)
+        return self._part(None, b"", None) if place is None else self._part(place, None, None, after=packed)
+
+    def through(self, key: Any) -> View[K, V]:
+        """The part up to `key` and its duplicates, which are in it; with all that begin so, if it is a tuple of leading
+        fields."""
+        packed = self._bound.key.pack_prefix(key)
+        place = self._behind(packed)
+        return self if place is None else self._part(None, place, None, through=packed)
+
+    def _behind(self, packed: bytes) -> Optional[bytes]:
+        """The place behind a packed key, or all that begin with these packed fields; None: that is the end."""
+        return packed + b"\0" if self._bound.key.single_type() == -1 else _next_stem(packed)
 
     def _slice(self, key: slice[Any, Any, Any]) -> View[K, V]:
         if key.step is not None:
@@ -208,13 +235,12 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
             raise TypeError("keys of this store have one field, and so has a prefix of them")
         (stem,) = fields
         if kind == _raw.SOP_TYPE_STR:
-            return self._text_prefix(stem)
-        return self._bytes_prefix(bytes(stem)) if kind == -1 else self._part(None, None, codec.pack_prefix(stem))
+            return self._text_prefix(given.text_of(stem, "a prefix of these keys"))
+        return self._bytes_prefix(codec.pack(stem)) if kind == -1 else self._part(None, None, codec.pack_prefix(stem))
 
     def _bytes_prefix(self, data: bytes) -> View[K, V]:
         """The same of bytes."""
-        stem = data.rstrip(b"\xff")
-        return self._part(data, stem[:-1] + bytes([stem[-1] + 1]) if stem else None, None)
+        return self._part(data, _next_stem(data), None)
 
     def _text_prefix(self, text: str) -> View[K, V]:
         """Texts that begin with `text` are those from it to before the next one that does not."""
@@ -322,6 +348,18 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
             raise KeyError(key) from None
         return Entry(self._bound.key.unpack(whole), self._bound.decode(value), *about)
 
+    @overload
+    def get_now(self, key: K) -> Optional[V]: ...
+    @overload
+    def get_now(self, key: K, default: Union[V, D]) -> Union[V, D]: ...
+    def get_now(self, key: K, default: Any = None) -> Any:
+        """As get(), if that is known without waiting for the disk: WouldBlockError if a page would have to be read, as by
+        get() in a thread that may wait. sop.aio does that."""
+        found = self._get_now(key, default, _MISSING)
+        if found is _MISSING:
+            raise WouldBlockError("the answer is not in memory: ask get() in a thread that may wait")
+        return found
+
     def duplicates(self, key: K) -> Iterator[Entry[K, V]]:
         """All items with an equal key, the oldest first: at most one, but in a store with duplicates."""
         cursor = self.cursor()
@@ -368,7 +406,8 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
 
     def _with(self, txn: _raw.Handle) -> View[K, V]:
         """The same part in a transaction."""
-        return type(self)(self._owner, self._db, txn, self._bound, self._low, self._high, self._prefix)
+        bounds = self._low, self._high, self._prefix, self._after, self._through
+        return type(self)(self._owner, self._db, txn, self._bound, *bounds)
 
     def _once(self, body: Callable[[View[K, V]], T]) -> T:
         """Runs `body` in the transaction of this view, or in one of its own."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
+import traceback
 import unittest
 from typing import Any, List
 
@@ -143,6 +146,60 @@ class Asyncio(Folder, unittest.IsolatedAsyncioTestCase):
             with self.assertRaises(sop.ClosedError):
                 await call
 
+    async def test_a_forked_child_gets_an_error_and_never_hangs(self) -> None:
+        # Its copy of the pool has no threads, and what it waits for in it never comes.
+        await self.db[S].put_many((f"k{i}", i) for i in range(2000))
+        rows = self.db[S].items()
+        await rows.__anext__()
+        async with self.db.write() as tx, self.db.read() as reading:
+            await tx[S].set("x", 1)
+            async with tx._lock:  # as if a call of another task were running
+                child = os.fork()
+                if child == 0:
+                    asyncio.set_event_loop(None)
+                    asyncio._set_running_loop(None)
+                    status = 1
+                    try:
+                        status = asyncio.run(self._in_child(rows, tx, reading))
+                    except BaseException:
+                        traceback.print_exc()
+                    finally:
+                        os._exit(status)
+                deadline = time.monotonic() + 60
+                while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
+                    if time.monotonic() > deadline:
+                        os.kill(child, signal.SIGKILL)
+                        os.waitpid(child, 0)
+                        self.fail("the child hangs")
+                    await asyncio.sleep(0.01)
+            self.assertEqual(ended[1], 0)
+        self.assertEqual(await self.db[S].get("x"), 1)
+
+    async def _in_child(self, rows: Any, tx: Any, reading: Any) -> int:
+        async def drain() -> None:
+            async for _ in rows:
+                pass
+
+        for use in (
+            drain,
+            lambda: self.db[S].get("k1"),
+            lambda: self.db[S].set("k1", 1),
+            lambda: tx[S].get("k1"),
+            lambda: tx[S].set("k1", 1),
+            lambda: tx.commit(),
+            lambda: reading[S].count(),
+            lambda: self.db.stats(),
+            lambda: self.db.close(),
+        ):
+            try:
+                await use()
+            except sop.ForkedError:
+                continue
+            return 2
+        async with await aio.open("inmemory:") as own:
+            await own[S].set("a", 1)
+            return 0 if await own[S].get("a") == 1 else 3
+
     async def test_what_is_not_here_is_in_sync(self) -> None:
         await self.db[S].set("a", 1)
         self.assertEqual((await self.db.stats()).commits, 1)
@@ -155,6 +212,16 @@ class Asyncio(Folder, unittest.IsolatedAsyncioTestCase):
     async def test_pages_that_are_not_in_memory_are_read_by_a_thread(self) -> None:
         await self.db[S].put_many((f"k{i:06}", "v" * 400) for i in range(30_000))
         await self.db.call(self.db.sync.checkpoint)
+        with self.db.sync.read() as tx:  # without asyncio
+            blocked = 0
+            for i in range(0, 30_000, 97):
+                try:
+                    self.assertEqual(tx[S].get_now(f"k{i:06}"), "v" * 400)
+                except sop.WouldBlockError:
+                    blocked += 1
+            self.assertGreater(blocked, 0)
+            self.assertEqual(tx[S].get("k000000"), "v" * 400)
+            self.assertEqual(tx[S].get_now("k000000"), "v" * 400)
         reads = (await self.db.stats()).cache_reads
         for i in range(0, 30_000, 97):
             self.assertEqual(await self.db[S].get(f"k{i:06}"), "v" * 400)

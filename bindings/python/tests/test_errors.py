@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import math
 import os
 import pickle
 import re
 import unittest
+from typing import Any
 
 from support import SOURCE, Folder, main
 
@@ -73,6 +75,58 @@ class Told(Folder):
             db[sop.Store("nowhere")].get(b"k")
         self.assertEqual(caught.exception.store, "nowhere")
         self.assertIn("(store 'nowhere')", str(caught.exception))
+
+    def test_a_wrong_argument_is_named_with_what_would_do(self) -> None:
+        class Whole(sop.Key):
+            number: float
+
+        any_db: Any = sop.open("inmemory:")
+        any_open: Any = sop.open
+        texts, raw = sop.Store("texts", key=str), sop.Store("raw")
+        transactional: Any = sop.transactional(lambda tx: None)
+        tx = any_db.write()
+        for wanted, call in (
+            (r"TypeError: the id .* uuid\.UUID.*'abc'", lambda: any_db.outcome("abc")),
+            (r"TypeError: outcome\(id\)", lambda: any_db.outcome(None)),
+            (r"TypeError: the id .* uuid\.UUID.*'abc'", lambda: any_db.write(id="abc")),
+            (r"ValueError: deadline .* seconds.* nan", lambda: any_db.write(deadline=math.nan)),
+            (r"ValueError: deadline .* above 0.* 0", lambda: any_db.read(deadline=0)),
+            (r"ValueError: deadline .* above 0.* 0", lambda: next(any_db.attempts(deadline=0))),
+            (r"TypeError: deadline .* seconds.*'1'", lambda: any_db.write(deadline="1")),
+            (r"TypeError: durability .*FLUSHED.*'none'", lambda: any_db.write(durability="none")),
+            (r"ValueError: durability .*FLUSHED.* 7", lambda: any_open("inmemory:", durability=7)),
+            (r"TypeError: mode .*READ.*'r'", lambda: any_db.begin("r")),
+            (r"TypeError: cache_bytes is an int; not 1\.5", lambda: any_open("inmemory:", cache_bytes=1.5)),
+            (r"ValueError: level .*logging\.INFO.*'LOUD'", lambda: any_db.log_to(level="LOUD")),
+            (r"TypeError: level .*logging\.INFO.*None", lambda: any_db.log_to(level=None)),
+            (r"TypeError: logger .* 5", lambda: any_db.log_to(logger=5)),
+            (r"TypeError: limit .*'x'", lambda: any_db[raw].items(limit="x")),
+            (r"ValueError: limit .*-1", lambda: any_db[raw].items(limit=-1)),
+            (r"TypeError: a prefix .* str; not 5", lambda: any_db[texts].prefix(5)),
+            (r"TypeError: .*bytes.* 'int'", lambda: any_db[raw].prefix(5)),
+            (r"TypeError: the name .* str; not 5", lambda: tx.rename(raw, 5)),
+            (r"TypeError: a sop\.Database or .* 5", lambda: transactional(5)),
+        ):
+            with self.subTest(wanted), self.assertRaises((TypeError, ValueError)) as caught:
+                call()
+            self.assertRegex(f"{type(caught.exception).__name__}: {caught.exception}", wanted)
+        tx[raw][b"k"] = b""
+        with self.assertRaisesRegex(ValueError, "where is .*; not 'near'"):
+            tx[raw].cursor().seek(b"k", "near")
+        for deadline in (math.inf, 10**400, 1e-9):  # longer than any wait, and shorter
+            any_db.write(deadline=deadline).close()
+        any_db.log_to(level="warning")
+        # An int that a float holds exactly is one, as in Python.
+        floats = sop.Store("floats", key=sop.FLOAT)
+        any_db[floats][3] = b"three"
+        self.assertEqual((list(any_db[floats]), any_db[floats][3.0]), ([3.0], b"three"))
+        wholes = sop.Store("wholes", key=Whole)
+        any_db[wholes].put_many([(Whole(4), b""), ((5,), b"")])
+        self.assertEqual(list(any_db[wholes]), [Whole(4.0), Whole(5.0)])
+        with self.assertRaisesRegex(sop.SchemaError, "exactly"):
+            any_db[floats][2**53 + 1] = b""
+        tx.rollback()
+        any_db.close()
 
     def test_they_say_what_and_where(self) -> None:
         with self.assertRaises(sop.NotFoundError) as caught:

@@ -6,6 +6,7 @@ import _thread
 import copy
 import datetime
 import gc
+import inspect
 import os
 import pickle
 import random
@@ -205,6 +206,30 @@ class Order(Folder):
                     tx[store][5]
                     tx[store][5]
 
+    def test_no_row_comes_after_the_database_was_closed(self) -> None:
+        class Closer:
+            def encode(self, value: str) -> bytes:
+                return value.encode()
+
+            def decode(self, data: bytes) -> str:
+                if data == b"close":
+                    db.close()
+                return data.decode()
+
+        store = sop.Store("closing", key=sop.INT, value=Closer())
+        for where in (lambda: db[store], lambda: tx[store]):
+            db = sop.open("inmemory:")
+            db[store].put_many((number, "close" if number == 2 else "stay") for number in range(10))
+            with sop.open("inmemory:") as other:
+                tx = db.read()
+                rows = iter(where().items())
+                self.assertEqual(next(rows), (0, "stay"))
+                del other
+            self.assertEqual(next(rows), (1, "stay"))  # that was another one
+            self.assertEqual(next(rows), (2, "close"))
+            with self.assertRaises(sop.ClosedError):
+                next(rows)
+
     def test_a_row_that_changes_while_it_is_packed(self) -> None:
         store = sop.Store("moments", key=Moment)
 
@@ -244,6 +269,32 @@ class Order(Folder):
                             owner[store]
                         except sop.ClosedError:
                             pass
+
+    def test_what_is_kept_of_a_transaction_is_not_given_to_the_next(self) -> None:
+        # Transactions, their handles and their views are renewed; what somebody still holds is not.
+        db = sop.open("inmemory:")
+        with db.write() as tx:
+            tx[RAW][b"k"] = b"1"
+        with db.read() as first:
+            kept, again = first[RAW], first[RAW]
+        self.assertIs(kept, again)
+        del first, again
+        for _ in range(3):
+            with db.read() as tx:
+                view = tx[RAW]
+                self.assertIsNot(view, kept)
+                self.assertEqual(view[b"k"], b"1")
+            del tx, view
+        with self.assertRaises(sop.MisuseError):
+            kept[b"k"]
+        with self.assertRaisesRegex(TypeError, "nothing"):
+            db.read(nothing=True)  # type: ignore[call-arg]
+        self.assertIn("snapshot", str(inspect.signature(sop.Database.read)))
+        self.assertIn("durability", str(inspect.signature(sop.Database.write)))
+        db.close()
+        for begin in (db.read, db.write):
+            with self.assertRaises(sop.ClosedError):
+                begin()
 
     def test_declaring_anew_for_each_call_does_not_fill_the_memory(self) -> None:
         with sop.open("inmemory:") as db:
@@ -420,7 +471,9 @@ class Processes(Folder):
         db = sop.open(self.path(), create=True)
         db[S]["a"] = 1
         tx = db.write()
+        db[S]["b"] = 2
         view, rows, cursor = tx[S], iter(db[S].items()), tx[S].cursor()
+        next(rows)  # the other one has been fetched, too
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             child = os.fork()

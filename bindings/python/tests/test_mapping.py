@@ -30,6 +30,60 @@ EMP = sop.Store("employees", key=EmpKey, value=sop.JSON)
 
 
 class Mapping(Both):
+    def test_parts_that_begin_behind_a_key_and_end_with_one(self) -> None:
+        with self.db.write() as tx:
+            numbers = tx[NUMBERS]
+            numbers.put_many((number, number) for number in range(10))
+            self.assertEqual(list(numbers.through(3)), [0, 1, 2, 3])
+            self.assertEqual(list(numbers.after(7)), [8, 9])
+            self.assertEqual(list(reversed(numbers[3:].through(5))), [5, 4, 3])
+            self.assertEqual(list(numbers.through(3)[:3]), [0, 1, 2])
+            self.assertEqual(list(numbers.after(3).through(3)), [])
+            part = numbers.after(2).through(5)
+            self.assertEqual((2 in part, 3 in part, 5 in part, 6 in part), (False, True, True, False))
+            self.assertEqual((part.count(), part.first(), part.last()), (3, (3, 3), (5, 5)))
+            with self.assertRaises(ValueError):
+                part[2] = 0
+            self.assertEqual(part.remove_all(), 3)
+            self.assertEqual(list(numbers), [0, 1, 2, 6, 7, 8, 9])
+            twice = tx[TWICE]
+            for number in (1, 1, 2, 2, 3):
+                twice.insert(number, b"")
+            self.assertEqual((list(twice.after(1)), list(twice.through(2))), ([2, 2, 3], [1, 1, 2, 2]))
+            with self.assertRaises(sop.SchemaError):
+                tx[EMP].after(("US",))  # type: ignore[arg-type]
+        rng = random.Random(5)
+        raws = sorted(
+            {rng.choice([b"a", b"b", b"\xff"]) * rng.randrange(4) + rng.choice([b"", b"\0"]) for _ in range(40)}
+        )
+        employees = sorted(
+            (
+                EmpKey(region, HIRED + timedelta(days=day), number)
+                for region in "ab"
+                for day in (0, 1)
+                for number in (1, 2)
+            ),
+            key=lambda key: (key.region, -key.hired.timestamp(), key.emp_id),
+        )
+        with self.db.write() as tx:
+            tx[RAW].put_many((key, b"") for key in raws)
+            tx[EMP].put_many((key, 1) for key in employees)
+            for _ in range(200):
+                low, high = rng.choice(raws), rng.choice(raws)
+                inside = [key for key in raws if low < key <= high]
+                self.assertEqual(list(tx[RAW].after(low).through(high)), inside)
+                self.assertEqual([key for key in raws if key in tx[RAW].through(high).after(low)], inside)
+                stem, last = rng.choice(employees)[:3], rng.choice(employees)[: rng.randrange(4)]
+                places = [n for n, key in enumerate(employees) if key[: len(stem)] == stem]
+                ends = [n for n, key in enumerate(employees) if key[: len(last)] == last]
+                found = employees[places[-1] + 1 : ends[-1] + 1]
+                self.assertEqual(list(tx[EMP].after(stem).through(last)), found)
+                self.assertEqual([key for key in employees if key in tx[EMP].through(last).after(stem)], found)
+                whole = [key for key in employees[places[-1] + 1 :] if key.region == "a"]
+                self.assertEqual(list(tx[EMP].prefix("a").after(stem)), whole)
+                upto = [key for key in employees[: ends[-1] + 1] if key.region == "b"]
+                self.assertEqual(list(tx[EMP].through(last).prefix("b")), upto)
+
     def test_it_does_what_a_dict_does(self) -> None:
         rng = random.Random(11)
         model: Dict[bytes, bytes] = {}

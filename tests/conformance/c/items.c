@@ -133,8 +133,11 @@ sop_status run_fetch(struct call *call)
 	sop_status status;
 
 	TRY(use_item(call, &use));
-	status = sop_fetch(use.txn, use.store, use.key, (uint64_t)call->args[3].number, 0, &whole,
-			   &value, &about, &call->err);
+	status = sop_fetch(use.txn, use.store, use.key, (uint64_t)call->args[3].number,
+			   call->spelling % 2 ? SOP_NOWAIT : 0, &whole, &value, &about, &call->err);
+	if (status == SOP_WOULD_BLOCK)
+		status = sop_fetch(use.txn, use.store, use.key, (uint64_t)call->args[3].number, 0,
+				   &whole, &value, &about, &call->err);
 	if (status == SOP_OK) {
 		answer_key(call, use.number, view(&whole));
 		answer_bytes(call, view(&value));
@@ -143,6 +146,18 @@ sop_status run_fetch(struct call *call)
 	sop_buf_free(&whole);
 	sop_buf_free(&value);
 	return status;
+}
+
+sop_status run_version(struct call *call)
+{
+	sop_item about;
+	struct use use;
+
+	TRY(use_item(call, &use));
+	TRY(sop_fetch(use.txn, use.store, use.key, (uint64_t)call->args[3].number, 0, NULL, NULL,
+		      &about, &call->err));
+	answer_number(call, about.version);
+	return SOP_OK;
 }
 
 sop_status run_count(struct call *call)

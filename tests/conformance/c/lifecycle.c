@@ -139,6 +139,19 @@ sop_status run_restore(struct call *call)
 			   NULL, NULL, &call->err);
 }
 
+sop_status run_peek(struct call *call)
+{
+	sop_peek peek = SOP_PEEK_INIT;
+	char path[4200];
+	const sop_status status =
+		sop_stats_peek(path_of(call, 0, path, sizeof path), &peek, NULL, &call->err);
+
+	if (status != SOP_OK && status != SOP_NOT_FOUND) /* it tells as much without figures */
+		return status;
+	answer_number(call, peek.is_open);
+	return SOP_OK;
+}
+
 sop_status run_info(struct call *call)
 {
 	sop_info info = SOP_INFO_INIT;
@@ -271,13 +284,11 @@ sop_status run_outcome(struct call *call)
 sop_status run_position(struct call *call)
 {
 	uint64_t position;
-	char text[24];
 	sop_txn *txn;
 
 	TRY(use_txn(call, 0, &txn));
 	TRY(sop_txn_position(txn, &position, &call->err));
-	(void)snprintf(text, sizeof text, "%" PRIu64, position);
-	answer_text(call, text);
+	answer_number(call, position);
 	return SOP_OK;
 }
 

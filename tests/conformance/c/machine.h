@@ -120,6 +120,7 @@ void print_key(FILE *out, struct machine *machine, unsigned store, sop_bytes key
 void answer_int(struct call *call, int64_t number);
 void answer_bytes(struct call *call, sop_bytes bytes);
 void answer_text(struct call *call, const char *text);
+void answer_number(struct call *call, uint64_t number); /* not pushed */
 void answer_key(struct call *call, unsigned store, sop_bytes key);
 void stacks_clear(struct machine *machine);
 

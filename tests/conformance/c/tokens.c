@@ -209,13 +209,17 @@ sop_status range_of_token(struct call *call, unsigned store, char *token, sop_ra
 	if (token[0] == '*')
 		return SOP_OK;
 	for (char *part = strtok_r(token, ";", &rest); part != NULL; part = strtok_r(NULL, ";", &rest)) {
-		sop_buf *key = &keys[part[0] == 'T'];
+		const bool ends = part[0] == 'T' || part[0] == 'U';
+		sop_buf *key = &keys[ends];
 
 		TRY(key_of_token(call, store, part + 1, true, key));
 		if (part[0] == 'P')
 			return prefix_of(call, store, range);
-		range->flags |= part[0] == 'F' ? SOP_RANGE_FROM : SOP_RANGE_TO;
-		*(part[0] == 'F' ? &range->from : &range->to) = bytes_of(key);
+		range->flags |= ends ? SOP_RANGE_TO : SOP_RANGE_FROM;
+		range->flags |= part[0] == 'A'	 ? SOP_RANGE_AFTER
+				: part[0] == 'U' ? SOP_RANGE_THROUGH
+						 : 0;
+		*(ends ? &range->to : &range->from) = bytes_of(key);
 	}
 	return SOP_OK;
 }
@@ -325,6 +329,14 @@ void answer_bytes(struct call *call, sop_bytes bytes)
 void answer_text(struct call *call, const char *text)
 {
 	(void)fprintf(call->out, " %s", text);
+}
+
+void answer_number(struct call *call, uint64_t number)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof text, "%" PRIu64, number);
+	answer_text(call, text);
 }
 
 void answer_key(struct call *call, unsigned store, sop_bytes key)

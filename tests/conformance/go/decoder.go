@@ -54,9 +54,11 @@ type Key struct {
 	Fields []any
 }
 
-// Range has bounds, each nil or a key of leading fields.
+// Range has bounds, each nil or a key of leading fields; with After and Through whole keys, behind which it begins and with
+// which it ends.
 type Range struct {
 	From, To, Prefix *Key
+	After, Through   bool
 }
 
 // Row is a key and a value.
@@ -151,10 +153,10 @@ func parseRange(token string) (made Range) {
 	for _, part := range strings.Split(token, ";") {
 		key := parseKey(part[1:])
 		switch part[0] {
-		case 'F':
-			made.From = &key
-		case 'T':
-			made.To = &key
+		case 'F', 'A':
+			made.From, made.After = &key, part[0] == 'A'
+		case 'T', 'U':
+			made.To, made.Through = &key, part[0] == 'U'
 		default:
 			made.Prefix = &key
 		}
@@ -389,6 +391,7 @@ type Operations interface {
 	Restore(c *Call, source string, place string) (err error)
 	Info(c *Call, dB int) (backend string, nodeBytes int64, err error)
 	Stats(c *Call, dB int) (stores int64, err error)
+	Peek(c *Call, place string) (open int64, err error)
 	Create(c *Call, txn int, store int) (err error)
 	Drop(c *Call, txn int, store int) (err error)
 	Rename(c *Call, txn int, store int, to string) (err error)
@@ -397,6 +400,7 @@ type Operations interface {
 	Get(c *Call, txn int, store int, key Key) (value []byte, err error)
 	Read(c *Call, dB int, store int, key Key) (value []byte, err error)
 	Fetch(c *Call, txn int, store int, key Key, item int64) (keyOut Key, value []byte, itemOut int64, err error)
+	Version(c *Call, txn int, store int, key Key, item int64) (version int64, err error)
 	Put(c *Call, txn int, store int, key Key, value []byte) (err error)
 	Insert(c *Call, txn int, store int, key Key, value []byte) (item int64, err error)
 	Update(c *Call, txn int, store int, key Key, item int64, value []byte) (err error)
@@ -531,6 +535,14 @@ func (d *decoder) dispatch(c *Call) error {
 		}
 		d.pushInt(r0)
 		return nil
+	case "peek":
+		a0 := d.token()
+		r0, err := d.machine.Peek(c, a0)
+		if err != nil {
+			return err
+		}
+		d.print(strconv.FormatInt(r0, 10))
+		return nil
 	case "create":
 		a0 := d.slot()
 		a1 := d.slot()
@@ -595,6 +607,17 @@ func (d *decoder) dispatch(c *Call) error {
 		d.print(printKey(r0))
 		d.pushBytes(r1)
 		d.pushInt(r2)
+		return nil
+	case "version":
+		a0 := d.slot()
+		a1 := d.slot()
+		a2 := d.key()
+		a3 := d.int()
+		r0, err := d.machine.Version(c, a0, a1, a2, a3)
+		if err != nil {
+			return err
+		}
+		d.print(strconv.FormatInt(r0, 10))
 		return nil
 	case "put":
 		a0 := d.slot()

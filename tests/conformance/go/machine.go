@@ -235,6 +235,17 @@ func (m *machine) Restore(c *Call, source, place string) error {
 	return sop.Restore(background, filepath.Join(m.folder, source), filepath.Join(m.folder, place), nil)
 }
 
+func (m *machine) Peek(c *Call, place string) (open int64, err error) {
+	seen, _, err := sop.Peek(filepath.Join(m.folder, place))
+	if seen.IsOpen {
+		open = 1
+	}
+	if errors.Is(err, sop.ErrNotFound) { // there are no figures; whether it is open is known all the same
+		err = nil
+	}
+	return open, err
+}
+
 func (m *machine) Info(c *Call, number int) (backend string, nodeBytes int64, err error) {
 	err = m.onDB(number, func(db *sop.DB) error {
 		info, err := db.Info()
@@ -501,6 +512,16 @@ func (m *machine) Fetch(c *Call, number, store int, key Key, item int64) (Key, [
 		return answer(ok, err, "NOT_FOUND")
 	})
 	return found.key, found.value, int64(found.id), err
+}
+
+func (m *machine) Version(c *Call, number, store int, key Key, item int64) (int64, error) {
+	var found row
+	err := m.onTx(number, func(tx *sop.Tx) (err error) {
+		var ok bool
+		found, ok, err = m.tables[store].item(tx, key, uint64(item))
+		return answer(ok, err, "NOT_FOUND")
+	})
+	return int64(found.version), err
 }
 
 func (m *machine) Put(c *Call, number, store int, key Key, value []byte) error {

@@ -101,9 +101,10 @@ type table interface {
 
 // row is an item; value is nil where only keys were asked for.
 type row struct {
-	key   Key
-	value []byte
-	id    uint64
+	key     Key
+	value   []byte
+	id      uint64
+	version uint64
 }
 
 // cursor is one over a table.
@@ -196,11 +197,14 @@ func (t typed[K, V]) read(db *sop.DB, key Key) ([]byte, bool, error) {
 }
 
 func (t typed[K, V]) rowOf(item sop.Item[K, V]) row {
-	return row{t.fromKey(item.Key), t.fromValue(item.Value), item.ID}
+	return row{t.fromKey(item.Key), t.fromValue(item.Value), item.ID, item.Version}
 }
 
 func (t typed[K, V]) item(tx *sop.Tx, key Key, id uint64) (row, bool, error) {
-	item, ok, err := t.In(tx).Item(t.toKey(key), id)
+	item, ok, err := t.In(tx).ItemNow(t.toKey(key), id)
+	if errors.Is(err, sop.ErrWouldBlock) {
+		item, ok, err = t.In(tx).Item(t.toKey(key), id)
+	}
 	if err != nil || !ok {
 		return row{}, false, err
 	}
@@ -298,14 +302,18 @@ func (t typed[K, V]) span(tx *sop.Tx, within Range, way int) sop.Span[K, V] {
 	if within.Prefix != nil {
 		return span.Prefix(fieldsOf(*within.Prefix)...)
 	}
-	if within.From != nil {
+	if within.After {
+		span = span.After(t.toKey(*within.From))
+	} else if within.From != nil {
 		if k, ok := t.whole(*within.From, way); ok {
 			span = span.From(k)
 		} else {
 			span = span.FromFields(fieldsOf(*within.From)...)
 		}
 	}
-	if within.To != nil {
+	if within.Through {
+		span = span.Through(t.toKey(*within.To))
+	} else if within.To != nil {
 		if k, ok := t.whole(*within.To, way); ok {
 			span = span.To(k)
 		} else {

@@ -60,7 +60,7 @@ public final class Decoder {
   public record Key(byte[] raw, List<Object> fields) {}
 
   /** Bounds, each null or a key of leading fields. */
-  public record Range(Key from, Key to, Key prefix) {}
+  public record Range(Key from, Key to, Key prefix, boolean after, boolean through) {}
 
   /** A key and a value. */
   public record Row(Key key, byte[] value) {}
@@ -137,6 +137,8 @@ public final class Decoder {
 
     long stats(Call call, int db) throws Exception;
 
+    long peek(Call call, String place) throws Exception;
+
     void create(Call call, int txn, int store) throws Exception;
 
     void drop(Call call, int txn, int store) throws Exception;
@@ -152,6 +154,8 @@ public final class Decoder {
     byte[] read(Call call, int db, int store, Key key) throws Exception;
 
     Entry fetch(Call call, int txn, int store, Key key, long item) throws Exception;
+
+    long version(Call call, int txn, int store, Key key, long item) throws Exception;
 
     void put(Call call, int txn, int store, Key key, byte[] value) throws Exception;
 
@@ -253,6 +257,7 @@ public final class Decoder {
         pushInt(made.nodeBytes());
       }
       case "stats" -> pushInt(machine.stats(call, slot()));
+      case "peek" -> print(Long.toString(machine.peek(call, token())));
       case "create" -> machine.create(call, slot(), slot());
       case "drop" -> machine.drop(call, slot(), slot());
       case "rename" -> machine.rename(call, slot(), slot(), token());
@@ -271,6 +276,7 @@ public final class Decoder {
         pushBytes(made.value());
         pushInt(made.item());
       }
+      case "version" -> print(Long.toString(machine.version(call, slot(), slot(), key(), integer())));
       case "put" -> machine.put(call, slot(), slot(), key(), byteString());
       case "insert" -> pushInt(machine.insert(call, slot(), slot(), key(), byteString()));
       case "update" -> machine.update(call, slot(), slot(), key(), integer(), byteString());
@@ -430,15 +436,19 @@ public final class Decoder {
     Key from = null;
     Key to = null;
     Key prefix = null;
+    boolean after = false;
+    boolean through = false;
     for (String part : token.equals("*") ? new String[0] : token.split(";")) {
       Key key = parseKey(part.substring(1));
+      after |= part.charAt(0) == 'A';
+      through |= part.charAt(0) == 'U';
       switch (part.charAt(0)) {
-        case 'F' -> from = key;
-        case 'T' -> to = key;
+        case 'F', 'A' -> from = key;
+        case 'T', 'U' -> to = key;
         default -> prefix = key;
       }
     }
-    return new Range(from, to, prefix);
+    return new Range(from, to, prefix, after, through);
   }
 
   private static String printField(Object field) {

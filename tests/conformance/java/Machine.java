@@ -229,6 +229,11 @@ final class Machine implements Decoder.Operations {
   }
 
   @Override
+  public long peek(Decoder.Call call, String place) {
+    return Database.peek(folder.resolve(place)).isOpen() ? 1 : 0;
+  }
+
+  @Override
   public Decoder.InfoResult info(Decoder.Call call, int db) {
     return new Decoder.InfoResult(db(db).info().backend(), db(db).info().nodeBytes());
   }
@@ -403,7 +408,12 @@ final class Machine implements Decoder.Operations {
 
   @Override
   public Decoder.Entry fetch(Decoder.Call call, int txn, int store, Decoder.Key key, long item) {
-    return use(txn, store).fetch(key, item);
+    return use(txn, store).fetch(call.spelling(), key, item);
+  }
+
+  @Override
+  public long version(Decoder.Call call, int txn, int store, Decoder.Key key, long item) {
+    return use(txn, store).version(key, item);
   }
 
   @Override

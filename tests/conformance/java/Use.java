@@ -11,6 +11,7 @@ import org.sopdb.Items;
 import org.sopdb.Range;
 import org.sopdb.StoreMap;
 import org.sopdb.Transaction;
+import org.sopdb.WouldBlockException;
 
 /** A store in a transaction: each operation in the ways that Java has to say it. */
 record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
@@ -63,8 +64,13 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
       return Range.prefix(kind.leading(range.prefix()));
     }
     Range<K> bounds = Range.all();
-    if (range.from() != null) {
+    if (range.after()) {
+      bounds = bounds.after(key(range.from()));
+    } else if (range.from() != null) {
       bounds = bounds.fromFields(kind.leading(range.from()));
+    }
+    if (range.through()) {
+      return bounds.through(key(range.to()));
     }
     return range.to() == null ? bounds : bounds.toFields(kind.leading(range.to()));
   }
@@ -107,8 +113,19 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
     return value == null ? null : kind.bytes().apply(value);
   }
 
-  Decoder.Entry fetch(Decoder.Key key, long item) {
+  Decoder.Entry fetch(int spelling, Decoder.Key key, long item) {
+    if (spelling % 2 != 0) {
+      try {
+        return entry(kind, there(items().fetchNow(key(key), item)));
+      } catch (WouldBlockException absent) {
+        // the page is read below
+      }
+    }
     return entry(kind, there(items().fetch(key(key), item)));
+  }
+
+  long version(Decoder.Key key, long item) {
+    return there(items().fetch(key(key), item)).version();
   }
 
   private static <K, V> Decoder.Entry entry(Stores.Kind<K, V> kind, Item<K, V> item) {

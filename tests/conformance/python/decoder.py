@@ -36,6 +36,7 @@ OPERATIONS = {
     'restore': (('word', 'word'), (), 'restore'),
     'info': (('slot',), ('text', 'int'), 'info'),
     'stats': (('slot',), ('int',), 'stats'),
+    'peek': (('word',), ('number',), 'peek'),
     'create': (('slot', 'store'), (), 'create'),
     'drop': (('slot', 'store'), (), 'drop'),
     'rename': (('slot', 'store', 'word'), (), 'rename'),
@@ -44,6 +45,7 @@ OPERATIONS = {
     'get': (('slot', 'store', 'key'), ('bytes',), 'get'),
     'read': (('slot', 'store', 'key'), ('bytes',), 'read'),
     'fetch': (('slot', 'store', 'key', 'int'), ('key', 'bytes', 'int'), 'fetch'),
+    'version': (('slot', 'store', 'key', 'int'), ('number',), 'version'),
     'put': (('slot', 'store', 'key', 'bytes'), (), 'put'),
     'insert': (('slot', 'store', 'key', 'bytes'), ('int',), 'insert'),
     'update': (('slot', 'store', 'key', 'int', 'bytes'), (), 'update'),
@@ -120,10 +122,11 @@ class Failure:
 
 
 class Range:
-    """Bounds, each None or a key of leading fields."""
+    """Bounds, each None or a key of leading fields; `after` and `through` are whole keys, behind which it begins and with which
+    it ends."""
 
     def __init__(self):
-        self.start = self.stop = self.prefix = None
+        self.start = self.stop = self.prefix = self.after = self.through = None
 
 
 class Call:
@@ -157,7 +160,7 @@ def parse_key(token):
 def parse_range(token):
     made = Range()
     for part in token.split(";") if token != "*" else []:
-        setattr(made, {"F": "start", "T": "stop", "P": "prefix"}[part[0]], parse_key(part[1:]))
+        setattr(made, {"F": "start", "T": "stop", "P": "prefix", "A": "after", "U": "through"}[part[0]], parse_key(part[1:]))
     return made
 
 

@@ -81,8 +81,30 @@ def bytes_of(store, value):
     return store.value.encode(value)
 
 
+def successor(key):
+    """The next key of one field, or None: there is none."""
+    if isinstance(key, int):
+        return key + 1 if key + 1 < 1 << 64 else None
+    return key + (b"\0" if isinstance(key, bytes) else "\0")
+
+
+def part_behind(view, store, bounds):
+    """A part that begins behind a key, or ends with one: keys of one field have a next one, before which nothing fits."""
+    low, high = bound_of(store, bounds.start), bound_of(store, bounds.stop)
+    if bounds.through is not None:
+        high = successor(bound_of(store, bounds.through))
+    if bounds.after is not None:
+        after = bound_of(store, bounds.after)
+        low = successor(after)
+        if low is None:
+            return view.range(after, after)
+    return view.range(low, high)
+
+
 def part_of(view, store, bounds):
     """The part of a store that a range of the suite is."""
+    if bounds.after is not None or bounds.through is not None:
+        return part_behind(view, store, bounds)
     if bounds.prefix is None:
         return view.range(bound_of(store, bounds.start), bound_of(store, bounds.stop))
     if isinstance(bounds.prefix, bytes):
@@ -191,6 +213,9 @@ class Machine:
             return int(line[0].split()[1])
         return db.stats().stores
 
+    def peek(self, call, place):
+        return int(sop.peek(os.path.join(self.folder, place)).is_open)
+
     def outcome(self, call, number):
         db = self.db(number // 10)
         self.tx(number)
@@ -291,7 +316,7 @@ class Machine:
 
     def get(self, call, number, store, key):
         view, store = self.view(number, store), STORES[store]
-        key, way = key_of(store, key), call.spelling % 5
+        key, way = key_of(store, key), call.spelling % 6
         if way == 0:
             return bytes_of(store, view[key])
         if way == 1:
@@ -300,6 +325,11 @@ class Machine:
             value = view.get_many([key], self)[0]
         elif way == 3:
             value = view.entry(key).value
+        elif way == 4:
+            try:
+                value = view.get_now(key, self)
+            except sop.WouldBlockError:
+                value = view.get(key, self)
         else:
             cursor = view.cursor()
             value = cursor.value if cursor.seek(key, "eq") else self
@@ -321,6 +351,9 @@ class Machine:
         view, store = self.view(number, store), STORES[store]
         entry = view.entry(key_of(store, key), item_of(item))
         return fields_of(store, entry.key), bytes_of(store, entry.value), entry.item
+
+    def version(self, call, number, store, key, item):
+        return self.view(number, store).entry(key_of(STORES[store], key), item_of(item)).version
 
     def put(self, call, number, store, key, value):
         view, store = self.view(number, store), STORES[store]

@@ -60,7 +60,7 @@ public final class Decoder {
   public record Key(byte[] raw, List<Object> fields) {}
 
   /** Bounds, each null or a key of leading fields. */
-  public record Range(Key from, Key to, Key prefix) {}
+  public record Range(Key from, Key to, Key prefix, boolean after, boolean through) {}
 
   /** A key and a value. */
   public record Row(Key key, byte[] value) {}
@@ -166,15 +166,19 @@ public final class Decoder {
     Key from = null;
     Key to = null;
     Key prefix = null;
+    boolean after = false;
+    boolean through = false;
     for (String part : token.equals("*") ? new String[0] : token.split(";")) {
       Key key = parseKey(part.substring(1));
+      after |= part.charAt(0) == 'A';
+      through |= part.charAt(0) == 'U';
       switch (part.charAt(0)) {
-        case 'F' -> from = key;
-        case 'T' -> to = key;
+        case 'F', 'A' -> from = key;
+        case 'T', 'U' -> to = key;
         default -> prefix = key;
       }
     }
-    return new Range(from, to, prefix);
+    return new Range(from, to, prefix, after, through);
   }
 
   private static String printField(Object field) {

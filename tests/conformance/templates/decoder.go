@@ -54,9 +54,11 @@ type Key struct {
 	Fields []any
 }
 
-// Range has bounds, each nil or a key of leading fields.
+// Range has bounds, each nil or a key of leading fields; with After and Through whole keys, behind which it begins and with
+// which it ends.
 type Range struct {
 	From, To, Prefix *Key
+	After, Through   bool
 }
 
 // Row is a key and a value.
@@ -151,10 +153,10 @@ func parseRange(token string) (made Range) {
 	for _, part := range strings.Split(token, ";") {
 		key := parseKey(part[1:])
 		switch part[0] {
-		case 'F':
-			made.From = &key
-		case 'T':
-			made.To = &key
+		case 'F', 'A':
+			made.From, made.After = &key, part[0] == 'A'
+		case 'T', 'U':
+			made.To, made.Through = &key, part[0] == 'U'
 		default:
 			made.Prefix = &key
 		}

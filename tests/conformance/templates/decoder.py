@@ -49,10 +49,11 @@ class Failure:
 
 
 class Range:
-    """Bounds, each None or a key of leading fields."""
+    """Bounds, each None or a key of leading fields; `after` and `through` are whole keys, behind which it begins and with which
+    it ends."""
 
     def __init__(self):
-        self.start = self.stop = self.prefix = None
+        self.start = self.stop = self.prefix = self.after = self.through = None
 
 
 class Call:
@@ -86,7 +87,7 @@ def parse_key(token):
 def parse_range(token):
     made = Range()
     for part in token.split(";") if token != "*" else []:
-        setattr(made, {"F": "start", "T": "stop", "P": "prefix"}[part[0]], parse_key(part[1:]))
+        setattr(made, {"F": "start", "T": "stop", "P": "prefix", "A": "after", "U": "through"}[part[0]], parse_key(part[1:]))
     return made
 
 

@@ -253,6 +253,29 @@ static void dump_store(sop_db *db, sop_txn *txn, sop_bytes name, sop_buf *out)
 	sop_store_free(store);
 }
 
+void database_box_fill(struct database_box *box, const char *name, uint64_t from, uint64_t to,
+		       size_t value_bytes)
+{
+	uint8_t room[8], *value = test_alloc(value_bytes + 1);
+	sop_store *store = NULL;
+	sop_txn *txn = NULL;
+	sop_status status;
+
+	memset(value, 'v', value_bytes);
+	TEST_OK(sop_store_open(box->db, test_text(name), NULL, &store, &box->err), box->err);
+	TEST_OK(sop_begin(box->db, NULL, &txn, &box->err), box->err);
+	status = sop_store_create(txn, store, &box->err);
+	assert_true(status == SOP_OK || status == SOP_EXISTS);
+	for (uint64_t i = from; i < to; i++)
+		TEST_OK(sop_put(txn, store, test_key_u64(room, i), test_bytes(value, value_bytes),
+				&box->err),
+			box->err);
+	TEST_OK(sop_commit(txn, &box->err), box->err);
+	sop_txn_free(txn);
+	sop_store_free(store);
+	free(value);
+}
+
 void database_dump(sop_db *db, sop_buf *out)
 {
 	sop_txn_options options = SOP_TXN_OPTIONS_INIT;

@@ -29,6 +29,10 @@ struct sopi_inredfs *database_box_fs(struct database_box *box);
  * of all sizes, some kept apart; checkpoints and gc between them. */
 void database_box_work(struct database_box *box, struct test_rng *rng, uint64_t transactions);
 
+/* Puts items with the keys [from, to) into a store, which is made if it is missing, in one transaction. */
+void database_box_fill(struct database_box *box, const char *name, uint64_t from, uint64_t to,
+		       size_t value_bytes);
+
 /* All stores with all items, in order. Freed with sop_buf_free. */
 void database_dump(sop_db *db, sop_buf *out);
 

@@ -422,6 +422,7 @@ static void a_folder_with_something_in_it_is_refused(void **state)
 struct cancelling {
 	uint64_t calls;
 	uint64_t stop; /* at this call; 0: never */
+	uint64_t checks; /* calls while the copy, which is there as a whole, is checked */
 	uint64_t done;
 	uint64_t total;
 };
@@ -435,6 +436,7 @@ static int cancel(void *arg, uint64_t done, uint64_t total)
 	assert_true(done - cancelling->done <= 1 << 20);
 	cancelling->done = done;
 	cancelling->total = total;
+	cancelling->checks += done == total;
 	return ++cancelling->calls == cancelling->stop;
 }
 
@@ -445,8 +447,9 @@ static void a_copy_that_is_stopped_leaves_nothing(void **state)
 
 	(void)state;
 	filled(&box, 30);
+	database_box_fill(&box, "large", 0, 6, 1 << 20);
 	TEST_OK(sop_backup(box.db, "/whole", cancel, &whole, NULL, &box.err), box.err);
-	assert_true(whole.calls > 3 && whole.done == whole.total);
+	assert_true(whole.calls > 3 && whole.done == whole.total && whole.checks > 5);
 	for (uint64_t stop = 1; stop <= whole.calls; stop += 1 + whole.calls / 20) {
 		struct cancelling cancelling = { .stop = stop };
 		uint64_t position = 77;

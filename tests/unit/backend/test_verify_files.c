@@ -36,29 +36,6 @@ static void a_healthy_database_is_clean(void **state)
 	database_box_free(&box);
 }
 
-/* Puts items with the keys [from, to) into a store, which is made if it is missing, in one transaction. */
-static void fill(struct database_box *box, const char *name, uint64_t from, uint64_t to, size_t value_bytes)
-{
-	uint8_t room[8], *value = test_alloc(value_bytes + 1);
-	sop_store *store = NULL;
-	sop_txn *txn = NULL;
-	sop_status status;
-
-	memset(value, 'v', value_bytes);
-	TEST_OK(sop_store_open(box->db, test_text(name), NULL, &store, &box->err), box->err);
-	TEST_OK(sop_begin(box->db, NULL, &txn, &box->err), box->err);
-	status = sop_store_create(txn, store, &box->err);
-	assert_true(status == SOP_OK || status == SOP_EXISTS);
-	for (uint64_t i = from; i < to; i++)
-		TEST_OK(sop_put(txn, store, test_key_u64(room, i), test_bytes(value, value_bytes),
-				&box->err),
-			box->err);
-	TEST_OK(sop_commit(txn, &box->err), box->err);
-	sop_txn_free(txn);
-	sop_store_free(store);
-	free(value);
-}
-
 static void drop(struct database_box *box, const char *name)
 {
 	sop_store *store = NULL;
@@ -85,8 +62,8 @@ static void dropped_stores_leave_nothing(void **state)
 		char when[64];
 
 		database_box_start(&box);
-		fill(&box, "stays", 0, 10, value_bytes);
-		fill(&box, "goes", 0, 2000, value_bytes);
+		database_box_fill(&box, "stays", 0, 10, value_bytes);
+		database_box_fill(&box, "goes", 0, 2000, value_bytes);
 		if ((variant & 2) != 0)
 			TEST_OK(sop_checkpoint(box.db, &box.err), box.err);
 		if ((variant & 8) != 0) {
@@ -95,7 +72,7 @@ static void dropped_stores_leave_nothing(void **state)
 			(void)database_verify(box.db, "before");
 		}
 		if ((variant & 4) != 0)
-			fill(&box, "goes", 2000, 3000, value_bytes); /* its root is dirty, too */
+			database_box_fill(&box, "goes", 2000, 3000, value_bytes); /* its root is dirty, too */
 		drop(&box, "goes");
 		for (unsigned round = 0; round < 3; round++) {
 			snprintf(when, sizeof when, "variant %u, round %u", variant, round);
@@ -113,7 +90,7 @@ static void dropped_stores_leave_nothing(void **state)
 		}
 		sop_txn_free(old);
 		sop_buf_free(&names);
-		fill(&box, "stays", 0, 1, 10);
+		database_box_fill(&box, "stays", 0, 1, 10);
 		snprintf(when, sizeof when, "variant %u, at last", variant);
 		(void)database_verify(box.db, when);
 		database_box_free(&box);
@@ -131,7 +108,7 @@ static void fill_all(struct database_box *box)
 	test_rng_init(&rng, test_seed(), 99);
 	database_box_start(box);
 	database_box_work(box, &rng, 80);
-	fill(box, "large", 0, 2, 1500 << 10);
+	database_box_fill(box, "large", 0, 2, 1500 << 10);
 	TEST_OK(sop_checkpoint(box->db, &box->err), box->err);
 	database_box_work(box, &rng, 5);
 	TEST_OK(sop_checkpoint(box->db, &box->err), box->err);
@@ -258,7 +235,7 @@ static uint64_t interrupt_checkpoint(int64_t after, bool *interrupted)
 	sop_status status;
 
 	fill_all(&box);
-	fill(&box, "more", 0, 40, 700);
+	database_box_fill(&box, "more", 0, 40, 700);
 	sopi_sim_fail(box.process, &full);
 	status = sop_checkpoint(box.db, &box.err);
 	sopi_sim_fail(box.process, NULL);
@@ -400,12 +377,12 @@ static void it_tells_how_far_it_is(void **state)
 
 	(void)state;
 	fill_all(&box);
-	fill(&box, "more", 0, 5000, 100);
+	database_box_fill(&box, "more", 0, 5000, 100);
 	TEST_OK(sop_checkpoint(box.db, &box.err), box.err);
 	hears_and_stops(box.db, 30);
 	database_box_free(&box);
 	TEST_OK(sop_open("inmemory:", NULL, &memory.db, &memory.err), memory.err);
-	fill(&memory, "s", 0, 5000, 100);
+	database_box_fill(&memory, "s", 0, 5000, 100);
 	hears_and_stops(memory.db, 30);
 	TEST_OK(sop_close(memory.db, &memory.err), memory.err);
 	sop_db_free(memory.db);
@@ -435,8 +412,8 @@ static void work_or_verify(size_t index, void *arg)
 
 		box.err = fresh;
 		snprintf(name, sizeof name, "of %u", (unsigned)index);
-		fill(&box, name, 0, 300, 200);
-		fill(&box, name, 0, 3, 5000);
+		database_box_fill(&box, name, 0, 300, 200);
+		database_box_fill(&box, name, 0, 3, 5000);
 		if (index == 1) {
 			drop(&box, name);
 			TEST_OK(sop_checkpoint(box.db, &box.err), box.err);

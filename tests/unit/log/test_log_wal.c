@@ -223,9 +223,9 @@ static void a_group_of_nearly_a_chunk_is_one_write(void **state)
 	free(payload);
 }
 
-enum { BIG_SEGMENT_BYTES = 16 << 20, BIG_GROUP_ENTRIES = 20, BIG_ENTRY_BYTES = 200 << 10 };
+enum { BIG_SEGMENT_BYTES = 16 << 20, BIG_GROUP_ENTRIES = 50, BIG_ENTRY_BYTES = 200 << 10 };
 
-/* Flushes of a group of 4 MB on a disk with this unit for direct writes. */
+/* Flushes of a group of 10 MB on a disk with this unit for direct writes. */
 static void flush_big_group(size_t direct_bytes)
 {
 	struct sopi_sim_disk *on = sopi_sim_disk_new();
@@ -398,6 +398,90 @@ static void segment_of_is_where_replay_begins(void **state)
 		assert_int_equal(replayed.count, 59 - i);
 		assert_true(i == 59 || replayed.positions[0] == positions[i + 1]);
 	}
+}
+
+/* Calls of this kind since the last question. */
+static uint64_t calls_of(struct wal_box *box, unsigned kinds)
+{
+	const uint64_t calls = (uint64_t)sopi_sim_calls(box->process, kinds);
+
+	sopi_sim_fail(box->process, NULL); /* counts anew */
+	return calls;
+}
+
+/* Commits until the log goes on in another segment; how many it took. */
+static size_t commit_to_the_next(struct wal_box *box, const void *payload, size_t size)
+{
+	const uint64_t segments = stats_of(box).segments;
+	size_t commits = 0;
+
+	while (stats_of(box).segments == segments && commits < 1000) {
+		must_commit(box, payload, size);
+		commits++;
+	}
+	return commits;
+}
+
+static void small_groups_leave_a_segment_without_zeros(void **state)
+{
+	enum { LARGE = 1900, SMALL = 100, LARGE_COMMITS = 30 };
+	struct wal_box *box = *state;
+	uint8_t payload[LARGE] = { 3 };
+	struct replayed replayed;
+	size_t commits = 0;
+
+	for (int i = 0; i < LARGE_COMMITS; i++)
+		must_commit(box, payload, LARGE);
+	commits = LARGE_COMMITS + commit_to_the_next(box, payload, LARGE);
+	for (int i = 0; i < 3; i++, commits++)
+		must_commit(box, payload, LARGE); /* more than half of it is in use */
+	(void)calls_of(box, SOPI_SIM_WRITE);
+	sopi_wal_prepare(box->log);
+	assert_int_equal(calls_of(box, SOPI_SIM_WRITE), 0); /* the next one has room and no zeros */
+	commits += commit_to_the_next(box, payload, LARGE);
+	for (int i = 0; i < 10; i++, commits++)
+		must_commit(box, payload, SMALL);
+	(void)calls_of(box, SOPI_SIM_WRITE);
+	sopi_wal_prepare(box->log);
+	assert_true(calls_of(box, SOPI_SIM_WRITE) > 0); /* this one has zeros */
+	assert_int_equal(commit_to_the_next(box, payload, SMALL), 1); /* there was room for more */
+	commits += 1 + commit_to_the_next(box, payload, SMALL);
+	assert_true(commits > LARGE_COMMITS + 20); /* it stayed there */
+	reopen(box, 0, 1);
+	replay(box, 0, &replayed);
+	assert_int_equal(replayed.count, commits);
+}
+
+static void closing_gives_back_what_is_reserved(void **state)
+{
+	enum { GROWN = 8 * WAL_BOX_SEGMENT_BYTES };
+	struct sopi_sim_disk *on = sopi_sim_disk_new();
+	struct wal_box box;
+	struct replayed replayed;
+	struct sopi_entry entry;
+	uint8_t payload[900] = { 4 };
+	sop_error err = SOP_ERROR_INIT;
+	size_t count = 0;
+
+	(void)state;
+	wal_box_start(&box, on);
+	box.options.segment_bytes_max = GROWN;
+	wal_box_create(&box);
+	while (stats_of(&box).current_bytes < GROWN) {
+		must_commit(&box, payload, sizeof payload);
+		count++;
+		sopi_wal_prepare(box.log);
+	}
+	sopi_wal_settle(box.log, 0);
+	assert_int_equal(stats_of(&box).pool_bytes, 0);
+	TEST_OK(sopi_folder_look(box.folder, "log/0000000000000004.log", &entry, &err), err);
+	assert_in_range(entry.size, 1, WAL_BOX_SEGMENT_BYTES);
+	reopen(&box, 0, 1);
+	replay(&box, 0, &replayed);
+	assert_int_equal(replayed.count, count);
+	must_commit(&box, payload, sizeof payload);
+	wal_box_stop(&box);
+	sopi_sim_disk_free(on);
 }
 
 static void prepare_makes_the_next_segment_ahead(void **state)
@@ -782,6 +866,8 @@ int main(int argc, char **argv)
 		WAL_TEST(flush_takes_everything_submitted),
 		WAL_TEST(trimmed_segments_are_recycled),
 		WAL_TEST(segment_of_is_where_replay_begins),
+		WAL_TEST(small_groups_leave_a_segment_without_zeros),
+		WAL_TEST(closing_gives_back_what_is_reserved),
 		WAL_TEST(prepare_makes_the_next_segment_ahead),
 		WAL_TEST(a_segment_that_fills_is_told_of_once),
 		WAL_TEST(a_full_disk_is_said_by_reserve_alone),

@@ -20,7 +20,8 @@ void wal_box_start(struct wal_box *box, struct sopi_sim_disk *disk)
 						  .first_segment = 1,
 						  .segment_bytes = WAL_BOX_SEGMENT_BYTES,
 						  .segment_bytes_max = WAL_BOX_SEGMENT_BYTES,
-						  .pool_bytes_max = 1 << 20 };
+						  .pool_bytes_max = 1 << 20,
+						  .raw_group_bytes = WAL_BOX_RAW_BYTES };
 }
 
 void wal_box_stop(struct wal_box *box)

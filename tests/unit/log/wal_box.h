@@ -7,7 +7,10 @@
 
 #include "support/support.h"
 
-enum { WAL_BOX_SEGMENT_BYTES = 16 << 10 };
+enum {
+	WAL_BOX_SEGMENT_BYTES = 16 << 10,
+	WAL_BOX_RAW_BYTES = 1024, /* larger groups go to segments without zeros */
+};
 
 /* A process with the folder /db of a disk, and its log. */
 struct wal_box {

@@ -1,0 +1,87 @@
+"""Arguments that programs give, checked where they come in, so that a wrong one is named and what would do is said."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import math
+import numbers
+import operator
+import sys
+import uuid
+from typing import Any, Optional, Type
+
+_DEADLINE_MS_MAX = 3653 * 24 * 3600 * 1000  # of the library: ten years; what is longer is never reached
+
+
+def milliseconds(deadline: Any) -> int:
+    """A deadline in seconds as the library has it; 0 for None."""
+    if deadline is None:
+        return 0
+    if not isinstance(deadline, numbers.Real):
+        raise TypeError(f"deadline is a number of seconds, such as 1.5, or None; not {deadline!r}")
+    try:
+        seconds = float(deadline)
+    except OverflowError:  # an int beyond all floats
+        seconds = math.inf if deadline == abs(deadline) else -math.inf
+    if not seconds > 0:  # nor NaN
+        raise ValueError(f"deadline is a number of seconds above 0, or None; not {deadline!r}")
+    return max(1, round(min(seconds * 1000, _DEADLINE_MS_MAX)))
+
+
+def identity(id: Any) -> Optional[bytes]:
+    """The bytes of the id of a transaction; None for None."""
+    if id is None:
+        return None
+    if not isinstance(id, uuid.UUID):
+        raise TypeError(f"the id of a transaction is a uuid.UUID, such as uuid.uuid4(); not {id!r}")
+    return id.bytes
+
+
+def member(kind: Type[enum.IntEnum], given: Any, what: str) -> int:
+    """The number of a member of `kind`."""
+    if isinstance(given, int):
+        try:
+            return int(kind(given))
+        except ValueError:
+            pass
+    names = ", ".join(f"sop.{kind.__name__}.{each.name}" for each in kind)
+    error = ValueError if isinstance(given, int) else TypeError
+    raise error(f"{what} is one of {names}; not {given!r}")
+
+
+def limit(given: Any) -> int:
+    """A number of items; -1 for None."""
+    if given is None:
+        return -1
+    try:
+        number = operator.index(given)
+    except TypeError:
+        raise TypeError(f"limit is a number of items, or None; not {given!r}") from None
+    if number < 0:
+        raise ValueError(f"limit is a number of items, 0 or more; not {given!r}")
+    return min(number, sys.maxsize)
+
+
+def level(given: Any) -> int:
+    """The number of a level of logging, which may be given by its name."""
+    try:
+        return logging.Handler(given.upper() if isinstance(given, str) else given).level
+    except (TypeError, ValueError) as error:
+        raise type(error)(f'level is one of logging, such as logging.INFO or "INFO"; not {given!r}') from None
+
+
+def logger(given: Any) -> logging.Logger:
+    """A logger, which may be given by its name."""
+    if isinstance(given, str):
+        return logging.getLogger(given)
+    if not callable(getattr(given, "log", None)) or not callable(getattr(given, "warning", None)):
+        raise TypeError(f"logger is a logging.Logger or the name of one; not {given!r}")
+    return given
+
+
+def text_of(given: Any, what: str) -> str:
+    """A text."""
+    if not isinstance(given, str):
+        raise TypeError(f"{what} is a str; not {given!r}")
+    return given
