@@ -284,13 +284,14 @@ static sop_status grow_next(struct sopi_wal *wal, uint64_t bytes, sop_error *err
 	return status;
 }
 
+/* Twice the size of the last one, which closing may have cut. */
 static uint64_t size_of_next(const struct sopi_wal *wal)
 {
-	const uint64_t max = wal->options.segment_bytes_max;
+	const uint64_t least = wal->options.segment_bytes, most = wal->options.segment_bytes_max;
 
-	return wal->made_bytes == 0	    ? wal->options.segment_bytes
-	       : wal->made_bytes >= max / 2 ? max
-					    : wal->made_bytes * 2;
+	if (wal->made_bytes >= most / 2)
+		return most;
+	return wal->made_bytes * 2 > least ? wal->made_bytes * 2 : least;
 }
 
 /* A disk that has no room for a segment of the usual size may have some for what is needed now. If it had not even

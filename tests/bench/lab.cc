@@ -19,7 +19,7 @@ namespace {
 constexpr size_t PICKS_MAX = 1 << 20; /* of each reading thread */
 constexpr size_t PICKS_EACH = 10; /* for each record */
 constexpr size_t LARGE_SHARE = 5; /* there are so many times fewer records with large values */
-constexpr size_t WARM_BYTES = 1000; /* for each record: about what engines and the system use for it */
+constexpr size_t WARM_BYTES = 400; /* for each record: about what engines and the system use for it */
 constexpr double MB = 1e6;
 
 /* Lets the file system finish what is behind it: loading and removing would otherwise slow down the
