@@ -393,6 +393,14 @@ static void a_forked_child_gets_forked_from_everything(void **state)
 
 static _Atomic int stop_working;
 
+/* The address sanitizer does not keep its allocator whole over a fork, as the C library does: a child that allocates may
+ * wait for ever for a thread that it does not have. */
+#ifdef __SANITIZE_ADDRESS__
+enum { CHILD_ALLOCATES = 0 };
+#else
+enum { CHILD_ALLOCATES = 1 };
+#endif
+
 static void work_or_fork(size_t index, void *arg)
 {
 	struct fixture *f = arg;
@@ -411,6 +419,8 @@ static void work_or_fork(size_t index, void *arg)
 				(void)alarm(30);
 				if (sop_db_stats(f->db, &stats, NULL) != SOP_FORKED)
 					_exit(1);
+				if (!CHILD_ALLOCATES)
+					_exit(0);
 				if (sop_open("inmemory:", NULL, &db, NULL) != SOP_OK)
 					_exit(2);
 				sop_db_free(db);
