@@ -134,23 +134,34 @@ static sop_status write_zeros(const struct wal_segment *segment, uint64_t from, 
 static sop_status fill(struct wal_segment *segment, uint64_t from, uint64_t to, bool raw, sop_error *err)
 {
 	const sop_status status = sopi_file_allocate(segment->file, from, to - from, err);
+	const bool stays_raw = raw && status == SOP_OK;
 
 	if (status != SOP_OK && status != SOP_UNSUPPORTED)
 		return status;
-	segment->raw = raw && status == SOP_OK;
-	if (!segment->raw)
+	if (!stays_raw)
 		SOP_TRY(write_zeros(segment, from, to, err));
-	return sopi_file_sync(segment->file, err);
+	SOP_TRY(sopi_file_sync(segment->file, err));
+	segment->raw = stays_raw;
+	return SOP_OK;
 }
 
+/* A disk that is short of room gets zeros. REQUIRES: `maker`. */
 static bool may_stay_raw(struct sopi_wal *wal)
 {
 	bool may;
 
 	sopi_mutex_lock(&wal->state);
-	may = wal_writes_much(wal);
+	may = wal_writes_much(wal) && !wal->tight;
 	sopi_mutex_unlock(&wal->state);
 	return may;
+}
+
+/* The same for a whole segment, from no bytes at all: what shows may be of a creation that did not end, or of a size whose
+ * sync has failed. */
+static sop_status fill_anew(struct sopi_wal *wal, struct wal_segment *segment, sop_error *err)
+{
+	SOP_TRY(sopi_file_resize(segment->file, 0, err));
+	return fill(segment, 0, segment->bytes, may_stay_raw(wal), err);
 }
 
 /* Does a device's unit suit a log whose records begin at multiples of `block`? */
@@ -213,8 +224,7 @@ static sop_status make_new(struct sopi_wal *wal, uint64_t bytes, struct wal_segm
 
 	segment->bytes = bytes;
 	SOP_TRY_OUT(open_both(wal, segment, SOPI_FILE_CREATE, err));
-	SOP_TRY_OUT(sopi_file_resize(segment->file, 0, err)); /* of a creation that did not end */
-	SOP_TRY_OUT(fill(segment, 0, bytes, may_stay_raw(wal) && !wal->tight, err));
+	SOP_TRY_OUT(fill_anew(wal, segment, err));
 	SOP_TRY_OUT(sync_names(wal, err));
 out:
 	if (status != SOP_OK)
@@ -262,10 +272,8 @@ static sop_status recycle(struct sopi_wal *wal, const struct wal_listed *item,
 	SOP_TRY(sopi_folder_rename(wal->options.folder, from, to, err));
 	SOP_TRY_OUT(sync_names(wal, err));
 	SOP_TRY_OUT(open_both(wal, segment, 0, err));
-	if (item->raw) {
-		SOP_TRY_OUT(sopi_file_resize(segment->file, 0, err)); /* a sync of the size that shows may have failed */
-		SOP_TRY_OUT(fill(segment, 0, segment->bytes, may_stay_raw(wal), err));
-	}
+	if (item->raw)
+		SOP_TRY_OUT(fill_anew(wal, segment, err));
 out:
 	if (status != SOP_OK)
 		unmake(wal, segment);

@@ -42,6 +42,7 @@ struct world {
 	size_t caught; /* of these, in which something was wrong */
 	char problem[300]; /* the first of them */
 	bool nested; /* crashes in the recovery of a crash are visited too */
+	bool cut; /* closing has cut the newest segment */
 };
 
 static size_t states_in_all;
@@ -291,16 +292,33 @@ static void work(struct world *world, struct test_rng *rng, uint64_t steps)
 			return; /* a fault has struck */
 }
 
-/* Ends the process without a power cut, and opens again on what the page cache shows. */
-static void live_on(struct world *world)
+/* What closing does behind its last flush. */
+static void settle(struct world *world)
+{
+	struct wal_box *box = &world->box;
+	struct sopi_wal_stats before;
+	struct sopi_entry entry;
+	char name[40];
+	sop_error err = SOP_ERROR_INIT;
+
+	sopi_wal_get_stats(box->log, &before);
+	(void)snprintf(name, sizeof name, "log/%016llx.log",
+		       (unsigned long long)sopi_wal_segment_of(box->log, UINT64_MAX - 1));
+	sopi_wal_settle(box->log, WAL_BOX_SEGMENT_BYTES);
+	TEST_OK(sopi_folder_look(box->folder, name, &entry, &err), err);
+	world->cut = world->cut || entry.size < before.current_bytes;
+}
+
+/* Ends the process without a power cut, closing the log before if `closes`, and opens again on what the page cache shows. */
+static void live_on(struct world *world, bool closes)
 {
 	struct recovered recovered;
 	const struct history *old = history_of(world);
 	sop_error err = SOP_ERROR_INIT;
 	size_t before;
 
-	if (world->life > 0 && rest(world, world->box.log)) /* the second time it is closed */
-		sopi_wal_settle(world->box.log, WAL_BOX_SEGMENT_BYTES);
+	if (closes && rest(world, world->box.log))
+		settle(world);
 	sopi_sim_kill(world->box.process);
 	wal_box_stop(&world->box);
 	wal_box_start(&world->box, world->disk);
@@ -474,6 +492,7 @@ struct plan {
 	unsigned faulty;
 	int64_t calls;
 	bool again;
+	bool closes; /* the log, before that */
 };
 
 static void record(struct world *world, const struct plan *plan)
@@ -490,7 +509,7 @@ static void record(struct world *world, const struct plan *plan)
 	}
 	work(world, &rng, plan->steps);
 	if (plan->again) {
-		live_on(world);
+		live_on(world, plan->closes);
 		work(world, &rng, 8);
 	}
 }
@@ -514,7 +533,8 @@ static void play(struct world *world, const struct plan *plan, bool nested)
 	world_stop(world);
 }
 
-static void must_be_sound(const struct plan *plan, bool nested)
+/* Returns whether closing has cut a segment. */
+static bool must_be_sound(const struct plan *plan, bool nested)
 {
 	static struct world world;
 
@@ -525,6 +545,7 @@ static void must_be_sound(const struct plan *plan, bool nested)
 		fail_msg("run %llu (direct %zu, fault %lld): %s", (unsigned long long)plan->seed,
 			 plan->direct_bytes, (long long)plan->calls, world.problem);
 	}
+	return world.cut;
 }
 
 static const size_t devices[] = { 512, 0, 4096 };
@@ -539,6 +560,23 @@ static void every_crash_keeps_what_was_acknowledged(void **state)
 					      .calls = -1,
 					      .again = seed % 2 == 0 },
 			      false);
+}
+
+static void closing_and_cutting_lose_nothing_acknowledged(void **state)
+{
+	const uint64_t seeds = 4 + test_scaled(2);
+	bool cut = false;
+
+	(void)state;
+	for (uint64_t seed = 0; seed < seeds; seed++)
+		cut = must_be_sound(&(struct plan){ .seed = 300 + seed,
+						    .steps = 40 + 10 * (seed % 4),
+						    .calls = -1,
+						    .again = true,
+						    .closes = true },
+				    false) ||
+		      cut;
+	assert_true(cut);
 }
 
 static void crashes_in_recovery_are_recovered_from(void **state)
@@ -721,6 +759,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_crash_keeps_what_was_acknowledged),
+		cmocka_unit_test(closing_and_cutting_lose_nothing_acknowledged),
 		cmocka_unit_test(crashes_in_recovery_are_recovered_from),
 		cmocka_unit_test(failed_writes_and_syncs_lose_nothing_acknowledged),
 		cmocka_unit_test(threads_that_commit_lose_nothing_acknowledged),
