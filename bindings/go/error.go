@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -164,8 +165,9 @@ type Error struct {
 
 func (e *Error) Error() string {
 	where := ""
-	if e.Store != "" && !strings.Contains(e.Message, e.Store) {
-		where = fmt.Sprintf("store %q: ", e.Store)
+	named := strconv.Quote(e.Store) // a short name without quotes is a part of many a word
+	if e.Store != "" && !strings.Contains(e.Message, named) {
+		where = "store " + named + ": "
 	}
 	return "sop: " + e.Status.String() + ": " + where + e.Message
 }

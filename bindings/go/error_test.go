@@ -52,6 +52,12 @@ func TestErrorStatusTable(t *testing.T) {
 	equal(t, len(errs), len(rows)-1)
 }
 
+func TestErrorNamesTheStoreThoughItsNameIsAPartOfTheMessage(t *testing.T) {
+	db := inMemory(t)
+	_, _, err := sop.StoreOf[string, string]("store", sop.String).Get(db, "a")
+	equal(t, strings.Contains(fails(t, err, sop.ErrNotFound).Error(), `"store"`), true)
+}
+
 func TestErrorTellsWhatAndWhere(t *testing.T) {
 	db := inMemory(t)
 	err := db.View(background, func(tx *sop.Tx) error {

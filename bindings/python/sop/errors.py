@@ -168,7 +168,7 @@ for _name, _status, _traits, _text in _raw.status_table():
 
 def from_native(status: int, traits: int, os_errno: int, offset: int, store: str, file: str, message: str) -> Error:
     """The exception of a failure in the library; the extension calls this."""
-    if store and store not in message:
+    if store and repr(store) not in message:  # a short name without quotes is a part of many a word
         message = f"{message} (store {store!r})"
     error = _BY_STATUS.get(status, Error)(message)
     error.status = status

@@ -76,6 +76,11 @@ class Told(Folder):
         self.assertEqual(caught.exception.store, "nowhere")
         self.assertIn("(store 'nowhere')", str(caught.exception))
 
+    def test_a_store_is_named_though_its_name_is_a_part_of_the_message(self) -> None:
+        with sop.open("inmemory:") as db, self.assertRaises(sop.NotFoundError) as caught:
+            db[sop.Store("store")].get(b"k")
+        self.assertIn("(store 'store')", str(caught.exception))
+
     def test_a_wrong_argument_is_named_with_what_would_do(self) -> None:
         class Whole(sop.Key):
             number: float

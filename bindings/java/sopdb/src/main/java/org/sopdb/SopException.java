@@ -29,12 +29,12 @@ public abstract class SopException extends RuntimeException {
     this.facts = facts;
   }
 
-  /** What happened names the store. */
+  /** What happened names the store, in quotes: a short name without is a part of many a word. */
   private static String message(Facts facts) {
-    String store = facts.store();
-    return store.isEmpty() || facts.message().contains(store)
+    String store = "\"" + facts.store() + "\"";
+    return facts.store().isEmpty() || facts.message().contains(store)
         ? facts.message()
-        : "store \"" + store + "\": " + facts.message();
+        : "store " + store + ": " + facts.message();
   }
 
   /** Called by the native library, with texts in UTF-8. */

@@ -369,6 +369,15 @@ class DatabaseTest {
   }
 
   @Test
+  void saysWhichStoreIsMissingThoughItsNameIsAPartOfTheMessage() {
+    Store<String, String> absent = Store.of("store", String.class, Codec.string());
+    try (Database db = Database.open("inmemory:")) {
+      NotFoundException e = assertThrows(NotFoundException.class, () -> db.get(absent, "a"));
+      assertTrue(e.getMessage().contains("\"store\""), e.getMessage());
+    }
+  }
+
+  @Test
   void saysWhichStoreIsMissing() {
     Store<String, String> absent = Store.of("absent", String.class, Codec.string());
     try (Database db = Database.open("inmemory:")) {
