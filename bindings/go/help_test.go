@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -104,4 +105,20 @@ func update(t testing.TB, db *sop.DB, body func(tx *sop.Tx) error, options ...so
 func view(t testing.TB, db *sop.DB, body func(tx *sop.Tx) error) {
 	t.Helper()
 	ok(t, db.View(background, body))
+}
+
+// letGo has the garbage collected until nobody has the database in the folder open.
+func letGo(t *testing.T, path string) {
+	t.Helper()
+	for range 500 { // nobody knows when finalizers have run
+		runtime.GC()
+		time.Sleep(2 * time.Millisecond)
+		db, err := sop.OpenPath(path, &sop.Options{Durability: sop.Flushed})
+		if err == nil { // with other options, so it was not open
+			ok(t, db.Close())
+			return
+		}
+		fails(t, err, sop.ErrLocked)
+	}
+	t.Error("the database is still open")
 }

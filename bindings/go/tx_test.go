@@ -565,17 +565,7 @@ func TestWhatIsForgottenIsCollected(t *testing.T) {
 			equal(t, cursor.Next(), true)
 		}()
 	}
-	for range 500 { // nobody knows when finalizers have run
-		runtime.GC()
-		time.Sleep(2 * time.Millisecond)
-		db, err := sop.OpenPath(path, &sop.Options{Durability: sop.Flushed})
-		if err == nil { // with other options, so it was not open
-			ok(t, db.Close())
-			return
-		}
-		fails(t, err, sop.ErrLocked)
-	}
-	t.Error("the database is still open")
+	letGo(t, path)
 }
 
 // The same for a transaction alone, which is rolled back then, whether its handle is new or was used before.
