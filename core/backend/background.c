@@ -77,6 +77,7 @@ static void tick(struct sopi_inredfs *fs, uint64_t *seen, unsigned *idle)
 {
 	const uint64_t applied = atomic_load(&fs->engine->applied);
 
+	sopi_spare_tick(&fs->engine->forest.spare);
 	if (applied != *seen) {
 		*seen = applied;
 		*idle = 0;
