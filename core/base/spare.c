@@ -40,7 +40,10 @@ static void *pull(struct sopi_spare *spare, size_t i)
 
 static void release(struct sopi_spare *spare, void *piece)
 {
-	atomic_fetch_sub_explicit(&spare->bytes, size_of(piece), memory_order_relaxed);
+	const size_t size = size_of(piece);
+
+	atomic_fetch_sub_explicit(&spare->bytes, size, memory_order_relaxed);
+	sopi_alloc_show(piece, size);
 	sopi_free(piece);
 }
 
@@ -59,6 +62,7 @@ void *sopi_spare_take(struct sopi_spare *spare, size_t size, size_t *capacity)
 			atomic_store_explicit(&spare->calm, 0, memory_order_relaxed);
 			atomic_fetch_sub_explicit(&spare->bytes, has, memory_order_relaxed);
 			*capacity = has;
+			sopi_alloc_show(piece, has);
 			return piece;
 		}
 		if (!put(spare, piece)) /* others have filled all slots meanwhile */
@@ -79,6 +83,7 @@ void sopi_spare_give(struct sopi_spare *spare, void *memory, size_t capacity)
 		return;
 	}
 	memcpy(memory, &capacity, sizeof capacity);
+	sopi_alloc_hide((char *)memory + sizeof capacity, capacity - sizeof capacity);
 	before = atomic_fetch_add_explicit(&spare->bytes, capacity, memory_order_relaxed);
 	if (before > most - capacity || !put(spare, memory))
 		release(spare, memory);
