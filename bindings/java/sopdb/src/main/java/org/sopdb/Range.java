@@ -107,6 +107,18 @@ public final class Range<K> {
   }
 
   /**
+   * The same, beginning behind the place of these fields: behind the key that they are, and its
+   * duplicates, if they are all of one. Fewer stand before all keys that begin with them, so that
+   * it is {@link #fromFields}.
+   *
+   * @param leading values of the leading fields, in their order
+   * @return the range
+   */
+  public Range<K> afterFields(Object... leading) {
+    return withFrom(FROM | AFTER, 0, new Bound<>(null, leading.clone()));
+  }
+
+  /**
    * The same, ending before a key.
    *
    * @param key the first one that is outside
@@ -134,6 +146,16 @@ public final class Range<K> {
    */
   public Range<K> through(K key) {
     return withTo(TO | THROUGH, new Bound<>(key, null));
+  }
+
+  /**
+   * The same, ending behind the last key that has these leading fields.
+   *
+   * @param leading values of the leading fields, in their order
+   * @return the range
+   */
+  public Range<K> throughFields(Object... leading) {
+    return withTo(TO | THROUGH, new Bound<>(null, leading.clone()));
   }
 
   private Range<K> withFrom(int set, long newItem, Bound<K> bound) {
