@@ -1037,12 +1037,23 @@ static void open_failed(struct sopi_inredfs *fs)
 	/* `unfinished` is freed with the engine, whose nodes need it until then */
 }
 
+/* What large transactions leave for the next one is half of what the budget has for all that is no node, at most. */
+static void limit_spare(struct sopi_engine *engine)
+{
+	const uint64_t share = engine->options.cache_bytes / 16;
+
+	if (share < SOPI_SPARE_BYTES_MAX)
+		atomic_store_explicit(&engine->forest.spare.bytes_max, (size_t)share,
+				      memory_order_relaxed);
+}
+
 sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_error *err)
 {
 	struct sopi_inredfs *fs = NULL;
 	sop_status status;
 
 	fill_defaults(&engine->options);
+	limit_spare(engine);
 	SOP_TRY(fs_new(engine, &fs, err));
 	engine->unfinished = &fs->base; /* replay drops stores, and it must hear of them */
 	status = open_claimed(fs, path, err);

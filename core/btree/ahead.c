@@ -6,6 +6,8 @@
 enum {
 	WINDOW = 4096, /* items that are put together at a time: more than fit in any leaf */
 	SIBLING_ITEMS_MAX = 1024, /* of a leaf that may be joined with its neighbour */
+	PREFETCHED_BYTES = 4096, /* of the next leaf */
+	LINE_BYTES = 64,
 	SOURCES_MAX = 32, /* of a unit, so that few of its changes are merged again when one of them changes */
 };
 
@@ -37,6 +39,7 @@ struct building {
 	size_t piece_first, piece_last, piece_count;
 	struct sopi_separator separator; /* before the next one */
 	size_t change; /* the first that is not in any */
+	size_t note_at; /* its note */
 	struct sopi_ahead_note done; /* what is in them */
 };
 
@@ -104,6 +107,7 @@ static void pieces_begin(struct building *b)
 	b->apply.operations = 0;
 	b->merging.effect = 0;
 	b->ahead->note_count = 0;
+	b->note_at = 0;
 	b->done = note_of(b);
 }
 
@@ -127,19 +131,24 @@ static void count_changes(struct building *b, struct sopi_ahead_piece *piece, si
 static void claim_changes(struct building *b, struct sopi_ahead_piece *piece,
 			  const struct sopi_separator *upper)
 {
-	struct sopi_ahead *ahead = b->ahead;
 	const struct sopi_ahead_note now = note_of(b);
 	const size_t from = b->change;
-	size_t end = from;
+	const size_t end = upper == NULL ? b->next
+					 : sopi_changes_below(b->changes, from, b->next, upper);
 
-	while (end < b->next &&
-	       (upper == NULL ||
-		sopi_separator_compare_key(upper, sopi_operation_key(b->changes[end].newest),
-					   b->changes[end].newest->key_size) > 0))
-		end++;
-	count_changes(b, piece, end, end == b->next ? &now : &ahead->notes[end - from]);
-	ahead->note_count -= end - from;
-	memmove(ahead->notes, ahead->notes + (end - from), ahead->note_count * sizeof *ahead->notes);
+	b->note_at += end - from;
+	count_changes(b, piece, end, end == b->next ? &now : &b->ahead->notes[b->note_at]);
+}
+
+/* Forgets the notes of changes that are in pieces. */
+static void drop_notes(struct building *b)
+{
+	struct sopi_ahead *ahead = b->ahead;
+
+	ahead->note_count -= b->note_at;
+	if (b->note_at != 0)
+		memmove(ahead->notes, ahead->notes + b->note_at, ahead->note_count * sizeof *ahead->notes);
+	b->note_at = 0;
 }
 
 /* A leaf of the items [from, to). All but the first one of a list are new nodes. */
@@ -201,6 +210,7 @@ static sop_status cut(struct building *b, bool all, sop_error *err)
 		SOP_TRY(piece_add(b, scratch->cuts[i], end, end < count ? &upper : NULL, err));
 		b->separator = upper;
 	}
+	drop_notes(b);
 	b->merging.count = count - scratch->cuts[kept];
 	memmove(scratch->items, scratch->items + scratch->cuts[kept],
 		b->merging.count * sizeof *scratch->items);
@@ -242,6 +252,20 @@ static size_t changes_of_leaf(const struct building *b, size_t from, const struc
 	return to - from;
 }
 
+/* Asks for the leaf behind the next `count` changes, which is far away, while they are merged. */
+static void prefetch_leaf(const struct building *b, size_t count)
+{
+	const size_t next = b->next + count;
+	const struct sopi_vnode *leaf = next < b->end ? b->changes[next].leaf : NULL;
+	const char *block;
+
+	if (leaf == NULL)
+		return;
+	block = (const char *)atomic_load_explicit(&leaf->head, memory_order_acquire);
+	for (size_t at = 0; block != NULL && at < PREFETCHED_BYTES; at += LINE_BYTES)
+		__builtin_prefetch(block + at);
+}
+
 /* Merges a leaf and the next `count` changes, which are its own. */
 static sop_status take_leaf(struct building *b, struct sopi_vnode *vnode,
 			    const struct sopi_block *block, size_t count, sop_error *err)
@@ -251,6 +275,7 @@ static sop_status take_leaf(struct building *b, struct sopi_vnode *vnode,
 	const size_t most = (size_t)block->count + SOPI_DELTAS_MAX;
 
 	SOP_TRY(source_add(b->ahead, vnode, block, err));
+	prefetch_leaf(b, count);
 	/* The result never reaches the old items: it is cut whenever it has a window's worth of them, and each step
 	 * adds at most all old ones and one. */
 	merging->old_from = merging->count + WINDOW + most + 1;
