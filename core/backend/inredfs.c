@@ -386,6 +386,7 @@ static void free_all(struct sopi_backend *backend)
 	sopi_manifest_free(&fs->manifest);
 	sopi_free(fs->extra);
 	sopi_arena_free(&fs->arena);
+	sopi_file_close(fs->folder_lock); /* before LOCK, which tells others of us */
 	sopi_file_close(fs->lock);
 	sopi_folder_close(fs->folder);
 	sopi_mutex_destroy(&fs->checkpoint_mutex);
@@ -562,14 +563,30 @@ static sop_status lock_reading(struct sopi_inredfs *fs, sop_error *err)
 			      "database once without it, or make an empty file LOCK");
 }
 
+/* Another LOCK in place of the one that a process holds keeps nobody out; this lock does. */
+static sop_status lock_itself(struct sopi_inredfs *fs, enum sopi_lock kind, sop_error *err)
+{
+	const sop_status status = sopi_folder_lock_itself(fs->folder, kind, &fs->folder_lock, err);
+
+	if (status != SOP_LOCKED)
+		return status;
+	return sopi_fail_file(
+		err, SOP_LOCKED, "LOCK", -1, 0,
+		"the database is open elsewhere, and LOCK is not the file that was locked there (never remove "
+		"it); or a program other than SOP has locked the folder; close it there first");
+}
+
 static sop_status lock_folder(struct sopi_inredfs *fs, sop_error *err)
 {
 	char name[SOPI_PROCESS_NAME_BYTES];
 
-	if (fs->engine->options.read_only)
-		return lock_reading(fs, err);
+	if (fs->engine->options.read_only) {
+		SOP_TRY(lock_reading(fs, err));
+		return lock_itself(fs, SOPI_LOCK_SHARED, err);
+	}
 	sopi_process_name(name);
-	return sopi_folder_lock(fs->folder, "LOCK", SOPI_LOCK_EXCLUSIVE, name, &fs->lock, err);
+	SOP_TRY(sopi_folder_lock(fs->folder, "LOCK", SOPI_LOCK_EXCLUSIVE, name, &fs->lock, err));
+	return lock_itself(fs, SOPI_LOCK_EXCLUSIVE, err);
 }
 
 /* Opens the folder and takes its lock; tells whether there is a database. */
