@@ -943,7 +943,9 @@ static sop_status replay(struct sopi_inredfs *fs, struct sopi_log *wal, sop_erro
 {
 	fs->wal = wal;
 	use_log(fs);
+	fs->replaying = true;
 	SOP_TRY(sopi_wal_replay(wal, fs->manifest.checkpoint, sopi_recover_transaction, fs, err));
+	fs->replaying = false;
 	begin_at(fs, sopi_wal_end(wal));
 	return SOP_OK;
 }
