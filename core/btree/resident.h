@@ -10,6 +10,7 @@
 
 #include "btree/tree.h"
 #include "node/page.h"
+#include "platform/file.h"
 
 enum { SOPI_DIRTY_IN_CHUNK = 170, SOPI_DIRTY_ROOM = 256, SOPI_LOAD_STRIPES = 16 };
 
@@ -17,8 +18,11 @@ enum { SOPI_DIRTY_IN_CHUNK = 170, SOPI_DIRTY_ROOM = 256, SOPI_LOAD_STRIPES = 16 
 struct sopi_page_source {
 	/* Appends the page of a node to `page`, unchecked; the rest says what it must be and where it was. CORRUPT,
 	 * IO, NO_MEMORY, FAILED. Any thread. */
-	sop_status (*read)(void *arg, uint64_t vid, sop_buf *page, uint64_t *position, char *file,
+	sop_status (*read)(void *arg, uint64_t vid, sop_buf *page, uint64_t *position, uint64_t *pack,
 			   int64_t *offset, sop_error *err);
+
+	/* The name of that pack, for messages: making it costs more than finding the page. */
+	void (*name)(void *arg, uint64_t pack, char file[SOPI_PATH_BYTES_MAX + 1]);
 	void *arg;
 };
 
