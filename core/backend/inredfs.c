@@ -723,7 +723,7 @@ static sop_status open_files(struct sopi_inredfs *fs, sop_error *err)
 	engine->forest.value_gone = value_gone;
 	engine->forest.owner = fs;
 	return sopi_resident_open(&engine->forest, &source, &engine->commit_mutex,
-				  &engine->answered, node_budget(fs), err);
+				  &engine->answered, node_budget(fs), engine->options.node_bytes, err);
 }
 
 static void use_log(struct sopi_inredfs *fs)

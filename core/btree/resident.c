@@ -12,7 +12,7 @@ enum { ROOM_BYTES_MIN = 2 << 20, ROOM_WAITS = 8, ROOM_WAIT_NS = 125000, WAITS_FO
 
 sop_status sopi_resident_open(struct sopi_forest *forest, const struct sopi_page_source *source,
 			      sopi_mutex *commit_mutex, const _Atomic uint64_t *answered,
-			      size_t bytes_max, sop_error *err)
+			      size_t bytes_max, size_t node_bytes, sop_error *err)
 {
 	struct sopi_resident *resident;
 	void *memory = NULL;
@@ -25,6 +25,7 @@ sop_status sopi_resident_open(struct sopi_forest *forest, const struct sopi_page
 	resident->commit_mutex = commit_mutex;
 	resident->answered = answered;
 	atomic_init(&resident->bytes_max, bytes_max);
+	resident->node_bytes = node_bytes;
 	resident->dirty_bytes_max = bytes_max / 2;
 	sopi_mutex_init(&resident->mutex);
 	for (size_t i = 0; i < SOPI_LOAD_STRIPES; i++) {
@@ -208,8 +209,8 @@ bool sopi_resident_evict(struct sopi_resident *resident)
 
 	if (SOPI_LIKELY(beyond == 0) || atomic_load(&resident->hold) != 0)
 		return false;
-	/* What was evicted before may only wait for calls to end. */
-	if (beyond > atomic_load(&reclaim->waiting_bytes) && lock_to_evict(resident, beyond)) {
+	/* What was evicted before may only wait for calls to end; but not what is pinned. */
+	if (beyond + atomic_load(&reclaim->pinned_bytes) > atomic_load(&reclaim->waiting_bytes) && lock_to_evict(resident, beyond)) {
 		if (sopi_reclaim_least(reclaim, resident->answered, &least))
 			evict_some(resident, least, &list);
 		sopi_mutex_unlock(resident->commit_mutex);
