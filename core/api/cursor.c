@@ -228,9 +228,9 @@ static inline bool step_plain(sop_cursor *cursor, sop_entry *entry)
 	if (entry != NULL) {
 		entry->version = sopi_item_version(leaf, item);
 		entry->item = 0;
-		entry->value = SOPI_UNLIKELY(copied) ? (sop_bytes){ cursor->value_room.data,
-								    cursor->value_room.size }
-						     : value_of(item);
+		entry->value = SOPI_UNLIKELY(copied)
+				       ? (sop_bytes){ cursor->value_room.data, cursor->value_room.size }
+				       : value_of(item);
 	}
 	sopi_scan_plain_step(scan, item);
 	pin(cursor, entry == NULL || copied ? NULL : leaf);

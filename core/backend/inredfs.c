@@ -148,8 +148,8 @@ bool sopi_inredfs_drop_ballast(struct sopi_inredfs *fs)
 /* ---- what the engine asks for --------------------------------------------------------------------- */
 
 /* The page of a node, wherever the registry says that it is. */
-static sop_status read_page(void *arg, uint64_t vid, sop_buf *page, uint64_t *position, uint64_t *pack,
-			    int64_t *offset, sop_error *err)
+static sop_status read_page(void *arg, uint64_t vid, sop_buf *page, uint64_t *position,
+			    uint64_t *pack, int64_t *offset, sop_error *err)
 {
 	struct sopi_inredfs *fs = arg;
 	struct sopi_registry_entry entry;
@@ -722,8 +722,8 @@ static sop_status open_files(struct sopi_inredfs *fs, sop_error *err)
 	}
 	engine->forest.value_gone = value_gone;
 	engine->forest.owner = fs;
-	return sopi_resident_open(&engine->forest, &source, &engine->commit_mutex,
-				  &engine->answered, node_budget(fs), engine->options.node_bytes, err);
+	return sopi_resident_open(&engine->forest, &source, &engine->commit_mutex, &engine->answered,
+				  node_budget(fs), engine->options.node_bytes, err);
 }
 
 static void use_log(struct sopi_inredfs *fs)

@@ -210,7 +210,8 @@ bool sopi_resident_evict(struct sopi_resident *resident)
 	if (SOPI_LIKELY(beyond == 0) || atomic_load(&resident->hold) != 0)
 		return false;
 	/* What was evicted before may only wait for calls to end; but not what is pinned. */
-	if (beyond + atomic_load(&reclaim->pinned_bytes) > atomic_load(&reclaim->waiting_bytes) && lock_to_evict(resident, beyond)) {
+	if (beyond + atomic_load(&reclaim->pinned_bytes) > atomic_load(&reclaim->waiting_bytes) &&
+	    lock_to_evict(resident, beyond)) {
 		if (sopi_reclaim_least(reclaim, resident->answered, &least))
 			evict_some(resident, least, &list);
 		sopi_mutex_unlock(resident->commit_mutex);

@@ -19,8 +19,8 @@ enum { SOPI_PINNED_PART = 8 }; /* of the budget: what pins may keep in memory of
 struct sopi_page_source {
 	/* Appends the page of a node to `page`, unchecked; the rest says what it must be and where it was. CORRUPT,
 	 * IO, NO_MEMORY, FAILED. Any thread. */
-	sop_status (*read)(void *arg, uint64_t vid, sop_buf *page, uint64_t *position, uint64_t *pack,
-			   int64_t *offset, sop_error *err);
+	sop_status (*read)(void *arg, uint64_t vid, sop_buf *page, uint64_t *position,
+			   uint64_t *pack, int64_t *offset, sop_error *err);
 
 	/* The name of that pack, for messages: making it costs more than finding the page. */
 	void (*name)(void *arg, uint64_t pack, char file[SOPI_PATH_BYTES_MAX + 1]);
@@ -95,7 +95,8 @@ struct sopi_vnode *sopi_vnode_on_disk(struct sopi_forest *forest, uint64_t vid);
 
 /* May the transaction of `slot` pin leaves across calls (node/reclaim.h)? Not when those of all others may take up much of
  * the budget already, or do, since some are larger than others. */
-static inline bool sopi_resident_may_pin(const struct sopi_resident *resident, const struct sopi_slot *slot)
+static inline bool sopi_resident_may_pin(const struct sopi_resident *resident,
+					 const struct sopi_slot *slot)
 {
 	const struct sopi_reclaim *reclaim = &resident->forest->reclaim;
 	const size_t limit =

@@ -442,7 +442,8 @@ static bool look_at_pins(struct sopi_reclaim *reclaim)
 
 	reclaim->pin_count = 0;
 	while ((slot = sopi_slot_next(reclaim, &chunk, &index)) != NULL) {
-		for (size_t pin = SOPI_PINS; pin-- > 0;) { /* in the order in which a leaf goes from one to the other */
+		for (size_t pin = SOPI_PINS;
+		     pin-- > 0;) { /* in the order in which a leaf goes from one to the other */
 			if (!pin_note(reclaim,
 				      atomic_load_explicit(&slot->pins[pin], memory_order_acquire)))
 				return false;
@@ -475,8 +476,8 @@ static void dispose_unpinned(struct sopi_reclaim *reclaim, struct sopi_version_l
 	while (version != NULL) {
 		struct sopi_version *next = version->next;
 
-		sopi_version_list_add(is_pinned(reclaim, version) ? &reclaim->pinned : &gone, version,
-				      reclaim->size_of(version));
+		sopi_version_list_add(is_pinned(reclaim, version) ? &reclaim->pinned : &gone,
+				      version, reclaim->size_of(version));
 		version = next;
 	}
 	dispose_all(reclaim, &gone);

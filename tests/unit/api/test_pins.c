@@ -46,8 +46,8 @@ static bool proves_itself(const sop_entry *entry)
 	const uint8_t *value = entry->value.data;
 
 	return entry->key.size == 8 && entry->value.size == VALUE_BYTES &&
-	       memcmp(value_of(room, test_key_read_u64(entry->key), value[VALUE_BYTES - 1]).data, value,
-		      VALUE_BYTES) == 0;
+	       memcmp(value_of(room, test_key_read_u64(entry->key), value[VALUE_BYTES - 1]).data,
+		      value, VALUE_BYTES) == 0;
 }
 
 /* ---- the box ------------------------------------------------------------------------------------- */
@@ -61,7 +61,8 @@ static void put_all(struct box *box, uint8_t round)
 	if (round == 0)
 		TEST_OK(sop_store_create(txn, box->store, &box->err), box->err);
 	for (uint64_t i = 0; i < KEYS; i++) {
-		TEST_OK(sop_put(txn, box->store, test_key_u64(key, i), value_of(value, i, round), &box->err),
+		TEST_OK(sop_put(txn, box->store, test_key_u64(key, i), value_of(value, i, round),
+				&box->err),
 			box->err);
 		if (i % KEYS_IN_BATCH == KEYS_IN_BATCH - 1) {
 			TEST_OK(sop_commit(txn, &box->err), box->err);
@@ -80,8 +81,9 @@ static void box_open(struct box *box)
 	memset(box, 0, sizeof *box);
 	box->err = (sop_error)SOP_ERROR_INIT;
 	test_folder_make_fast(box->folder);
-	(void)snprintf(url, sizeof url, "inredfs:%s?create=true&cache_bytes=%d&durability=written&snapshot_bytes_max=1GB", box->folder,
-		       CACHE_BYTES);
+	(void)snprintf(url, sizeof url,
+		       "inredfs:%s?create=true&cache_bytes=%d&durability=written&snapshot_bytes_max=1GB",
+		       box->folder, CACHE_BYTES);
 	TEST_OK(sop_open(url, NULL, &box->db, &box->err), box->err);
 	TEST_OK(sop_store_open(box->db, test_text("s"), NULL, &box->store, &box->err), box->err);
 	put_all(box, 0);
@@ -247,8 +249,8 @@ static void many_idle_cursors_do_not_fill_the_cache(void **state)
 	used = cache_used(box);
 	for (uint64_t i = 0; i < IDLE_MAX; i++) {
 		cursors[i] = cursor_of(box, &txns[i], 0);
-		TEST_OK(sop_cursor_seek(cursors[i], test_key_u64(key, i * (KEYS / IDLE_MAX)), SOP_SEEK_GE,
-					&entries[i], &box->err),
+		TEST_OK(sop_cursor_seek(cursors[i], test_key_u64(key, i * (KEYS / IDLE_MAX)),
+					SOP_SEEK_GE, &entries[i], &box->err),
 			box->err);
 	}
 	evict_all(box);
@@ -299,7 +301,8 @@ static void overwrite(struct box *box)
 		const uint64_t first = test_rng_below(&rng, KEYS - 50);
 
 		for (uint64_t i = first; i < first + 50; i++)
-			TEST_OK(sop_put(txn, box->store, test_key_u64(key, i), value_of(value, i, round), &err),
+			TEST_OK(sop_put(txn, box->store, test_key_u64(key, i),
+					value_of(value, i, round), &err),
 				err);
 		TEST_OK(sop_commit(txn, &err), err);
 		TEST_OK(sop_txn_renew(txn, &err), err);
