@@ -34,7 +34,8 @@ struct sop_db {
 	sopi_mutex close_mutex; /* one close at a time; first in the lock order */
 	struct sopi_instance *instance; /* shared with other handles of the same folder */
 	struct sopi_engine *engine; /* of the instance */
-	struct sopi_transaction *readers; /* SOPI_READERS of them, for calls without a transaction of their own */
+	struct sopi_transaction *readers; /* SOPI_READERS of them, for calls without a transaction of their own; until it is closed */
+	struct sopi_slot *slots[SOPI_READERS]; /* theirs, where calls that come late find that it is closed */
 };
 
 struct sop_store {

@@ -77,6 +77,7 @@ static void tick(struct sopi_inredfs *fs, uint64_t *seen, unsigned *idle)
 {
 	const uint64_t applied = atomic_load(&fs->engine->applied);
 
+	sopi_spare_tick(&fs->engine->forest.spare);
 	if (applied != *seen) {
 		*seen = applied;
 		*idle = 0;
@@ -85,6 +86,8 @@ static void tick(struct sopi_inredfs *fs, uint64_t *seen, unsigned *idle)
 	}
 	if (*idle < UINT32_MAX)
 		++*idle;
+	if (*idle == IDLE_TICKS)
+		sopi_memory_rest(&fs->engine->forest.memory);
 	if (*idle == IDLE_TICKS && atomic_load(&fs->marked) < applied)
 		flush(fs, true);
 	if (*idle == SOPI_CHECKPOINT_IDLE_MS / TICK_MS &&
@@ -110,8 +113,10 @@ static void background(void *arg)
 		}
 		if (!stop && !atomic_load(&fs->engine->failed))
 			tick(fs, &seen, &idle);
-		if (!stop)
+		if (!stop) {
+			sopi_memory_ahead(&fs->engine->forest.memory);
 			sopi_stats_file_update(fs);
+		}
 	}
 }
 
@@ -201,9 +206,10 @@ void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool 
 		    WEAK_BYTES_MAX)
 			flush(fs, false);
 	}
-	/* The first write since the newest checkpoint; or bulk loading, which fills a segment between two ticks and would
-	 * have to wait for the next one to be made. */
-	if (SOPI_UNLIKELY(before == 0) || sopi_wal_fills(fs->wal))
+	/* The first write since the newest checkpoint; or bulk loading, which fills a segment or a chunk of memory between
+	 * two ticks and would have to wait for the next one to be made. */
+	if (SOPI_UNLIKELY(before == 0) || sopi_wal_fills(fs->wal) ||
+	    sopi_memory_wants_ahead(&fs->engine->forest.memory))
 		stir(fs);
 	if (SOPI_UNLIKELY(sopi_inredfs_is_due(fs)) && !want(fs) && !fs->stop)
 		(void)sopi_checkpoint_run(fs, &sopi_checkpoint_usual, NULL);

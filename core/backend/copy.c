@@ -47,6 +47,19 @@ static sop_status open_target(struct sopi_copy *copy, sop_error *err)
 	return status == SOP_CORRUPT ? refuse(copy, err) : status; /* it is a file */
 }
 
+/* A copy in the folder of what it is a copy of is lost with it, and no database has such a folder. */
+static sop_status must_lie_apart(const struct sopi_copy *copy, sop_error *err)
+{
+	bool inside;
+
+	SOP_TRY(sopi_folder_lies_in(copy->to, copy->from, &inside, err));
+	if (!inside)
+		return SOP_OK;
+	return sopi_fail(err, SOP_MISUSE,
+			 "'%.160s' lies in the folder that is to be copied; choose one outside of it",
+			 copy->path);
+}
+
 sop_status sopi_copy_begin(struct sopi_copy *copy, sop_error *err)
 {
 	struct sopi_file_system where;
@@ -57,6 +70,7 @@ sop_status sopi_copy_begin(struct sopi_copy *copy, sop_error *err)
 	SOP_TRY(sopi_alloc(CHUNK_BYTES, &memory, err));
 	copy->room = memory;
 	SOP_TRY(open_target(copy, err));
+	SOP_TRY(must_lie_apart(copy, err));
 	SOP_TRY(sopi_folder_file_system(copy->to, &where, err));
 	if (where.kind != SOPI_FILE_SYSTEM_LOCAL)
 		return sopi_fail(err, SOP_UNSUPPORTED,

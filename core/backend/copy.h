@@ -29,7 +29,8 @@ struct sopi_copy {
 	void *arg;
 };
 
-/* Opens the target, which must be missing or empty, and locks it. EXISTS, NOT_FOUND (its parent), UNSUPPORTED, ... */
+/* Opens the target, which must be missing or empty, and locks it. EXISTS, MISUSE (it lies in
+ * `from`), NOT_FOUND (its parent), UNSUPPORTED, ... */
 sop_status sopi_copy_begin(struct sopi_copy *copy, sop_error *err);
 
 /* Adds a file to be copied, of which `bytes` count; UINT64_MAX: all that it has. CORRUPT: there is none. */

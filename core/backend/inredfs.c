@@ -393,6 +393,7 @@ static void free_all(struct sopi_backend *backend)
 	sopi_manifest_free(&fs->manifest);
 	sopi_free(fs->extra);
 	sopi_arena_free(&fs->arena);
+	sopi_file_close(fs->folder_lock); /* before LOCK, which tells others of us */
 	sopi_file_close(fs->lock);
 	sopi_folder_close(fs->folder);
 	sopi_mutex_destroy(&fs->checkpoint_mutex);
@@ -569,14 +570,30 @@ static sop_status lock_reading(struct sopi_inredfs *fs, sop_error *err)
 			      "database once without it, or make an empty file LOCK");
 }
 
+/* Another LOCK in place of the one that a process holds keeps nobody out; this lock does. */
+static sop_status lock_itself(struct sopi_inredfs *fs, enum sopi_lock kind, sop_error *err)
+{
+	const sop_status status = sopi_folder_lock_itself(fs->folder, kind, &fs->folder_lock, err);
+
+	if (status != SOP_LOCKED)
+		return status;
+	return sopi_fail_file(
+		err, SOP_LOCKED, "LOCK", -1, 0,
+		"the database is open elsewhere, and LOCK is not the file that was locked there (never remove "
+		"it); or a program other than SOP has locked the folder; close it there first");
+}
+
 static sop_status lock_folder(struct sopi_inredfs *fs, sop_error *err)
 {
 	char name[SOPI_PROCESS_NAME_BYTES];
 
-	if (fs->engine->options.read_only)
-		return lock_reading(fs, err);
+	if (fs->engine->options.read_only) {
+		SOP_TRY(lock_reading(fs, err));
+		return lock_itself(fs, SOPI_LOCK_SHARED, err);
+	}
 	sopi_process_name(name);
-	return sopi_folder_lock(fs->folder, "LOCK", SOPI_LOCK_EXCLUSIVE, name, &fs->lock, err);
+	SOP_TRY(sopi_folder_lock(fs->folder, "LOCK", SOPI_LOCK_EXCLUSIVE, name, &fs->lock, err));
+	return lock_itself(fs, SOPI_LOCK_EXCLUSIVE, err);
 }
 
 /* Opens the folder and takes its lock; tells whether there is a database. */
@@ -1027,12 +1044,23 @@ static void open_failed(struct sopi_inredfs *fs)
 	/* `unfinished` is freed with the engine, whose nodes need it until then */
 }
 
+/* What large transactions leave for the next one is half of what the budget has for all that is no node, at most. */
+static void limit_spare(struct sopi_engine *engine)
+{
+	const uint64_t share = engine->options.cache_bytes / 16;
+
+	if (share < SOPI_SPARE_BYTES_MAX)
+		atomic_store_explicit(&engine->forest.spare.bytes_max, (size_t)share,
+				      memory_order_relaxed);
+}
+
 sop_status sopi_backend_open(struct sopi_engine *engine, const char *path, sop_error *err)
 {
 	struct sopi_inredfs *fs = NULL;
 	sop_status status;
 
 	fill_defaults(&engine->options);
+	limit_spare(engine);
 	SOP_TRY(fs_new(engine, &fs, err));
 	engine->unfinished = &fs->base; /* replay drops stores, and it must hear of them */
 	status = open_claimed(fs, path, err);

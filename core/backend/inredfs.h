@@ -62,6 +62,7 @@ struct sopi_inredfs {
 	struct sopi_engine *engine;
 	struct sopi_folder *folder;
 	struct sopi_file *lock;
+	struct sopi_file *folder_lock; /* of the folder itself; NULL where the system has no such locks */
 	struct sopi_packs *packs;
 	struct sopi_registry *registry;
 	struct sopi_log *wal; /* the engine's log, once it is this one */

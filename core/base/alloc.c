@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 enum { HUGE_PAGE_BYTES = 2 << 20 };
 
@@ -135,6 +138,30 @@ void sopi_free(void *memory)
 	count(-1);
 	free(memory);
 }
+
+#ifdef __SANITIZE_ADDRESS__
+void sopi_alloc_hide(void *memory, size_t size)
+{
+	__asan_poison_memory_region(memory, size);
+}
+
+void sopi_alloc_show(void *memory, size_t size)
+{
+	__asan_unpoison_memory_region(memory, size);
+}
+#else
+void sopi_alloc_hide(void *memory, size_t size)
+{
+	(void)memory;
+	(void)size;
+}
+
+void sopi_alloc_show(void *memory, size_t size)
+{
+	(void)memory;
+	(void)size;
+}
+#endif
 
 sop_status sopi_alloc_pages(size_t alignment, size_t size, void **out, sop_error *err)
 {

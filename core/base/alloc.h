@@ -27,6 +27,11 @@ sop_status sopi_grow(void *array, size_t count, size_t *capacity, size_t element
 /* Frees what the functions above gave. Takes NULL. */
 void sopi_free(void *memory);
 
+/* Memory that is kept for later is not to be touched: the address sanitizer tells of whoever does, until it is shown again.
+ * Elsewhere nothing happens. */
+void sopi_alloc_hide(void *memory, size_t size);
+void sopi_alloc_show(void *memory, size_t size);
+
 /* Memory of at least a page straight from the system, aligned to `alignment`, huge pages advised
  * from 2 MB on. */
 sop_status sopi_alloc_pages(size_t alignment, size_t size, void **out, sop_error *err);

@@ -10,11 +10,30 @@ struct sopi_arena_chunk {
 	size_t size;
 };
 
+/* A chunk of at least `*bytes`, which become those that it has; NULL: out of memory. */
+static struct sopi_arena_chunk *chunk_new(struct sopi_arena *arena, size_t *bytes)
+{
+	void *memory = NULL;
+
+	if (arena->spare != NULL && *bytes >= SOPI_SPARE_PIECE_MIN)
+		memory = sopi_spare_take(arena->spare, *bytes, bytes);
+	if (memory == NULL && sopi_alloc(*bytes, &memory, NULL) != SOP_OK)
+		return NULL;
+	return memory;
+}
+
+static void chunk_free(struct sopi_arena *arena, struct sopi_arena_chunk *chunk)
+{
+	if (arena->spare != NULL)
+		sopi_spare_give(arena->spare, chunk, chunk->size);
+	else
+		sopi_free(chunk);
+}
+
 void *sopi_arena_take_slow(struct sopi_arena *arena, size_t size)
 {
 	size_t bytes = arena->newest == NULL ? FIRST_CHUNK_BYTES : arena->newest->size * 2;
 	struct sopi_arena_chunk *chunk;
-	void *memory = NULL;
 
 	if (size > SIZE_MAX / 2)
 		return NULL;
@@ -23,9 +42,9 @@ void *sopi_arena_take_slow(struct sopi_arena *arena, size_t size)
 		bytes = LARGEST_CHUNK_BYTES;
 	if (bytes < size + sizeof *chunk)
 		bytes = size + sizeof *chunk;
-	if (sopi_alloc(bytes, &memory, NULL) != SOP_OK)
+	chunk = chunk_new(arena, &bytes);
+	if (chunk == NULL)
 		return NULL;
-	chunk = memory;
 	chunk->older = arena->newest;
 	chunk->size = bytes;
 	arena->newest = chunk;
@@ -37,23 +56,23 @@ void *sopi_arena_take_slow(struct sopi_arena *arena, size_t size)
 
 void sopi_arena_reset(struct sopi_arena *arena)
 {
-	struct sopi_arena_chunk *kept = arena->newest;
+	struct sopi_arena_chunk *kept = NULL;
 
-	if (kept == NULL)
-		return;
-	if (kept->size > KEPT_CHUNK_BYTES) {
-		sopi_arena_free(arena);
-		return;
-	}
-	while (kept->older != NULL) {
-		struct sopi_arena_chunk *older = kept->older;
+	while (arena->newest != NULL) { /* from the largest to the smallest, but for single pieces that are larger */
+		struct sopi_arena_chunk *chunk = arena->newest;
 
-		kept->older = older->older;
-		sopi_free(older);
+		arena->newest = chunk->older;
+		if (kept == NULL && chunk->size <= KEPT_CHUNK_BYTES) {
+			kept = chunk;
+			kept->older = NULL;
+		} else {
+			chunk_free(arena, chunk);
+		}
 	}
-	arena->at = (char *)(kept + 1);
-	arena->end = (char *)kept + kept->size;
-	arena->total_bytes = kept->size;
+	arena->newest = kept;
+	arena->at = kept != NULL ? (char *)(kept + 1) : NULL;
+	arena->end = kept != NULL ? (char *)kept + kept->size : NULL;
+	arena->total_bytes = kept != NULL ? kept->size : 0;
 }
 
 void sopi_arena_free(struct sopi_arena *arena)
@@ -62,7 +81,7 @@ void sopi_arena_free(struct sopi_arena *arena)
 		struct sopi_arena_chunk *chunk = arena->newest;
 
 		arena->newest = chunk->older;
-		sopi_free(chunk);
+		chunk_free(arena, chunk);
 	}
 	arena->at = arena->end = NULL;
 	arena->total_bytes = 0;

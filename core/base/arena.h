@@ -2,7 +2,7 @@
 #ifndef SOPI_ARENA_H
 #define SOPI_ARENA_H
 
-#include "base/error.h"
+#include "base/spare.h"
 
 struct sopi_arena_chunk;
 
@@ -11,6 +11,7 @@ struct sopi_arena {
 	char *at; /* free room in it */
 	char *end;
 	size_t total_bytes; /* of all chunks */
+	struct sopi_spare *spare; /* where large chunks come from and go to, or NULL */
 };
 
 /* `size` bytes, 8-aligned, valid until the reset; NULL: out of memory. */
@@ -29,7 +30,7 @@ static inline void *sopi_arena_take(struct sopi_arena *arena, size_t size)
 	return sopi_arena_take_slow(arena, size);
 }
 
-/* Gives everything back but one chunk for the next use. */
+/* Gives everything back but one small chunk for the next use. */
 void sopi_arena_reset(struct sopi_arena *arena);
 
 /* Gives everything back. */

@@ -72,12 +72,45 @@ uint32_t sopi_crc32c_by_table(uint32_t seed, const void *data, size_t size)
 
 #if defined(__x86_64__) /* the one place outside core/platform that knows a processor: it is arithmetic, not a port */
 
-__attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t seed, const void *data,
-								 size_t size)
+/* The instruction takes three cycles, but begins one every cycle: three lanes side by side, and their sums put together
+ * behind each block. A page of 4096 bytes is four blocks and 64 bytes. */
+enum { LANE_BYTES = 336, LANES = 3 };
+
+typedef long long two_words __attribute__((vector_size(16)));
+
+/* x^(8n-33) modulo the polynomial, reflected: times this, and reduced by the instruction, a checksum is what it is behind n
+ * zero bytes. */
+static const uint32_t behind_one_lane = 0xA60CE07B;
+static const uint32_t behind_two_lanes = 0xCEC3662E;
+
+__attribute__((target("sse4.2,pclmul"))) static uint64_t behind_zeros(uint64_t crc, uint32_t factor)
+{
+	const two_words product = __builtin_ia32_pclmulqdq128((two_words){ (long long)crc, 0 },
+							      (two_words){ factor, 0 }, 0);
+
+	return __builtin_ia32_crc32di(0, (unsigned long long)product[0]);
+}
+
+__attribute__((target("sse4.2,pclmul"))) static uint64_t block_by_lanes(uint64_t crc, const uint8_t *at)
+{
+	uint64_t second = 0, third = 0;
+
+	for (const uint8_t *end = at + LANE_BYTES; at < end; at += 8) {
+		crc = __builtin_ia32_crc32di(crc, sopi_load_u64le(at));
+		second = __builtin_ia32_crc32di(second, sopi_load_u64le(at + LANE_BYTES));
+		third = __builtin_ia32_crc32di(third, sopi_load_u64le(at + (size_t)2 * LANE_BYTES));
+	}
+	return behind_zeros(crc, behind_two_lanes) ^ behind_zeros(second, behind_one_lane) ^ third;
+}
+
+__attribute__((target("sse4.2,pclmul"))) static uint32_t by_instruction(uint32_t seed,
+									const void *data, size_t size)
 {
 	const uint8_t *at = data;
 	uint64_t crc = (uint32_t)~seed;
 
+	for (; size >= LANES * LANE_BYTES; size -= LANES * LANE_BYTES, at += LANES * LANE_BYTES)
+		crc = block_by_lanes(crc, at);
 	for (; size >= 8; size -= 8, at += 8)
 		crc = __builtin_ia32_crc32di(crc, sopi_load_u64le(at));
 	for (; size > 0; size--)
@@ -87,7 +120,7 @@ __attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t seed, 
 
 uint32_t sopi_crc32c(uint32_t seed, const void *data, size_t size)
 {
-	if (__builtin_cpu_supports("sse4.2"))
+	if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul"))
 		return by_instruction(seed, data, size);
 	return sopi_crc32c_by_table(seed, data, size);
 }

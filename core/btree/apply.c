@@ -227,23 +227,22 @@ sop_status sopi_apply_count(struct sopi_apply *apply, struct sopi_tree *tree, in
 
 /* What one change does, resolved against the newest item. */
 struct resolved {
-	bool before; /* there was an item */
+	const struct sopi_item_view *old; /* the item that there was, or NULL */
 	bool after; /* there is one now */
-	struct sopi_item_view old;
-	struct sopi_item_view item;
+	struct sopi_item_view *item; /* receives that one */
 };
 
 static sop_status resolve(struct sopi_apply *apply, const struct sopi_tree *tree,
 			  const struct sopi_change *change, struct resolved *resolved, sop_error *err)
 {
 	const sop_status status =
-		sopi_operations_fold(change->newest, resolved->before ? &resolved->old : NULL,
+		sopi_operations_fold(change->newest, resolved->old,
 				     atomic_load_explicit(&tree->schema, memory_order_relaxed),
-				     &apply->scratch->arena, &resolved->after, &resolved->item, err);
+				     &apply->scratch->arena, &resolved->after, resolved->item, err);
 
 	if (SOPI_UNLIKELY(status == SOP_SCHEMA))
 		apply->scratch->refused = change->newest;
-	resolved->item.version = apply->position;
+	resolved->item->version = apply->position;
 	return status;
 }
 
@@ -251,7 +250,7 @@ static sop_status resolve(struct sopi_apply *apply, const struct sopi_tree *tree
 static sop_status record(struct sopi_apply *apply, const struct sopi_change *change,
 			 const struct resolved *resolved, sop_error *err)
 {
-	const struct sopi_item_view *item = &resolved->item;
+	const struct sopi_item_view *item = resolved->item;
 	struct sopi_change_record said = { .store = apply->tree->id, .removed = !resolved->after };
 
 	said.key = (sop_bytes){ sopi_operation_key(change->newest), change->newest->key_size };
@@ -285,12 +284,12 @@ void sopi_apply_value(struct sopi_apply *apply, struct sopi_value *old, struct s
 static sop_status account(struct sopi_apply *apply, const struct sopi_change *change,
 			  const struct resolved *resolved, int64_t *effect, sop_error *err)
 {
-	struct sopi_value *old = resolved->before ? resolved->old.apart : NULL;
-	struct sopi_value *new = resolved->after ? resolved->item.apart : NULL;
+	struct sopi_value *old = resolved->old != NULL ? resolved->old->apart : NULL;
+	struct sopi_value *new = resolved->after ? resolved->item->apart : NULL;
 
 	if (apply->records)
 		SOP_TRY(record(apply, change, resolved, err));
-	*effect += (resolved->after ? 1 : 0) - (resolved->before ? 1 : 0);
+	*effect += (resolved->after ? 1 : 0) - (resolved->old != NULL ? 1 : 0);
 	apply->operations++;
 	if (old == new)
 		return SOP_OK;
@@ -318,25 +317,28 @@ static sop_status apply_delta(struct sopi_apply *apply, struct sopi_tree *tree,
 	const uint8_t *key = sopi_operation_key(change->newest);
 	const size_t key_size = change->newest->key_size;
 	const struct sopi_slot_place place = sopi_leaf_search(block, key, key_size);
-	struct resolved resolved;
+	struct sopi_item_view old, item;
+	struct resolved resolved = { .item = &item };
 
 	*done = false;
-	resolved.before = sopi_leaf_get(block, key, key_size, SOPI_POSITION_HEAD, &resolved.old);
+	if (sopi_leaf_get(block, key, key_size, SOPI_POSITION_HEAD, &old))
+		resolved.old = &old;
 	SOP_TRY(resolve(apply, tree, change, &resolved, err));
 	*done = true;
-	if (!resolved.before && !resolved.after)
+	if (resolved.old == NULL && !resolved.after)
 		return SOP_OK;
 	*done = false;
-	if (resolved.after && !resolved.before && block->version.items >= tree->items_max)
+	if (resolved.after && resolved.old == NULL && block->version.items >= tree->items_max)
 		return SOP_OK;
 	if (!fits_as_delta(block, place, key, key_size))
 		return SOP_OK;
 	sopi_apply_touch(apply, leaf);
 	if (!sopi_leaf_append_delta(block, place, apply->position, key, key_size,
-				    resolved.after ? &resolved.item : NULL))
+				    resolved.after ? &item : NULL))
 		return SOP_OK;
 	*done = true;
-	block->version.items = (uint16_t)(block->version.items + resolved.after - resolved.before);
+	block->version.items =
+		(uint16_t)(block->version.items + resolved.after - (resolved.old != NULL));
 	atomic_store_explicit(&leaf->newest, apply->position, memory_order_release);
 	return account(apply, change, &resolved, effect, err);
 }
@@ -348,7 +350,7 @@ sop_status sopi_merge_change(struct sopi_apply *apply, const struct sopi_tree *t
 	struct sopi_item_view *items = apply->scratch->items;
 	const uint8_t *key = sopi_operation_key(change->newest);
 	const size_t key_size = change->newest->key_size;
-	struct resolved resolved = { .before = false };
+	struct resolved resolved = { .old = NULL };
 
 	while (merging->old_at < merging->old_count) {
 		const struct sopi_item_view *old = &items[merging->old_from + merging->old_at];
@@ -358,19 +360,19 @@ sop_status sopi_merge_change(struct sopi_apply *apply, const struct sopi_tree *t
 			break;
 		merging->old_at++;
 		if (order == 0) {
-			resolved.before = true;
-			resolved.old = *old;
+			resolved.old = old;
 			break;
 		}
 		items[merging->count++] = *old;
 	}
-	merging->append = merging->append && merging->old_at == merging->old_count && !resolved.before;
+	merging->append = merging->append && merging->old_at == merging->old_count &&
+			  resolved.old == NULL;
+	resolved.item = &items[merging->count];
 	SOP_TRY(resolve(apply, tree, change, &resolved, err));
-	if (!resolved.before && !resolved.after)
+	if (resolved.old == NULL && !resolved.after)
 		return SOP_OK;
 	SOP_TRY(account(apply, change, &resolved, &merging->effect, err));
-	if (resolved.after)
-		items[merging->count++] = resolved.item;
+	merging->count += resolved.after;
 	return SOP_OK;
 }
 
@@ -458,6 +460,39 @@ static sop_status apply_to_leaf(struct sopi_apply *apply, struct sopi_tree *tree
 	return apply_rebuild(apply, tree, leaf, changes + done, count - done, key, key_size, effect, err);
 }
 
+static bool is_below(const struct sopi_change *change, const struct sopi_separator *upper)
+{
+	return sopi_separator_compare_key(upper, sopi_operation_key(change->newest),
+					  change->newest->key_size) > 0;
+}
+
+/* In steps that double: mostly there are few, and all memory that is looked at is far away. */
+size_t sopi_changes_below(const struct sopi_change *changes, size_t from, size_t end,
+			  const struct sopi_separator *upper)
+{
+	size_t low = from;
+	size_t high = end;
+
+	for (size_t step = 1; low < end; step *= 2) {
+		const size_t at = step < end - low ? low + step - 1 : end - 1;
+
+		if (!is_below(&changes[at], upper)) {
+			high = at;
+			break;
+		}
+		low = at + 1;
+	}
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (is_below(&changes[middle], upper))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* The leaf of the first change, and how many of the following ones it answers for too. */
 static sop_status group(const struct sopi_apply *apply, const struct sopi_tree *tree,
 			const struct sopi_change *changes, size_t count, struct sopi_vnode **leaf,
@@ -480,10 +515,7 @@ static sop_status group(const struct sopi_apply *apply, const struct sopi_tree *
 	SOP_TRY(sopi_tree_path(tree, sopi_operation_key(changes[0].newest),
 			       changes[0].newest->key_size, SOPI_POSITION_HEAD, &path, err));
 	bounded = sopi_path_upper(&path, &upper);
-	while (*size < count &&
-	       (!bounded || sopi_separator_compare_key(&upper, sopi_operation_key(changes[*size].newest),
-						       changes[*size].newest->key_size) > 0))
-		(*size)++;
+	*size = bounded ? sopi_changes_below(changes, 1, count, &upper) : count;
 	*leaf = path.level[path.depth].vnode;
 	return SOP_OK;
 }
@@ -530,18 +562,15 @@ sop_status sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_chang
 	while (i < count) {
 		struct sopi_separator upper;
 		struct sopi_path path;
-		bool bounded;
+		size_t end = count;
 
 		path.stays = false;
 		SOP_TRY(sopi_tree_path(tree, sopi_operation_key(changes[i].newest),
 				       changes[i].newest->key_size, at, &path, err));
-		bounded = sopi_path_upper(&path, &upper);
-		do {
+		if (sopi_path_upper(&path, &upper))
+			end = sopi_changes_below(changes, i + 1, count, &upper);
+		while (i < end)
 			changes[i++].leaf = path.level[path.depth].vnode;
-		} while (i < count &&
-			 (!bounded ||
-			  sopi_separator_compare_key(&upper, sopi_operation_key(changes[i].newest),
-						     changes[i].newest->key_size) > 0));
 	}
 	return SOP_OK;
 }

@@ -100,6 +100,10 @@ struct sopi_merging {
 	int64_t effect; /* on the number of items */
 };
 
+/* The first of the ascending changes [from, end) at or behind a separator. */
+size_t sopi_changes_below(const struct sopi_change *changes, size_t from, size_t end,
+			  const struct sopi_separator *upper);
+
 /* Merges the next change, and the old items before it. REQUIRES: room for these and one more. */
 sop_status sopi_merge_change(struct sopi_apply *apply, const struct sopi_tree *tree,
 			     const struct sopi_change *change, struct sopi_merging *merging,

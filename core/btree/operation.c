@@ -29,6 +29,18 @@ static void take_value(const struct sopi_operation *operation, struct sopi_item_
 			      : operation->bytes + operation->key_size + operation->ride_size;
 }
 
+/* The item that a put makes. */
+static struct sopi_item_view put_item(const struct sopi_operation *operation)
+{
+	struct sopi_item_view item = { .key = sopi_operation_key(operation),
+				       .key_size = operation->key_size,
+				       .ride = operation->bytes + operation->key_size,
+				       .ride_size = operation->ride_size };
+
+	take_value(operation, &item);
+	return item;
+}
+
 /* Replaces the leading ride-along fields that the operation gives, keeps the others. */
 static sop_status take_ride(const struct sopi_operation *operation, const struct sopi_schema *schema,
 			    struct sopi_arena *memory, struct sopi_item_view *item, sop_error *err)
@@ -101,9 +113,16 @@ sop_status sopi_operations_fold(const struct sopi_operation *newest, const struc
 				const struct sopi_schema *schema, struct sopi_arena *memory,
 				bool *exists, struct sopi_item_view *item, sop_error *err)
 {
-	const struct sopi_operation *operation = first_that_matters(newest);
-	const bool absolute = sopi_operation_is_absolute(operation);
+	const struct sopi_operation *operation;
+	bool absolute;
 
+	if (SOPI_LIKELY(newest->kind == SOPI_OP_PUT)) { /* whatever was there, and whatever came before */
+		*exists = true;
+		*item = put_item(newest);
+		return SOP_OK;
+	}
+	operation = first_that_matters(newest);
+	absolute = sopi_operation_is_absolute(operation);
 	*exists = base != NULL && !absolute;
 	if (*exists)
 		*item = *base;

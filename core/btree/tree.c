@@ -31,6 +31,7 @@ sop_status sopi_forest_init(struct sopi_forest *forest,
 {
 	memset(forest, 0, sizeof *forest);
 	sopi_memory_init(&forest->memory);
+	atomic_init(&forest->spare.bytes_max, SOPI_SPARE_BYTES_MAX);
 	atomic_init(&forest->next_vid, 1);
 	const sop_status status =
 		sopi_reclaim_init(&forest->reclaim, tree_dispose, sopi_version_bytes, owner, err);
@@ -43,6 +44,7 @@ void sopi_forest_destroy(struct sopi_forest *forest)
 {
 	sopi_memory_destroy(&forest->memory);
 	sopi_scratch_free(&forest->scratch);
+	sopi_spare_free(&forest->spare);
 	sopi_resident_close(forest);
 }
 

@@ -40,6 +40,7 @@ struct sopi_scratch {
 /* All trees of one database share this. */
 struct sopi_forest {
 	struct sopi_memory memory;
+	struct sopi_spare spare; /* what large transactions use besides */
 	struct sopi_reclaim reclaim;
 	_Atomic uint64_t next_vid;
 	_Atomic uint64_t node_count;

@@ -19,6 +19,10 @@ enum {
 
 static void put_number(sop_buf *out, uint64_t number)
 {
+	if (SOPI_LIKELY(number < 0x80)) { /* most are: one byte, which is the number */
+		((uint8_t *)out->data)[out->size++] = (uint8_t)number;
+		return;
+	}
 	out->size += sopi_varint_encode(number, (uint8_t *)out->data + out->size,
 					out->capacity - out->size);
 }

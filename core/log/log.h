@@ -36,6 +36,7 @@ struct sopi_log_series;
 struct sopi_log_entry {
 	const uint8_t *id; /* 16 bytes: the transaction's */
 	sop_bytes payload; /* opaque to the log */
+	sop_bytes before; /* when it is submitted: what the payload begins with besides, or nothing */
 	enum sopi_durability durability;
 	uint8_t kind; /* sopi_log_entry_kind; in replay all are whole */
 	struct sopi_log_series *series; /* of a PART or LAST */

@@ -380,7 +380,7 @@ void wal_submit(struct sopi_log *log, uint64_t position, const struct sopi_log_e
 {
 	struct sopi_wal *wal = wal_of(log);
 	const enum sopi_log_entry_kind kind = (enum sopi_log_entry_kind)entry->kind;
-	const size_t size = entry->payload.size;
+	const size_t size = entry->before.size + entry->payload.size;
 	const bool begins = wal->count == 0;
 	uint8_t head[SOPI_LOG_ENTRY_HEAD_BYTES_MAX];
 	size_t head_size;
@@ -396,7 +396,8 @@ void wal_submit(struct sopi_log *log, uint64_t position, const struct sopi_log_e
 		series_note(wal, entry->series, kind, position);
 	head_size = sopi_log_entry_head(entry->id, kind, size, head);
 	append(wal->open, head, head_size);
-	append(wal->open, entry->payload.data, size);
+	append(wal->open, entry->before.data, entry->before.size);
+	append(wal->open, entry->payload.data, entry->payload.size);
 	wal->open->last_position = position;
 	if (++wal->count == SOPI_LOG_ENTRIES_MAX)
 		group_end(wal);

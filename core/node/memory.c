@@ -7,11 +7,13 @@
 
 enum {
 	LINE = 64,
+	PAGE_BYTES = 4096,
 	CHUNK_FIRST = 64 << 10, /* an idle database stays small */
 	CHUNK_LATER = 2 << 20,
 	PREPARE_AT_ONCE = 64, /* blocks */
 	SORT_RUNS = 40,
 	MERGE_BYTES_MIN = 512 << 10,
+	AHEAD_BYTES_MIN = 16 << 20, /* taken before: what is ahead of its use is an eighth of it at most */
 };
 
 /* Head of a chunk, or of a block that is larger than any class. */
@@ -38,6 +40,7 @@ void sopi_memory_destroy(struct sopi_memory *memory)
 		sopi_free_pages(chunk, chunk->size);
 		chunk = next;
 	}
+	sopi_memory_rest(memory);
 	sopi_mutex_destroy(&memory->mutex);
 }
 
@@ -59,12 +62,24 @@ static size_t bytes_of(unsigned class)
 	return (size_t)1 << (class + SOPI_MEMORY_CLASS_MIN);
 }
 
+/* The chunk that is ahead. From the first that is needed on, the next one is wanted. */
+static void *take_ahead_locked(struct sopi_memory *memory)
+{
+	void *pages = memory->ahead;
+
+	memory->ahead = NULL;
+	if (memory->taken_bytes >= AHEAD_BYTES_MIN)
+		atomic_store_explicit(&memory->wants_ahead, true, memory_order_relaxed);
+	return pages;
+}
+
 static struct sopi_memory_chunk *chunk_new_locked(struct sopi_memory *memory, size_t size)
 {
-	void *pages = NULL;
+	void *pages = size == CHUNK_LATER ? take_ahead_locked(memory) : NULL;
 	struct sopi_memory_chunk *chunk;
 
-	if (sopi_alloc_pages(size >= CHUNK_LATER ? CHUNK_LATER : 4096, size, &pages, NULL) != SOP_OK)
+	if (pages == NULL && sopi_alloc_pages(size >= CHUNK_LATER ? CHUNK_LATER : PAGE_BYTES, size,
+					      &pages, NULL) != SOP_OK)
 		return NULL;
 	chunk = pages;
 	chunk->size = size;
@@ -230,8 +245,8 @@ static char *carve_locked(struct sopi_memory *memory, size_t bytes)
 /* A block beyond all classes: a mapping of its own behind a chunk head. */
 static void *large_take_locked(struct sopi_memory *memory, size_t size, size_t *capacity)
 {
-	const size_t page = 4096;
-	const size_t bytes = (size + sizeof(struct sopi_memory_chunk) + page - 1) / page * page;
+	const size_t bytes =
+		(size + sizeof(struct sopi_memory_chunk) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 	struct sopi_memory_chunk *chunk = chunk_new_locked(memory, bytes);
 
 	if (chunk == NULL)
@@ -322,6 +337,35 @@ void sopi_memory_prepare(struct sopi_memory *memory, size_t size, size_t count)
 			more = prepare_one_locked(memory, class, count);
 		sopi_mutex_unlock(&memory->mutex);
 	}
+}
+
+void sopi_memory_ahead(struct sopi_memory *memory)
+{
+	void *pages = NULL;
+
+	if (!atomic_exchange_explicit(&memory->wants_ahead, false, memory_order_relaxed) ||
+	    sopi_alloc_pages(CHUNK_LATER, CHUNK_LATER, &pages, NULL) != SOP_OK)
+		return;
+	for (size_t at = 0; at < CHUNK_LATER; at += PAGE_BYTES)
+		((char *)pages)[at] = 0;
+	sopi_mutex_lock(&memory->mutex);
+	if (memory->ahead == NULL) {
+		memory->ahead = pages;
+		pages = NULL;
+	}
+	sopi_mutex_unlock(&memory->mutex);
+	sopi_free_pages(pages, CHUNK_LATER);
+}
+
+void sopi_memory_rest(struct sopi_memory *memory)
+{
+	void *pages;
+
+	sopi_mutex_lock(&memory->mutex);
+	pages = memory->ahead;
+	memory->ahead = NULL;
+	sopi_mutex_unlock(&memory->mutex);
+	sopi_free_pages(pages, CHUNK_LATER);
 }
 
 void sopi_memory_usage(struct sopi_memory *memory, size_t *taken_bytes, size_t *used_bytes)

@@ -64,6 +64,13 @@ void sopi_slot_end(struct sopi_reclaim *reclaim, struct sopi_slot *slot, void (*
 	sopi_mutex_unlock(&reclaim->slots_mutex);
 }
 
+void sopi_slot_disown(struct sopi_reclaim *reclaim, struct sopi_slot *slot)
+{
+	sopi_mutex_lock(&reclaim->slots_mutex);
+	slot->owner = NULL;
+	sopi_mutex_unlock(&reclaim->slots_mutex);
+}
+
 void sopi_slot_give(struct sopi_reclaim *reclaim, struct sopi_slot *slot)
 {
 	sopi_mutex_lock(&reclaim->slots_mutex);

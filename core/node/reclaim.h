@@ -148,6 +148,9 @@ static inline void sopi_slot_join(struct sopi_slot *slot, const void *group)
  * done already; it may be done twice. */
 void sopi_slot_end(struct sopi_reclaim *reclaim, struct sopi_slot *slot, void (*end)(void *owner));
 
+/* The owner goes and its slot stays, for calls that come late. REQUIRES: it is closed, and its owner has been ended. */
+void sopi_slot_disown(struct sopi_reclaim *reclaim, struct sopi_slot *slot);
+
 /* Gives it back. REQUIRES: it is closed, and has published nothing. */
 void sopi_slot_give(struct sopi_reclaim *reclaim, struct sopi_slot *slot);
 

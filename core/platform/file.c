@@ -248,6 +248,26 @@ sop_status sopi_folder_identify(struct sopi_folder *folder, uint64_t id[2], sop_
 	return folder->driver->identify(folder, id, err);
 }
 
+sop_status sopi_folder_lies_in(struct sopi_folder *folder, struct sopi_folder *other, bool *inside,
+			       sop_error *err)
+{
+	*inside = false;
+	if (folder->driver->lies_in == NULL)
+		return SOP_OK;
+	return folder->driver->lies_in(folder, other, inside, err);
+}
+
+sop_status sopi_folder_lock_itself(struct sopi_folder *folder, enum sopi_lock kind,
+				   struct sopi_file **out, sop_error *err)
+{
+	sop_status status = SOP_UNSUPPORTED;
+
+	*out = NULL;
+	if (folder->driver->lock_folder != NULL)
+		status = folder->driver->lock_folder(folder, kind, out, err);
+	return status == SOP_UNSUPPORTED ? SOP_OK : status;
+}
+
 sop_status sopi_file_read(struct sopi_file *file, uint64_t offset, void *to, size_t size,
 			  size_t *got, sop_error *err)
 {

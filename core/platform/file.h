@@ -8,7 +8,7 @@
  * durable after sync_folder on the folder that holds it. Until then a power cut may keep or lose each sector and each
  * name on its own, in any order. A sync that failed is IO, whatever the errno, and must never be tried again: what was
  * written since the last one that succeeded may or may not be on the disk, whatever reading it back shows. Only a folder
- * for which there is no descriptor was not synced at all (NO_MEMORY).
+ * for which there is no descriptor was not synced at all (NO_MEMORY); the folder of the database itself always has one.
  *
  * Drivers: posix_files.c (the host), sim_files.c (a disk in memory that forgets, tears and fails; sim.h).
  * Every driver passes tests/unit/platform/acceptance.c.
@@ -146,6 +146,16 @@ struct sopi_files_driver {
 	 * `id`. May be NULL: then nobody can tell. */
 	sop_status (*identify)(struct sopi_folder *folder, uint64_t id[2], sop_error *err);
 
+	/* Is `folder` the folder `other`, or somewhere below it? Folders above it that may not be searched count as others.
+	 * May be NULL: then nobody can tell. */
+	sop_status (*lies_in)(struct sopi_folder *folder, struct sopi_folder *other, bool *inside,
+			      sop_error *err);
+
+	/* Locks the folder itself, as `lock` does a file, until `*out` is closed: this lock nobody gets round by replacing
+	 * a file. Of the functions of files only close may be called. May be NULL, or UNSUPPORTED: there are none. */
+	sop_status (*lock_folder)(struct sopi_folder *folder, enum sopi_lock kind,
+				  struct sopi_file **out, sop_error *err);
+
 	/* Reads `size` bytes at `offset`; `*got` is less only where the file ends. REQUIRES: opened to READ. */
 	sop_status (*read)(struct sopi_file *file, uint64_t offset, void *to, size_t size,
 			   size_t *got, sop_error *err);
@@ -224,6 +234,11 @@ sop_status sopi_folder_sync(struct sopi_folder *folder, const char *path, sop_er
 sop_status sopi_folder_file_system(struct sopi_folder *folder, struct sopi_file_system *out,
 				   sop_error *err);
 sop_status sopi_folder_identify(struct sopi_folder *folder, uint64_t id[2], sop_error *err);
+sop_status sopi_folder_lies_in(struct sopi_folder *folder, struct sopi_folder *other, bool *inside,
+			       sop_error *err); /* false where nobody can tell */
+sop_status sopi_folder_lock_itself(struct sopi_folder *folder, enum sopi_lock kind,
+				   struct sopi_file **out,
+				   sop_error *err); /* OK and NULL where there are no such locks */
 sop_status sopi_file_read(struct sopi_file *file, uint64_t offset, void *to, size_t size,
 			  size_t *got, sop_error *err);
 sop_status sopi_file_write(struct sopi_file *file, uint64_t offset, const void *from, size_t size,

@@ -14,6 +14,10 @@ extern const struct sopi_random_driver sopi_posix_random_driver;
 sop_status sopi_posix_file_make(const struct sopi_files_driver *driver, int fd, const char *path,
 				size_t direct_bytes, struct sopi_file **out, sop_error *err);
 
+/* The same for a folder, which it locks; only sopi_posix_close may follow. */
+sop_status sopi_posix_folder_lock_make(const struct sopi_files_driver *driver, int fd,
+				       enum sopi_lock kind, struct sopi_file **out, sop_error *err);
+
 sop_status sopi_posix_open_folder(struct sopi_files *files, const char *path, unsigned flags,
 				  struct sopi_folder **out, sop_error *err);
 void sopi_posix_close_folder(struct sopi_folder *base);
@@ -31,6 +35,10 @@ sop_status sopi_posix_remove_folder(struct sopi_folder *base, const char *path, 
 sop_status sopi_posix_sync_folder(struct sopi_folder *base, const char *path, sop_error *err);
 sop_status sopi_posix_file_system(struct sopi_folder *base, struct sopi_file_system *out, sop_error *err);
 sop_status sopi_posix_identify(struct sopi_folder *base, uint64_t id[2], sop_error *err);
+sop_status sopi_posix_lies_in(struct sopi_folder *base, struct sopi_folder *other, bool *inside,
+			      sop_error *err);
+sop_status sopi_posix_lock_folder(struct sopi_folder *base, enum sopi_lock kind,
+				  struct sopi_file **out, sop_error *err);
 
 sop_status sopi_posix_read(struct sopi_file *base, uint64_t offset, void *to, size_t size,
 			   size_t *got, sop_error *err);

@@ -13,12 +13,14 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 struct posix_file {
 	struct sopi_file base;
 	int fd;
+	bool is_folder; /* which is only locked */
 	bool locked; /* then the fork handler closes `fd` in a child */
 	uint32_t fork_generation; /* of the process that locked it */
 	char path[SOPI_PATH_BYTES_MAX + 1]; /* for messages */
@@ -48,21 +50,33 @@ static sop_status check_regular(int fd, const char *path, sop_error *err)
 			      path, -1);
 }
 
-sop_status sopi_posix_file_make(const struct sopi_files_driver *driver, int fd, const char *path,
-				size_t direct_bytes, struct sopi_file **out, sop_error *err)
+/* A handle of `fd`, which is closed if there is no memory. */
+static sop_status wrap(const struct sopi_files_driver *driver, int fd, struct posix_file **out,
+		       sop_error *err)
 {
-	struct posix_file *file = NULL;
-	sop_status status = check_regular(fd, path, err);
+	const sop_status status = sopi_alloc_zeroed(sizeof **out, (void **)out, err);
 
-	if (status == SOP_OK)
-		status = sopi_alloc_zeroed(sizeof *file, (void **)&file, err);
 	if (status != SOP_OK) {
 		close(fd);
 		return status;
 	}
-	file->base.driver = driver;
+	(*out)->base.driver = driver;
+	(*out)->fd = fd;
+	return SOP_OK;
+}
+
+sop_status sopi_posix_file_make(const struct sopi_files_driver *driver, int fd, const char *path,
+				size_t direct_bytes, struct sopi_file **out, sop_error *err)
+{
+	struct posix_file *file = NULL;
+	const sop_status status = check_regular(fd, path, err);
+
+	if (status != SOP_OK) {
+		close(fd);
+		return status;
+	}
+	SOP_TRY(wrap(driver, fd, &file, err));
 	file->base.direct_bytes = direct_bytes;
-	file->fd = fd;
 	memcpy(file->path, path, strnlen(path, sizeof file->path - 1));
 	*out = &file->base;
 	return SOP_OK;
@@ -334,8 +348,12 @@ void sopi_posix_unlock(struct sopi_file *base)
 
 	if (!file->locked || file->fork_generation != sopi_fork_generation())
 		return;
-	(void)set_lock(file->fd, F_UNLCK, 0, 0);
-	mark(file->fd, F_UNLCK);
+	if (file->is_folder) {
+		(void)flock(file->fd, LOCK_UN);
+	} else {
+		(void)set_lock(file->fd, F_UNLCK, 0, 0);
+		mark(file->fd, F_UNLCK);
+	}
 	sopi_fork_forget(file->fd);
 	file->locked = false;
 }
@@ -348,4 +366,32 @@ void sopi_posix_close(struct sopi_file *base)
 	if (!file->locked) /* still locked: this is a child, and its fork handler has closed the descriptor */
 		close(file->fd);
 	sopi_free(file);
+}
+
+/* Locks of the other kind cannot be had on a folder, of which nobody may write bytes. */
+static sop_status lock_whole(struct posix_file *file, enum sopi_lock kind, sop_error *err)
+{
+	SOP_TRY(watch(file, err));
+	if (flock(file->fd, (kind == SOPI_LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
+		return SOP_OK;
+	if (errno == EWOULDBLOCK)
+		return sopi_fail_file(err, SOP_LOCKED, ".", -1, errno,
+				      "another holds the lock of the folder");
+	return sopi_file_fail(err, errno, false, "lock the folder", "", -1);
+}
+
+sop_status sopi_posix_folder_lock_make(const struct sopi_files_driver *driver, int fd,
+				       enum sopi_lock kind, struct sopi_file **out, sop_error *err)
+{
+	struct posix_file *file = NULL;
+	sop_status status;
+
+	SOP_TRY(wrap(driver, fd, &file, err));
+	file->is_folder = true;
+	status = lock_whole(file, kind, err);
+	if (status != SOP_OK)
+		sopi_posix_close(&file->base);
+	else
+		*out = &file->base;
+	return status;
 }

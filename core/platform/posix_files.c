@@ -25,6 +25,7 @@ enum {
 	FOLDER_MODE = 0700,
 	FILE_MODE = 0600,
 	DIRECT_BYTES_MIN = 4096, /* a smaller unit makes many drives read, change and write their real block */
+	FOLDERS_DEEP_MAX = 4096, /* deeper than any path reaches */
 	DIRECT_BYTES_MAX = 1 << 16, /* nobody has such a block; then we go through the page cache */
 };
 
@@ -370,9 +371,16 @@ sop_status sopi_posix_remove_folder(struct sopi_folder *base, const char *path, 
 
 sop_status sopi_posix_sync_folder(struct sopi_folder *base, const char *path, sop_error *err)
 {
-	const int fd = sopi_posix_open(folder_of(base)->fd, path, O_RDONLY | O_DIRECTORY, 0);
+	const int root = folder_of(base)->fd;
+	int fd, result;
 
-	if (fd < 0 || sync_and_close(fd) != 0)
+	if (path[0] == '\0') { /* it is open: this never fails for want of a descriptor */
+		result = fsync(root);
+	} else {
+		fd = sopi_posix_open(root, path, O_RDONLY | O_DIRECTORY, 0);
+		result = fd >= 0 ? sync_and_close(fd) : -1;
+	}
+	if (result != 0)
 		return sopi_file_fail(err, errno, true, "sync the folder", path, -1);
 	return SOP_OK;
 }
@@ -438,4 +446,60 @@ sop_status sopi_posix_identify(struct sopi_folder *base, uint64_t id[2], sop_err
 	id[0] = (uint64_t)stat.st_dev;
 	id[1] = (uint64_t)stat.st_ino;
 	return SOP_OK;
+}
+
+/* Is `fd`, which it closes, the folder that `wanted` describes, or somewhere below it? -1 and errno if nobody can tell. */
+static int climb_to(int fd, const struct stat *wanted)
+{
+	struct stat here, before = { 0 };
+	int found = 0, up;
+
+	for (int depth = 0; depth < FOLDERS_DEEP_MAX && found == 0; depth++) {
+		if (fstat(fd, &here) != 0)
+			break;
+		if (here.st_dev == wanted->st_dev && here.st_ino == wanted->st_ino)
+			found = 1;
+		if (depth > 0 && here.st_dev == before.st_dev && here.st_ino == before.st_ino)
+			break; /* the root is its own parent */
+		before = here;
+		up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (up < 0) {
+			found = errno == EACCES || errno == ENOENT ? found : -1;
+			break;
+		}
+		close(fd);
+		fd = up;
+	}
+	up = errno;
+	close(fd);
+	errno = up;
+	return found;
+}
+
+sop_status sopi_posix_lies_in(struct sopi_folder *base, struct sopi_folder *other, bool *inside,
+			      sop_error *err)
+{
+	const int fd = openat(folder_of(base)->fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat wanted;
+	int found = -1;
+
+	if (fd >= 0 && fstat(folder_of(other)->fd, &wanted) == 0)
+		found = climb_to(fd, &wanted);
+	else if (fd >= 0)
+		close(fd);
+	if (found < 0)
+		return sopi_file_fail(err, errno, false, "look at the folders above", "", -1);
+	*inside = found > 0;
+	return SOP_OK;
+}
+
+/* Through a descriptor of its own, which closing gives back: that of the folder is closed by children, too. */
+sop_status sopi_posix_lock_folder(struct sopi_folder *base, enum sopi_lock kind,
+				  struct sopi_file **out, sop_error *err)
+{
+	const int fd = sopi_posix_open(folder_of(base)->fd, "", O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0)
+		return sopi_file_fail(err, errno, false, "open the folder", "", -1);
+	return sopi_posix_folder_lock_make(base->driver, fd, kind, out, err);
 }

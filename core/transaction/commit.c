@@ -126,47 +126,50 @@ struct plan {
 
 static sop_status changes_reserve(struct sopi_transaction *txn, size_t count, sop_error *err)
 {
-	void *grown = txn->changes;
+	const size_t bytes = count * sizeof *txn->changes;
+	size_t capacity = bytes;
+	void *memory;
 
 	if (count <= txn->change_capacity)
 		return SOP_OK;
-	SOP_TRY(sopi_realloc(&grown, count * sizeof *txn->changes, err));
-	txn->changes = grown;
-	txn->change_capacity = count;
+	memory = sopi_spare_take(&txn->engine->forest.spare, bytes, &capacity);
+	if (memory == NULL)
+		SOP_TRY(sopi_alloc(bytes, &memory, err));
+	sopi_free(txn->changes);
+	txn->changes = memory;
+	txn->change_capacity = capacity / sizeof *txn->changes;
 	return SOP_OK;
 }
 
 /* Lists the changes of all stores in the order of their keys, and finds the leaves that will take
- * them. */
+ * them; those of a large commit are found one by one as it is built. */
 static sop_status plan_changes(struct sopi_transaction *txn, struct plan *plan, sop_error *err)
 {
 	size_t total = 0;
 
 	for (const struct sopi_used *used = txn->used; used != NULL; used = used->next)
-		total += used->index.entry_count;
+		total += used->dropped ? 0 : used->index.entry_count;
 	SOP_TRY(changes_reserve(txn, total, err));
 	plan->change_count = 0;
 	plan->bytes = 0;
 	plan->removes_only = true;
-	for (const struct sopi_used *used = txn->used; used != NULL; used = used->next) {
+	for (struct sopi_used *used = txn->used; used != NULL; used = used->next) {
 		struct sopi_change *first = txn->changes + plan->change_count;
+		const struct sopi_index *index = &used->index;
+		const size_t count = index->entry_count;
 		struct sopi_index_place place = { 0, 0 };
-		size_t count = 0;
 
 		if (used->dropped)
 			continue;
-		for (; !sopi_index_is_end(&used->index, place); sopi_index_next(&used->index, &place)) {
-			const struct sopi_operation *newest = sopi_index_at(&used->index, place);
-
-			first[count++] = (struct sopi_change){ newest, NULL };
-			plan->bytes += newest->key_size + newest->ride_size + CHANGE_BYTES +
-				       (newest->apart != NULL ? 0u : newest->value_size);
-			plan->removes_only = plan->removes_only && newest->kind == SOPI_OP_REMOVE;
-		}
-		if (!used->created)
+		for (size_t i = 0; i < count; i++, sopi_index_next(index, &place))
+			first[i] = (struct sopi_change){ sopi_index_at(index, place), NULL };
+		plan->bytes += index->bytes + count * CHANGE_BYTES;
+		plan->removes_only = plan->removes_only && index->remove_count == count;
+		if (!used->created && SOPI_LIKELY(!sopi_is_large(total)))
 			SOP_TRY(sopi_tree_find_leaves(&used->store->tree, first, count,
 						      plan->checked_at, err));
 		plan->change_count += count;
+		used->changes_end = plan->change_count;
 	}
 	return SOP_OK;
 }
@@ -557,7 +560,7 @@ static sop_status prepare(struct sopi_transaction *txn, struct plan *plan,
 	SOP_TRY(sopi_outcomes_reserve(&engine->outcomes, err));
 	plan->outcome_reserved = true;
 	SOP_TRY(prepare_values(txn, plan, err));
-	if (plan->change_count >= sopi_ahead_changes_min)
+	if (sopi_is_large(plan->change_count))
 		hold(txn, plan);
 	SOP_TRY(build_large(txn, plan, err));
 	prepare_memory(engine, plan);
@@ -586,6 +589,8 @@ static void collect(struct sopi_transaction *txn)
 	size_t waiting;
 
 	sopi_reclaim_run(reclaim, &engine->answered, txn->slot);
+	if (engine->backend == NULL) /* else there is a thread that does it */
+		sopi_spare_tick(&engine->forest.spare);
 	if (engine->forest.resident != NULL)
 		(void)sopi_resident_evict(engine->forest.resident);
 	waiting = atomic_load_explicit(&reclaim->waiting_bytes, memory_order_relaxed);

@@ -16,7 +16,28 @@ void sopi_index_clear(struct sopi_index *index)
 {
 	index->chunk_count = 0;
 	index->entry_count = 0;
+	index->remove_count = 0;
+	index->bytes = 0;
 	index->generation++;
+}
+
+static size_t bytes_of(const struct sopi_operation *operation)
+{
+	return (size_t)operation->key_size + operation->ride_size +
+	       (operation->apart != NULL ? 0 : operation->value_size);
+}
+
+/* Counts what the newest operation of a key says, or does not any more. */
+static void count_newest(struct sopi_index *index, const struct sopi_operation *operation)
+{
+	index->bytes += bytes_of(operation);
+	index->remove_count += operation->kind == SOPI_OP_REMOVE;
+}
+
+static void uncount_newest(struct sopi_index *index, const struct sopi_operation *operation)
+{
+	index->bytes -= bytes_of(operation);
+	index->remove_count -= operation->kind == SOPI_OP_REMOVE;
 }
 
 /* Orders an entry and a key. */
@@ -158,7 +179,9 @@ sop_status sopi_index_add(struct sopi_index *index, struct sopi_arena *arena,
 		entry = &index->chunks[place.chunk]->entries[place.entry];
 		operation->previous = entry->newest;
 		entry->newest->following = operation;
+		uncount_newest(index, entry->newest);
 		entry->newest = operation;
+		count_newest(index, operation);
 		return SOP_OK;
 	}
 	operation->previous = NULL;
@@ -171,6 +194,7 @@ sop_status sopi_index_add(struct sopi_index *index, struct sopi_arena *arena,
 	chunk->count++;
 	index->entry_count++;
 	index->generation++;
+	count_newest(index, operation);
 	return SOP_OK;
 }
 
@@ -182,9 +206,11 @@ void sopi_index_remove(struct sopi_index *index, struct sopi_operation *operatio
 	SOPI_CHECK(sopi_index_seek(index, sopi_operation_key(operation), operation->key_size, &place));
 	chunk = index->chunks[place.chunk];
 	SOPI_CHECK(chunk->entries[place.entry].newest == operation);
+	uncount_newest(index, operation);
 	if (operation->previous != NULL) {
 		chunk->entries[place.entry].newest = operation->previous;
 		operation->previous->following = NULL;
+		count_newest(index, operation->previous);
 		return;
 	}
 	chunk->count--;

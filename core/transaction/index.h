@@ -24,6 +24,8 @@ struct sopi_index {
 	size_t chunk_count;
 	size_t chunk_capacity;
 	size_t entry_count;
+	size_t remove_count; /* entries whose newest operation removes */
+	size_t bytes; /* that the newest operations bring: of keys, ride-along fields, and values that are not apart */
 	uint64_t generation; /* counts changes of which keys there are */
 };
 

@@ -34,11 +34,9 @@ static void tell_of_part(bool all)
 
 size_t sopi_changes_end(const struct sopi_transaction *txn, size_t from, size_t count)
 {
-	size_t end = from;
+	const struct sopi_used *used = txn->changes[from].newest->index;
 
-	while (end < count && txn->changes[end].newest->index == txn->changes[from].newest->index)
-		end++;
-	return end;
+	return used->changes_end < count ? used->changes_end : count;
 }
 
 /* ---- building ---------------------------------------------------------------------------------- */
@@ -81,10 +79,31 @@ static sop_status build_store(struct sopi_transaction *txn, struct sopi_large *l
 {
 	const struct sopi_used *used = txn->changes[first].newest->index;
 
-	if (used->extension != NULL || used->extended)
+	if (used->extension != NULL || used->extended) {
+		if (!used->created)
+			SOP_TRY(sopi_tree_find_leaves(&used->store->tree, txn->changes + first,
+						      end - first, at, err));
 		return sopi_ahead_skip(&large->ahead, first, end, err);
+	}
 	return sopi_ahead_build(&large->ahead, &used->store->tree, txn->changes, first, end,
 				used->created ? SOPI_POSITION_HEAD : at, large->records, err);
+}
+
+static sop_status record_reserve(struct sopi_transaction *txn, sop_buf *record, size_t bytes,
+				 sop_error *err)
+{
+	void *kept = sopi_spare_take(&txn->engine->forest.spare, bytes, &record->capacity);
+
+	if (kept == NULL)
+		return sop_buf_reserve(record, bytes, err);
+	record->data = record->owned = kept;
+	return SOP_OK;
+}
+
+static void record_free(struct sopi_transaction *txn, sop_buf *record)
+{
+	sopi_spare_give(&txn->engine->forest.spare, record->owned, record->capacity);
+	*record = (sop_buf)SOP_BUF_INIT;
 }
 
 sop_status sopi_large_build(struct sopi_transaction *txn, struct sopi_large *large, size_t count,
@@ -92,14 +111,14 @@ sop_status sopi_large_build(struct sopi_transaction *txn, struct sopi_large *lar
 {
 	const struct sopi_resident *resident = txn->engine->forest.resident;
 
-	if (SOPI_LIKELY(count < sopi_ahead_changes_min))
+	if (SOPI_LIKELY(!sopi_is_large(count)))
 		return SOP_OK;
 	large->on = true;
 	large->records = resident != NULL;
 	large->change_count = count;
 	large->ahead.bytes_max = resident != NULL ? resident->bytes_max / 4 : AHEAD_BYTES_MAX;
 	if (large->records) /* so that it does not move while it grows */
-		SOP_TRY(sop_buf_reserve(&large->ahead.scratch.record, bytes, err));
+		SOP_TRY(record_reserve(txn, &large->ahead.scratch.record, bytes, err));
 	for (size_t from = 0, end; from < count; from = end) {
 		end = sopi_changes_end(txn, from, count);
 		SOP_TRY(build_store(txn, large, from, end, at, err));
@@ -144,20 +163,19 @@ static sop_status write_part(struct sopi_transaction *txn, struct sopi_large *la
 	const uint8_t *stream = large->ahead.scratch.record.data;
 	struct sopi_engine *engine = txn->engine;
 	uint8_t head[PART_HEAD_BYTES_MAX];
-	struct sopi_log_entry entry = { .id = txn->id,
-					.durability = (enum sopi_durability)txn->durability,
-					.kind = SOPI_LOG_PART,
-					.series = large->series };
+	const struct sopi_log_entry entry = { .id = txn->id,
+					      .payload = { stream + offset, size },
+					      .before = { head, sopi_log_part_head(offset, head) },
+					      .durability = (enum sopi_durability)txn->durability,
+					      .kind = SOPI_LOG_PART,
+					      .series = large->series };
 	uint64_t position;
 
 	SOP_TRY(sopi_transaction_may_go_on(txn, err));
-	SOP_TRY(sopi_buf_set(&large->last, head, sopi_log_part_head(offset, head), err));
-	SOP_TRY(sopi_buf_append(&large->last, stream + offset, size, err));
-	SOP_TRY(sopi_log_room(engine, large->last.size, urgent, err));
-	entry.payload = (sop_bytes){ large->last.data, large->last.size };
+	SOP_TRY(sopi_log_room(engine, entry.before.size + size, urgent, err));
 	sopi_mutex_lock(&engine->commit_mutex);
 	position = engine->log->driver->next(engine->log);
-	engine->log->driver->submit(engine->log, position, &entry, large->last.size);
+	engine->log->driver->submit(engine->log, position, &entry, entry.before.size + size);
 	/* Nothing changes at this position. A checkpoint may pass it, so that parts which are given up go. */
 	atomic_store_explicit(&engine->applied, position, memory_order_seq_cst);
 	sopi_mutex_unlock(&engine->commit_mutex);
@@ -255,6 +273,7 @@ void sopi_large_clear(struct sopi_transaction *txn, struct sopi_large *large)
 	if (large->series != NULL)
 		log->driver->series_end(log, large->series);
 	large->series = NULL;
+	record_free(txn, &large->ahead.scratch.record);
 	sopi_ahead_free(&large->ahead, &txn->engine->forest);
 	sop_buf_free(&large->last);
 	large->stream_bytes = 0;

@@ -97,6 +97,7 @@ sop_status sopi_transaction_init(struct sopi_transaction *txn, struct sopi_engin
 {
 	memset(txn, 0, sizeof *txn);
 	txn->engine = engine;
+	txn->arena.spare = &engine->forest.spare;
 	SOP_TRY(first_id(txn, err));
 	return sopi_slot_take(&engine->forest.reclaim, txn, &txn->slot, err);
 }
@@ -187,7 +188,8 @@ void sopi_transaction_reset(struct sopi_transaction *txn)
 	if (txn->arena.newest != NULL)
 		sopi_arena_reset(&txn->arena);
 	if (txn->change_capacity > CHANGES_KEPT) { /* one huge transaction does not cost for ever */
-		sopi_free(txn->changes);
+		sopi_spare_give(&txn->engine->forest.spare, txn->changes,
+				txn->change_capacity * sizeof *txn->changes);
 		txn->changes = NULL;
 		txn->change_capacity = 0;
 	}

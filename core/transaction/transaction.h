@@ -22,6 +22,7 @@ struct sopi_used {
 	struct sopi_store *store;
 	const struct sopi_schema *schema; /* NULL: raw keys */
 	struct sopi_index index; /* the transaction's operations on it */
+	size_t changes_end; /* in a commit: behind its changes among those of the transaction */
 	bool created; /* by this transaction: there is no base */
 	bool dropped; /* by this transaction: its operations come to nothing */
 	struct sopi_store_schema *extension; /* to become its schema at commit, or NULL */

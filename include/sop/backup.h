@@ -24,7 +24,8 @@ extern "C" {
  *   CORRUPT      bytes of `db` are damaged: `err` names file and place; run sop_verify
  *   UNSUPPORTED  `db` is in memory: there are no files to copy; or the file system of `path` cannot
  *                keep a database, as those of a network
- *   READ_ONLY, IO, FAILED, NO_MEMORY, LIMIT (the path is too long), MISUSE, CLOSED, FORKED
+ *   MISUSE       `path` is the folder of `db` or lies in it: choose another; or an argument is wrong
+ *   READ_ONLY, IO, FAILED, NO_MEMORY, LIMIT (the path is too long), CLOSED, FORKED
  * Any thread; blocks for the disk. sop_close waits for it. */
 SOP_API sop_status sop_backup(sop_db *db, const char *path, sop_progress_fn progress, void *arg,
 			      uint64_t *position, sop_error *err);
@@ -45,7 +46,8 @@ SOP_API sop_status sop_backup(sop_db *db, const char *path, sop_progress_fn prog
  *   NO_SPACE     the storage of `path` is full; remove what is there, free some, and try again
  *   CORRUPT      the copy is damaged: `err` names file and place; take an older one
  *   UNSUPPORTED  the copy is of a newer version, or the file system of `path` cannot keep a database
- *   READ_ONLY, IO, NO_MEMORY, LIMIT (a path is too long), MISUSE
+ *   MISUSE       `path` lies in `backup_path`: choose another; or an argument is wrong
+ *   READ_ONLY, IO, NO_MEMORY, LIMIT (a path is too long)
  * Any thread; blocks for the disk. */
 SOP_API sop_status sop_restore(const char *backup_path, const char *path, sop_progress_fn progress,
 			       void *arg, sop_error *err);

@@ -388,6 +388,33 @@ static void a_close_waits_for_its_own_calls_only(void **state)
 	handle_free(&a);
 }
 
+/* It would be lost with the database, and nobody would call it one of its files. */
+static void no_copy_is_put_into_what_it_is_a_copy_of(void **state)
+{
+	static const char *const names[] = { "", "/", "/copy", "/blobs/copy", "/tmp/../copy" };
+	char path[PATH_BYTES], copy[PATH_BYTES], inside[2 * PATH_BYTES];
+	struct handle a;
+	sop_error err = SOP_ERROR_INIT;
+
+	(void)state;
+	path_to("inside", path);
+	path_to("a copy outside", copy);
+	TEST_OK(handle_open(&a, path), a.err);
+	handle_write(&a, "k");
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		(void)snprintf(inside, sizeof inside, "%s%s", path, names[i]);
+		TEST_STATUS(sop_backup(a.db, inside, NULL, NULL, NULL, &a.err), SOP_MISUSE, a.err);
+		assert_non_null(strstr(a.err.message, "outside of it"));
+		assert_true(i < 2 || access(inside, F_OK) != 0);
+	}
+	TEST_OK(sop_backup(a.db, copy, NULL, NULL, NULL, &a.err), a.err);
+	(void)snprintf(inside, sizeof inside, "%s/again", copy);
+	TEST_STATUS(sop_restore(copy, inside, NULL, NULL, &err), SOP_MISUSE, err);
+	assert_int_not_equal(access(inside, F_OK), 0);
+	TEST_OK(sop_verify(a.db, NULL, NULL, NULL, NULL, &a.err), a.err);
+	handle_free(&a);
+}
+
 struct refused {
 	struct handle *h;
 	const char *path;
@@ -578,6 +605,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(other_options_are_refused_and_named),
 		cmocka_unit_test(an_opening_that_fails_leaves_the_next_one_free),
 		cmocka_unit_test(closing_one_flushes_what_it_has_committed),
+		cmocka_unit_test(no_copy_is_put_into_what_it_is_a_copy_of),
 		cmocka_unit_test(a_close_waits_for_its_own_calls_only),
 		cmocka_unit_test(opening_does_not_wait_for_ever_for_a_close_that_waits_for_it),
 		cmocka_unit_test(threads_may_open_and_close_at_once),

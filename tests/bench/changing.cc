@@ -18,6 +18,15 @@ void latencies(Lab &lab, const std::string &title, const Kind &kind, std::vector
 	lab.figure(title + ": longest us", kind, at(1));
 }
 
+/* What a user would say that it holds. */
+double live_bytes(const Shared &shared)
+{
+	const auto there = std::count_if(shared.generations.begin(), shared.generations.end(),
+					 [](const auto &generation) { return generation != GONE; });
+
+	return (double)there * (double)shared.data.record_bytes();
+}
+
 Done measure(Lab &lab, const Changing &row, const Data &data, const Kind &kind)
 {
 	const std::string title = title_of(row.name, row.threads);
@@ -35,6 +44,9 @@ Done measure(Lab &lab, const Changing &row, const Data &data, const Kind &kind)
 
 	if (row.timed)
 		latencies(lab, title, kind, shared.latencies);
+	if (row.timed && kind.persistent)
+		lab.figure(title + ": bytes on disk for a byte", kind,
+			   database.megabytes() * 1e6 / live_bytes(shared));
 	prove(database, kind, data, shared.generations, [&] {
 		if (row.timed)
 			lab.written(title, kind, before, data, done.operations);

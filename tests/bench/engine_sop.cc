@@ -109,7 +109,11 @@ public:
 
 	uint64_t get(uint32_t index) override
 	{
-		must(sop_read(db, store, bytes(data.keys[index]), &value, &err), err);
+		const sop_status status = sop_read(db, store, bytes(data.keys[index]), &value, &err);
+
+		if (__builtin_expect(status == SOP_NOT_FOUND, 0))
+			fail("a key is missing", index);
+		must(status, err);
 		return check(value.data, value.size, index);
 	}
 

@@ -24,7 +24,7 @@ constexpr double MB = 1e6;
 
 /* Lets the file system finish what is behind it: loading and removing would otherwise slow down the
  * flushes of whoever is measured next. */
-void settle(const std::string &folder)
+void settle_folder(const std::string &folder)
 {
 	const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -145,6 +145,15 @@ Database::Database(const Kind &of, const Options &options, const std::string &pl
 	open = plant(options.plant, std::move(open));
 }
 
+Database::Database(const Kind &of, const Options &options, const std::string &folder) : kind(of)
+{
+	setup.folder = folder;
+	setup.cache_bytes = options.cache_bytes;
+	setup.options = options.sop_options;
+	reopen();
+	open = plant(options.plant, std::move(open));
+}
+
 Database::~Database()
 {
 	const std::filesystem::path folder = setup.folder;
@@ -152,7 +161,7 @@ Database::~Database()
 	open.reset();
 	std::filesystem::remove_all(folder);
 	if (kind.persistent)
-		settle(folder.parent_path());
+		settle_folder(folder.parent_path());
 }
 
 void Database::reopen()
@@ -187,7 +196,12 @@ void Database::load(const Data &data, const Generations &generations)
 		}
 	}
 	if (kind.persistent)
-		settle(setup.folder);
+		settle();
+}
+
+void Database::settle() const
+{
+	settle_folder(setup.folder);
 }
 
 void prove(Database &database, const Kind &kind, const Data &data, const Generations &generations,
@@ -212,13 +226,26 @@ Lab::Lab(const Options &of, const std::string &folder, size_t items)
 	add_write_rows(*this);
 	add_mixed_rows(*this);
 	add_counter_rows(*this);
+	add_recovery_rows(*this);
 }
 
 void Lab::add(const std::string &name, int threads, const char *unit,
 	      std::function<Done(const Kind &)> measure)
 {
 	if (in_list(options.rows, name, true))
-		results.rows.push_back({ name, threads, unit, std::move(measure), {} });
+		results.rows.push_back({ name, threads, unit, std::move(measure), false, {} });
+}
+
+void Lab::add_persistent(const std::string &name, const char *unit,
+			 std::function<Done(const Kind &)> measure)
+{
+	const size_t before = results.rows.size();
+
+	if (std::any_of(options.engines.begin(), options.engines.end(),
+			[](const Kind &kind) { return kind.persistent; }))
+		add(name, 1, unit, std::move(measure));
+	if (results.rows.size() > before)
+		results.rows.back().of_persistent = true;
 }
 
 void Lab::written(const std::string &row, const Kind &kind, const Written &before, const Data &data,
@@ -233,7 +260,7 @@ void Lab::written(const std::string &row, const Kind &kind, const Written &befor
 	figure(row + ": bytes to storage for a byte", kind, (double)(now.stored - before.stored) / bytes);
 }
 
-Engine &Lab::loaded(const Kind &kind, const Data &data)
+Database &Lab::loaded(const Kind &kind, const Data &data)
 {
 	auto &held = loaded_databases[{ kind.name, &data }];
 
@@ -241,7 +268,7 @@ Engine &Lab::loaded(const Kind &kind, const Data &data)
 		held = std::make_unique<Database>(kind, options, place, true);
 		held->load(data, Generations(data.items()));
 	}
-	return held->engine();
+	return *held;
 }
 
 /* Who begins changes with the repetition, so that nobody always comes after the same other one. */
@@ -254,6 +281,8 @@ void Lab::run()
 			for (size_t turn = 0; turn < count; turn++) {
 				const Kind &kind = options.engines[(turn + (size_t)repetition) % count];
 
+				if (row.of_persistent && !kind.persistent)
+					continue;
 				if (options.progress)
 					std::fprintf(stderr, "\r%d/%d %-20s %-12s", repetition + 1,
 						     options.repetitions, row.title().c_str(),

@@ -26,6 +26,7 @@ struct Options {
 	std::string parent = "."; /* where the folder of the run is made */
 	std::string rows; /* those whose name begins with one of these, separated by commas; empty: all */
 	std::vector<Kind> engines;
+	std::vector<std::string> command; /* of this process */
 	std::string json; /* file */
 	std::string plant; /* a fault, to see that it is found */
 	std::vector<std::pair<std::string, std::string>> sop_options;
@@ -74,6 +75,8 @@ class Database {
 
 public:
 	Database(const Kind &of, const Options &options, const std::string &place, bool durable);
+	/* One that is there, durable; only a process that dies may have it so. */
+	Database(const Kind &of, const Options &options, const std::string &folder);
 	Database(const Database &) = delete;
 	Database &operator=(const Database &) = delete;
 	~Database();
@@ -82,11 +85,17 @@ public:
 	{
 		return *open;
 	}
+	const std::string &folder() const
+	{
+		return setup.folder;
+	}
 	void close()
 	{
 		open.reset();
 	}
 	void reopen();
+	/* Lets the file system finish what it has of it. */
+	void settle() const;
 	/* That its files take: what is preallocated counts, holes do not. */
 	double megabytes() const;
 	/* Puts every record that is not GONE. */
@@ -105,6 +114,7 @@ struct Row {
 	int threads;
 	const char *unit; /* of the rate, such as "gets" */
 	std::function<Done(const Kind &kind)> measure;
+	bool of_persistent; /* it has no meaning for engines in memory */
 	std::map<std::string, std::vector<double>> rates; /* by engine: operations a second, by repetition */
 
 	std::string title() const
@@ -140,11 +150,14 @@ public:
 	{
 		results.figures[what][kind.name].push_back(value);
 	}
+	/* One that only persistent engines have. */
+	void add_persistent(const std::string &name, const char *unit,
+			    std::function<Done(const Kind &)> measure);
 	/* Bytes written since `before` for each byte of `records`. */
 	void written(const std::string &row, const Kind &kind, const Written &before,
 		     const Data &data, uint64_t records);
 	/* A database that holds all records and is only read. */
-	Engine &loaded(const Kind &kind, const Data &data);
+	Database &loaded(const Kind &kind, const Data &data);
 	/* Runs work(session, thread) in `threads` threads that begin together, each with its own session. */
 	Done run_threads(Engine &engine, const Data &data, int threads, const Work &work) const;
 	/* Measures every row with every engine, again and again. */
@@ -178,6 +191,11 @@ void add_read_rows(Lab &lab);
 void add_write_rows(Lab &lab);
 void add_mixed_rows(Lab &lab);
 void add_counter_rows(Lab &lab);
+void add_recovery_rows(Lab &lab);
+
+/* What the process does that the row `recover` starts: overwrites records of the database in `folder`, says how many
+ * commits that were, and ends without closing it. */
+[[noreturn]] void update_and_die(const Options &options, const std::string &folder);
 
 /* `engine`, whose sessions do something wrong: see plant.cc. What FORGETS is an engine in memory that is said to be
  * persistent. */

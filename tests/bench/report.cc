@@ -93,6 +93,14 @@ void heading(const Options &options, const char *what, int width)
 	std::printf(" %8s\n", "ratio");
 }
 
+void curve_heading(const std::vector<Results> &runs, const std::string &what)
+{
+	std::printf("\n%s\n%-46s", what.c_str(), "");
+	for (const auto &run : runs)
+		std::printf(" %12zu", run.items);
+	std::printf("\n");
+}
+
 /* ---- JSON */
 
 std::string quoted(const std::string &text)
@@ -204,15 +212,21 @@ void Report::curve(const std::vector<Results> &runs) const
 {
 	const std::string subject = options.engines[0].name;
 
-	std::printf("\nnanoseconds of one operation of %s, by number of records\n%-19s",
-		    subject.c_str(), "");
-	for (const auto &run : runs)
-		std::printf(" %10zu", run.items);
-	std::printf("\n");
+	curve_heading(runs, "nanoseconds of one operation of " + subject + ", by number of records");
 	for (size_t i = 0; i < runs[0].rows.size(); i++) {
-		std::printf("%-19s", runs[0].rows[i].title().c_str());
+		std::printf("%-46s", runs[0].rows[i].title().c_str());
+		for (const auto &run : runs) {
+			const double rate = median_of(run.rows[i].rates, subject);
+
+			std::printf(" %12s", rate > 0 ? formatted("%.0f", 1e9 / rate).c_str() : "-");
+		}
+		std::printf("\n");
+	}
+	curve_heading(runs, "other figures of " + subject);
+	for (const auto &[name, values] : runs[0].figures) {
+		std::printf("%-46s", name.c_str());
 		for (const auto &run : runs)
-			std::printf(" %10.0f", 1e9 / median_of(run.rows[i].rates, subject));
+			std::printf(" %12s", human(median_of(run.figures.at(name), subject)).c_str());
 		std::printf("\n");
 	}
 }

@@ -44,7 +44,7 @@ void add_reads(Lab &lab, const char *name, const Data &data, int threads, const 
 	       const Work &work)
 {
 	lab.add(name, threads, unit, [&lab, &data, threads, work](const Kind &kind) {
-		return lab.run_threads(lab.loaded(kind, data), data, threads, work);
+		return lab.run_threads(lab.loaded(kind, data).engine(), data, threads, work);
 	});
 }
 

@@ -17,7 +17,8 @@ ROWS = {
     "ycsb_c", "get_rand_1k", "scan_full_1k", "commit1", "update_rand", "delete_rand", "commit1_1k", "update_rand_1k", "ycsb_a",
     "ycsb_b", "ycsb_f", "ycsb_e", "counters", "counters_add", "counters_nosync",
 }
-ON_DISK = "bulk_rand,get_rand,scan_range100,commit1,delete_rand,ycsb_e,ycsb_f,counters"
+ON_DISK = "bulk_rand,get_rand,scan_range100,commit1,delete_rand,ycsb_e,ycsb_f,counters,open,recover"
+PERSISTENT = {"open", "recover"}  # rows that engines in memory do not have
 # What each planted fault must be called, in the row that should find it.
 FAULTS = [
     ("flips-bits", "get_rand", "a value is not what was written"),
@@ -35,6 +36,7 @@ FAULTS = [
     ("skips-additions", "ycsb_f", "does not see what was committed before|a commit is lost"),
     ("forgets", "bulk_seq", "a scan ended too early"),
     ("forgets", "counters", "an addition is lost"),
+    ("forgets", "open", "a key is missing"),
 ]
 
 
@@ -62,6 +64,9 @@ def check_run(run, table, engines):
     """Every row has a rate of each engine and repetition, a ratio that follows from them, and a line in the table."""
     for row in run["rows"]:
         rates = row["rates"]
+        if row["name"] in PERSISTENT:
+            assert sorted(rates) == ["sop"] and len(rates["sop"]) == REPETITIONS and min(rates["sop"]) > 0, row
+            continue
         assert sorted(rates) == sorted(engines), row
         assert all(len(values) == REPETITIONS and min(values) > 0 for values in rates.values()), row
         best = [max(rates[peer][i] for peer in engines[1:]) for i in range(REPETITIONS)]
@@ -80,7 +85,7 @@ def all_rows_in_memory(bench):
         assert run["items"] == items and {row["name"] for row in run["rows"]} == ROWS, run
         if len(engines) > 1:  # the map needs a library
             check_run(run, table, engines)
-    assert "by number of records" in table, table
+    assert "by number of records" in table and "other figures of memory" in table, table
 
 
 def rows_on_disk(bench):
@@ -90,7 +95,17 @@ def rows_on_disk(bench):
     figures = {figure["name"]: figure["values"] for figure in out["runs"][0]["figures"]}
     assert min(figures["bulk_rand: MB on disk when closed"]["sop"]) > 0.1, figures
     assert min(figures["commit1 x16: p99.9 us"]["sop"]) >= min(figures["commit1 x16: p99 us"]["sop"]) > 0, figures
+    assert min(figures["commit1 x16: bytes on disk for a byte"]["sop"]) > 1, figures
     assert min(figures["bulk_rand: bytes to write(2) for a byte"]["sop"]) > 1, figures
+
+
+def what_a_dead_process_lost_is_found(bench):
+    """What a process loses that dies is told by the one that opens the database behind it."""
+    options = ("--engines", "sop", "--items", "20000", "--rows", "recover")
+    table = bench.run(*options).stdout
+    assert any(line.split()[:2] == ["recover", "opens"] for line in table.splitlines()), table
+    said = bench.run(*options, "--plant", "loses-overwrites", code=1).stderr
+    assert "WRONG: a commit is lost" in said or "WRONG: opening shows another generation" in said, said
 
 
 def faults_are_found(bench):
@@ -108,7 +123,7 @@ def wrong_options_are_refused(bench):
 
 
 def main():
-    tests = (all_rows_in_memory, rows_on_disk, faults_are_found, wrong_options_are_refused)
+    tests = (all_rows_in_memory, rows_on_disk, what_a_dead_process_lost_is_found, faults_are_found, wrong_options_are_refused)
     for test in tests:
         with tempfile.TemporaryDirectory(prefix="bench_test.", dir=".") as folder:
             test(Bench(sys.argv[1], folder))

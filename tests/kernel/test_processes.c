@@ -247,6 +247,48 @@ static void what_a_lock_file_holds_is_no_obstacle(void **state)
 	folder_remove(path);
 }
 
+static void hold_open_to_read(const char *path, int tell)
+{
+	char url[PATH_BYTES];
+	sop_error err = SOP_ERROR_INIT;
+	sop_db *db = NULL;
+
+	(void)snprintf(url, sizeof url, "inredfs:%s?read_only=true", path);
+	if (sop_open(url, NULL, &db, &err) != SOP_OK)
+		_exit(8);
+	say(tell);
+	(void)pause();
+}
+
+/* Somebody removes the file, or puts another in its place: it is not what keeps a second process out. */
+static void another_lock_file_lets_nobody_in(void **state)
+{
+	char path[256], lock[300];
+
+	(void)state;
+	folder_make(path, "replaced");
+	make_database(path);
+	(void)snprintf(lock, sizeof lock, "%s/LOCK", path);
+	for (int round = 0; round < 4; round++) {
+		struct database d;
+		struct child child;
+
+		child_start(&child, round < 2 ? hold_open : hold_open_to_read, path);
+		assert_int_equal(unlink(lock), 0);
+		if (round % 2 != 0)
+			write_file(lock, "");
+		for (int again = 0; again < 2; again++) {
+			TEST_STATUS(database_open(&d, path, false), SOP_LOCKED, d.err);
+			assert_non_null(strstr(d.err.message, "elsewhere"));
+			assert_true((d.err.traits & SOP_TRAIT_RETRY) != 0);
+			database_free(&d);
+		}
+		(void)child_end(&child, SIGKILL);
+		expect_whole(path);
+	}
+	folder_remove(path);
+}
+
 /* ---- fork ------------------------------------------------------------------------------------------ */
 
 static void a_forked_child_gets_FORKED(void **state)
@@ -742,6 +784,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_second_process_is_told_who_has_it),
 		cmocka_unit_test(the_same_process_shares_it),
 		cmocka_unit_test(what_a_lock_file_holds_is_no_obstacle),
+		cmocka_unit_test(another_lock_file_lets_nobody_in),
 		cmocka_unit_test(a_forked_child_gets_FORKED),
 		cmocka_unit_test(a_child_that_lives_longer_keeps_no_lock),
 		cmocka_unit_test(a_folder_may_be_moved),

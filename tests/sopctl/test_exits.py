@@ -62,6 +62,24 @@ def corrupt_is_4_and_names_the_file(box):
 
 
 @case
+def files_too_many_are_no_damage(box):
+    fill(box, 100)
+    equal(json.loads(box.run("exec", box.db, stdin='{"verify":true}\n').out)["problems"], [])
+    box.path("db/notes.txt", "somebody's")
+    (box.folder / "db" / "blobs" / "07").mkdir()
+    box.path("db/blobs/07/0000000000000707.pack", "of a crash")
+    (box.folder / "db" / "blobs" / "photos").mkdir()
+    kinds = [json.loads(line)["kind"] for line in box.run("verify", box.db).out.splitlines()]
+    equal(kinds, ["unknown", "unknown"])  # what a crash has left is no problem to one that only reads
+    told = box.run("verify", box.db, "-o", "table").out
+    contains(told, "no damage; nothing refers to what is listed above (2)")
+    assert "no problems" not in told, told
+    contains(re.sub(r"\s+", " ", box.run("verify", "--help").out), "is no damage")
+    problems = json.loads(box.run("exec", box.db, stdin='{"verify":true}\n').out)["problems"]
+    equal([problem["kind"] for problem in problems], ["unknown", "unknown"])
+
+
+@case
 def a_full_output_is_5(box):
     if not os.path.exists("/dev/full"):
         return

@@ -14,7 +14,8 @@
 struct verify {
 	FILE *out;
 	bool lines; /* JSON, for programs; else sentences */
-	bool damaged; /* something was found that is more than a file too many */
+	bool damaged; /* something was found that is more than something too many */
+	uint64_t superfluous; /* found that nothing refers to */
 	bool reader_gone; /* nobody reads what is printed: a quiet end */
 	sop_buf line;
 	struct progress progress;
@@ -43,6 +44,8 @@ static int found(void *arg, const sop_problem *problem)
 
 	if (strcmp(problem->kind, "leak") != 0 && strcmp(problem->kind, "unknown") != 0)
 		verify->damaged = true;
+	else
+		verify->superfluous++;
 	progress_end(&verify->progress); /* where both are on one terminal, the bar makes room */
 	text_clear(&verify->line);
 	if (verify->lines)
@@ -109,8 +112,11 @@ static int check(struct verify *verify, const struct invocation *invocation, sop
 				(unsigned long long)problems);
 		return exit_code(verify, invocation, &err);
 	}
-	if (!verify->lines)
+	if (!verify->lines && verify->superfluous == 0)
 		fputs("no problems\n", verify->out);
+	else if (!verify->lines)
+		fprintf(verify->out, "no damage; nothing refers to what is listed above (%llu)\n",
+			(unsigned long long)verify->superfluous);
 	return EXIT_OK;
 }
 
@@ -148,12 +154,13 @@ const struct command command_verify = {
 	.summary = "check every file and every tree",
 	.help = "Reads everything, and says what is damaged: with -o jsonl one object for each problem, of which \"file\" (relative to "
 		"the database), \"offset\" and \"store\" are there where they apply. Nothing is written: what a crash has left to be "
-		"put right is no problem, and stays.",
+		"put right is no problem, and stays. What nothing refers to is listed, but is no damage: of the kind unknown is a file whose "
+		"name no database gives, which is left alone; of the kind leak is space that is not used",
 	.arguments = "URL",
 	.arguments_min = 1,
 	.arguments_max = 1,
 	.options = options,
-	.exits = "0: clean; 4: there are problems; 5: it could not be checked, or there is no database; 6: another process has it open.",
+	.exits = "0: clean, or nothing but the kinds leak and unknown is listed; 4: there are problems; 5: it could not be checked, or there is no database; 6: another process has it open.",
 	.run = run,
 	.takes = TAKES_QUIET,
 };

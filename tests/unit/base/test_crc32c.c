@@ -73,6 +73,25 @@ static void all_forms_agree_at_every_size_and_alignment(void **state)
 	}
 }
 
+/* Sizes around those from which on the processor sums several lanes side by side, and those of pages. */
+static void all_forms_agree_on_long_texts(void **state)
+{
+	static uint8_t room[3 + 20000];
+	struct test_rng rng;
+
+	(void)state;
+	test_rng_init(&rng, test_seed(), 1);
+	for (size_t i = 0; i < sizeof room; i++)
+		room[i] = (uint8_t)test_rng_next(&rng);
+	for (size_t size = 1; size <= sizeof room - 3; size += size < 2200 ? 1 + size % 7 : 1111) {
+		const uint32_t seed = (uint32_t)test_rng_next(&rng);
+		const uint32_t expected = by_definition(seed, room + size % 4, size);
+
+		assert_int_equal(sopi_crc32c(seed, room + size % 4, size), expected);
+		assert_int_equal(sopi_crc32c_by_table(seed, room + size % 4, size), expected);
+	}
+}
+
 static void the_checksum_of_parts_is_that_of_the_whole(void **state)
 {
 	static const char text[] = "positions are versions are fencing tokens";
@@ -94,6 +113,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(known_vectors),
 		cmocka_unit_test(known_vectors_by_table),
 		cmocka_unit_test(all_forms_agree_at_every_size_and_alignment),
+		cmocka_unit_test(all_forms_agree_on_long_texts),
 		cmocka_unit_test(the_checksum_of_parts_is_that_of_the_whole),
 	};
 

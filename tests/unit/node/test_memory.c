@@ -8,6 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	BLOCK_BYTES = 4096,
+	CHUNK_BYTES = 2 << 20,
+	CHUNKS_SMALL = 32, /* before the first of that size */
+	GROWN_BYTES = 20 << 20, /* no small database any more */
+};
+
 static size_t taken(struct sopi_memory *memory)
 {
 	size_t taken_bytes, used_bytes;
@@ -269,6 +276,50 @@ static void threads_share_it(void **state)
 	assert_int_equal(used(*state), 0);
 }
 
+/* Takes blocks until so many bytes more are taken from the system. */
+static void grow_by(struct sopi_memory *memory, size_t bytes)
+{
+	const size_t end = taken(memory) + bytes;
+	size_t capacity;
+
+	while (taken(memory) < end)
+		memset(sopi_memory_take(memory, BLOCK_BYTES, &capacity), 0xEE, BLOCK_BYTES);
+}
+
+static void a_chunk_that_was_touched_ahead_is_the_next_one(void **state)
+{
+	struct sopi_memory *memory = *state;
+	const int64_t live = sopi_alloc_live_count();
+	size_t before;
+
+	sopi_memory_ahead(memory);
+	assert_null(memory->ahead); /* of a small database nothing is ahead */
+	grow_by(memory, GROWN_BYTES);
+	assert_true(sopi_memory_wants_ahead(memory));
+	before = taken(memory);
+	for (int i = 0; i < 3; i++)
+		sopi_memory_ahead(memory); /* one, however often it is asked for */
+	assert_non_null(memory->ahead);
+	assert_int_equal(taken(memory), before);
+	assert_false(sopi_memory_wants_ahead(memory));
+	for (int i = 0; i < 20; i++) {
+		const char *ahead = memory->ahead;
+
+		grow_by(memory, 1);
+		assert_ptr_equal(memory->chunks, ahead);
+		assert_null(memory->ahead);
+		sopi_memory_ahead(memory);
+	}
+	sopi_memory_rest(memory);
+	assert_null(memory->ahead);
+	if (live >= 0) /* each chunk is one, and all of those are in use */
+		assert_true(sopi_alloc_live_count() - live <=
+			    (int64_t)(taken(memory) / CHUNK_BYTES) + CHUNKS_SMALL);
+	grow_by(memory, 1); /* without one */
+	sopi_memory_ahead(memory); /* freed with the rest */
+	assert_non_null(memory->ahead);
+}
+
 int main(int argc, char **argv)
 {
 #define MEMORY_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -283,6 +334,7 @@ int main(int argc, char **argv)
 		MEMORY_TEST(what_is_prepared_needs_nothing_from_the_system),
 		MEMORY_TEST(out_of_memory_is_no_block_and_no_damage),
 		MEMORY_TEST(destroying_returns_also_what_was_not_given_back),
+		MEMORY_TEST(a_chunk_that_was_touched_ahead_is_the_next_one),
 		MEMORY_TEST(threads_share_it),
 	};
 

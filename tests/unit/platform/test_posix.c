@@ -334,6 +334,89 @@ static void no_descriptor_left_is_told_with_advice(void **state)
 	assert_non_null(strstr(err.message, "ulimit -n"));
 }
 
+/* A checkpoint that has renamed its manifest cannot go back. */
+static void the_folder_itself_is_synced_without_a_descriptor(void **state)
+{
+	struct rlimit before, low;
+	sop_status itself, inside;
+	sop_error err = SOP_ERROR_INIT;
+
+	TEST_OK(sopi_folder_make(folder_of(state), "tmp", &err), err);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	low.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	itself = sopi_folder_sync(folder_of(state), "", &err);
+	inside = sopi_folder_sync(folder_of(state), "tmp", NULL);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	TEST_OK(itself, err);
+	assert_int_equal(inside, SOP_NO_MEMORY); /* which must not be taken for a failed sync */
+}
+
+static void opened(void **state, const char *name, struct sopi_folder **folder)
+{
+	struct sopi_files *files = ((struct host *)*state)->acceptance.platform->files;
+	char room[400];
+	sop_error err = SOP_ERROR_INIT;
+
+	TEST_OK(sopi_files_open_folder(files, system_path(state, name, room), SOPI_FOLDER_CREATE,
+				       folder, &err),
+		err);
+}
+
+static bool is_in(struct sopi_folder *folder, struct sopi_folder *other)
+{
+	sop_error err = SOP_ERROR_INIT;
+	bool inside = false;
+
+	TEST_OK(sopi_folder_lies_in(folder, other, &inside, &err), err);
+	return inside;
+}
+
+static void what_lies_in_a_folder_is_known(void **state)
+{
+	static const char *const names[] = { "", "a", "a/b", "../beside", "../link/a/b" };
+	struct sopi_folder *folders[sizeof names / sizeof *names];
+	char room[400];
+
+	assert_int_equal(symlink("db", system_path(state, "../link", room)), 0);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		opened(state, names[i], &folders[i]);
+	assert_true(is_in(folders[0], folders[0]));
+	assert_true(is_in(folders[1], folders[0]));
+	assert_true(is_in(folders[2], folders[0]));
+	assert_true(is_in(folders[4], folders[1])); /* whatever the way to it */
+	assert_false(is_in(folders[0], folders[1]));
+	assert_false(is_in(folders[3], folders[0]));
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		sopi_folder_close(folders[i]);
+}
+
+/* Locks of a folder go with each other as those of its files do, and end with the handle. */
+static void a_folder_itself_is_locked(void **state)
+{
+	static const enum sopi_lock shared = SOPI_LOCK_SHARED, alone = SOPI_LOCK_EXCLUSIVE;
+	struct sopi_file *first = NULL, *second = NULL;
+	struct sopi_folder *again;
+	sop_error err = SOP_ERROR_INIT;
+
+	opened(state, "", &again);
+	TEST_OK(sopi_folder_lock_itself(folder_of(state), alone, &first, &err), err);
+	assert_non_null(first);
+	TEST_STATUS(sopi_folder_lock_itself(again, alone, &second, &err), SOP_LOCKED, err);
+	TEST_STATUS(sopi_folder_lock_itself(again, shared, &second, &err), SOP_LOCKED, err);
+	assert_null(second);
+	sopi_file_close(first);
+	TEST_OK(sopi_folder_lock_itself(folder_of(state), shared, &first, &err), err);
+	TEST_OK(sopi_folder_lock_itself(again, shared, &second, &err), err);
+	sopi_file_close(first);
+	TEST_STATUS(sopi_folder_lock_itself(folder_of(state), alone, &first, &err), SOP_LOCKED, err);
+	sopi_file_close(second);
+	TEST_OK(sopi_folder_lock_itself(folder_of(state), alone, &first, &err), err);
+	sopi_file_close(first);
+	sopi_folder_close(again);
+}
+
 /* The limit lies in the middle of the write: the system writes a part, and only the next call tells why. */
 static void a_write_cut_short_is_an_error_with_its_place(void **state)
 {
@@ -607,6 +690,9 @@ int main(int argc, char **argv)
 		HOST(a_folder_without_permission_is_read_only_or_io),
 		HOST(a_parent_that_may_not_be_read_is_in_nobodys_way),
 		HOST(no_descriptor_left_is_told_with_advice),
+		HOST(the_folder_itself_is_synced_without_a_descriptor),
+		HOST(what_lies_in_a_folder_is_known),
+		HOST(a_folder_itself_is_locked),
 		HOST(a_write_cut_short_is_an_error_with_its_place),
 		HOST(every_errno_has_its_status),
 		HOST(another_process_is_locked_out),

@@ -402,6 +402,33 @@ static void a_failure_says_whether_the_new_one_may_be_there(void **state)
 	(void)state;
 }
 
+/* The name is durable by then, and the one that a crash may bring back to tmp/ means nothing. */
+static void no_descriptor_to_sync_tmp_with_is_no_failure(void **state)
+{
+	const struct sopi_sim_fault fault = { .calls = SOPI_SIM_SYNC_FOLDER,
+					      .path = "tmp",
+					      .os_errno = EMFILE };
+	const struct sopi_sim_cut cut = { .keep = SOPI_SIM_KEEP_NONE };
+	struct box box = { 0 };
+	bool indefinite = true;
+
+	(void)state;
+	box_start(&box, NULL);
+	write_epoch(&box, 1, SOP_OK, &indefinite);
+	sopi_sim_fail(box.process, &fault);
+	write_epoch(&box, 2, SOP_OK, &indefinite);
+	assert_false(indefinite);
+	sopi_sim_fail(box.process, NULL);
+	sopi_sim_power_cut(box.disk, &cut);
+	box_stop(&box);
+	box_start(&box, box.disk);
+	assert_int_equal(read_epoch(&box), 2);
+	write_epoch(&box, 3, SOP_OK, &indefinite);
+	assert_int_equal(read_epoch(&box), 3);
+	assert_int_equal(box_files(&box, "tmp"), 0);
+	box_free(&box);
+}
+
 static void no_space_is_no_doubt(void **state)
 {
 	struct box box = { 0 };
@@ -457,6 +484,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(another_format_is_named),
 		cmocka_unit_test(there_is_the_old_one_or_the_new_one),
 		cmocka_unit_test(a_failure_says_whether_the_new_one_may_be_there),
+		cmocka_unit_test(no_descriptor_to_sync_tmp_with_is_no_failure),
 		cmocka_unit_test(no_space_is_no_doubt),
 		cmocka_unit_test(out_of_memory_loses_nothing),
 	};

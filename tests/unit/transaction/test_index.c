@@ -21,7 +21,10 @@ struct fixture {
 	struct sopi_arena operations;
 	struct expected keys[KEYS_MAX];
 	size_t count; /* keys with an operation */
+	size_t made; /* operations, so that they differ */
 };
+
+static struct sopi_value apart;
 
 static int setup(void **state)
 {
@@ -63,6 +66,11 @@ static struct sopi_operation *operation_of(struct fixture *fixture, uint64_t num
 	memset(operation, 0, sizeof *operation);
 	operation->key_size = (uint32_t)make_key(number, operation->bytes);
 	operation->number = (int64_t)number;
+	operation->kind = fixture->made % 3 == 0 ? SOPI_OP_REMOVE : SOPI_OP_PUT;
+	operation->value_size = (uint32_t)(fixture->made % 100);
+	operation->ride_size = (uint32_t)(fixture->made % 5);
+	operation->apart = fixture->made % 7 == 0 ? &apart : NULL;
+	fixture->made++;
 	return operation;
 }
 
@@ -96,6 +104,26 @@ static void check_chain(const struct expected *expected, const struct sopi_opera
 	assert_null(newest);
 }
 
+/* What the index says of the newest operations without looking at them. */
+static void check_sums(const struct fixture *fixture)
+{
+	size_t bytes = 0, removes = 0;
+
+	for (uint64_t number = 0; number < KEYS_MAX; number++) {
+		const struct expected *expected = &fixture->keys[number];
+		const struct sopi_operation *newest;
+
+		if (expected->count == 0)
+			continue;
+		newest = expected->chain[expected->count - 1];
+		bytes += newest->key_size + newest->ride_size;
+		bytes += newest->apart == NULL ? newest->value_size : 0;
+		removes += newest->kind == SOPI_OP_REMOVE;
+	}
+	assert_int_equal(fixture->index.bytes, bytes);
+	assert_int_equal(fixture->index.remove_count, removes);
+}
+
 /* All entries forwards and backwards, and every key looked up. */
 static void check(const struct fixture *fixture)
 {
@@ -104,6 +132,7 @@ static void check(const struct fixture *fixture)
 	uint8_t key[8];
 
 	assert_int_equal(index->entry_count, fixture->count);
+	check_sums(fixture);
 	for (uint64_t number = 0; number < KEYS_MAX; number++) {
 		const struct expected *expected = &fixture->keys[number];
 		const size_t size = make_key(number, key);
