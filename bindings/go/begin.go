@@ -109,6 +109,14 @@ func (c *canceller) cancel() error {
 	return check(C.sop_txn_cancel(c.txn, e), e)
 }
 
+// move goes on with another transaction, and tells whether it was cancelled before.
+func (c *canceller) move(txn *C.sop_txn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.txn = txn
+	return c.hit
+}
+
 // end lets go of the transaction, and tells whether it was cancelled.
 func (c *canceller) end() bool {
 	if c.stop != nil {
@@ -148,9 +156,14 @@ func (db *DB) begin(ctx context.Context, mode Mode, options []TxOption) (*Tx, er
 	if err != nil {
 		return nil, err
 	}
-	tx := &Tx{db: db, mode: o.mode, pooled: o.bare, sh: sh, ctx: ctx}
+	tx := &Tx{db: db, mode: o.mode, pooled: o.bare, sh: sh, ctx: ctx, options: o}
 	if o.mode == ModeWrite || o.mode == ModeNoCheck {
 		tx.started = time.Now()
+		if left := time.Duration(o.c.deadline_ms) * time.Millisecond; left > 0 {
+			tx.ends = tx.started.Add(left)
+		} else if db.deadline > 0 {
+			tx.ends = tx.started.Add(db.deadline)
+		}
 	}
 	tx.canceled = &tx.own
 	if ctx.Done() != nil {
@@ -178,7 +191,7 @@ func ended(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		status = StatusTimeout
 	}
-	return because(fault(status, "the context ended before the transaction began: %v", context.Cause(ctx)), ctx)
+	return because(fault(status, "the context has ended, so the transaction is not begun: %v", context.Cause(ctx)), ctx)
 }
 
 func (db *DB) beginShell(o *txOptions) (*shell, error) {

@@ -81,6 +81,7 @@ const retryForDefault = 30 * time.Second
 type DB struct {
 	h        *dbHandle
 	retryFor time.Duration
+	deadline time.Duration // of Options
 
 	mu     sync.RWMutex
 	stores map[identity]*storeHandle
@@ -125,7 +126,7 @@ func Open(url string, options *Options) (*DB, error) {
 	if status != C.SOP_OK {
 		return nil, fromC(e)
 	}
-	db := &DB{h: &dbHandle{c: c}, retryFor: options.RetryFor, stores: make(map[identity]*storeHandle)}
+	db := &DB{h: &dbHandle{c: c}, retryFor: options.RetryFor, deadline: options.Deadline, stores: make(map[identity]*storeHandle)}
 	if db.retryFor <= 0 {
 		db.retryFor = retryForDefault
 	}

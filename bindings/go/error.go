@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Status is what a call of the library answered. A Status is an error itself, so that it can be the target of
@@ -224,8 +225,12 @@ func fault(status Status, format string, args ...any) *Error {
 // because adds the error of a context to an error that comes from it.
 func because(err error, ctx context.Context) error {
 	e, ok := err.(*Error)
-	if ok && e.cause == nil && ctx != nil && ctx.Err() != nil && (e.Status == StatusCancelled || e.Status == StatusTimeout) {
+	if ok && e.cause == nil && ctx != nil && (e.Status == StatusCancelled || e.Status == StatusTimeout) {
 		e.cause = context.Cause(ctx)
+		// The library may know that its deadline has passed before its context does.
+		if end, has := ctx.Deadline(); e.cause == nil && has && e.Status == StatusTimeout && !time.Now().Before(end) {
+			e.cause = context.DeadlineExceeded
+		}
 	}
 	return err
 }

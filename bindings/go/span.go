@@ -94,9 +94,24 @@ func (p Span[K, V]) FromFields(fields ...any) Span[K, V] {
 	return p
 }
 
+// AfterFields begins the span behind the place of these fields: behind the key that they are, and its duplicates, if they are
+// all of one. Fewer stand before all keys that begin with them, so that it is [Span.FromFields].
+func (p Span[K, V]) AfterFields(fields ...any) Span[K, V] {
+	p = p.FromFields(fields...)
+	p.has |= C.SOP_RANGE_AFTER
+	return p
+}
+
 // ToFields ends the span before the first key with these leading fields.
 func (p Span[K, V]) ToFields(fields ...any) Span[K, V] {
 	p.to, p.has = bound[K]{fields: notNil(fields)}, p.has&^C.SOP_RANGE_THROUGH|C.SOP_RANGE_TO
+	return p
+}
+
+// ThroughFields ends the span behind the last key with these leading fields.
+func (p Span[K, V]) ThroughFields(fields ...any) Span[K, V] {
+	p = p.ToFields(fields...)
+	p.has |= C.SOP_RANGE_THROUGH
 	return p
 }
 

@@ -32,6 +32,24 @@ func numbered(t *testing.T, db *sop.DB, count int64) {
 	})
 }
 
+func TestSpanBoundsOfLeadingFields(t *testing.T) {
+	type pair struct{ A, B int }
+	pairs := sop.StoreOf[pair, []byte]("pairs", sop.Bytes)
+	places(t, func(t *testing.T, db *sop.DB) {
+		update(t, db, func(tx *sop.Tx) error {
+			for _, key := range []pair{{1, 1}, {1, 2}, {2, 1}, {2, 2}, {3, 1}} {
+				ok(t, pairs.In(tx).Put(key, nil))
+			}
+			all := pairs.In(tx).Span()
+			equal(t, keysOf(all.AfterFields(2).Keys()), "{2 1} {2 2} {3 1}") // a place before all that begin so
+			equal(t, keysOf(all.AfterFields(2, 1).Keys()), "{2 2} {3 1}")
+			equal(t, keysOf(all.ThroughFields(2).Backward().Keys()), "{2 2} {2 1} {1 2} {1 1}")
+			equal(t, keysOf(all.AfterFields(1, 1).ThroughFields(2, 1).Keys()), "{1 2} {2 1}")
+			return nil
+		})
+	})
+}
+
 func TestSpanBounds(t *testing.T) {
 	places(t, func(t *testing.T, db *sop.DB) {
 		numbered(t, db, 10)
@@ -59,6 +77,10 @@ func TestSpanBounds(t *testing.T) {
 				{all.Limit(99).From(8), "8 9"},
 				{all.Backward().Backward().Limit(1), "0"},
 				{all.FromFields(4).ToFields(int8(6)), "4 5"},
+				{all.AfterFields(7), "8 9"},
+				{all.AfterFields(), "0 1 2 3 4 5 6 7 8 9"},
+				{all.ThroughFields(3), "0 1 2 3"},
+				{all.ThroughFields(3).ToFields(3), "0 1 2"},
 				{all.Prefix(4), "4"},
 				{all.Prefix(), "0 1 2 3 4 5 6 7 8 9"},
 			} {

@@ -5,7 +5,7 @@ import "C"
 
 import (
 	"context"
-	"runtime"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -41,6 +41,9 @@ type Tx struct {
 	changes  uint64 // counts what it changed, for iterations under way
 	position uint64
 	started  time.Time
+	ends     time.Time // the deadline, if it is known
+	earlier  int       // attempts before the transaction of the library was begun anew
+	options  txOptions
 	ctx      context.Context
 	canceled *canceller // own, or one that the context has
 	own      canceller
@@ -169,13 +172,81 @@ func (tx *Tx) again(conflict error) error {
 	tx.err = nil
 	tx.changes++
 	calls.enter()
-	defer calls.leave()
 	status := C.sop_txn_again(sh.txn, sh.s.err)
-	if status == C.SOP_MISUSE && C.sop_rollback(sh.txn, nil) == C.SOP_OK { // the conflict is the body's own
-		runtime.Gosched()
-		status = C.sop_txn_renew(sh.txn, sh.s.err)
+	calls.leave()
+	if status == C.SOP_MISUSE { // nothing failed in it: the conflict is the body's own
+		return tx.anew(sh)
 	}
 	return check(status, sh.s.err)
+}
+
+const (
+	firstPause     = 20 * time.Microsecond
+	pauseDoublings = 8 // to about 5 ms
+)
+
+// anew begins anew a transaction in which nothing failed, since its body says that it conflicts. It waits as the library does
+// after a conflict, and the next attempt has what is left of the deadline, and the same id. REQUIRES: the transaction is claimed.
+func (tx *Tx) anew(sh *shell) error {
+	var attempts C.uint32_t
+	if status := C.sop_txn_attempts(sh.txn, &attempts, sh.s.err); status != C.SOP_OK {
+		return fromC(sh.s.err)
+	}
+	tx.earlier += int(attempts)
+	if status := C.sop_rollback(sh.txn, sh.s.err); status != C.SOP_OK {
+		return fromC(sh.s.err)
+	}
+	if err := tx.pause(); err != nil {
+		return err
+	}
+	if tx.options.bare && tx.ends.IsZero() {
+		if status := C.sop_txn_renew(sh.txn, sh.s.err); status != C.SOP_OK {
+			return fromC(sh.s.err)
+		}
+		return tx.moved(sh)
+	}
+	o := tx.options
+	if o.bare = false; !tx.ends.IsZero() {
+		o.c.deadline_ms = C.int64_t(max(milliseconds(time.Until(tx.ends)), 1))
+	}
+	next, err := tx.db.beginShell(&o)
+	if err != nil {
+		return err
+	}
+	next.watched, sh.watched = sh.watched, nil
+	tx.sh, tx.pooled = next, false
+	err = tx.moved(next)
+	sh.release()
+	return err
+}
+
+// moved has what cancels the transaction cancel its new attempt, unless that has happened already.
+func (tx *Tx) moved(sh *shell) error {
+	if tx.canceled.move(sh.txn) {
+		return fault(StatusCancelled, "the transaction was cancelled")
+	}
+	return nil
+}
+
+// pause waits before another attempt: between half and all of a time that doubles each time.
+func (tx *Tx) pause() error {
+	most := firstPause << min(tx.earlier, pauseDoublings)
+	wait := most/2 + rand.N(most/2+1)
+	if !tx.ends.IsZero() {
+		left := time.Until(tx.ends)
+		if left <= 0 {
+			return tx.because(fault(StatusTimeout, "the deadline of the transaction has passed after %d attempts", tx.earlier))
+		}
+		wait = min(wait, left)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-tx.ctx.Done():
+		return ended(tx.ctx)
+	}
+	return nil
 }
 
 // finish gives the shell of a transaction that has ended back. REQUIRES: the transaction is claimed.
@@ -295,6 +366,9 @@ func (tx *Tx) Position() (uint64, error) {
 func (tx *Tx) Attempts() (int, error) {
 	var attempts C.uint32_t
 	err := tx.call(func(sh *shell) C.sop_status { return C.sop_txn_attempts(sh.txn, &attempts, sh.s.err) })
+	if tx != nil {
+		attempts += C.uint32_t(tx.earlier)
+	}
 	return int(attempts), err
 }
 

@@ -136,6 +136,56 @@ func TestUpdateGivesUpAfterItsTime(t *testing.T) {
 	equal(t, errors.Is(err, sop.ErrConflict), true) // what it was all about
 }
 
+// A body that always says that it conflicts is run again with pauses, and ends with its context and its deadline.
+func TestUpdateBacksOffAlsoWhenItsBodySaysSo(t *testing.T) {
+	const manyPauses = 400 // they take more than a second, so that who spins makes more attempts in the time that there is
+	places(t, func(t *testing.T, db *sop.DB) {
+		again := func(ctx context.Context, options ...sop.TxOption) (int, error) {
+			attempts := 0
+			return attempts, db.Update(ctx, func(tx *sop.Tx) error {
+				attempts++
+				count, err := tx.Attempts()
+				ok(t, err)
+				equal(t, count, attempts)
+				equal(t, attempts < manyPauses, true)
+				return sop.ErrConflict
+			}, options...)
+		}
+		ctx, cancel := context.WithTimeout(background, 60*time.Millisecond)
+		defer cancel()
+		_, err := again(ctx)
+		fails(t, err, sop.ErrTimeout)
+		equal(t, errors.Is(err, context.DeadlineExceeded), true)
+		_, err = again(background, sop.WithDeadline(60*time.Millisecond))
+		fails(t, err, sop.ErrTimeout)
+		ctx, cancel = context.WithCancel(background)
+		time.AfterFunc(30*time.Millisecond, cancel)
+		_, err = again(ctx)
+		fails(t, err, sop.ErrCancelled)
+		equal(t, errors.Is(err, context.Canceled), true)
+	})
+}
+
+func TestUpdateKeepsItsIDWhenItsBodyWantsToRunAgain(t *testing.T) {
+	places(t, func(t *testing.T, db *sop.DB) {
+		id, attempts := sop.UUID{1, 2, 3}, 0
+		ok(t, db.Update(background, func(tx *sop.Tx) error {
+			given, err := tx.ID()
+			ok(t, err)
+			equal(t, given, id)
+			ok(t, users.In(tx).Put("ann", user{"Ann", attempts}))
+			if attempts++; attempts < 3 {
+				return sop.ErrConflict
+			}
+			return nil
+		}, sop.WithID(id)))
+		outcome, _, err := db.Outcome(id)
+		ok(t, err)
+		equal(t, outcome, sop.Committed)
+		equal(t, found[user](t)(users.Get(db, "ann")).Age, 2)
+	})
+}
+
 func TestUpdatesOfManyGoroutinesAddUp(t *testing.T) {
 	places(t, func(t *testing.T, db *sop.DB) {
 		const goroutines, each = 8, 25

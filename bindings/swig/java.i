@@ -14,9 +14,9 @@
 
 /* Handed out by the functions below instead. */
 %ignore sop_store_open;
-%ignore sop_store_free;
 %ignore sop_store_name;
-%ignore sop_cursor_free;
+%ignore sop_schema_parse;
+%ignore sop_schema_text;
 %ignore sop_schema_free;
 %ignore sop_schema_sort_count;
 %ignore sop_schema_ride_count;
@@ -110,25 +110,9 @@
 HANDLE(sop_options)
 HANDLE(sop_db)
 HANDLE(sop_txn)
-HANDLE(sop_schema)
-HANDLE(java_store)
-HANDLE(java_cursor)
+HANDLE(sop_store)
+HANDLE(sop_cursor)
 %apply sop_options * { const sop_options * };
-
-/* Stores and cursors come with the schema of their keys; a store is always the second argument, a cursor the first. */
-%typemap(jni) sop_store *store, sop_cursor *cursor "jlong"
-%typemap(jtype) sop_store *store, sop_cursor *cursor "long"
-%typemap(jstype) sop_store *store, sop_cursor *cursor "long"
-%typemap(javain) sop_store *store, sop_cursor *cursor "$javainput"
-%typemap(in) sop_store *store (java_store *declared) %{
-	declared = (java_store *)(intptr_t)$input;
-	$1 = declared->store;
-%}
-%typemap(in) java_store *declared (java_store *declared) "$1 = declared = (java_store *)(intptr_t)$input;"
-%typemap(in) sop_cursor *cursor (java_cursor *opened) %{
-	opened = (java_cursor *)(intptr_t)$input;
-	$1 = opened->cursor;
-%}
 
 /* ---- bytes ------------------------------------------------------------------------------------- */
 
@@ -149,32 +133,6 @@ HANDLE(java_cursor)
 %typemap(freearg) const char *path, const char *url, const char *backup_path, const char *name, const char *value
 	"free(in$argnum.owned);"
 %typemap(argout) const char *path, const char *url, const char *backup_path, const char *name, const char *value ""
-
-%define KEY(place, prefix)
-%typemap(in) sop_bytes key (java_input in, java_key packed) "$1 = java_key_in(jenv, $input, place->schema, prefix, &in, &packed);"
-%typemap(freearg) sop_bytes key %{
-	free(in$argnum.owned);
-	sop_buf_free(&packed$argnum.buf);
-%}
-%enddef
-KEY(declared2, 0)
-
-%define ROWS_IN(name)
-%typemap(in) sop_bytes name (java_input in, sop_buf packed) %{
-	packed = (sop_buf)SOP_BUF_INIT;
-	$1 = java_bytes(jenv, $input, &in);
-	if (declared2->schema != NULL && java.refused == SOP_OK) {
-		java.refused = java_pack_rows(declared2->schema, $1, &packed, &java.err);
-		$1 = (sop_bytes){ packed.data, packed.size };
-	}
-%}
-%typemap(freearg) sop_bytes name %{
-	free(in$argnum.owned);
-	sop_buf_free(&packed$argnum);
-%}
-%enddef
-ROWS_IN(keys)
-ROWS_IN(rows)
 
 /* One answer is what the function returns. */
 %typemap(in, numinputs = 0) sop_buf * (sop_buf out, char room[1024]) %{
@@ -216,14 +174,10 @@ ROWS_IN(rows)
 %typemap(jtype) const sop_range *range "byte[]"
 %typemap(jstype) const sop_range *range "byte[]"
 %typemap(javain) const sop_range *range "$javainput"
-%typemap(in) const sop_range *range (java_input in, java_range bounds) %{
-	$1 = (sop_range *)java_range_in(java_bytes(jenv, $input, &in), declared2->schema, &bounds);
+%typemap(in) const sop_range *range (java_input in, sop_range bounds) %{
+	$1 = (sop_range *)java_range_in(java_bytes(jenv, $input, &in), &bounds);
 %}
-%typemap(freearg) const sop_range *range %{
-	free(in$argnum.owned);
-	sop_buf_free(&bounds$argnum.from.buf);
-	sop_buf_free(&bounds$argnum.to.buf);
-%}
+%typemap(freearg) const sop_range *range "free(in$argnum.owned);"
 
 /* Version and item id. */
 %typemap(jni) sop_item *about, uint64_t *item, uint64_t *position, size_t *done "jlongArray"
@@ -417,7 +371,6 @@ RETURNS(sop_open, jlong, long)
 RETURNS(sop_begin, jlong, long)
 RETURNS(java_declare, jlong, long)
 RETURNS(java_cursor_open, jlong, long)
-RETURNS(sop_schema_parse, jlong, long)
 RETURNS(sop_savepoint, jlong, long)
 RETURNS(sop_count, jlong, long)
 RETURNS(sop_approx_count, jlong, long)
@@ -436,9 +389,7 @@ RETURNS(sop_stats_peek, jbyteArray, byte[])
 RETURNS(sop_db_metrics, jbyteArray, byte[])
 RETURNS(sop_log_next, jbyteArray, byte[])
 RETURNS(sop_txn_id, jbyteArray, byte[])
-RETURNS(sop_schema_text, jbyteArray, byte[])
 RETURNS(java_scan, jbyteArray, byte[])
-RETURNS(java_key_pack, jbyteArray, byte[])
 RETURNS(java_cursor_move, jbyteArray, byte[])
 RETURNS(java_cursor_seek, jbyteArray, byte[])
 
@@ -496,51 +447,21 @@ CREATES(sop_max, SOP_OK)
 /* ---- what only Java needs ---------------------------------------------------------------------- */
 
 %{
-/* Frees the declaration and its schema. Takes NULL. */
-static void java_store_free(java_store *declared)
-{
-	if (declared == NULL)
-		return;
-	sop_store_free(declared->store);
-	sop_schema_free(declared->schema);
-	free(declared);
-}
-
 /* Declares the store `name` with the schema `json`, if it has one; with negative `duplicates` as whatever it is. */
 static sop_status java_declare(sop_db *db, sop_bytes name, sop_bytes json, int duplicates, int node_items,
-			       java_store **out, sop_error *err)
+			       sop_store **out, sop_error *err)
 {
 	sop_store_options options = SOP_STORE_OPTIONS_INIT;
-	java_store *declared = calloc(1, sizeof *declared);
-	sop_status status = SOP_OK;
+	sop_schema *schema = NULL;
+	sop_status status = json.size > 0 ? sop_schema_parse(json, &schema, err) : SOP_OK;
 
-	if (declared == NULL) {
-		java_refuse(SOP_NO_MEMORY, "there is no memory for a declaration");
-		return SOP_NO_MEMORY;
-	}
-	if (json.size > 0)
-		status = sop_schema_parse(json, &declared->schema, err);
-	options.schema = declared->schema;
+	options.schema = schema;
 	options.duplicates = (uint32_t)duplicates;
 	options.node_items = (uint32_t)node_items;
 	if (status == SOP_OK)
-		status = sop_store_open(db, name, duplicates < 0 ? NULL : &options, &declared->store, err);
-	if (status == SOP_OK)
-		*out = declared;
-	else
-		java_store_free(declared);
-	return status;
-}
-
-/* The packed form of a key. */
-static sop_status java_key_pack(const sop_schema *schema, sop_bytes fields, int prefix, sop_buf *packed, sop_error *err)
-{
-	return java_pack(schema, fields, prefix, packed, err);
-}
-
-static void java_schema_free(sop_schema *schema)
-{
+		status = sop_store_open(db, name, duplicates < 0 ? NULL : &options, out, err);
 	sop_schema_free(schema);
+	return status;
 }
 
 /* Fetches from `cursor` into `batch`, which grows if one row alone needs more than JAVA_FETCH_BYTES. */
@@ -591,31 +512,10 @@ static sop_status java_has(sop_txn *txn, sop_store *store, sop_bytes key, sop_er
 	return sop_fetch(txn, store, key, 0, 0, NULL, NULL, NULL, err);
 }
 
-static void java_cursor_free(java_cursor *opened)
+static sop_status java_cursor_open(sop_txn *txn, sop_store *store, const sop_range *range, int flags, sop_cursor **out,
+				   sop_error *err)
 {
-	if (opened == NULL)
-		return;
-	sop_cursor_free(opened->cursor);
-	free(opened);
-}
-
-static sop_status java_cursor_open(sop_txn *txn, java_store *declared, const sop_range *range, int flags,
-				   java_cursor **out, sop_error *err)
-{
-	java_cursor *opened = calloc(1, sizeof *opened);
-	sop_status status;
-
-	if (opened == NULL) {
-		java_refuse(SOP_NO_MEMORY, "there is no memory for a cursor");
-		return SOP_NO_MEMORY;
-	}
-	opened->schema = declared->schema;
-	status = sop_cursor_open(txn, declared->store, range, (uint32_t)flags | SOP_CURSOR_COPIES, &opened->cursor, err);
-	if (status == SOP_OK)
-		*out = opened;
-	else
-		java_cursor_free(opened);
-	return status;
+	return sop_cursor_open(txn, store, range, (uint32_t)flags | SOP_CURSOR_COPIES, out, err);
 }
 
 /* An entry as a batch of one row. */
@@ -644,41 +544,30 @@ static sop_status java_entry(const sop_entry *entry, sop_buf *batch, sop_error *
 }
 
 /* Moves a cursor: 0 first, 1 last, 2 next, 3 prev; 4 stays. */
-static sop_status java_cursor_move(java_cursor *opened, int where, sop_buf *entry, sop_error *err)
+static sop_status java_cursor_move(sop_cursor *cursor, int where, sop_buf *entry, sop_error *err)
 {
 	static sop_status (*const moves[])(sop_cursor *, sop_entry *, sop_error *) = {
 		sop_cursor_first, sop_cursor_last, sop_cursor_next, sop_cursor_prev, sop_cursor_entry
 	};
 	sop_entry at;
-	sop_status status = moves[where](opened->cursor, &at, err);
+	sop_status status = moves[where](cursor, &at, err);
 
 	return status == SOP_OK ? java_entry(&at, entry, err) : status;
 }
 
 /* `where` is a sop_seek. */
-static sop_status java_cursor_seek(java_cursor *opened, sop_bytes fields, int where, sop_buf *entry, sop_error *err)
+static sop_status java_cursor_seek(sop_cursor *cursor, sop_bytes key, int where, sop_buf *entry, sop_error *err)
 {
-	java_key key;
-	const sop_bytes packed = java_packed(opened->schema, fields, where != SOP_SEEK_EQ, &key);
 	sop_entry at;
-	sop_status status = java.refused;
+	sop_status status = sop_cursor_seek(cursor, key, (sop_seek)where, &at, err);
 
-	if (status == SOP_OK)
-		status = sop_cursor_seek(opened->cursor, packed, (sop_seek)where, &at, err);
-	if (status == SOP_OK)
-		status = java_entry(&at, entry, err);
-	sop_buf_free(&key.buf);
-	return status;
+	return status == SOP_OK ? java_entry(&at, entry, err) : status;
 }
 %}
 
-static void java_store_free(java_store *declared);
-static void java_schema_free(sop_schema *schema);
-static void java_cursor_free(java_cursor *opened);
-static sop_status java_declare(sop_db *db, sop_bytes name, sop_bytes json, int duplicates, int node_items, java_store **out, sop_error *err);
-static sop_status java_key_pack(const sop_schema *schema, sop_bytes fields, int prefix, sop_buf *packed, sop_error *err);
+static sop_status java_declare(sop_db *db, sop_bytes name, sop_bytes json, int duplicates, int node_items, sop_store **out, sop_error *err);
 static sop_status java_scan(sop_txn *txn, sop_store *store, const sop_range *range, int cursor_flags, long long rows_max, int flags, sop_buf *rows, sop_error *err);
 static sop_status java_has(sop_txn *txn, sop_store *store, sop_bytes key, sop_error *err);
-static sop_status java_cursor_open(sop_txn *txn, java_store *declared, const sop_range *range, int flags, java_cursor **out, sop_error *err);
-static sop_status java_cursor_move(java_cursor *opened, int where, sop_buf *entry, sop_error *err);
-static sop_status java_cursor_seek(java_cursor *opened, sop_bytes fields, int where, sop_buf *entry, sop_error *err);
+static sop_status java_cursor_open(sop_txn *txn, sop_store *store, const sop_range *range, int flags, sop_cursor **out, sop_error *err);
+static sop_status java_cursor_move(sop_cursor *cursor, int where, sop_buf *entry, sop_error *err);
+static sop_status java_cursor_seek(sop_cursor *cursor, sop_bytes key, int where, sop_buf *entry, sop_error *err);

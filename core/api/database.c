@@ -12,7 +12,8 @@ static sop_status init_readers(sop_db *db, sop_error *err)
 {
 	for (size_t i = 0; i < SOPI_READERS; i++) {
 		SOP_TRY(sopi_transaction_init(&db->readers[i], db->engine, err));
-		sopi_slot_join(db->readers[i].slot, db);
+		db->slots[i] = db->readers[i].slot;
+		sopi_slot_join(db->slots[i], db);
 	}
 	return SOP_OK;
 }
@@ -28,8 +29,8 @@ static sop_status open_instance(sop_db *db, const struct sopi_url *url, const so
 	if (status == SOP_OK)
 		return SOP_OK;
 	(void)sopi_instance_close(db->instance, db, NULL); /* the first failure is the one to tell */
-	for (size_t i = 0; i < SOPI_READERS && db->readers[i].slot != NULL; i++)
-		sopi_slot_give(&db->engine->forest.reclaim, db->readers[i].slot);
+	for (size_t i = 0; i < SOPI_READERS && db->slots[i] != NULL; i++)
+		sopi_slot_give(&db->engine->forest.reclaim, db->slots[i]);
 	sopi_instance_unreference(db->instance, true);
 	return status;
 }
@@ -90,6 +91,15 @@ sop_status sop_open(const char *url, const sop_options *options, sop_db **out, s
 	return sopi_db_open_on(url, options, sopi_platform_posix(), out, err);
 }
 
+/* Frees the readers, of which no call has one any more; languages keep handles that are closed. */
+static void free_readers(sop_db *db)
+{
+	for (size_t i = 0; i < SOPI_READERS; i++)
+		sopi_slot_disown(&db->engine->forest.reclaim, db->slots[i]);
+	sopi_free(db->readers);
+	db->readers = NULL;
+}
+
 sop_status sop_close(sop_db *db, sop_error *err)
 {
 	sop_status status = SOP_OK;
@@ -98,6 +108,7 @@ sop_status sop_close(sop_db *db, sop_error *err)
 	sopi_mutex_lock(&db->close_mutex);
 	if (!atomic_load(&db->closed)) {
 		status = sopi_instance_close(db->instance, db, err);
+		free_readers(db);
 		atomic_store_explicit(&db->closed, true, memory_order_release);
 	}
 	sopi_mutex_unlock(&db->close_mutex);

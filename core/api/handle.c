@@ -57,12 +57,11 @@ sop_status sopi_db_enter(sop_db *db, bool choosing, const char *function,
 	/* Threads have stacks of their own: they begin at different readers. */
 	at = (size_t)(((uintptr_t)&at >> 12) * 0x9E3779B97F4A7C15u >> 60);
 	for (;; at++) {
-		struct sopi_transaction *candidate = &db->readers[at % SOPI_READERS];
-		const uint64_t found =
-			sopi_slot_claim(&engine->forest.reclaim, candidate->slot, choosing);
+		const uint64_t found = sopi_slot_claim(&engine->forest.reclaim,
+						       db->slots[at % SOPI_READERS], choosing);
 
 		if (found == SOPI_SLOT_IDLE) {
-			*reader = candidate;
+			*reader = &db->readers[at % SOPI_READERS];
 			return SOP_OK;
 		}
 		if (found == SOPI_SLOT_CLOSED)
@@ -112,11 +111,11 @@ void sopi_db_unreference(sop_db *db)
 	db->tag = SOPI_TAG_FREED;
 	if (alive) {
 		for (size_t i = 0; i < SOPI_READERS; i++)
-			sopi_slot_give(&db->engine->forest.reclaim, db->readers[i].slot);
+			sopi_slot_give(&db->engine->forest.reclaim, db->slots[i]);
 		sopi_mutex_destroy(&db->close_mutex);
 	}
 	sopi_instance_unreference(db->instance, alive);
-	sopi_free(db->readers); /* until now calls that come late find there that it is closed */
+	sopi_free(db->readers);
 	sopi_free(db->path);
 	sopi_free(db);
 }

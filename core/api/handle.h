@@ -34,7 +34,8 @@ struct sop_db {
 	sopi_mutex close_mutex; /* one close at a time; first in the lock order */
 	struct sopi_instance *instance; /* shared with other handles of the same folder */
 	struct sopi_engine *engine; /* of the instance */
-	struct sopi_transaction *readers; /* SOPI_READERS of them, for calls without a transaction of their own */
+	struct sopi_transaction *readers; /* SOPI_READERS of them, for calls without a transaction of their own; until it is closed */
+	struct sopi_slot *slots[SOPI_READERS]; /* theirs, where calls that come late find that it is closed */
 };
 
 struct sop_store {
@@ -59,7 +60,8 @@ struct sop_cursor {
 	uint32_t flags;
 	bool moved; /* it has been moved since it was opened */
 	bool plain; /* entries need nothing but what lies in the page */
-	bool copies; /* values, since the page may be evicted between two calls, or the caller wants it */
+	bool copies; /* values, since the caller wants it */
+	bool pins; /* leaves, since they may be evicted between two calls */
 	sop_txn *txn;
 	uint64_t begun; /* number of the transaction on the handle that it belongs to */
 	struct sopi_used *used;

@@ -28,6 +28,7 @@ struct building {
 	struct sopi_apply apply; /* without a position */
 	struct sopi_tree *tree;
 	const struct sopi_change *changes;
+	struct sopi_change *noted; /* the same, whose leaves are noted; NULL: they are not */
 	size_t next, end; /* changes that are left */
 	uint64_t at;
 	struct sopi_path path; /* to the first source */
@@ -242,26 +243,34 @@ static size_t deltas_at(const struct sopi_block *leaf, uint64_t at)
 	return seen;
 }
 
-/* Changes of one leaf, from number `from` on. */
-static size_t changes_of_leaf(const struct building *b, size_t from, const struct sopi_vnode *leaf)
+/* The next changes that the leaf of the path answers for: how many, and each is told its leaf. */
+static size_t changes_of_leaf(struct building *b)
 {
-	size_t to = from;
+	struct sopi_vnode *leaf = b->path.level[b->path.depth].vnode;
+	struct sopi_separator upper;
+	size_t end = b->end;
 
-	while (to < b->end && b->changes[to].leaf == leaf)
-		to++;
-	return to - from;
+	b->is_last = !sopi_path_upper(&b->path, &upper);
+	if (!b->is_last)
+		end = sopi_changes_below(b->changes, b->next, b->end, &upper);
+	for (size_t i = b->next; b->noted != NULL && i < end; i++)
+		b->noted[i].leaf = leaf;
+	return end - b->next;
 }
 
-/* Asks for the leaf behind the next `count` changes, which is far away, while they are merged. */
-static void prefetch_leaf(const struct building *b, size_t count)
+/* Asks for the next leaf below the same parent, which is far away, while the changes of this one are merged. */
+static void prefetch_next(const struct building *b)
 {
-	const size_t next = b->next + count;
-	const struct sopi_vnode *leaf = next < b->end ? b->changes[next].leaf : NULL;
+	const size_t level = b->path.depth - 1;
+	const struct sopi_block *parent;
+	struct sopi_vnode *next;
 	const char *block;
 
-	if (leaf == NULL)
+	if (b->path.depth == 0 || b->path.level[level].child == b->path.level[level].block->count)
 		return;
-	block = (const char *)atomic_load_explicit(&leaf->head, memory_order_acquire);
+	parent = b->path.level[level].block;
+	next = sopi_inner_children(parent)[b->path.level[level].child + 1];
+	block = (const char *)atomic_load_explicit(&next->head, memory_order_acquire);
 	for (size_t at = 0; block != NULL && at < PREFETCHED_BYTES; at += LINE_BYTES)
 		__builtin_prefetch(block + at);
 }
@@ -275,7 +284,6 @@ static sop_status take_leaf(struct building *b, struct sopi_vnode *vnode,
 	const size_t most = (size_t)block->count + SOPI_DELTAS_MAX;
 
 	SOP_TRY(source_add(b->ahead, vnode, block, err));
-	prefetch_leaf(b, count);
 	/* The result never reaches the old items: it is cut whenever it has a window's worth of them, and each step
 	 * adds at most all old ones and one. */
 	merging->old_from = merging->count + WINDOW + most + 1;
@@ -367,6 +375,24 @@ static sop_status bring_if_empty(struct building *b, sop_error *err)
 	return bring_neighbour(b, b->ahead->source_count - b->unit.source_at, err);
 }
 
+/* How many of the next changes a leaf below the same parent answers for, when all before it are merged. */
+static size_t changes_of_sibling(struct building *b, size_t child)
+{
+	const size_t level = b->path.depth - 1;
+	const size_t first = b->path.level[level].child;
+	const bool is_last = b->is_last;
+	struct sopi_vnode *leaf = b->path.level[b->path.depth].vnode;
+	size_t count;
+
+	b->path.level[level].child = child;
+	b->path.level[b->path.depth].vnode = sopi_inner_children(b->path.level[level].block)[child];
+	count = changes_of_leaf(b);
+	b->path.level[level].child = first;
+	b->path.level[b->path.depth].vnode = leaf;
+	b->is_last = is_last;
+	return count;
+}
+
 /* Takes the next leaf below the same parent in, if both fit well below a page; *tried: there was one. */
 static sop_status take_sibling(struct building *b, bool *taken, bool *tried, sop_error *err)
 {
@@ -388,7 +414,7 @@ static sop_status take_sibling(struct building *b, bool *taken, bool *tried, sop
 	SOP_TRY(bring_if_empty(b, err));
 	vnode = sopi_inner_children(parent)[child];
 	block = sopi_vnode_view(vnode, b->at);
-	count = changes_of_leaf(b, b->next, vnode);
+	count = changes_of_sibling(b, child);
 	if (block == NULL || count > SIBLING_ITEMS_MAX || block->count > SIBLING_ITEMS_MAX)
 		return SOP_OK;
 	SOP_TRY(take_leaf(b, vnode, block, count, err));
@@ -450,17 +476,13 @@ static sop_status unit_end(struct building *b, bool small, sop_error *err)
 	return unit_add(b->ahead, &b->unit, err);
 }
 
-/* Builds for the `count` next changes, which are of one leaf, and for the leaves that it is joined with. */
+/* Builds for the `count` next changes, which are of the path's leaf, and for the leaves that it is joined with. */
 static sop_status build_unit(struct building *b, size_t count, sop_error *err)
 {
-	const struct sopi_operation *operation = b->changes[b->next].newest;
 	bool taken = true, tried = true;
-	struct sopi_separator upper;
 
-	b->path.stays = false;
-	SOP_TRY(sopi_tree_path(b->tree, sopi_operation_key(operation), operation->key_size, b->at,
-			       &b->path, err));
-	b->is_last = !sopi_path_upper(&b->path, &upper);
+	if (count > SOPI_DELTAS_AT_ONCE) /* so the next ones have changes, too */
+		prefetch_next(b);
 	unit_begin(b);
 	SOP_TRY(take_leaf(b, b->path.level[b->path.depth].vnode, b->path.level[b->path.depth].block,
 			  count, err));
@@ -471,53 +493,50 @@ static sop_status build_unit(struct building *b, size_t count, sop_error *err)
 	return unit_end(b, is_small(b) && (taken || !tried || b->merging.count == 0), err);
 }
 
-/* Leaves the `count` next changes, which are of one leaf, to the mutex; brings in what that will ask for. */
+/* Leaves the `count` next changes, which are of the path's leaf, to the mutex; brings in what that will ask for. */
 static sop_status skip_leaf(struct building *b, size_t count, sop_error *err)
 {
-	const struct sopi_operation *first = b->changes[b->next].newest;
-	bool removes = b->changes[b->next].leaf != NULL;
+	bool removes = b->at != SOPI_POSITION_HEAD;
 
 	for (size_t i = 0; i < count; i++)
 		removes = removes && b->changes[b->next + i].newest->kind == SOPI_OP_REMOVE;
-	if (removes) {
-		b->path.stays = false;
-		SOP_TRY(sopi_tree_path(b->tree, sopi_operation_key(first), first->key_size, b->at,
-				       &b->path, err));
-		if (b->path.level[b->path.depth].block->version.items <= count)
-			SOP_TRY(bring_neighbour(b, 1, err));
-	}
+	if (removes && b->path.level[b->path.depth].block->version.items <= count)
+		SOP_TRY(bring_neighbour(b, 1, err));
 	SOP_TRY(sopi_ahead_skip(b->ahead, b->next, b->next + count, err));
 	b->next += count;
 	return SOP_OK;
 }
 
-/* Few changes go into the room that a leaf has, under the mutex, in about 10 ms unless there are very many such leaves. */
-static bool are_few(const struct building *b)
+/* The way to the leaf of the next change. */
+static sop_status find_leaf(struct building *b, sop_error *err)
 {
-	size_t leaves = 0;
+	const struct sopi_operation *operation = b->changes[b->next].newest;
 
-	for (size_t i = b->next, count; i < b->end; i += count) {
-		count = changes_of_leaf(b, i, b->changes[i].leaf);
-		leaves += count <= SOPI_DELTAS_AT_ONCE;
-	}
-	return leaves <= 2 * (sopi_ahead_changes_min - 1);
+	b->path.stays = false;
+	return sopi_tree_path(b->tree, sopi_operation_key(operation), operation->key_size, b->at,
+			      &b->path, err);
 }
 
-sop_status sopi_ahead_build(struct sopi_ahead *ahead, struct sopi_tree *tree,
-			    const struct sopi_change *changes, size_t first, size_t end,
-			    uint64_t at, bool records, sop_error *err)
+sop_status sopi_ahead_build(struct sopi_ahead *ahead, struct sopi_tree *tree, struct sopi_change *changes,
+			    size_t first, size_t end, uint64_t at, bool records, sop_error *err)
 {
 	struct building b = building_of(ahead, tree, changes, at, records);
-	bool spare_few;
+	/* Few changes go into the room that a leaf has, under the mutex, in a microsecond each: so many in about 10 ms. */
+	size_t spared = 2 * (sopi_ahead_changes_min - 1);
 
+	b.noted = at != SOPI_POSITION_HEAD ? changes : NULL;
 	b.next = first;
 	b.end = end;
-	spare_few = are_few(&b);
 	while (b.next < b.end) {
-		const size_t count = changes_of_leaf(&b, b.next, changes[b.next].leaf);
+		size_t count;
+		bool few;
 
-		if (ahead->bytes >= ahead->bytes_max || (spare_few && count <= SOPI_DELTAS_AT_ONCE)) {
+		SOP_TRY(find_leaf(&b, err));
+		count = changes_of_leaf(&b);
+		few = count <= SOPI_DELTAS_AT_ONCE && spared > 0;
+		if (ahead->bytes >= ahead->bytes_max || few) {
 			SOP_TRY(skip_leaf(&b, count, err));
+			spared -= few;
 		} else {
 			SOP_TRY(build_unit(&b, count, err));
 		}

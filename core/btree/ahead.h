@@ -77,11 +77,10 @@ extern _Atomic size_t sopi_ahead_changes_min;
 enum { sopi_ahead_changes_min = SOPI_AHEAD_CHANGES_MIN };
 #endif
 
-/* Builds for the changes [first, end) of one tree, whose leaves were looked up at position `at`, or HEAD for a tree that
- * only this commit knows. records: they go into the log. NO_MEMORY, SCHEMA, and for databases on disk IO, CORRUPT. */
-sop_status sopi_ahead_build(struct sopi_ahead *ahead, struct sopi_tree *tree,
-			    const struct sopi_change *changes, size_t first, size_t end,
-			    uint64_t at, bool records, sop_error *err);
+/* Builds for the changes [first, end) of one tree as of position `at`, or HEAD for a tree that only this commit knows; tells
+ * each change its leaf. records: they go into the log. NO_MEMORY, SCHEMA, and for databases on disk IO, CORRUPT. */
+sop_status sopi_ahead_build(struct sopi_ahead *ahead, struct sopi_tree *tree, struct sopi_change *changes,
+			    size_t first, size_t end, uint64_t at, bool records, sop_error *err);
 
 /* The changes [first, end) are left to the mutex. NO_MEMORY. */
 sop_status sopi_ahead_skip(struct sopi_ahead *ahead, size_t first, size_t end, sop_error *err);

@@ -142,13 +142,13 @@ static sop_status changes_reserve(struct sopi_transaction *txn, size_t count, so
 }
 
 /* Lists the changes of all stores in the order of their keys, and finds the leaves that will take
- * them. */
+ * them; those of a large commit are found one by one as it is built. */
 static sop_status plan_changes(struct sopi_transaction *txn, struct plan *plan, sop_error *err)
 {
 	size_t total = 0;
 
 	for (const struct sopi_used *used = txn->used; used != NULL; used = used->next)
-		total += used->index.entry_count;
+		total += used->dropped ? 0 : used->index.entry_count;
 	SOP_TRY(changes_reserve(txn, total, err));
 	plan->change_count = 0;
 	plan->bytes = 0;
@@ -165,7 +165,7 @@ static sop_status plan_changes(struct sopi_transaction *txn, struct plan *plan, 
 			first[i] = (struct sopi_change){ sopi_index_at(index, place), NULL };
 		plan->bytes += index->bytes + count * CHANGE_BYTES;
 		plan->removes_only = plan->removes_only && index->remove_count == count;
-		if (!used->created)
+		if (!used->created && SOPI_LIKELY(!sopi_is_large(total)))
 			SOP_TRY(sopi_tree_find_leaves(&used->store->tree, first, count,
 						      plan->checked_at, err));
 		plan->change_count += count;
@@ -560,7 +560,7 @@ static sop_status prepare(struct sopi_transaction *txn, struct plan *plan,
 	SOP_TRY(sopi_outcomes_reserve(&engine->outcomes, err));
 	plan->outcome_reserved = true;
 	SOP_TRY(prepare_values(txn, plan, err));
-	if (plan->change_count >= sopi_ahead_changes_min)
+	if (sopi_is_large(plan->change_count))
 		hold(txn, plan);
 	SOP_TRY(build_large(txn, plan, err));
 	prepare_memory(engine, plan);

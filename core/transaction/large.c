@@ -79,8 +79,12 @@ static sop_status build_store(struct sopi_transaction *txn, struct sopi_large *l
 {
 	const struct sopi_used *used = txn->changes[first].newest->index;
 
-	if (used->extension != NULL || used->extended)
+	if (used->extension != NULL || used->extended) {
+		if (!used->created)
+			SOP_TRY(sopi_tree_find_leaves(&used->store->tree, txn->changes + first,
+						      end - first, at, err));
 		return sopi_ahead_skip(&large->ahead, first, end, err);
+	}
 	return sopi_ahead_build(&large->ahead, &used->store->tree, txn->changes, first, end,
 				used->created ? SOPI_POSITION_HEAD : at, large->records, err);
 }
@@ -107,7 +111,7 @@ sop_status sopi_large_build(struct sopi_transaction *txn, struct sopi_large *lar
 {
 	const struct sopi_resident *resident = txn->engine->forest.resident;
 
-	if (SOPI_LIKELY(count < sopi_ahead_changes_min))
+	if (SOPI_LIKELY(!sopi_is_large(count)))
 		return SOP_OK;
 	large->on = true;
 	large->records = resident != NULL;

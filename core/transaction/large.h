@@ -30,7 +30,13 @@ extern sopi_large_part_fn _Atomic sopi_large_part_hook;
 enum { sopi_large_part_bytes = SOPI_LARGE_PART_BYTES };
 #endif
 
-/* Builds for the first `count` of txn->changes, whose leaves were looked up at `at`, if they are many. bytes: about what
+/* Is a commit of so many changes large? */
+static inline bool sopi_is_large(size_t count)
+{
+	return count >= sopi_ahead_changes_min;
+}
+
+/* Builds for the first `count` of txn->changes as of `at`, and finds their leaves, if they are many. bytes: about what
  * they say. REQUIRES: `at` is published. As sopi_ahead_build. */
 sop_status sopi_large_build(struct sopi_transaction *txn, struct sopi_large *large, size_t count,
 			    size_t bytes, uint64_t at, sop_error *err);

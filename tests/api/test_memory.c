@@ -1,10 +1,23 @@
 /* Memory comes back: after removals, drops, rolled back transactions, closed readers, and however often handles are renewed. */
 #include "api/fixture.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ITEMS = 20000, SLACK_BYTES = 1 << 20 };
+/* The allocator of the C library, which can be asked, is that of the program. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MEMORY_IS_TOLD false
+#else
+#define MEMORY_IS_TOLD true
+#endif
+
+enum {
+	ITEMS = 20000,
+	SLACK_BYTES = 1 << 20,
+	CLOSED_DATABASES = 100,
+	CLOSED_BYTES_MAX = 12 * 1024 /* of one that is closed and not freed */
+};
 
 struct scene {
 	sop_error err;
@@ -285,6 +298,30 @@ static void handles_may_be_renewed_for_ever(void **state)
 	scene_close(&s);
 }
 
+/* Languages with a garbage collector keep handles that are closed until it runs. */
+static void a_closed_database_keeps_little(void **state)
+{
+	sop_db *closed[CLOSED_DATABASES];
+	sop_error err = SOP_ERROR_INIT;
+	size_t before, kept;
+	sop_info info = SOP_INFO_INIT;
+
+	(void)state;
+	before = mallinfo2().uordblks;
+	for (size_t i = 0; i < CLOSED_DATABASES; i++) {
+		TEST_OK(sop_open("inmemory:", NULL, &closed[i], &err), err);
+		TEST_OK(sop_close(closed[i], &err), err);
+	}
+	kept = mallinfo2().uordblks - before;
+	if (MEMORY_IS_TOLD)
+		assert_in_range(kept, 0, CLOSED_DATABASES * CLOSED_BYTES_MAX);
+	for (size_t i = 0; i < CLOSED_DATABASES; i++) {
+		TEST_STATUS(sop_db_info(closed[i], &info, NULL, &err), SOP_CLOSED, err);
+		TEST_OK(sop_close(closed[i], &err), err);
+		sop_db_free(closed[i]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +333,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_slow_reader_keeps_one_version),
 		cmocka_unit_test(a_forgotten_reader_is_ended),
 		cmocka_unit_test(handles_may_be_renewed_for_ever),
+		cmocka_unit_test(a_closed_database_keeps_little),
 	};
 
 	test_begin(argc, argv);

@@ -74,6 +74,8 @@ static void with_a_schema_too(void **state)
 	assert_int_equal(count(&f, f.store, a, NULL, 0), 1);
 	assert_int_equal(count(&f, f.store, a, &a, 0), 0);
 	assert_int_equal(count(&f, f.store, all, &a, 0), count(&f, f.store, all, NULL, 0) - 1);
+	assert_int_equal(count(&f, f.store, all, &all, 0), /* no fields are a place before all keys */
+			 count(&f, f.store, all, NULL, 0));
 	fixture_close(&f);
 }
 

@@ -122,6 +122,7 @@ typedef struct native_view {
 	native_bound *bound;
 	PyObject *low, *high, *prefix; /* packed bytes, or NULL */
 	PyObject *after, *through; /* packed leading fields that `low` or `high` is the place behind, or NULL */
+	unsigned long long after_item; /* the part begins behind this item of `after` already, unless it is 0 */
 } native_view;
 
 /* Puts the range of `view` into `range`. */

@@ -32,6 +32,7 @@ static sop_bytes bytes_of(PyObject *object)
 static void range_from(native_view *view, sop_range *range)
 {
 	range->from = bytes_of(view->after != NULL ? view->after : view->low);
+	range->after_item = view->after_item;
 	range->flags |= SOP_RANGE_FROM | (view->after != NULL ? SOP_RANGE_AFTER : 0);
 }
 
@@ -473,11 +474,12 @@ static PyObject *view_new(PyTypeObject *type, PyObject *args, PyObject *names)
 {
 	PyObject *owner, *db, *txn, *bound, *low = Py_None, *high = Py_None, *prefix = Py_None;
 	PyObject *after = Py_None, *through = Py_None;
+	unsigned long long after_item = 0;
 	native_view *self;
 
 	(void)names;
-	if (!PyArg_ParseTuple(args, "OOOO!|OOOOO", &owner, &db, &txn, &native_bound_type, &bound,
-			      &low, &high, &prefix, &after, &through) ||
+	if (!PyArg_ParseTuple(args, "OOOO!|OOOOOK", &owner, &db, &txn, &native_bound_type, &bound,
+			      &low, &high, &prefix, &after, &through, &after_item) ||
 	    native_handle_of(db, NATIVE_DB) == NULL ||
 	    (txn != Py_None && native_handle_of(txn, NATIVE_TXN) == NULL))
 		return NULL;
@@ -488,6 +490,7 @@ static PyObject *view_new(PyTypeObject *type, PyObject *args, PyObject *names)
 	self->db = (native_handle *)native_ref(db);
 	self->txn = txn != Py_None ? (native_handle *)native_ref(txn) : NULL;
 	self->bound = (native_bound *)native_ref(bound);
+	self->after_item = after_item;
 	if (take_bound(low, &self->low) < 0 || take_bound(high, &self->high) < 0 ||
 	    take_bound(prefix, &self->prefix) < 0 || take_bound(after, &self->after) < 0 ||
 	    take_bound(through, &self->through) < 0)
@@ -543,9 +546,16 @@ static PyMethodDef view_methods[] = {
 	}
 
 static PyMemberDef view_members[] = {
-	MEMBER("_owner", owner),   MEMBER("_db", db),	    MEMBER("_txn", txn),
-	MEMBER("_bound", bound),   MEMBER("_low", low),	    MEMBER("_high", high),
-	MEMBER("_prefix", prefix), MEMBER("_after", after), MEMBER("_through", through),
+	MEMBER("_owner", owner),
+	MEMBER("_db", db),
+	MEMBER("_txn", txn),
+	MEMBER("_bound", bound),
+	MEMBER("_low", low),
+	MEMBER("_high", high),
+	MEMBER("_prefix", prefix),
+	MEMBER("_after", after),
+	MEMBER("_through", through),
+	{ "_after_item", T_ULONGLONG, offsetof(native_view, after_item), READONLY, NULL },
 	{ NULL, 0, 0, 0, NULL },
 };
 

@@ -49,6 +49,7 @@ class ViewBase:
     _prefix: Optional[bytes]
     _after: Optional[bytes]
     _through: Optional[bytes]
+    _after_item: int
     def __new__(
         cls,
         owner: Any,
@@ -60,6 +61,7 @@ class ViewBase:
         prefix: Optional[bytes] = None,
         after: Optional[bytes] = None,
         through: Optional[bytes] = None,
+        after_item: int = 0,
         /,
     ) -> Any: ...
     def _pack(self, key: Any, /) -> bytes: ...

@@ -80,9 +80,9 @@ class AsyncView(Generic[K, V]):
         """The part of keys that begin so."""
         return AsyncView(self._view.prefix(*fields), self._owner)
 
-    def after(self, key: K) -> AsyncView[K, V]:
-        """The part behind `key`."""
-        return AsyncView(self._view.after(key), self._owner)
+    def after(self, key: Any, item: int = 0) -> AsyncView[K, V]:
+        """The part behind `key`, or behind one of its items."""
+        return AsyncView(self._view.after(key, item), self._owner)
 
     def through(self, key: Any) -> AsyncView[K, V]:
         """The part up to `key`, itself inside."""

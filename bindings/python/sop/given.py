@@ -63,6 +63,17 @@ def limit(given: Any) -> int:
     return min(number, sys.maxsize)
 
 
+def item(given: Any) -> int:
+    """The id of an item of a store with duplicates; 0 for none."""
+    try:
+        number = operator.index(given)
+    except TypeError:
+        raise TypeError(f"item is the id of an item, such as an Entry has; not {given!r}") from None
+    if not 0 <= number < 1 << 64:
+        raise ValueError(f"item is the id of an item, of at most 64 bits, or 0; not {given!r}")
+    return number
+
+
 def level(given: Any) -> int:
     """The number of a level of logging, which may be given by its name."""
     try:

@@ -23,7 +23,7 @@ from typing import (
 
 from . import _raw, given
 from .cursor import Cursor, Entry
-from .errors import ExistsError, NotFoundError, WouldBlockError
+from .errors import ExistsError, NotFoundError, SchemaError, WouldBlockError
 
 if TYPE_CHECKING:
     from .store import Store
@@ -35,6 +35,8 @@ D = TypeVar("D")
 
 _KEYS, _VALUES, _ITEMS, _FULL = range(4)
 _NONE: Any = None
+_ALL = 1 << 64  # behind whichever item
+_NOWHERE: Any = (None, _ALL, None)
 _MISSING: Any = object()
 
 
@@ -181,31 +183,44 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
         prefix: Optional[bytes],
         after: Optional[bytes] = None,
         through: Optional[bytes] = None,
+        after_item: int = 0,
     ) -> View[K, V]:
         """This part, narrowed. Bounds are compared as the packed bytes that they are; `after` and `through` are what `low`
-        and `high` are the places behind, and what the library is given then."""
-        lows = [(place, of) for place, of in ((self._low, self._after), (low, after)) if place is not None]
+        and `high` are the places behind, and what the library is given then. Single keys are looked for as if the key of
+        `after_item` were outside."""
+        lows = [(self._low, self._after_item or _ALL, self._after), (low, after_item or _ALL, after)]
         highs = [(place, of) for place, of in ((self._high, self._through), (high, through)) if place is not None]
         prefixes = sorted((each for each in (self._prefix, prefix) if each is not None), key=len)
         if len(prefixes) == 2 and not prefixes[1].startswith(prefixes[0]):
             highs.append((b"", None))  # nothing begins with both, and nothing is before this
-        low, after = max(lows, key=operator.itemgetter(0), default=(None, None))
+        first = max((each for each in lows if each[0] is not None), key=operator.itemgetter(0, 1), default=_NOWHERE)
         high, through = min(highs, key=operator.itemgetter(0), default=(None, None))
         kept = prefixes[-1] if prefixes else None
-        return type(self)(self._owner, self._db, self._txn, self._bound, low, high, kept, after, through)
+        bounds = first[0], high, kept, first[2], through, 0 if first[1] == _ALL else first[1]
+        return type(self)(self._owner, self._db, self._txn, self._bound, *bounds)
 
     def range(self, low: Any = None, high: Any = None) -> View[K, V]:
         """The part from `low` to before `high`; None leaves an end open."""
         pack = self._bound.key.pack_prefix
         return self._part(None if low is None else pack(low), None if high is None else pack(high), None)
 
-    def after(self, key: K) -> View[K, V]:
-        """The part behind `key` and its duplicates, such as the next page."""
+    def after(self, key: Any, item: int = 0) -> View[K, V]:
+        """The part behind `key` and its duplicates, such as the next page; behind one of these if `item` names it (then
+        single keys are looked for behind all of them). A tuple of leading fields is a place before all keys that begin so,
+        and these are inside."""
+        after_item = given.item(item)
         codec = self._bound.key
-        codec.pack(key)  # leading fields would not do: the library leaves out the place alone that they are
         packed = codec.pack_prefix(key)
+        try:
+            codec.pack(key)
+        except SchemaError:
+            if after_item:
+                raise
+            return self._part(packed, None, None)
         place = self._behind(packed)
-        return self._part(None, b"", None) if place is None else self._part(place, None, None, after=packed)
+        if place is None and after_item == 0:
+            return self._part(None, b"", None)
+        return self._part(packed if place is None else place, None, None, packed, None, after_item)
 
     def through(self, key: Any) -> View[K, V]:
         """The part up to `key` and its duplicates, which are in it; with all that begin so, if it is a tuple of leading
@@ -406,7 +421,7 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
 
     def _with(self, txn: _raw.Handle) -> View[K, V]:
         """The same part in a transaction."""
-        bounds = self._low, self._high, self._prefix, self._after, self._through
+        bounds = self._low, self._high, self._prefix, self._after, self._through, self._after_item
         return type(self)(self._owner, self._db, txn, self._bound, *bounds)
 
     def _once(self, body: Callable[[View[K, V]], T]) -> T:

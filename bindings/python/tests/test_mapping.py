@@ -51,7 +51,14 @@ class Mapping(Both):
                 twice.insert(number, b"")
             self.assertEqual((list(twice.after(1)), list(twice.through(2))), ([2, 2, 3], [1, 1, 2, 2]))
             with self.assertRaises(sop.SchemaError):
-                tx[EMP].after(("US",))  # type: ignore[arg-type]
+                tx[EMP].after((7,))
+            with self.assertRaises(sop.SchemaError):
+                tx[EMP].after(("US",), 1)
+            with self.assertRaises(sop.MisuseError):
+                list(numbers.after(3, 1))
+            for bad in (-1, 1 << 64):
+                with self.assertRaises(ValueError):
+                    twice.after(1, bad)
         rng = random.Random(5)
         raws = sorted(
             {rng.choice([b"a", b"b", b"\xff"]) * rng.randrange(4) + rng.choice([b"", b"\0"]) for _ in range(40)}
@@ -83,6 +90,27 @@ class Mapping(Both):
                 self.assertEqual(list(tx[EMP].prefix("a").after(stem)), whole)
                 upto = [key for key in employees[: ends[-1] + 1] if key.region == "b"]
                 self.assertEqual(list(tx[EMP].through(last).prefix("b")), upto)
+
+    def test_parts_that_begin_behind_an_item(self) -> None:
+        with self.db.write() as tx:
+            twice = tx[TWICE]
+            ids = [(key, twice.insert(key, b"%d" % key)) for key in (1, 1, 1, 2, 2)]
+            for at, (key, item) in enumerate(ids):
+                part = twice.after(key, item)
+                self.assertEqual([(each.key, each.item) for each in part.cursor()], ids[at + 1 :])
+                self.assertEqual(list(reversed(part)), [each[0] for each in reversed(ids[at + 1 :])])
+                self.assertEqual(part.count(), len(ids) - at - 1)
+                self.assertEqual(list(part.through(key)), [each for each, _ in ids[at + 1 :] if each == key])
+                for narrower in (part.after(key), twice.after(key).after(key, item)):  # behind all of them
+                    self.assertEqual(list(narrower), [each for each, _ in ids if each > key])
+                self.assertNotIn(key, part)
+            self.assertEqual(twice.after(1, ids[0][1]).through(1).remove_all(), 2)
+            self.assertEqual(list(twice), [1, 2, 2])
+            stored = [EmpKey(region, HIRED, number) for region in ("DE", "US") for number in (1, 2)]
+            tx[EMP].put_many((key, 1) for key in stored)
+            self.assertEqual(list(tx[EMP].after(("DE",))), stored)  # a place before all that begin so
+            self.assertEqual(list(tx[EMP].after(("DE", HIRED, 1))), stored[1:])
+            self.assertEqual(list(tx[EMP].through(("DE",))), stored[:2])
 
     def test_it_does_what_a_dict_does(self) -> None:
         rng = random.Random(11)

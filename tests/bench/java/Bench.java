@@ -1,6 +1,7 @@
 package bench;
 
 import static java.nio.ByteBuffer.allocateDirect;
+import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -42,6 +43,7 @@ public final class Bench {
   private static final Pattern WANTED = Pattern.compile(System.getProperty("only", ""));
   private static final int WARM_UP = 5;
   private static final int GETS = 200_000;
+  private static final int HOT = 1_000; // keys that the caches of a processor hold
   private static final int BATCH = 10_000;
 
   record Composite(String region, @Desc long number, String name) {}
@@ -55,14 +57,18 @@ public final class Bench {
   private final byte[][] keys = new byte[RECORDS][];
   private final String[] texts = new String[RECORDS];
   private final Composite[] composites = new Composite[RECORDS];
-  private final int[] order = new int[GETS];
+  private final int[] hot = new int[GETS];
+  private final int[] any = new int[GETS];
+  private int[] order = hot; // of the keys that gets ask for
   private final byte[] value = new byte[VALUE_BYTES];
   private final ByteBuffer lmdbKey = allocateDirect(KEY_BYTES);
+  private final ByteBuffer lmdbRecordKey = allocateDirect(64);
   private final ByteBuffer lmdbValue = allocateDirect(VALUE_BYTES);
   private final Database db;
   private final Env<ByteBuffer> env;
   private final Dbi<ByteBuffer> dbi;
   private final Dbi<ByteBuffer> puts;
+  private final Dbi<ByteBuffer> records;
   private long sink;
 
   private Bench(Path folder) throws IOException {
@@ -74,7 +80,8 @@ public final class Bench {
       texts[i] = new String(keys[i], java.nio.charset.StandardCharsets.US_ASCII);
       composites[i] = new Composite("region-" + i % 10, i, texts[i]);
     }
-    Arrays.setAll(order, i -> random.nextInt(RECORDS));
+    Arrays.setAll(hot, i -> random.nextInt(HOT));
+    Arrays.setAll(any, i -> random.nextInt(RECORDS));
     random.nextBytes(value);
     Files.createDirectories(folder.resolve("lmdb"));
     db =
@@ -82,10 +89,11 @@ public final class Bench {
     env =
         Env.create()
             .setMapSize(1L << 30)
-            .setMaxDbs(2)
+            .setMaxDbs(3)
             .open(folder.resolve("lmdb").toFile(), EnvFlags.MDB_NOSYNC);
     dbi = env.openDbi("raw", DbiFlags.MDB_CREATE);
     puts = env.openDbi("puts", DbiFlags.MDB_CREATE);
+    records = env.openDbi("records", DbiFlags.MDB_CREATE);
   }
 
   /** Something that is timed: the sum of what it read, so that nothing is optimised away. */
@@ -146,6 +154,7 @@ public final class Bench {
         });
     db.checkpoint();
     lmdbPut(dbi, 0, RECORDS);
+    lmdbPutRecords();
   }
 
   private Iterable<Map.Entry<byte[], byte[]>> entries(int from, int to) {
@@ -276,6 +285,36 @@ public final class Bench {
     return sum;
   }
 
+  /** The bytes of a record, in its order. */
+  private ByteBuffer lmdbKeyOf(Composite key) {
+    lmdbRecordKey.clear().put(key.region().getBytes(UTF_8)).put((byte) 0);
+    lmdbRecordKey.putLong(~key.number() ^ Long.MIN_VALUE);
+    return lmdbRecordKey.put(key.name().getBytes(UTF_8)).flip();
+  }
+
+  private void lmdbPutRecords() {
+    try (Txn<ByteBuffer> txn = env.txnWrite()) {
+      for (Composite key : composites) {
+        records.put(txn, lmdbKeyOf(key), lmdbValue.clear().put(value).flip());
+      }
+      txn.commit();
+    }
+  }
+
+  /** A get by keys that are made of records by hand, as whoever has records must. */
+  private long lmdbCompositeGet() {
+    long sum = 0;
+    try (Txn<ByteBuffer> txn = env.txnRead()) {
+      for (int i : order) {
+        ByteBuffer found = records.get(txn, lmdbKeyOf(composites[i]));
+        byte[] copy = new byte[found.remaining()];
+        found.get(copy);
+        sum += copy[0];
+      }
+    }
+    return sum;
+  }
+
   private long lmdbGetInPlace() {
     long sum = 0;
     try (Txn<ByteBuffer> txn = env.txnRead()) {
@@ -375,6 +414,15 @@ public final class Bench {
     compare("getMany of 1000", GETS, this::sopManyGet, this::lmdbGet);
     compare("one get, one call", GETS, this::sopOneCallGet, this::lmdbTransactionGet);
     compare("one get, one transaction", GETS, this::sopTransactionGet, this::lmdbTransactionGet);
+    order = any;
+    compare("any byte[]", GETS, this::sopGet, this::lmdbGet);
+    compare("any String", GETS, this::sopTextGet, this::lmdbGet);
+    compare("any record of three fields", GETS, this::sopCompositeGet, this::lmdbGet);
+    compare(
+        "any record of three fields, both of a record",
+        GETS,
+        this::sopCompositeGet,
+        this::lmdbCompositeGet);
     compare("scan entries", RECORDS, this::sopScan, this::lmdbScan);
     compare("scan records of three fields", RECORDS, this::sopStream, this::lmdbScan);
     compare("putMany of 10000, committed", BATCH, this::sopPutMany, this::lmdbPutBatch);

@@ -1,11 +1,11 @@
 package org.sopdb;
 
-/** A store as a database knows it: the declaration and the schema of its keys. */
+/** A store as a database knows it. */
 final class Declared {
   private final Shell shell;
 
   Declared(long address) {
-    shell = new Shell(address, Raw::java_store_free, "");
+    shell = new Shell(address, Raw::sop_store_free, "");
   }
 
   /** Frees it at once. Only for who knows that nobody else has it. */

@@ -9,19 +9,19 @@ import java.util.Arrays;
 
 /**
  * Reads the fields of packed keys (docs/format.md), which the library gives out as they lie: they
- * are well-formed. Packing, with all that it checks, is the library's.
+ * are well-formed.
  */
 final class FieldReader {
-  private static final int TAG_NULL = 0x00;
-  private static final int TAG_BYTES = 0x01;
-  private static final int TAG_STR = 0x02;
-  private static final int TAG_ZERO =
-      0x14; // of an integer of n bytes: n above, or n below if negative
-  private static final int TAG_FLOAT = 0x21;
-  private static final int TAG_FALSE = 0x26;
-  private static final int TAG_TRUE = 0x27;
-  private static final int TAG_UUID = 0x30;
-  private static final byte MARK_END = 0x01; // behind a 00, which otherwise stands for itself
+  /* What a field holds. */
+  static final int NULL = 0;
+  static final int BOOL = 1;
+  static final int INT = 2;
+  static final int UINT = 3; // an integer beyond 2^63-1
+  static final int FLOAT = 4;
+  static final int BYTES = 5;
+  static final int STR = 6;
+  static final int UUID = 7;
+
   private static final long ONES = 0x0101010101010101L;
   private static final long HIGH_BITS = 0x8080808080808080L;
 
@@ -65,8 +65,8 @@ final class FieldReader {
   }
 
   /**
-   * Goes to the next field; its type, one of {@link FieldWriter}, where times are integers. One of
-   * the functions below must read it, unless it is NULL.
+   * Goes to the next field; what it holds, one of the numbers above; times are integers. One of the
+   * functions below must read it, unless it is NULL.
    */
   int next(boolean descending) {
     if (at >= end) {
@@ -74,28 +74,28 @@ final class FieldReader {
     }
     mask = descending ? -1 : 0;
     tag = (data[at++] ^ mask) & 0xff;
-    int bytes = tag - TAG_ZERO;
+    int bytes = tag - FieldWriter.TAG_ZERO;
     if (bytes >= -Long.BYTES && bytes <= Long.BYTES) {
-      return bytes == Long.BYTES && (data[at] ^ mask) < 0 ? FieldWriter.UINT : FieldWriter.INT;
+      return bytes == Long.BYTES && (data[at] ^ mask) < 0 ? UINT : INT;
     }
     return switch (tag) {
-      case TAG_NULL -> FieldWriter.NULL;
-      case TAG_BYTES -> FieldWriter.BYTES;
-      case TAG_STR -> FieldWriter.STR;
-      case TAG_FLOAT -> FieldWriter.FLOAT;
-      case TAG_FALSE, TAG_TRUE -> FieldWriter.BOOL;
-      case TAG_UUID -> FieldWriter.UUID;
+      case FieldWriter.TAG_NULL -> NULL;
+      case FieldWriter.TAG_BYTES -> BYTES;
+      case FieldWriter.TAG_STR -> STR;
+      case FieldWriter.TAG_FLOAT -> FLOAT;
+      case FieldWriter.TAG_FALSE, FieldWriter.TAG_TRUE -> BOOL;
+      case FieldWriter.TAG_UUID -> UUID;
       default -> throw Status.SCHEMA.exception("no field of a key begins with " + tag);
     };
   }
 
   boolean bool() {
-    return tag == TAG_TRUE;
+    return tag == FieldWriter.TAG_TRUE;
   }
 
   /** INT or UINT. */
   long number() {
-    int bytes = tag - TAG_ZERO;
+    int bytes = tag - FieldWriter.TAG_ZERO;
     return bytes >= 0 ? load(bytes) : load(-bytes) - (-1L >>> (Long.SIZE + Long.SIZE / 8 * bytes));
   }
 
@@ -112,7 +112,7 @@ final class FieldReader {
   byte[] bytes() {
     int from = at;
     int zero = zero(from);
-    if (data[zero + 1] == (MARK_END ^ (byte) mask)) {
+    if (data[zero + 1] == (FieldWriter.MARK_END ^ (byte) mask)) {
       at = zero + 2;
       byte[] plain = Arrays.copyOfRange(data, from, zero);
       invert(plain);
@@ -124,7 +124,7 @@ final class FieldReader {
   String text() {
     int from = at;
     int zero = zero(from);
-    if (mask == 0 && data[zero + 1] == MARK_END) {
+    if (mask == 0 && data[zero + 1] == FieldWriter.MARK_END) {
       at = zero + 2;
       return new String(data, from, zero - from, UTF_8);
     }
@@ -137,7 +137,7 @@ final class FieldReader {
     int size = 0;
     int done = from;
     int zero = zero(from);
-    while (data[zero + 1] != (MARK_END ^ (byte) mask)) {
+    while (data[zero + 1] != (FieldWriter.MARK_END ^ (byte) mask)) {
       System.arraycopy(data, done, out, size, zero + 1 - done);
       size += zero + 1 - done;
       done = zero + 2;

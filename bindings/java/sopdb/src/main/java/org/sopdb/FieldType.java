@@ -27,8 +27,8 @@ final class FieldType {
 
   private final Class<?> type;
   private final MethodHandle read; // (FieldReader, boolean descending, String field): type
-  private final MethodHandle write; // (FieldWriter, type)
-  private final MethodHandle writeAny; // (FieldWriter, Object)
+  private final MethodHandle write; // (FieldWriter, type, boolean descending)
+  private final MethodHandle writeAny; // (FieldWriter, Object, boolean descending)
   private final Comparator<Object> order;
   private final Function<String, Object> parse;
   private final Function<Object, String> json;
@@ -44,9 +44,10 @@ final class FieldType {
     this.type = type;
     this.zeroJson = type.isPrimitive() ? zeroJson : null;
     this.read = own(readerName(type), type, FieldReader.class, boolean.class, String.class);
-    this.write = own("put", void.class, FieldWriter.class, type);
+    this.write = own("put", void.class, FieldWriter.class, type, boolean.class);
     this.writeAny =
-        write.asType(MethodType.methodType(void.class, FieldWriter.class, Object.class));
+        write.asType(
+            MethodType.methodType(void.class, FieldWriter.class, Object.class, boolean.class));
     this.order = order;
     this.parse = parse;
     this.json = json;
@@ -146,17 +147,17 @@ final class FieldType {
   }
 
   /** Writes a field: takes a {@link FieldWriter} and the value. */
-  MethodHandle writer() {
-    return write;
+  MethodHandle writer(boolean descending) {
+    return MethodHandles.insertArguments(write, 2, descending);
   }
 
-  void write(FieldWriter out, Object value) {
+  void write(FieldWriter out, Object value, boolean descending) {
     if (value == null) {
-      out.none();
+      out.none(descending);
       return;
     }
     try {
-      writeAny.invokeExact(out, value);
+      writeAny.invokeExact(out, value, descending);
     } catch (Throwable e) {
       throw unchecked(e);
     }
@@ -193,7 +194,7 @@ final class FieldType {
     if (stored == wanted) {
       return true;
     }
-    if (stored == FieldWriter.NULL && !type.isPrimitive()) {
+    if (stored == FieldReader.NULL && !type.isPrimitive()) {
       return false;
     }
     throw unexpected(in, stored, wanted, field, type);
@@ -201,7 +202,7 @@ final class FieldType {
 
   private static SopException unexpected(
       FieldReader in, int stored, int wanted, String field, Class<?> type) {
-    if (stored == FieldWriter.NULL) {
+    if (stored == FieldReader.NULL) {
       return Status.SCHEMA.exception(
           "the field \""
               + field
@@ -209,7 +210,7 @@ final class FieldType {
               + type.getSimpleName()
               + " cannot hold: declare it with a class");
     }
-    if (stored == FieldWriter.UINT && wanted == FieldWriter.INT) {
+    if (stored == FieldReader.UINT && wanted == FieldReader.INT) {
       return Status.SCHEMA.exception(
           "the integer "
               + unsigned(in.number())
@@ -222,27 +223,27 @@ final class FieldType {
   }
 
   private static String readString(FieldReader in, boolean descending, String field) {
-    return next(in, descending, FieldWriter.STR, field, String.class) ? in.text() : null;
+    return next(in, descending, FieldReader.STR, field, String.class) ? in.text() : null;
   }
 
   private static long readLongValue(FieldReader in, boolean descending, String field) {
-    next(in, descending, FieldWriter.INT, field, long.class);
+    next(in, descending, FieldReader.INT, field, long.class);
     return in.number();
   }
 
   private static Long readLong(FieldReader in, boolean descending, String field) {
-    return next(in, descending, FieldWriter.INT, field, Long.class)
+    return next(in, descending, FieldReader.INT, field, Long.class)
         ? Long.valueOf(in.number())
         : null;
   }
 
   private static int readIntegerValue(FieldReader in, boolean descending, String field) {
-    next(in, descending, FieldWriter.INT, field, int.class);
+    next(in, descending, FieldReader.INT, field, int.class);
     return toInt(in.number());
   }
 
   private static Integer readInteger(FieldReader in, boolean descending, String field) {
-    return next(in, descending, FieldWriter.INT, field, Integer.class)
+    return next(in, descending, FieldReader.INT, field, Integer.class)
         ? Integer.valueOf(toInt(in.number()))
         : null;
   }
@@ -250,138 +251,142 @@ final class FieldType {
   private static BigInteger readBigInteger(FieldReader in, boolean descending, String field) {
     int stored = in.next(descending);
     return switch (stored) {
-      case FieldWriter.NULL -> null;
-      case FieldWriter.INT -> BigInteger.valueOf(in.number());
-      case FieldWriter.UINT -> unsigned(in.number());
-      default -> throw unexpected(in, stored, FieldWriter.INT, field, BigInteger.class);
+      case FieldReader.NULL -> null;
+      case FieldReader.INT -> BigInteger.valueOf(in.number());
+      case FieldReader.UINT -> unsigned(in.number());
+      default -> throw unexpected(in, stored, FieldReader.INT, field, BigInteger.class);
     };
   }
 
   private static double readDoubleValue(FieldReader in, boolean descending, String field) {
-    next(in, descending, FieldWriter.FLOAT, field, double.class);
+    next(in, descending, FieldReader.FLOAT, field, double.class);
     return in.real();
   }
 
   private static Double readDouble(FieldReader in, boolean descending, String field) {
-    return next(in, descending, FieldWriter.FLOAT, field, Double.class)
+    return next(in, descending, FieldReader.FLOAT, field, Double.class)
         ? Double.valueOf(in.real())
         : null;
   }
 
   private static boolean readBooleanValue(FieldReader in, boolean descending, String field) {
-    next(in, descending, FieldWriter.BOOL, field, boolean.class);
+    next(in, descending, FieldReader.BOOL, field, boolean.class);
     return in.bool();
   }
 
   private static Boolean readBoolean(FieldReader in, boolean descending, String field) {
-    return next(in, descending, FieldWriter.BOOL, field, Boolean.class)
+    return next(in, descending, FieldReader.BOOL, field, Boolean.class)
         ? Boolean.valueOf(in.bool())
         : null;
   }
 
   private static byte[] readBytes(FieldReader in, boolean descending, String field) {
-    return next(in, descending, FieldWriter.BYTES, field, byte[].class) ? in.bytes() : null;
+    return next(in, descending, FieldReader.BYTES, field, byte[].class) ? in.bytes() : null;
   }
 
   private static UUID readUUID(FieldReader in, boolean descending, String field) {
-    return next(in, descending, FieldWriter.UUID, field, UUID.class) ? in.uuid() : null;
+    return next(in, descending, FieldReader.UUID, field, UUID.class) ? in.uuid() : null;
   }
 
   private static Instant readInstant(FieldReader in, boolean descending, String field) {
-    return next(in, descending, FieldWriter.INT, field, Instant.class)
+    return next(in, descending, FieldReader.INT, field, Instant.class)
         ? instant(in.number())
         : null;
   }
 
-  private static void put(FieldWriter out, String value) {
+  private static void put(FieldWriter out, String value, boolean descending) {
     if (value == null) {
-      out.none();
+      out.none(descending);
     } else {
-      out.bytes(FieldWriter.STR, Text.utf8(value));
+      out.text(value, descending);
     }
   }
 
-  private static void put(FieldWriter out, long value) {
-    out.number(FieldWriter.INT, value);
+  private static void put(FieldWriter out, long value, boolean descending) {
+    out.integer(value, descending);
   }
 
-  private static void put(FieldWriter out, Long value) {
+  private static void put(FieldWriter out, Long value, boolean descending) {
     if (value == null) {
-      out.none();
+      out.none(descending);
     } else {
-      out.number(FieldWriter.INT, value);
+      out.integer(value, descending);
     }
   }
 
-  private static void put(FieldWriter out, int value) {
-    out.number(FieldWriter.INT, value);
+  private static void put(FieldWriter out, int value, boolean descending) {
+    out.integer(value, descending);
   }
 
-  private static void put(FieldWriter out, Integer value) {
+  private static void put(FieldWriter out, Integer value, boolean descending) {
     if (value == null) {
-      out.none();
+      out.none(descending);
     } else {
-      out.number(FieldWriter.INT, value);
+      out.integer(value, descending);
     }
   }
 
-  private static void put(FieldWriter out, BigInteger value) {
+  private static void put(FieldWriter out, BigInteger value, boolean descending) {
     if (value == null) {
-      out.none();
+      out.none(descending);
       return;
     }
     if (value.compareTo(INT_MIN) < 0 || value.compareTo(UINT_END) >= 0) {
       throw Status.SCHEMA.exception(
           "the integer " + value + " is outside the range -2^63 to 2^64-1");
     }
-    out.number(value.signum() < 0 ? FieldWriter.INT : FieldWriter.UINT, value.longValue());
-  }
-
-  private static void put(FieldWriter out, double value) {
-    out.number(FieldWriter.FLOAT, Double.doubleToRawLongBits(value));
-  }
-
-  private static void put(FieldWriter out, Double value) {
-    if (value == null) {
-      out.none();
+    if (value.signum() < 0) {
+      out.integer(value.longValue(), descending);
     } else {
-      put(out, value.doubleValue());
+      out.natural(value.longValue(), descending);
     }
   }
 
-  private static void put(FieldWriter out, boolean value) {
-    out.bool(value);
+  private static void put(FieldWriter out, double value, boolean descending) {
+    out.real(value, descending);
   }
 
-  private static void put(FieldWriter out, Boolean value) {
+  private static void put(FieldWriter out, Double value, boolean descending) {
     if (value == null) {
-      out.none();
+      out.none(descending);
     } else {
-      out.bool(value);
+      out.real(value, descending);
     }
   }
 
-  private static void put(FieldWriter out, byte[] value) {
+  private static void put(FieldWriter out, boolean value, boolean descending) {
+    out.bool(value, descending);
+  }
+
+  private static void put(FieldWriter out, Boolean value, boolean descending) {
     if (value == null) {
-      out.none();
+      out.none(descending);
     } else {
-      out.bytes(FieldWriter.BYTES, value);
+      out.bool(value, descending);
     }
   }
 
-  private static void put(FieldWriter out, UUID value) {
+  private static void put(FieldWriter out, byte[] value, boolean descending) {
     if (value == null) {
-      out.none();
+      out.none(descending);
     } else {
-      out.uuid(value);
+      out.bytes(value, descending);
     }
   }
 
-  private static void put(FieldWriter out, Instant value) {
+  private static void put(FieldWriter out, UUID value, boolean descending) {
     if (value == null) {
-      out.none();
+      out.none(descending);
     } else {
-      out.number(FieldWriter.TS, micros(value));
+      out.uuid(value, descending);
+    }
+  }
+
+  private static void put(FieldWriter out, Instant value, boolean descending) {
+    if (value == null) {
+      out.none(descending);
+    } else {
+      out.integer(micros(value), descending);
     }
   }
 

@@ -695,7 +695,7 @@ public final class Items<K, V> {
     try {
       return new Shell(
           Raw.java_cursor_open(handle, declared.address(), bounds, flags),
-          Raw::java_cursor_free,
+          Raw::sop_cursor_free,
           "");
     } finally {
       tx.leave();

@@ -25,6 +25,25 @@ abstract class KeyType<K> {
   /** The packed key that a reader stands before. */
   abstract K decode(FieldReader in);
 
+  /** The key of bytes that anybody may have made; null if they are none. */
+  K unpack(byte[] packed) {
+    K key;
+    try {
+      FieldReader in = new FieldReader(packed).to(0, packed.length);
+      key = decode(in);
+      if (in.hasNext()) {
+        return null;
+      }
+    } catch (IndexOutOfBoundsException e) { // a number that is cut off
+      return null;
+    }
+    byte[] again = encode(key); // differs where there was another way to write it; fields that ride
+    return again.length >= packed.length // along may be left out at the end
+            && Arrays.equals(again, 0, packed.length, packed, 0, packed.length)
+        ? key
+        : null;
+  }
+
   /** The order of the store. */
   abstract int compare(K a, K b);
 
@@ -33,6 +52,24 @@ abstract class KeyType<K> {
 
   /** How a key compares with leading fields; 0 if it begins with them. */
   abstract int compareLeading(K key, Object... leading);
+
+  /** Longer keys are copied once more. */
+  private static final int USUAL_BYTES_MAX = 256;
+
+  /** How long the longest of the usual keys was: as much room is there at once. */
+  private int usual;
+
+  FieldWriter writer() {
+    return new FieldWriter(usual);
+  }
+
+  byte[] written(FieldWriter out) {
+    byte[] key = out.toBytes();
+    if (key.length > usual && key.length <= USUAL_BYTES_MAX) {
+      usual = key.length;
+    }
+    return key;
+  }
 
   private static final MethodType READ = MethodType.methodType(Object.class, FieldReader.class);
 
@@ -84,6 +121,11 @@ abstract class KeyType<K> {
         }
 
         @Override
+        byte[] unpack(byte[] packed) {
+          return packed;
+        }
+
+        @Override
         int compare(byte[] a, byte[] b) {
           return Arrays.compareUnsigned(a, b);
         }
@@ -125,9 +167,9 @@ abstract class KeyType<K> {
 
     @Override
     byte[] encode(K key) {
-      FieldWriter out = new FieldWriter();
-      field.write(out, java.util.Objects.requireNonNull(key, "key"));
-      return out.toBytes();
+      FieldWriter out = writer();
+      field.write(out, java.util.Objects.requireNonNull(key, "key"), false);
+      return written(out);
     }
 
     @Override
@@ -154,9 +196,9 @@ abstract class KeyType<K> {
       if (leading.length > 1) {
         throw Status.MISUSE.exception("the key has one field, not " + leading.length);
       }
-      FieldWriter out = new FieldWriter();
+      FieldWriter out = writer();
       for (Object value : leading) {
-        field.write(out, field.accept(value));
+        field.write(out, field.accept(value), false);
       }
       return out.toBytes();
     }
@@ -258,7 +300,8 @@ abstract class KeyType<K> {
       MethodHandle all = null;
       for (int i = fields.size() - 1; i >= 0; i--) {
         Field field = fields.get(i);
-        MethodHandle one = MethodHandles.filterArguments(field.type().writer(), 1, field.get());
+        MethodHandle one =
+            MethodHandles.filterArguments(field.type().writer(field.descending()), 1, field.get());
         all = all == null ? one : MethodHandles.foldArguments(all, one);
       }
       return all.asType(MethodType.methodType(void.class, FieldWriter.class, Object.class));
@@ -335,14 +378,14 @@ abstract class KeyType<K> {
     }
 
     private byte[] write(MethodHandle fields, Object key) {
-      FieldWriter out = new FieldWriter();
+      FieldWriter out = writer();
       java.util.Objects.requireNonNull(key, "key");
       try {
         fields.invokeExact(out, key);
       } catch (Throwable e) {
         throw FieldType.unchecked(e);
       }
-      return out.toBytes();
+      return written(out);
     }
 
     @Override
@@ -382,9 +425,10 @@ abstract class KeyType<K> {
         throw Status.MISUSE.exception(
             "the key has " + sort.length + " fields to sort by, not " + leading.length);
       }
-      FieldWriter out = new FieldWriter();
+      FieldWriter out = writer();
       for (int i = 0; i < leading.length; i++) {
-        sort[i].type().write(out, sort[i].type().accept(leading[i]));
+        Field field = sort[i];
+        field.type().write(out, field.type().accept(leading[i]), field.descending());
       }
       return out.toBytes();
     }

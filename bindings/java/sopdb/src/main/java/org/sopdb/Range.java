@@ -1,5 +1,7 @@
 package org.sopdb;
 
+import java.util.Arrays;
+
 /**
  * A range of keys. The end is outside unless {@code through} sets it. Bounds are whole keys, or the
  * leading fields of one.
@@ -11,10 +13,8 @@ public final class Range<K> {
   static final int TO = 2;
   static final int AFTER = 8;
   static final int THROUGH = 16;
-  static final int TO_PREFIX = 0x100;
-  private static final int FROM_PACKED = 0x200;
-  private static final int TO_PACKED = 0x400;
-  private static final int TO_ANY = TO | THROUGH | TO_PREFIX;
+  private static final int BEGINS = 0x100; // what begins with the end is inside, also of raw keys
+  private static final int TO_ANY = TO | THROUGH | BEGINS;
 
   private static final Range<?> ALL = new Range<>(0, 0, null, null);
 
@@ -62,7 +62,7 @@ public final class Range<K> {
    */
   public static <K> Range<K> prefix(Object... leading) {
     Bound<K> bound = new Bound<>(null, leading.clone());
-    return new Range<>(FROM | TO | TO_PREFIX, 0, bound, bound);
+    return new Range<>(FROM | TO | BEGINS, 0, bound, bound);
   }
 
   /**
@@ -107,6 +107,18 @@ public final class Range<K> {
   }
 
   /**
+   * The same, beginning behind the place of these fields: behind the key that they are, and its
+   * duplicates, if they are all of one. Fewer stand before all keys that begin with them, so that
+   * it is {@link #fromFields}.
+   *
+   * @param leading values of the leading fields, in their order
+   * @return the range
+   */
+  public Range<K> afterFields(Object... leading) {
+    return withFrom(FROM | AFTER, 0, new Bound<>(null, leading.clone()));
+  }
+
+  /**
    * The same, ending before a key.
    *
    * @param key the first one that is outside
@@ -136,6 +148,16 @@ public final class Range<K> {
     return withTo(TO | THROUGH, new Bound<>(key, null));
   }
 
+  /**
+   * The same, ending behind the last key that has these leading fields.
+   *
+   * @param leading values of the leading fields, in their order
+   * @return the range
+   */
+  public Range<K> throughFields(Object... leading) {
+    return withTo(TO | THROUGH, new Bound<>(null, leading.clone()));
+  }
+
   private Range<K> withFrom(int set, long newItem, Bound<K> bound) {
     return new Range<>(flags & ~(FROM | AFTER) | set, newItem, bound, to);
   }
@@ -146,28 +168,50 @@ public final class Range<K> {
 
   /** As bindings/swig/java.h reads it; null is everything. */
   byte[] encode(KeyType<K> type) {
-    if (flags == 0) {
-      return null;
-    }
-    return encode(
-        flags, item, from == null ? null : from.encode(type), to == null ? null : to.encode(type));
+    return flags == 0 ? null : encode(type, flags, item, packed(from, type), packed(to, type));
   }
 
-  private static byte[] encode(int flags, long item, byte[] from, byte[] to) {
+  private static <K> byte[] packed(Bound<K> bound, KeyType<K> type) {
+    return bound == null ? null : bound.encode(type);
+  }
+
+  private static byte[] encode(KeyType<?> type, int flags, long item, byte[] from, byte[] to) {
+    int set = flags & ~BEGINS;
+    byte[] end = to;
+    if ((flags & BEGINS) != 0 && type != KeyType.RAW) {
+      set |= THROUGH;
+    } else if ((flags & BEGINS) != 0) {
+      end = behind(to);
+      set &= end == null ? ~TO : ~0;
+    }
     int fromSize = from == null ? 0 : from.length;
-    int toSize = to == null ? 0 : to.length;
-    byte[] data = new byte[20 + fromSize + toSize];
-    FieldWriter.INTS.set(data, 0, flags);
+    int endSize = end == null ? 0 : end.length;
+    byte[] data = new byte[20 + fromSize + endSize];
+    FieldWriter.INTS.set(data, 0, set);
     FieldWriter.LONGS.set(data, 4, item);
     FieldWriter.INTS.set(data, 12, fromSize);
-    FieldWriter.INTS.set(data, 16 + fromSize, toSize);
+    FieldWriter.INTS.set(data, 16 + fromSize, endSize);
     if (from != null) {
       System.arraycopy(from, 0, data, 16, fromSize);
     }
-    if (to != null) {
-      System.arraycopy(to, 0, data, 20 + fromSize, toSize);
+    if (end != null) {
+      System.arraycopy(end, 0, data, 20 + fromSize, endSize);
     }
     return data;
+  }
+
+  /** The first bytes behind all that begin with these; null: there are none. */
+  private static byte[] behind(byte[] prefix) {
+    int size = prefix.length;
+    while (size > 0 && prefix[size - 1] == -1) {
+      size--;
+    }
+    if (size == 0) {
+      return null;
+    }
+    byte[] next = Arrays.copyOf(prefix, size);
+    next[size - 1]++;
+    return next;
   }
 
   /** Whether a key is before the range. */
@@ -185,7 +229,7 @@ public final class Range<K> {
       return false;
     }
     int order = to.compare(type, key);
-    return (flags & (THROUGH | TO_PREFIX)) != 0 ? order > 0 : order >= 0;
+    return (flags & (THROUGH | BEGINS)) != 0 ? order > 0 : order >= 0;
   }
 
   /** Whether a key is one of the bounds. */
@@ -195,12 +239,11 @@ public final class Range<K> {
 
   /** What is left of it behind an item that a scan has come to, by its packed key. */
   byte[] encodeAfter(KeyType<K> type, byte[] key, long id) {
-    return encode(flags | FROM | AFTER | FROM_PACKED, id, key, to == null ? null : to.encode(type));
+    return encode(type, flags | FROM | AFTER, id, key, packed(to, type));
   }
 
   /** What is left of it before a packed key that a scan backwards has come to. */
   byte[] encodeBefore(KeyType<K> type, byte[] key) {
-    return encode(
-        flags & ~TO_ANY | TO | TO_PACKED, item, from == null ? null : from.encode(type), key);
+    return encode(type, flags & ~TO_ANY | TO, item, packed(from, type), key);
   }
 }

@@ -18,7 +18,7 @@ public enum Status {
   /** It is open elsewhere, or here with other options. */
   LOCKED(-4, LockedException::new),
   /** The deadline has passed. */
-  TIMEOUT(-5, TimeoutException::new),
+  TIMEOUT(-5, SopTimeoutException::new),
   /** The transaction was cancelled. */
   CANCELLED(-6, CancelledException::new),
   /** The commit may or may not have happened; ask for its outcome. */

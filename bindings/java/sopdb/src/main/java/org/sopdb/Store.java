@@ -102,6 +102,33 @@ public final class Store<K, V> {
   }
 
   /**
+   * The bytes of a key, which are the same in all languages and sort as the keys do.
+   *
+   * @param key the key with its ride-along fields
+   * @return a new array
+   */
+  public byte[] packKey(K key) {
+    return this.key.encode(key);
+  }
+
+  /**
+   * The key of such bytes, as {@link Conflict#key} has them and other languages make them. Fields
+   * that ride along and are not there have their defaults.
+   *
+   * @param bytes the whole of a packed key
+   * @return the key
+   * @throws SchemaException if they are no key of this store
+   */
+  public K unpackKey(byte[] bytes) {
+    K found = key.unpack(bytes.clone());
+    if (found == null) {
+      throw Status.SCHEMA.exception(
+          "these " + bytes.length + " bytes are no packed key of the store \"" + name + "\"");
+    }
+    return found;
+  }
+
+  /**
    * The order of the keys, which is that of the store: for texts by code points, for bytes and
    * UUIDs unsigned.
    *

@@ -352,7 +352,7 @@ public final class Transaction implements AutoCloseable {
    * Begins anew after a conflict, waiting a moment first. Retries end with the deadline, or after
    * 30 seconds without one.
    *
-   * @throws TimeoutException if the deadline has passed
+   * @throws SopTimeoutException if the deadline has passed
    * @throws MisuseException if nothing failed
    */
   public void again() {

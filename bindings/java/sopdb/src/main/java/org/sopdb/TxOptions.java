@@ -10,8 +10,8 @@ import java.util.UUID;
  * Options of a transaction.
  *
  * @param mode what it may do
- * @param deadline after which it ends with {@link TimeoutException}, and which bounds its retries;
- *     null: what the database says for the transaction, and 30 seconds for retries
+ * @param deadline after which it ends with {@link SopTimeoutException}, and which bounds its
+ *     retries; null: what the database says for the transaction, and 30 seconds for retries
  * @param durability of its commit; null: as the database says
  * @param id its own id, under which it cannot commit twice; null: one is made. A transaction that
  *     is run again has a new one

@@ -343,7 +343,7 @@ class DatabaseTest {
     try (Database db = Database.open("inmemory:", new Options().deadline(Duration.ofNanos(1)));
         Transaction tx = db.begin()) {
       Thread.sleep(50);
-      assertThrows(TimeoutException.class, () -> tx.map(NAMES).set("k", "v"));
+      assertThrows(SopTimeoutException.class, () -> tx.map(NAMES).set("k", "v"));
     }
   }
 

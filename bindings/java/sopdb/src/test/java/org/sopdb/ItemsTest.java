@@ -550,4 +550,30 @@ class ItemsTest {
           assertEquals("3", map.stream().map(Item::value).findFirst().orElseThrow());
         });
   }
+
+  record Pair(int a, int b) {}
+
+  /** Leading fields are a place before all keys that begin with them, and an end behind them. */
+  @Test
+  void rangesGoAfterAndThroughLeadingFields() {
+    Store<Pair, byte[]> pairs = Store.of("pairs", Pair.class, Codec.bytes());
+    List<Pair> all =
+        List.of(new Pair(1, 1), new Pair(1, 2), new Pair(2, 1), new Pair(2, 2), new Pair(3, 1));
+    Range<Pair> range = Range.all();
+    try (Database db = Database.open("inmemory:")) {
+      db.run(
+          tx -> {
+            Items<Pair, byte[]> items = tx.items(pairs);
+            all.forEach(key -> items.set(key, new byte[0]));
+            assertEquals(all.subList(2, 5), items.keys(range.afterFields(2)).toList());
+            assertEquals(all.subList(3, 5), items.keys(range.afterFields(2, 1)).toList());
+            assertEquals(all.subList(0, 4), items.keys(range.throughFields(2)).toList());
+            assertEquals(
+                all.subList(1, 3),
+                items.keys(range.afterFields(1, 1).throughFields(2, 1)).toList());
+            assertEquals(
+                new Pair(2, 2), items.reverseKeys(range.throughFields(2), 1).toList().get(0));
+          });
+    }
+  }
 }

@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.math.BigInteger;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -65,42 +64,20 @@ class KeyTest {
 
   private static void checkVector(JsonNode fields, JsonNode values, String hex, String line)
       throws Throwable {
-    StringBuilder schema = new StringBuilder("{\"v\":1,\"sort\":[");
-    List<FieldType> types = new ArrayList<>();
-    FieldWriter out = new FieldWriter();
-    List<Object> given = new ArrayList<>();
+    FieldWriter out = new FieldWriter(0);
+    byte[] packed = HEX.parseHex(hex);
+    FieldReader in = new FieldReader(packed).to(0, packed.length);
     for (int i = 0; i < fields.size(); i++) {
       String name = fields.get(i).get("t").textValue();
+      boolean descending = fields.get(i).get("desc").booleanValue();
       FieldType type = FieldType.of(classOf(name));
-      types.add(type);
-      Object value = valueOf(name, values.get(i));
-      given.add(value);
-      type.write(out, value);
-      schema
-          .append(i == 0 ? "" : ",")
-          .append("{\"n\":\"f")
-          .append(i)
-          .append("\",\"t\":\"")
-          .append(name)
-          .append("\",\"desc\":")
-          .append(fields.get(i).get("desc").booleanValue())
-          .append('}');
+      Object given = valueOf(name, values.get(i));
+      type.write(out, given, descending);
+      Object value = type.reader(descending, "f" + i).invoke(in);
+      assertTrue(Objects.deepEquals(normal(given), value), () -> line + ": " + value);
     }
-    long parsed =
-        Raw.sop_schema_parse(schema.append("]}").toString().getBytes(StandardCharsets.UTF_8));
-    try {
-      assertEquals(hex, HEX.formatHex(Raw.java_key_pack(parsed, out.toBytes(), 0)), line);
-      byte[] packed = HEX.parseHex(hex);
-      FieldReader in = new FieldReader(packed).to(0, packed.length);
-      for (int i = 0; i < types.size(); i++) {
-        boolean descending = fields.get(i).get("desc").booleanValue();
-        Object value = types.get(i).reader(descending, "f" + i).invoke(in);
-        assertTrue(Objects.deepEquals(normal(given.get(i)), value), () -> line + ": " + value);
-      }
-      assertFalse(in.hasNext(), line);
-    } finally {
-      Raw.java_schema_free(parsed);
-    }
+    assertFalse(in.hasNext(), line);
+    assertEquals(hex, HEX.formatHex(out.toBytes()), line);
   }
 
   private static Object normal(Object value) {
@@ -138,6 +115,44 @@ class KeyTest {
               Long.parseLong(node.has("$int") ? node.get("$int").textValue() : node.asText()),
               ChronoUnit.MICROS);
     };
+  }
+
+  /** What is packed is unpacked, and nothing but that is. */
+  @Test
+  void unpacksWhatIsPackedAndNothingElse() {
+    Store<EmpKey, byte[]> store = Store.of("emp", EmpKey.class, Codec.bytes());
+    EmpKey key = new EmpKey("a\0b", Instant.ofEpochSecond(1), -70_000, true, "n");
+    byte[] packed = store.packKey(key);
+    assertEquals(key, store.unpackKey(packed));
+    for (int size = 0; size < packed.length; size++) {
+      EmpKey cut = null;
+      try {
+        cut = store.unpackKey(Arrays.copyOf(packed, size));
+      } catch (SchemaException e) {
+        assertTrue(e.getMessage().contains("key"), e.getMessage());
+      }
+      if (cut != null) { // fields that ride along were left out
+        assertEquals(key.region() + key.empId(), cut.region() + cut.empId());
+      }
+    }
+    assertThrows(
+        SchemaException.class, () -> store.unpackKey(Arrays.copyOf(packed, packed.length + 1)));
+    Random random = new Random(3);
+    for (int i = 0; i < 2_000; i++) {
+      byte[] other = packed.clone();
+      other[random.nextInt(other.length)] = (byte) random.nextInt(256);
+      try {
+        byte[] again = store.packKey(store.unpackKey(other));
+        assertTrue(Arrays.equals(other, Arrays.copyOf(again, other.length)), HEX.formatHex(other));
+      } catch (SchemaException e) {
+        assertFalse(Arrays.equals(other, packed), e.getMessage());
+      }
+    }
+    Store<byte[], byte[]> raw = Store.raw("raw", Codec.bytes());
+    assertEquals("0102", HEX.formatHex(raw.unpackKey(raw.packKey(new byte[] {1, 2}))));
+    Store<Double, byte[]> reals = Store.of("reals", Double.class, Codec.bytes());
+    assertThrows( // the zero that is written as the other one
+        SchemaException.class, () -> reals.unpackKey(HEX.parseHex("217fffffffffffffff")));
   }
 
   /** Every value that a field may have, sorted either way, comes back as it was. */
@@ -372,13 +387,7 @@ class KeyTest {
   /* ---- values ---- */
 
   private static <K> byte[] packed(Class<K> type, K key) {
-    KeyType<K> keys = KeyType.of(type);
-    long schema = Raw.sop_schema_parse(keys.schema().getBytes(StandardCharsets.UTF_8));
-    try {
-      return Raw.java_key_pack(schema, keys.encode(key), 0);
-    } finally {
-      Raw.java_schema_free(schema);
-    }
+    return KeyType.of(type).encode(key);
   }
 
   @Test
@@ -400,7 +409,22 @@ class KeyTest {
             packed(
                 BigInteger.class, BigInteger.ONE.shiftLeft(63).negate().subtract(BigInteger.ONE)));
     assertThrows(NullPointerException.class, () -> packed(String.class, null));
-    assertThrows(LimitException.class, () -> packed(String.class, "x".repeat(70_000)));
+  }
+
+  @Test
+  void refusesWhatIsTooLong() {
+    Store<String, String> store = Store.of("n", String.class, Codec.string());
+    String longest = "x".repeat(65_533);
+    try (Database db = Database.open("inmemory:")) {
+      db.run(tx -> tx.items(store).set(longest, "there"));
+      assertEquals("there", db.get(store, longest));
+      String longer = longest + "x";
+      assertThrows(LimitException.class, () -> db.run(tx -> tx.items(store).set(longer, "")));
+      assertThrows(LimitException.class, () -> db.get(store, longer));
+      assertThrows(
+          LimitException.class,
+          () -> db.view(tx -> tx.items(store).count(Range.<String>all().from(longer))));
+    }
   }
 
   @Test
@@ -477,13 +501,7 @@ class KeyTest {
   }
 
   private static <K> byte[] sortPart(Class<K> type, K key) {
-    KeyType<K> keys = KeyType.of(type);
-    long schema = Raw.sop_schema_parse(keys.schema().getBytes(StandardCharsets.UTF_8));
-    try {
-      return Raw.java_key_pack(schema, keys.encodeSort(key), 1);
-    } finally {
-      Raw.java_schema_free(schema);
-    }
+    return KeyType.of(type).encodeSort(key);
   }
 
   private static String randomText(Random random) {

@@ -9,7 +9,13 @@ import org.junit.jupiter.api.Test;
 /** The exceptions are those of the table in sop/error.h, no fewer and no more. */
 class StatusTest {
   private static final Map<String, String> OTHER_NAMES =
-      Map.of("IO", "IoException", "UNKNOWN", "CommitUnknownException");
+      Map.of(
+          "IO",
+          "IoException",
+          "TIMEOUT",
+          "SopTimeoutException",
+          "UNKNOWN",
+          "CommitUnknownException");
 
   @Test
   void everyStatusHasItsNumberAndException() {

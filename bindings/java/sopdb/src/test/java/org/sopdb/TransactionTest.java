@@ -149,6 +149,7 @@ class TransactionTest {
       ConflictException e = assertThrows(ConflictException.class, tx::commit);
       assertEquals("counts", e.conflict().store());
       assertEquals("counts", tx.conflict().store());
+      assertEquals("a", COUNTS.unpackKey(e.conflict().key()));
       assertTrue(e.isAbort() && e.isRetriable() && !e.isMisuse());
       tx.again();
       assertEquals(5, tx.map(COUNTS).get("a"));
@@ -162,7 +163,7 @@ class TransactionTest {
     db.run(tx -> tx.map(COUNTS).set("a", 0L));
     TxOptions shortly = TxOptions.WRITE.withDeadline(Duration.ofMillis(80));
     assertThrows(
-        TimeoutException.class,
+        SopTimeoutException.class,
         () ->
             db.update(
                 shortly,
