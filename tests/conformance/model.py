@@ -17,6 +17,7 @@ IN_TRANSACTION = {name for name, operation in OPERATIONS.items()
                   if operation["args"][0][0] in ("txn", "cursor") and operation["group"] != "lifecycle"}
 OVER = ("MISUSE MISUSE", "CANCELLED", "CLOSED MISUSE")
 CLOSED = "CLOSED MISUSE"
+READ_ONLY = "READ_ONLY MISUSE"
 
 
 class Wrong(Exception):
@@ -121,8 +122,8 @@ def answered(txn, name, args, hint):
 class Handle:
     """What is in the slot of a database."""
 
-    def __init__(self, database, place):
-        self.database, self.place, self.closed = database, place, False
+    def __init__(self, database, place, read_only=False):
+        self.database, self.place, self.read_only, self.closed = database, place, read_only, False
 
 
 class Checker:
@@ -243,7 +244,7 @@ class Checker:
             return self.expect(answer, "EXISTS")
         self.expect(answer, *(["OK", "EXISTS"] if database.committed.get(id_, False) is None else ["OK"]))
         if answer == "OK":
-            self.txns[slot] = OpenTransaction(handle, database, mode, id_)
+            self.txns[slot] = OpenTransaction(handle, database, READ if handle.read_only else mode, id_)
             database.opened.add(id_)
         return None
 
@@ -393,6 +394,8 @@ class Checker:
             found = answered(txn, "get", [number, key], 0)
             if found not in ("NOT_FOUND",) and not found.startswith("OK x"):
                 return self.expect(answer, found)
+            if handle.read_only:
+                return self.expect(answer, READ_ONLY)
             data = bytes.fromhex(found[4:]) if found.startswith("OK") else b""
             value = integer(data) if len(data) == 8 else 0
             put = wrapped(value + (1000 if attempt < rivals else by))
@@ -417,11 +420,14 @@ class Checker:
         if place == "memory":
             self.dbs[db] = Handle(Database(), place)
             return self.expect(answer, "OK")
+        read_only = create == 2
         if place not in self.places:
-            if not create:
+            if create != 1:
                 return self.expect(answer, "NOT_FOUND")
             self.places[place] = Database()
-        self.dbs[db] = Handle(self.places[place], place)
+        if any(handle.place == place and not handle.closed and handle.read_only != read_only for handle in self.dbs.values()):
+            return self.expect(answer, "LOCKED RETRY")
+        self.dbs[db] = Handle(self.places[place], place, read_only)
         return self.expect(answer, "OK")
 
     def usable(self, db, answer):
@@ -449,14 +455,12 @@ class Checker:
         if self.usable(db, answer) is not None:
             self.expect(answer, expected)
 
-    def check_sync(self, answer, db):
-        self.done(answer, db)
+    def written(self, answer, db):
+        """What writes into the folder."""
+        handle = self.dbs.get(db)
+        self.done(answer, db, READ_ONLY if handle is not None and handle.read_only else "OK")
 
-    def check_checkpoint(self, answer, db):
-        self.done(answer, db)
-
-    def check_gc(self, answer, db):
-        self.done(answer, db)
+    check_sync = check_checkpoint = check_gc = written
 
     def check_verify(self, answer, db):
         self.done(answer, db, "OK 0")

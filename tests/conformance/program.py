@@ -5,7 +5,6 @@ import struct
 RAW, RAWDUP, STR, INT, EMP, EMPDUP, DOC, WIDE, OTHER = range(9)
 NAMES = ["raw", "rawdup", "str", "int", "emp", "empdup", "doc", "wide", "other"]
 DUPLICATES = (RAWDUP, EMPDUP)
-ONE_FIELD = (RAW, RAWDUP, STR, INT, DOC, OTHER)  # keys of which every language can name the next one
 TEXTS = ["", "a", "ab", "b", "z\0", "\u00e9", "\uffff", "\U0001f600", "US", "n"]
 INTS = [0, 1, -1, 255, 256, -256, 2**31, -2**63, 2**63 - 1, 2**64 - 1, 2**53 + 1]
 FLOATS = [0.0, 1.0, -1.5, float("inf"), float("-inf"), 5e-324, -1e300]
@@ -31,6 +30,7 @@ class Generator:
         self.pools = {}  # of each store, keys that come again
         self.keys_of_store = self.dice.choice([3, 6, 6, 12])
         self.saved = set()  # transactions with a savepoint
+        self.filled = set()  # folders in which there is something to read
         self.transactions_max = self.dice.choice([1, 2, 3, 3, 5])
         self.threads = self.dice.choice([1, 1, 2, 4])
 
@@ -100,8 +100,12 @@ class Generator:
             return "*"
         if kind == 2:
             return "P" + self.bound(store)
-        begin, end = (self.dice.choice(pair) if store in ONE_FIELD else pair[0] for pair in ("FA", "TU"))
-        parts = [begin + self.bound(store)] * (kind != 3) + [end + self.bound(store)] * (kind != 4)
+        begin, end = (self.dice.choice(pair) for pair in ("FA", "TU"))
+        first = begin + self.bound(store)
+        if begin == "A" and store in DUPLICATES and self.one_in(2):
+            key = self.key(store) if store == RAWDUP else ",".join(self.key(store).split(",")[:3])
+            first = f"A{key}@{self.dice.randrange(1, 8)}"
+        parts = [first] * (kind != 3) + [end + self.bound(store)] * (kind != 4)
         return ";".join(parts)
 
     def integer(self):
@@ -324,6 +328,36 @@ class Generator:
         else:
             self.say(kind, db)
 
+    def read_only(self):
+        """A folder that is opened for reading only. Nobody else uses it and no handle of it is forgotten: so it is known who has it."""
+        place = "memory" if self.backend == "inmemory" else f"r{self.dice.randrange(2)}"
+        if place not in self.filled and not self.one_in(8):
+            self.filled.add(place)
+            self.open_db(2, place, 1)
+            self.work(20, WRITE)
+            self.say("close", 2)
+        self.open_db(2, place, 2)
+        other = self.dice.choice([None, 0, 1, 2]) if place != "memory" and 1 not in self.dbs else None
+        if other is not None:
+            self.open_db(1, place, other)
+        for _ in range(self.dice.randrange(1, 4)):
+            self.work(20, self.dice.choice([WRITE, READ, SNAPSHOT, NOCHECK]))
+            self.say(self.dice.choice(["sync", "checkpoint", "gc", "verify", "info", "stats"]), 2)
+        if self.one_in(3):
+            self.say("run", 2, RAW, hexed(b"n1"), 1, self.dice.randrange(2))
+        for slot in [2] if other is None else [1, 2]:
+            self.say("close", slot)
+            del self.dbs[slot]
+
+    def work(self, slot, mode):
+        self.say("begin", slot, mode, "-")
+        self.open[slot] = mode
+        self.used.add(slot)
+        for _ in range(self.dice.randrange(1, 9)):
+            self.data(slot)
+        self.say(self.dice.choice(["commit", "commit", "rollback"]), slot)
+        self.open.pop(slot, None)
+
     def reopen(self):
         """Closes a database, in one way or another, looks at what is left of it, and opens it, or another, again."""
         slot = self.dice.choice(list(self.dbs) or [0])
@@ -415,7 +449,9 @@ class Generator:
             self.upkeep()
         elif dice < 0.18:
             self.reopen()
-        elif dice < 0.183 and len(self.dbs) < 3:
+        elif dice < 0.182:
+            self.read_only()
+        elif dice < 0.185 and len(self.dbs) < 3:
             self.open_db(self.dice.randrange(3), self.place(), 1)
         else:
             self.data(self.dice.choice(sorted(self.open)))

@@ -31,6 +31,10 @@ class Declaration:
             raise Refused("LIMIT MISUSE")
         return packed
 
+    def is_whole(self, token):
+        """Whether a bound names a key, not leading fields of one."""
+        return self.schema is None or token.count(",") + 1 >= len(self.schema["sort"])
+
     def sorts_and_rides(self, token):
         if self.schema is None:
             return token, []

@@ -279,14 +279,17 @@ class Transaction:
         declaration = DECLARATIONS[number]
         start, stop = (b"", 0), None
         for part in range_.split(";") if range_ != "*" else []:
-            order = declaration.order(part[1:])
-            if part[0] in "TU":
-                stop = (order, LAST if part[0] == "U" else 0)
-            else:
-                start = (order, LAST if part[0] == "A" else 0)
-            if part[0] == "P":
+            token, _, item = part[1:].partition("@")
+            order, whole = declaration.order(token), declaration.is_whole(token)
+            if part[0] == "P" or (part[0] == "U" and not whole):
                 stop = keys.behind(order)
                 stop = None if stop is None else (stop, 0)
+            elif part[0] in "TU":
+                stop = (order, LAST if part[0] == "U" else 0)
+            if part[0] in "FP" or (part[0] == "A" and not whole):  # leading fields are a place before all that begin so
+                start = (order, 0)
+            elif part[0] == "A":
+                start = (order, int(item) + 1 if item else LAST)
         return start, stop
 
     def count(self, number, range_):

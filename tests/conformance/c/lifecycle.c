@@ -18,7 +18,8 @@ static sop_status options_of(struct call *call, sop_options **out)
 	sop_error *err = &call->err;
 
 	TRY(sop_options_new(out, err));
-	TRY(sop_options_set_bool(*out, "create", call->args[2].number != 0, err));
+	TRY(sop_options_set_bool(*out, "create", call->args[2].number == 1, err));
+	TRY(sop_options_set_bool(*out, "read_only", call->args[2].number == 2, err));
 	TRY(sop_options_set_text(*out, "durability", "written", err));
 	return sop_options_set_int(*out, "cache_bytes", INT64_C(8) << 20, err);
 }

@@ -210,8 +210,13 @@ sop_status range_of_token(struct call *call, unsigned store, char *token, sop_ra
 		return SOP_OK;
 	for (char *part = strtok_r(token, ";", &rest); part != NULL; part = strtok_r(NULL, ";", &rest)) {
 		const bool ends = part[0] == 'T' || part[0] == 'U';
+		char *item = strchr(part, '@');
 		sop_buf *key = &keys[ends];
 
+		if (item != NULL) {
+			*item = '\0';
+			range->after_item = strtoull(item + 1, NULL, 10);
+		}
 		TRY(key_of_token(call, store, part + 1, true, key));
 		if (part[0] == 'P')
 			return prefix_of(call, store, range);

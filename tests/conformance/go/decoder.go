@@ -54,11 +54,12 @@ type Key struct {
 	Fields []any
 }
 
-// Range has bounds, each nil or a key of leading fields; with After and Through whole keys, behind which it begins and with
-// which it ends.
+// Range has bounds, each nil or a key of leading fields; with After it begins behind From, or behind Item of it unless that is
+// 0; with Through it ends with To.
 type Range struct {
 	From, To, Prefix *Key
 	After, Through   bool
+	Item             uint64
 }
 
 // Row is a key and a value.
@@ -151,7 +152,11 @@ func parseRange(token string) (made Range) {
 		return made
 	}
 	for _, part := range strings.Split(token, ";") {
-		key := parseKey(part[1:])
+		bound, item, ok := strings.Cut(part[1:], "@")
+		key := parseKey(bound)
+		if ok {
+			made.Item = uint64(parseInt(item))
+		}
 		switch part[0] {
 		case 'F', 'A':
 			made.From, made.After = &key, part[0] == 'A'

@@ -148,7 +148,7 @@ func (m *machine) Open(c *Call, number int, place string, create int64) error {
 		}
 	}
 	m.dropDB(number)
-	options := &sop.Options{Create: create != 0, Durability: sop.Written, CacheBytes: 8 << 20}
+	options := &sop.Options{Create: create == 1, ReadOnly: create == 2, Durability: sop.Written, CacheBytes: 8 << 20}
 	var err error
 	var db *sop.DB
 	switch {
@@ -158,7 +158,7 @@ func (m *machine) Open(c *Call, number int, place string, create int64) error {
 		db, err = sop.OpenPath(filepath.Join(m.folder, place), options)
 	default:
 		options.Create = false
-		db, err = sop.Open(fmt.Sprintf("inredfs:%s?create=%t", filepath.Join(m.folder, place), create != 0), options)
+		db, err = sop.Open(fmt.Sprintf("inredfs:%s?create=%t", filepath.Join(m.folder, place), create == 1), options)
 	}
 	if err == nil {
 		m.dbs[number], m.places[number] = db, place

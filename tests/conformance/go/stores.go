@@ -303,7 +303,7 @@ func (t typed[K, V]) span(tx *sop.Tx, within Range, way int) sop.Span[K, V] {
 		return span.Prefix(fieldsOf(*within.Prefix)...)
 	}
 	if within.After {
-		span = span.After(t.toKey(*within.From))
+		span = t.after(span, within, way)
 	} else if within.From != nil {
 		if k, ok := t.whole(*within.From, way); ok {
 			span = span.From(k)
@@ -312,7 +312,11 @@ func (t typed[K, V]) span(tx *sop.Tx, within Range, way int) sop.Span[K, V] {
 		}
 	}
 	if within.Through {
-		span = span.Through(t.toKey(*within.To))
+		if k, ok := t.whole(*within.To, way); ok {
+			span = span.Through(k)
+		} else {
+			span = span.ThroughFields(fieldsOf(*within.To)...)
+		}
 	} else if within.To != nil {
 		if k, ok := t.whole(*within.To, way); ok {
 			span = span.To(k)
@@ -321,6 +325,20 @@ func (t typed[K, V]) span(tx *sop.Tx, within Range, way int) sop.Span[K, V] {
 		}
 	}
 	return span
+}
+
+func (t typed[K, V]) after(span sop.Span[K, V], within Range, way int) sop.Span[K, V] {
+	if within.Item != 0 {
+		way = 1 // which names a whole key
+	}
+	k, ok := t.whole(*within.From, way)
+	switch {
+	case !ok:
+		return span.AfterFields(fieldsOf(*within.From)...)
+	case within.Item != 0:
+		return span.AfterItem(k, within.Item)
+	}
+	return span.After(k)
 }
 
 func (t typed[K, V]) whole(bound Key, way int) (key K, ok bool) {

@@ -124,7 +124,11 @@ final class Machine implements Decoder.Operations {
   @Override
   public void open(Decoder.Call call, int db, String place, long create) {
     Options options =
-        new Options().create(create != 0).durability(Durability.WRITTEN).cacheBytes(8 << 20);
+        new Options()
+            .create(create == 1)
+            .readOnly(create == 2)
+            .durability(Durability.WRITTEN)
+            .cacheBytes(8 << 20);
     Db old = databases.remove(db);
     emptyChildren(db);
     if (old != null) {

@@ -39,6 +39,12 @@ final class Stores {
       return store.schema().isEmpty();
     }
 
+    /** Whether a bound is a whole key, but for what rides along. */
+    boolean isWhole(Decoder.Key bound) {
+      String sort = store.schema().split("\"ride\"")[0];
+      return bound.raw() != null || bound.fields().size() == sort.split("\"n\":").length - 1;
+    }
+
     /** Leading fields, or the bytes of a raw key. */
     Object[] leading(Decoder.Key bound) {
       return bound.fields() == null ? new Object[] {bound.raw()} : bound.fields().toArray();

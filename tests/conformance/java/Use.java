@@ -65,14 +65,35 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
     }
     Range<K> bounds = Range.all();
     if (range.after()) {
-      bounds = bounds.after(key(range.from()));
+      bounds = after(bounds, range);
     } else if (range.from() != null) {
       bounds = bounds.fromFields(kind.leading(range.from()));
     }
     if (range.through()) {
-      return bounds.through(key(range.to()));
+      return kind.isWhole(range.to())
+          ? bounds.through(whole(range.to()))
+          : bounds.throughFields(kind.leading(range.to()));
     }
     return range.to() == null ? bounds : bounds.toFields(kind.leading(range.to()));
+  }
+
+  private Range<K> after(Range<K> bounds, Decoder.Range range) {
+    if (!kind.isWhole(range.from())) {
+      return bounds.afterFields(kind.leading(range.from()));
+    }
+    K key = whole(range.from());
+    return range.item() == 0 ? bounds.after(key) : bounds.after(key, range.item());
+  }
+
+  /** A key of its sort fields; what rides along does not count. */
+  private K whole(Decoder.Key bound) {
+    if (bound.raw() != null || bound.fields().size() != 3) {
+      return key(bound);
+    }
+    List<Object> fields = new ArrayList<>(bound.fields());
+    fields.add(false);
+    fields.add(null);
+    return key(new Decoder.Key(null, fields));
   }
 
   private static boolean isAll(Decoder.Range range) {

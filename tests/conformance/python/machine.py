@@ -81,30 +81,18 @@ def bytes_of(store, value):
     return store.value.encode(value)
 
 
-def successor(key):
-    """The next key of one field, or None: there is none."""
-    if isinstance(key, int):
-        return key + 1 if key + 1 < 1 << 64 else None
-    return key + (b"\0" if isinstance(key, bytes) else "\0")
-
-
-def part_behind(view, store, bounds):
-    """A part that begins behind a key, or ends with one: keys of one field have a next one, before which nothing fits."""
-    low, high = bound_of(store, bounds.start), bound_of(store, bounds.stop)
+def part_between(view, store, bounds):
+    """A part that begins behind a key, or ends with one."""
+    view = view.range(bound_of(store, bounds.start), bound_of(store, bounds.stop))
     if bounds.through is not None:
-        high = successor(bound_of(store, bounds.through))
-    if bounds.after is not None:
-        after = bound_of(store, bounds.after)
-        low = successor(after)
-        if low is None:
-            return view.range(after, after)
-    return view.range(low, high)
+        view = view.through(bound_of(store, bounds.through))
+    return view if bounds.after is None else view.after(bound_of(store, bounds.after), bounds.item)
 
 
 def part_of(view, store, bounds):
     """The part of a store that a range of the suite is."""
     if bounds.after is not None or bounds.through is not None:
-        return part_behind(view, store, bounds)
+        return part_between(view, store, bounds)
     if bounds.prefix is None:
         return view.range(bound_of(store, bounds.start), bound_of(store, bounds.stop))
     if isinstance(bounds.prefix, bytes):
@@ -172,7 +160,7 @@ class Machine:
         if number in self.dbs:
             self.dbs.pop(number).close()
         path = "inmemory:" if place == "memory" else os.path.join(self.folder, place)
-        db = sop.open(path, create=bool(create), durability=sop.WRITTEN, cache_bytes=8 << 20)
+        db = sop.open(path, create=create == 1, read_only=create == 2, durability=sop.WRITTEN, cache_bytes=8 << 20)
         self.drop_db(number)
         self.dbs[number] = db
 

@@ -59,8 +59,11 @@ public final class Decoder {
    */
   public record Key(byte[] raw, List<Object> fields) {}
 
-  /** Bounds, each null or a key of leading fields. */
-  public record Range(Key from, Key to, Key prefix, boolean after, boolean through) {}
+  /**
+   * Bounds, each null or a key of leading fields; {@code after}: it begins behind {@code from}, or behind {@code item} of it,
+   * unless that is 0; {@code through}: it ends with {@code to}.
+   */
+  public record Range(Key from, Key to, Key prefix, boolean after, long item, boolean through) {}
 
   /** A key and a value. */
   public record Row(Key key, byte[] value) {}
@@ -167,9 +170,12 @@ public final class Decoder {
     Key to = null;
     Key prefix = null;
     boolean after = false;
+    long item = 0;
     boolean through = false;
     for (String part : token.equals("*") ? new String[0] : token.split(";")) {
-      Key key = parseKey(part.substring(1));
+      int at = part.indexOf('@');
+      item = at < 0 ? item : Long.parseLong(part.substring(at + 1));
+      Key key = parseKey(part.substring(1, at < 0 ? part.length() : at));
       after |= part.charAt(0) == 'A';
       through |= part.charAt(0) == 'U';
       switch (part.charAt(0)) {
@@ -178,7 +184,7 @@ public final class Decoder {
         default -> prefix = key;
       }
     }
-    return new Range(from, to, prefix, after, through);
+    return new Range(from, to, prefix, after, item, through);
   }
 
   private static String printField(Object field) {

@@ -49,11 +49,12 @@ class Failure:
 
 
 class Range:
-    """Bounds, each None or a key of leading fields; `after` and `through` are whole keys, behind which it begins and with which
-    it ends."""
+    """Bounds, each None or a key of leading fields; it begins behind `after`, or behind `item` of it unless that is 0, and ends
+    with `through`."""
 
     def __init__(self):
         self.start = self.stop = self.prefix = self.after = self.through = None
+        self.item = 0
 
 
 class Call:
@@ -87,7 +88,9 @@ def parse_key(token):
 def parse_range(token):
     made = Range()
     for part in token.split(";") if token != "*" else []:
-        setattr(made, {"F": "start", "T": "stop", "P": "prefix", "A": "after", "U": "through"}[part[0]], parse_key(part[1:]))
+        bound, _, item = part[1:].partition("@")
+        setattr(made, {"F": "start", "T": "stop", "P": "prefix", "A": "after", "U": "through"}[part[0]], parse_key(bound))
+        made.item = int(item) if item else made.item
     return made
 
 
