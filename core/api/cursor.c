@@ -3,6 +3,7 @@
 #include "api/item.h"
 #include "api/rows.h"
 #include "base/alloc.h"
+#include "btree/resident.h"
 
 static sop_status refuse_cursor(const sop_cursor *cursor, const char *function, sop_error *err)
 {
@@ -67,7 +68,8 @@ static sop_status cursor_new(sop_txn *txn, struct sopi_used *used, const sop_ran
 	cursor->used = used;
 	cursor->plain = (flags & SOP_CURSOR_KEYS) == 0 && entries_are_plain(used);
 	cursor->bounds = (struct sopi_bounds){ SOP_BUF_INIT, SOP_BUF_INIT, true };
-	cursor->copies = txn->db->engine->backend != NULL || (flags & SOP_CURSOR_COPIES) != 0;
+	cursor->copies = (flags & SOP_CURSOR_COPIES) != 0;
+	cursor->pins = txn->db->engine->forest.resident != NULL;
 	cursor->whole_key = (sop_buf)SOP_BUF_INIT;
 	cursor->value_room = (sop_buf)SOP_BUF_INIT;
 	sopi_scan_init(&cursor->scan, &txn->core, used, &cursor->bounds, (flags & SOP_CURSOR_KEYS) != 0);
@@ -110,8 +112,45 @@ void sop_cursor_free(sop_cursor *cursor)
 
 /* ---- moving ------------------------------------------------------------------------------------ */
 
-/* The value of an item. stays: until the next call. */
-static sop_status fill_value(sop_cursor *cursor, const struct sopi_item_view *item, bool stays,
+/* Where what an entry says lies until the next call. */
+enum keep {
+	KEEP_NOT, /* it is used up before this call ends */
+	KEEP_IN_LEAF,
+	KEEP_IN_CURSOR
+};
+
+static bool may_pin(const sop_cursor *cursor)
+{
+	return sopi_resident_may_pin(cursor->txn->db->engine->forest.resident, cursor->txn->core.slot);
+}
+
+/* Where the value of an item that no pin keeps is to lie. */
+static enum keep keep_unpinned(const sop_cursor *cursor)
+{
+	return cursor->copies || cursor->pins ? KEEP_IN_CURSOR : KEEP_IN_LEAF;
+}
+
+/* Where the value of an item is to lie that the scan found in `source`, or in no leaf (NULL). */
+static enum keep keep_found(const sop_cursor *cursor, const struct sopi_block *source)
+{
+	if (!cursor->pins || cursor->copies)
+		return keep_unpinned(cursor);
+	return source != NULL && may_pin(cursor) ? KEEP_IN_LEAF : KEEP_IN_CURSOR;
+}
+
+/* Keeps what views into `view` (NULL: there are none) and the next step need until the next call. */
+static void pin(sop_cursor *cursor, const struct sopi_block *view)
+{
+	const struct sopi_scan *scan = &cursor->scan;
+	const struct sopi_block *place = scan->synced ? scan->base.leaf : NULL;
+
+	if (!cursor->pins || (view == NULL && !may_pin(cursor)))
+		return;
+	sopi_slot_pin(cursor->txn->core.slot, scan, view != NULL ? &view->version : NULL,
+		      place != NULL ? &place->version : NULL);
+}
+
+static sop_status fill_value(sop_cursor *cursor, const struct sopi_item_view *item, enum keep keep,
 			     sop_entry *entry, sop_error *err)
 {
 	sop_buf *room = &cursor->value_room;
@@ -119,7 +158,7 @@ static sop_status fill_value(sop_cursor *cursor, const struct sopi_item_view *it
 	entry->value = (sop_bytes){ NULL, 0 };
 	if ((cursor->flags & SOP_CURSOR_KEYS) != 0)
 		return SOP_OK;
-	if (!stays || !cursor->copies)
+	if (keep == KEEP_NOT || (keep == KEEP_IN_LEAF && (!cursor->pins || item->apart == NULL)))
 		return sopi_transaction_value(&cursor->txn->core, item, room, &entry->value, err);
 	SOP_TRY(sopi_transaction_copy_value(&cursor->txn->core, item, room, err));
 	entry->value = (sop_bytes){ room->data, room->size };
@@ -127,13 +166,13 @@ static sop_status fill_value(sop_cursor *cursor, const struct sopi_item_view *it
 }
 
 /* Tells the caller about the item that the scan stands on. */
-static sop_status fill(sop_cursor *cursor, const struct sopi_item_view *item, bool stays,
+static sop_status fill(sop_cursor *cursor, const struct sopi_item_view *item, enum keep keep,
 		       sop_entry *entry, sop_error *err)
 {
 	const struct sopi_used *used = cursor->used;
 
 	entry->version = item->version;
-	SOP_TRY(fill_value(cursor, item, stays, entry, err));
+	SOP_TRY(fill_value(cursor, item, keep, entry, err));
 	entry->item = 0;
 	if (SOPI_LIKELY(entries_are_plain(used))) {
 		entry->key = (sop_bytes){ cursor->scan.key.data, cursor->scan.key.size };
@@ -144,13 +183,11 @@ static sop_status fill(sop_cursor *cursor, const struct sopi_item_view *item, bo
 	return SOP_OK;
 }
 
-/* Copies the value of an item, since its page may be evicted before the next call. False: it takes more than that. */
-static bool copy_plain(sop_cursor *cursor, const struct sopi_item *item, const sop_entry *entry)
+/* Copies the value of an item, which no pin keeps. False: it takes more than that. */
+static bool copy_plain(sop_cursor *cursor, const struct sopi_item *item)
 {
 	sop_buf *room = &cursor->value_room;
 
-	if (entry == NULL)
-		return true;
 	if (sopi_item_flags(item) != 0) /* it takes more than copying */
 		return false;
 	if (SOPI_UNLIKELY(room->capacity < item->value_size) &&
@@ -161,37 +198,44 @@ static bool copy_plain(sop_cursor *cursor, const struct sopi_item *item, const s
 	return true;
 }
 
+/* Says what an item is that lies in a leaf, without looking into keys. */
+static inline sop_bytes value_of(const struct sopi_item *item)
+{
+	struct sopi_item_view view;
+
+	if (SOPI_LIKELY(sopi_item_flags(item) == 0))
+		return (sop_bytes){ sopi_item_key(item) + sopi_item_key_size(item), item->value_size };
+	sopi_item_describe(item, NULL, 0, &view);
+	return (sop_bytes){ sopi_item_value(&view), view.value_size };
+}
+
 /* The common step forwards: the next item of the same page, as it lies. False if it takes more
  * than that. */
 static inline bool step_plain(sop_cursor *cursor, sop_entry *entry)
 {
 	struct sopi_scan *scan = &cursor->scan;
+	const struct sopi_block *leaf = scan->plain;
 	const struct sopi_item *item;
-	struct sopi_item_view view;
-	uint64_t version;
+	bool copied = false;
 
 	if (!cursor->plain || !sopi_scan_is_plain(scan) || (item = sopi_scan_plain_item(scan)) == NULL)
 		return false;
-	if (SOPI_UNLIKELY(cursor->copies) && !copy_plain(cursor, item, entry))
+	if (entry != NULL)
+		copied = keep_found(cursor, leaf) == KEEP_IN_CURSOR ||
+			 (cursor->pins && sopi_item_flags(item) != 0);
+	if (SOPI_UNLIKELY(copied) && !copy_plain(cursor, item))
 		return false;
-	version = sopi_item_version(scan->plain, item);
+	if (entry != NULL) {
+		entry->version = sopi_item_version(leaf, item);
+		entry->item = 0;
+		entry->value = SOPI_UNLIKELY(copied)
+				       ? (sop_bytes){ cursor->value_room.data, cursor->value_room.size }
+				       : value_of(item);
+	}
 	sopi_scan_plain_step(scan, item);
-	if (entry == NULL)
-		return true;
-	entry->version = version;
-	entry->item = 0;
-	entry->key = (sop_bytes){ scan->key.data, scan->key.size };
-	if (cursor->copies) {
-		entry->value = (sop_bytes){ cursor->value_room.data, cursor->value_room.size };
-		return true;
-	}
-	if (SOPI_LIKELY(sopi_item_flags(item) == 0)) {
-		entry->value = (sop_bytes){ sopi_item_key(item) + sopi_item_key_size(item),
-					    item->value_size };
-	} else {
-		sopi_item_describe(item, NULL, 0, &view);
-		entry->value = (sop_bytes){ sopi_item_value(&view), view.value_size };
-	}
+	pin(cursor, entry == NULL || copied ? NULL : leaf);
+	if (entry != NULL)
+		entry->key = (sop_bytes){ scan->key.data, scan->key.size };
 	return true;
 }
 
@@ -201,11 +245,14 @@ static sop_status step(sop_cursor *cursor, bool forward, sop_entry *entry, sop_e
 	struct sopi_item_view item;
 	const sop_status status = forward ? sopi_scan_next(&cursor->scan, &item, err)
 					  : sopi_scan_previous(&cursor->scan, &item, err);
+	enum keep keep;
 
 	if (status == SOP_NOT_FOUND)
 		return sopi_fail(err, SOP_NOT_FOUND, "there are no more items in this direction");
 	SOP_TRY(status);
-	return entry != NULL ? fill(cursor, &item, true, entry, err) : SOP_OK;
+	keep = entry != NULL ? keep_found(cursor, cursor->scan.source) : KEEP_NOT;
+	pin(cursor, keep == KEEP_IN_LEAF ? cursor->scan.source : NULL);
+	return entry != NULL ? fill(cursor, &item, keep, entry, err) : SOP_OK;
 }
 
 sop_status sop_cursor_first(sop_cursor *cursor, sop_entry *entry, sop_error *err)
@@ -335,7 +382,7 @@ static sop_status seek_equal(sop_cursor *cursor, sop_bytes key, sop_entry *entry
 		goto out;
 	}
 	scan->place = SOPI_SCAN_ON;
-	status = entry != NULL ? fill(cursor, &found.item, true, entry, err) : SOP_OK;
+	status = entry != NULL ? fill(cursor, &found.item, keep_unpinned(cursor), entry, err) : SOP_OK;
 out:
 	sop_buf_free(&inside);
 	return status;
@@ -403,7 +450,7 @@ sop_status sop_cursor_entry(sop_cursor *cursor, sop_entry *entry, sop_error *err
 	else
 		status = current(cursor, cursor->scan.keys_only, &found, err);
 	if (status == SOP_OK)
-		status = fill(cursor, &found.item, true, entry, err);
+		status = fill(cursor, &found.item, keep_unpinned(cursor), entry, err);
 	sopi_txn_leave(cursor->txn);
 	return status;
 }
@@ -527,7 +574,7 @@ static sop_status fetch_rows(sop_cursor *cursor, uint8_t *room, size_t size, siz
 		status = forward ? sopi_scan_next(scan, &item, err)
 				 : sopi_scan_previous(scan, &item, err);
 		if (status == SOP_OK)
-			status = fill(cursor, &item, false, &entry, err);
+			status = fill(cursor, &item, KEEP_NOT, &entry, err);
 		if (status != SOP_OK && (status != SOP_NOT_FOUND || *count > 0))
 			stand_return(scan, stand); /* it stays on the last row */
 		SOP_TRY(status);
@@ -587,6 +634,8 @@ sop_status sop_cursor_fetch(sop_cursor *cursor, void *room, size_t size, size_t 
 		status = sopi_misuse(err, __func__, "flags are not known");
 	else
 		status = fetch(cursor, room, size, rows_max == 0 ? SIZE_MAX : rows_max, flags, used, err);
+	if (status == SOP_OK)
+		pin(cursor, NULL);
 	sopi_txn_leave(cursor->txn);
 	return status;
 }

@@ -60,7 +60,8 @@ struct sop_cursor {
 	uint32_t flags;
 	bool moved; /* it has been moved since it was opened */
 	bool plain; /* entries need nothing but what lies in the page */
-	bool copies; /* values, since the page may be evicted between two calls, or the caller wants it */
+	bool copies; /* values, since the caller wants it */
+	bool pins; /* leaves, since they may be evicted between two calls */
 	sop_txn *txn;
 	uint64_t begun; /* number of the transaction on the handle that it belongs to */
 	struct sopi_used *used;

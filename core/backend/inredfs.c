@@ -148,8 +148,8 @@ bool sopi_inredfs_drop_ballast(struct sopi_inredfs *fs)
 /* ---- what the engine asks for --------------------------------------------------------------------- */
 
 /* The page of a node, wherever the registry says that it is. */
-static sop_status read_page(void *arg, uint64_t vid, sop_buf *page, uint64_t *position, char *file,
-			    int64_t *offset, sop_error *err)
+static sop_status read_page(void *arg, uint64_t vid, sop_buf *page, uint64_t *position,
+			    uint64_t *pack, int64_t *offset, sop_error *err)
 {
 	struct sopi_inredfs *fs = arg;
 	struct sopi_registry_entry entry;
@@ -172,8 +172,15 @@ static sop_status read_page(void *arg, uint64_t vid, sop_buf *page, uint64_t *po
 	SOP_TRY(status);
 	*position = entry.words[3];
 	*offset = (int64_t)place.offset;
-	sopi_packs_path(fs->packs, place.pack, file);
+	*pack = place.pack;
 	return SOP_OK;
+}
+
+static void name_pack(void *arg, uint64_t pack, char file[SOPI_PATH_BYTES_MAX + 1])
+{
+	const struct sopi_inredfs *fs = arg;
+
+	sopi_packs_path(fs->packs, pack, file);
 }
 
 static void value_gone(void *owner, struct sopi_value *value)
@@ -715,7 +722,7 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 /* Opens registry and packs as the manifest has them, and makes the trees pageable. */
 static sop_status open_files(struct sopi_inredfs *fs, sop_error *err)
 {
-	const struct sopi_page_source source = { read_page, fs };
+	const struct sopi_page_source source = { read_page, name_pack, fs };
 	struct sopi_engine *engine = fs->engine;
 	const struct sopi_manifest *manifest = &fs->manifest;
 
@@ -732,8 +739,8 @@ static sop_status open_files(struct sopi_inredfs *fs, sop_error *err)
 	}
 	engine->forest.value_gone = value_gone;
 	engine->forest.owner = fs;
-	return sopi_resident_open(&engine->forest, &source, &engine->commit_mutex,
-				  &engine->answered, node_budget(fs), err);
+	return sopi_resident_open(&engine->forest, &source, &engine->commit_mutex, &engine->answered,
+				  node_budget(fs), engine->options.node_bytes, err);
 }
 
 static void use_log(struct sopi_inredfs *fs)
@@ -943,7 +950,9 @@ static sop_status replay(struct sopi_inredfs *fs, struct sopi_log *wal, sop_erro
 {
 	fs->wal = wal;
 	use_log(fs);
+	fs->replaying = true;
 	SOP_TRY(sopi_wal_replay(wal, fs->manifest.checkpoint, sopi_recover_transaction, fs, err));
+	fs->replaying = false;
 	begin_at(fs, sopi_wal_end(wal));
 	return SOP_OK;
 }

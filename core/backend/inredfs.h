@@ -63,6 +63,8 @@ struct sopi_inredfs {
 	struct sopi_folder *folder;
 	struct sopi_file *lock;
 	struct sopi_file *folder_lock; /* of the folder itself; NULL where the system has no such locks */
+	bool replaying; /* the log may name packs that are not known yet */
+	bool ids_passed; /* their ids are not given to others */
 	struct sopi_packs *packs;
 	struct sopi_registry *registry;
 	struct sopi_log *wal; /* the engine's log, once it is this one */
@@ -248,6 +250,11 @@ sop_status sopi_recover_transaction(void *arg, uint64_t position,
 
 /* Opens the stores that the catalog names. */
 sop_status sopi_recover_stores(struct sopi_inredfs *fs, sop_error *err);
+
+#ifdef SOP_TEST_HOOKS
+/* Each time so many positions of groups have gone by, replay makes a checkpoint; 0: only where the budgets ask for it. */
+extern _Atomic uint32_t sopi_recover_checkpoint_each;
+#endif
 
 /* ---- background.c -------------------------------------------------------------------------------- */
 

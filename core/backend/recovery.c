@@ -390,6 +390,36 @@ static void settle_values(struct replaying *r)
 	}
 }
 
+#ifdef SOP_TEST_HOOKS
+_Atomic uint32_t sopi_recover_checkpoint_each;
+
+/* Tests have no log that is longer than the budget allows. */
+static bool wants_checkpoint(struct sopi_inredfs *fs, uint64_t position)
+{
+	const uint32_t each = sopi_recover_checkpoint_each;
+
+	return sopi_inredfs_is_full(fs) ||
+	       (each != 0 && (position >> SOPI_POSITION_INDEX_BITS) % each == 0);
+}
+#else
+static bool wants_checkpoint(struct sopi_inredfs *fs, uint64_t position)
+{
+	(void)position;
+	return sopi_inredfs_is_full(fs);
+}
+#endif
+
+/* In the middle of the log. The packs that it makes must not have the ids of those that are named behind this place. */
+static sop_status make_checkpoint(struct sopi_inredfs *fs, sop_error *err)
+{
+	static const struct sopi_checkpoint_how how = { .fold = false };
+
+	if (!fs->ids_passed)
+		SOP_TRY(sopi_packs_pass_files(fs->packs, err));
+	fs->ids_passed = true;
+	return sopi_checkpoint_run(fs, &how, err);
+}
+
 sop_status sopi_recover_transaction(void *arg, uint64_t position,
 				    const struct sopi_log_entry *entry, sop_error *err)
 {
@@ -415,7 +445,7 @@ sop_status sopi_recover_transaction(void *arg, uint64_t position,
 	sopi_slot_refresh(&engine->forest.reclaim, fs->slot);
 	if (sopi_reclaim_due(&engine->forest.reclaim))
 		sopi_reclaim_run(&engine->forest.reclaim, &engine->answered, fs->slot);
-	if (status == SOP_OK && sopi_inredfs_is_full(fs) && !engine->options.read_only)
-		status = sopi_checkpoint_run(fs, &(struct sopi_checkpoint_how){ .fold = false }, err);
+	if (status == SOP_OK && !engine->options.read_only && wants_checkpoint(fs, position))
+		status = make_checkpoint(fs, err);
 	return status;
 }

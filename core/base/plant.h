@@ -11,6 +11,7 @@ enum sopi_plant {
 	SOPI_PLANT_GC_IGNORES_SNAPSHOTS, /* old versions are freed though a snapshot needs them */
 	SOPI_PLANT_NO_COUNT, /* counts are not validated */
 	SOPI_PLANT_NO_CATALOG, /* the existence of stores is not validated */
+	SOPI_PLANT_EVICT_IGNORES_PINS, /* an evicted leaf is freed while views into it are promised to live */
 	SOPI_PLANT_EVICT_IGNORES_SNAPSHOTS, /* a leaf is evicted while a snapshot needs what was before its newest change */
 	SOPI_PLANT_PACK_NO_SYNC, /* the file of a pack is not synced */
 	SOPI_PLANT_PACK_NO_FOLDER_SYNC, /* nor the folder with its name */

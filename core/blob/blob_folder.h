@@ -102,6 +102,10 @@ typedef sop_status (*sopi_pack_fn)(void *arg, uint64_t key, const struct sopi_pl
 sop_status sopi_packs_each(struct sopi_packs *packs, uint64_t id, sopi_pack_fn fn, void *arg,
 			   sop_error *err);
 
+/* New packs get ids above those that files have, whether they are known or not: while replay goes on, the log may still
+ * name them. IO, NO_MEMORY. */
+sop_status sopi_packs_pass_files(struct sopi_packs *packs, sop_error *err);
+
 /* Removes files below blobs/ that have the name of a pack but are none that is known. Names that mean nothing are left
  * alone and told to `unknown` (may be NULL). From packs of values that were never finished it cuts off what lies behind
  * their known blobs, so that verify takes anything there for damage. Called at open, after replay, when everything that

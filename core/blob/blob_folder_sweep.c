@@ -8,6 +8,7 @@
 
 enum {
 	NAME_DIGITS = 16,
+	IDS_PASSED_MAX = 1 << 30, /* a log names no more packs than that: a name beyond is nobody's */
 	UNKNOWN_PATH_BYTES = 512, /* a name has up to 255 bytes, and this is for a message only */
 };
 
@@ -248,6 +249,40 @@ static sop_status tidy_ends(struct sopi_packs *packs, bool cuts, sop_error *err)
 	while ((id = next_untidy(packs, id)) != 0)
 		SOP_TRY(tidy_end(packs, id, cuts, err));
 	return SOP_OK;
+}
+
+static sop_status pass_folder(struct sweep *sweep, sop_error *err)
+{
+	struct sopi_packs *packs = sweep->packs;
+	char folder[SOPI_PATH_BYTES_MAX + 1];
+
+	(void)snprintf(folder, sizeof folder, PACKS_FOLDER "/%02x", sweep->folder);
+	sweep->count = 0;
+	SOP_TRY(sopi_folder_list(packs->folder, folder, note_file, sweep, err));
+	sopi_mutex_lock(&packs->mutex);
+	for (size_t i = 0; i < sweep->count; i++) {
+		const uint64_t id = sweep->files[i].id;
+
+		if (id >= packs->next_id && id - packs->next_id < IDS_PASSED_MAX)
+			packs->next_id = id + 1;
+	}
+	sopi_mutex_unlock(&packs->mutex);
+	return SOP_OK;
+}
+
+sop_status sopi_packs_pass_files(struct sopi_packs *packs, sop_error *err)
+{
+	struct sweep sweep = { .packs = packs };
+	sop_status status;
+
+	SOP_TRY_OUT(sopi_folder_list(packs->folder, PACKS_FOLDER, note_folder, &sweep, err));
+	for (sweep.folder = 0; sweep.folder < PACK_FOLDERS; sweep.folder++) {
+		if (sweep.is_folder[sweep.folder])
+			SOP_TRY_OUT(pass_folder(&sweep, err));
+	}
+out:
+	sopi_free(sweep.files);
+	return status;
 }
 
 sop_status sopi_packs_sweep(struct sopi_packs *packs, void (*unknown)(void *arg, const char *path),

@@ -4,16 +4,15 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/plant.h"
-#include "platform/file.h"
 
-enum { EVICT_AT_ONCE = 32, LOOKS_AT_ONCE = 512 };
+enum { EVICT_AT_ONCE = 32, LOOKS_AT_ONCE = 512, LOOKS_LOCKED = 16, LOOKS_AHEAD = 8 };
 enum { ROOM_BYTES_MIN = 2 << 20, ROOM_WAITS = 8, ROOM_WAIT_NS = 125000, WAITS_FOR_ONE = 800 };
 
 /* ---- life ------------------------------------------------------------------------------------- */
 
 sop_status sopi_resident_open(struct sopi_forest *forest, const struct sopi_page_source *source,
 			      sopi_mutex *commit_mutex, const _Atomic uint64_t *answered,
-			      size_t bytes_max, sop_error *err)
+			      size_t bytes_max, size_t node_bytes, sop_error *err)
 {
 	struct sopi_resident *resident;
 	void *memory = NULL;
@@ -26,6 +25,7 @@ sop_status sopi_resident_open(struct sopi_forest *forest, const struct sopi_page
 	resident->commit_mutex = commit_mutex;
 	resident->answered = answered;
 	atomic_init(&resident->bytes_max, bytes_max);
+	resident->node_bytes = node_bytes;
 	resident->dirty_bytes_max = bytes_max / 2;
 	sopi_mutex_init(&resident->mutex);
 	for (size_t i = 0; i < SOPI_LOAD_STRIPES; i++) {
@@ -125,18 +125,18 @@ static bool may_go(const struct sopi_vnode *vnode, const struct sopi_block *head
 		 atomic_load_explicit(&vnode->newest, memory_order_relaxed) <= least));
 }
 
-/* Takes a few leaves out; they go to `list`. */
-static void evict_locked(struct sopi_resident *resident, uint64_t least, struct sopi_version_list *list)
+/* Looks at a few leaves, and takes out what may go. Returns how many went; they are in `list`. */
+static size_t evict_locked(struct sopi_resident *resident, uint64_t least, struct sopi_version_list *list)
 {
 	size_t evicted = 0;
 
-	for (size_t looks = 0; looks < LOOKS_AT_ONCE && evicted < EVICT_AT_ONCE; looks++) {
+	for (size_t looks = 0; looks < LOOKS_LOCKED && resident->leaf_count != 0; looks++) {
 		struct sopi_vnode *vnode;
 		struct sopi_block *head;
 
-		if (resident->leaf_count == 0)
-			return;
 		resident->hand = resident->hand >= resident->leaf_count ? 0 : resident->hand;
+		if (resident->leaf_count - resident->hand > LOOKS_AHEAD) /* nobody has touched it for long */
+			__builtin_prefetch(resident->leaves[resident->hand + LOOKS_AHEAD]);
 		vnode = resident->leaves[resident->hand];
 		head = atomic_load_explicit(&vnode->head, memory_order_acquire);
 		if ((atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_HOT) != 0) {
@@ -149,7 +149,8 @@ static void evict_locked(struct sopi_resident *resident, uint64_t least, struct 
 			resident->hand++;
 			continue;
 		}
-		if (evicted++ == 0) /* before anything is unlinked: see scans */
+		evicted++;
+		if (list->first == NULL) /* before anything is unlinked: see scans */
 			atomic_fetch_add_explicit(&resident->evictions, 1, memory_order_seq_cst);
 		leaf_unlist_locked(resident, vnode);
 		atomic_store_explicit(&vnode->head, NULL, memory_order_seq_cst);
@@ -157,7 +158,31 @@ static void evict_locked(struct sopi_resident *resident, uint64_t least, struct 
 		head->version.unlinked = SOPI_EVICTED;
 		sopi_version_list_add(list, &head->version, head->capacity);
 	}
+	return evicted;
+}
+
+/* Takes a few leaves out; they go to `list`. Others list theirs in between: going over cold vnodes takes long. REQUIRES: the
+ * commit mutex. */
+static void evict_some(struct sopi_resident *resident, uint64_t least, struct sopi_version_list *list)
+{
+	size_t evicted = 0;
+
+	for (size_t looks = 0; looks < LOOKS_AT_ONCE && evicted < EVICT_AT_ONCE; looks += LOOKS_LOCKED) {
+		sopi_mutex_lock(&resident->mutex);
+		evicted += evict_locked(resident, least, list);
+		sopi_mutex_unlock(&resident->mutex);
+	}
 	atomic_fetch_add_explicit(&resident->evicted, evicted, memory_order_relaxed);
+}
+
+/* Takes the commit mutex, unless another thread has it, which will evict or lets the next load do so. That may not go on for
+ * long: once a sixteenth of the budget is used beyond it, waits. */
+static bool lock_to_evict(struct sopi_resident *resident, size_t beyond)
+{
+	if (beyond < atomic_load_explicit(&resident->bytes_max, memory_order_relaxed) / 16)
+		return sopi_mutex_trylock(resident->commit_mutex);
+	sopi_mutex_lock(resident->commit_mutex);
+	return true;
 }
 
 /* How many bytes too many are in use. What was taken from the system and lies in blocks of sizes that nobody asks for
@@ -184,14 +209,11 @@ bool sopi_resident_evict(struct sopi_resident *resident)
 
 	if (SOPI_LIKELY(beyond == 0) || atomic_load(&resident->hold) != 0)
 		return false;
-	/* What was evicted before may only wait for calls to end. */
-	if (beyond > atomic_load(&reclaim->waiting_bytes)) {
-		sopi_mutex_lock(resident->commit_mutex);
-		if (sopi_reclaim_least(reclaim, resident->answered, &least)) {
-			sopi_mutex_lock(&resident->mutex);
-			evict_locked(resident, least, &list);
-			sopi_mutex_unlock(&resident->mutex);
-		}
+	/* What was evicted before may only wait for calls to end; but not what is pinned. */
+	if (beyond + atomic_load(&reclaim->pinned_bytes) > atomic_load(&reclaim->waiting_bytes) &&
+	    lock_to_evict(resident, beyond)) {
+		if (sopi_reclaim_least(reclaim, resident->answered, &least))
+			evict_some(resident, least, &list);
 		sopi_mutex_unlock(resident->commit_mutex);
 	}
 	evicted = list.first != NULL;
@@ -314,12 +336,17 @@ static sop_status load(struct sopi_resident *resident, const struct sopi_tree *t
 	uint8_t room[8192];
 	sop_buf page = SOP_BUF_OVER(room);
 	struct sopi_block *block = NULL;
+	uint64_t pack = 0;
 	sop_status status;
 
 	SOP_TRY_OUT(resident->source.read(resident->source.arg, vnode->vid, &page, &id.position,
-					  file, &from.offset, err));
-	SOP_TRY_OUT(sopi_page_decode((sop_bytes){ page.data, page.size }, &id, &from, &loader,
-				     &block, err));
+					  &pack, &from.offset, err));
+	status = sopi_page_decode((sop_bytes){ page.data, page.size }, &id, &from, &loader, &block, err);
+	if (SOPI_UNLIKELY(status == SOP_CORRUPT || status == SOP_UNSUPPORTED)) { /* again, to say where */
+		resident->source.name(resident->source.arg, pack, file);
+		(void)sopi_page_verify((sop_bytes){ page.data, page.size }, &id, &from, err);
+	}
+	SOP_TRY_OUT(status);
 	load_keep(&loading);
 	if (id.position > atomic_load_explicit(&vnode->newest, memory_order_relaxed))
 		atomic_store_explicit(&vnode->newest, id.position, memory_order_release);

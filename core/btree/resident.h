@@ -4,21 +4,26 @@
  * Inner nodes stay once they were read; only leaves are evicted, and only those that are clean, have one version, and
  * that every snapshot has passed. Evicting holds the commit mutex, since only its holder changes leaves; loading holds
  * one bit of the vnode. A pointer into an evicted block stays good until the call that took it ends (node/reclaim.h);
- * whoever keeps one across calls compares `evictions` first, as scans do. */
+ * whoever keeps one across calls pins it, or compares `evictions` first, as scans do. */
 #ifndef SOPI_RESIDENT_H
 #define SOPI_RESIDENT_H
 
 #include "btree/tree.h"
 #include "node/page.h"
+#include "platform/file.h"
 
 enum { SOPI_DIRTY_IN_CHUNK = 170, SOPI_DIRTY_ROOM = 256, SOPI_LOAD_STRIPES = 16 };
+enum { SOPI_PINNED_PART = 8 }; /* of the budget: what pins may keep in memory of what was evicted */
 
 /* Where nodes come from. */
 struct sopi_page_source {
 	/* Appends the page of a node to `page`, unchecked; the rest says what it must be and where it was. CORRUPT,
 	 * IO, NO_MEMORY, FAILED. Any thread. */
-	sop_status (*read)(void *arg, uint64_t vid, sop_buf *page, uint64_t *position, char *file,
-			   int64_t *offset, sop_error *err);
+	sop_status (*read)(void *arg, uint64_t vid, sop_buf *page, uint64_t *position,
+			   uint64_t *pack, int64_t *offset, sop_error *err);
+
+	/* The name of that pack, for messages: making it costs more than finding the page. */
+	void (*name)(void *arg, uint64_t pack, char file[SOPI_PATH_BYTES_MAX + 1]);
 	void *arg;
 };
 
@@ -48,6 +53,7 @@ struct sopi_resident {
 	sopi_mutex *commit_mutex;
 	const _Atomic uint64_t *answered;
 	_Atomic size_t bytes_max; /* of the forest's memory in use; beyond, leaves are evicted */
+	size_t node_bytes; /* what a leaf usually takes */
 	size_t dirty_bytes_max; /* of nodes that wait for a checkpoint; half of it: one is due */
 	_Atomic uint32_t hold; /* commits that must not lose leaves now */
 	_Atomic uint64_t waited_for; /* epoch of the call that loading has waited for, */
@@ -75,7 +81,7 @@ struct sopi_resident {
 /* Makes the nodes of `forest` pageable. NO_MEMORY. */
 sop_status sopi_resident_open(struct sopi_forest *forest, const struct sopi_page_source *source,
 			      sopi_mutex *commit_mutex, const _Atomic uint64_t *answered,
-			      size_t bytes_max, sop_error *err);
+			      size_t bytes_max, size_t node_bytes, sop_error *err);
 
 /* REQUIRES: no call is running. */
 void sopi_resident_close(struct sopi_forest *forest);
@@ -86,6 +92,21 @@ sop_status sopi_resident_bring(struct sopi_resident *resident, const struct sopi
 
 /* A vnode for a node that is on disk only. NULL: out of memory. */
 struct sopi_vnode *sopi_vnode_on_disk(struct sopi_forest *forest, uint64_t vid);
+
+/* May the transaction of `slot` pin leaves across calls (node/reclaim.h)? Not when those of all others may take up much of
+ * the budget already, or do, since some are larger than others. */
+static inline bool sopi_resident_may_pin(const struct sopi_resident *resident,
+					 const struct sopi_slot *slot)
+{
+	const struct sopi_reclaim *reclaim = &resident->forest->reclaim;
+	const size_t limit =
+		atomic_load_explicit(&resident->bytes_max, memory_order_relaxed) / SOPI_PINNED_PART;
+
+	return (slot->may_have_pins || atomic_load_explicit(&reclaim->pinning, memory_order_relaxed) *
+						       SOPI_PINS * resident->node_bytes <
+					       limit) &&
+	       atomic_load_explicit(&reclaim->pinned_bytes, memory_order_relaxed) <= limit;
+}
 
 /* Evicts a few leaves if the memory in use is beyond its budget. True: it is, and some have gone. REQUIRES: not the
  * commit mutex. */

@@ -103,7 +103,7 @@ static void each_apart_value(const struct sopi_block *leaf,
 	const size_t count = atomic_load(&leaf->delta_count);
 	struct sopi_item_view view;
 
-	for (size_t i = 0; i < leaf->count; i++) {
+	for (size_t i = 0; i < leaf->count && !leaf->inlined; i++) {
 		bool replaced = false;
 
 		for (size_t d = 0; d < count; d++)

@@ -266,6 +266,7 @@ void sopi_leaf_build(struct sopi_block *leaf, const struct sopi_item_view *items
 
 	leaf->version.kind = SOPI_LEAF;
 	atomic_store_explicit(&leaf->delta_count, 0, memory_order_relaxed);
+	leaf->inlined = false;
 	leaf->count = (uint16_t)count;
 	leaf->prefix_size = (uint32_t)prefix_size;
 	if (prefix_size != 0) {

@@ -38,6 +38,7 @@ struct sopi_vnode;
 struct sopi_block {
 	struct sopi_version version;
 	_Atomic uint8_t delta_count; /* leaf: published with release */
+	bool inlined; /* leaf: no item of the base has a value apart; false: that is not known */
 	uint16_t count; /* leaf: items of the base; inner: separators */
 	uint32_t prefix_size; /* bytes */
 	uint32_t free_at; /* where the free room begins, in bytes from the block; the writer's */

@@ -45,8 +45,13 @@ static int64_t offset_of(const struct page *page, const uint8_t *at)
 
 static bool take_number(struct page *page, uint64_t *number)
 {
-	const size_t size = sopi_varint_decode(page->at, (size_t)(page->end - page->at), number);
+	size_t size;
 
+	if (SOPI_LIKELY(page->at < page->end && *page->at < 0x80)) { /* nearly all are of one byte */
+		*number = *page->at++;
+		return true;
+	}
+	size = sopi_varint_decode(page->at, (size_t)(page->end - page->at), number);
 	page->at += size;
 	return size != 0;
 }
@@ -254,6 +259,7 @@ static sop_status check_one_form(const struct page *page, const struct survey *s
 static sop_status check_entries(struct page *page, struct survey *survey, sop_error *err)
 {
 	const uint8_t *begin = page->at;
+	struct entry entries[2]; /* this one and the one before: copying them would cost as much as all else */
 
 	memset(survey, 0, sizeof *survey);
 	survey->block_bytes = page->type == SOPI_LEAF
@@ -263,21 +269,22 @@ static sop_status check_entries(struct page *page, struct survey *survey, sop_er
 		SOP_TRY(check_child(page, page->first_child, err));
 	for (size_t i = 0; i < page->count; i++) {
 		const uint8_t *at = page->at;
-		struct entry entry;
+		struct entry *entry = &entries[i & 1];
 
-		if (!take_entry(page, &entry))
+		if (!take_entry(page, entry))
 			return DAMAGED(page, at, err, "an entry goes beyond its node page");
-		SOP_TRY(check_entry(page, at, i == 0 ? NULL : &survey->last, &entry, err));
+		SOP_TRY(check_entry(page, at, i == 0 ? NULL : &entries[~i & 1], entry, err));
 		if (i == 0)
-			survey->first = entry;
+			survey->first = *entry;
 		for (unsigned column = 0; column < PAGE_COLUMNS; column++) {
-			if (entry.numbers[column] != survey->first.numbers[column])
+			if (entry->numbers[column] != survey->first.numbers[column])
 				survey->varied |= 1u << column;
 		}
-		survey->apart = survey->apart || entry.apart;
-		survey->last = entry;
-		survey->block_bytes += block_bytes_of(page, &entry);
+		survey->apart = survey->apart || entry->apart;
+		survey->block_bytes += block_bytes_of(page, entry);
 	}
+	if (page->count != 0)
+		survey->last = entries[(page->count - 1) & 1];
 	if (survey->block_bytes > SOPI_BLOCK_BYTES_MAX)
 		return DAMAGED(page, page->bytes, err, "a node page holds more than a node may");
 	SOP_TRY(check_one_form(page, survey, err));
@@ -420,6 +427,7 @@ sop_status sopi_page_decode(sop_bytes bytes, const struct sopi_page_id *expected
 	block->version.since = page.id.position;
 	block->count = (uint16_t)page.count;
 	block->prefix_size = (uint32_t)page.prefix_size;
+	block->inlined = !survey.apart;
 	sopi_copy_short((uint8_t *)(uintptr_t)sopi_block_prefix(block), page.prefix, page.prefix_size);
 	status = page.type == SOPI_LEAF ? build_leaf(&page, loader, block, err)
 					: build_inner(&page, loader, block, err);

@@ -27,6 +27,7 @@ static sop_status chunk_add_locked(struct sopi_reclaim *reclaim, sop_error *err)
 
 		atomic_init(&slot->snapshot, SOPI_POSITION_NONE);
 		atomic_init(&slot->head_snapshot, SOPI_POSITION_NONE);
+		slot->pinning = &reclaim->pinning;
 		slot->next_free = reclaim->free_slots;
 		reclaim->free_slots = slot;
 	}
@@ -410,16 +411,108 @@ static void limbo_enter(struct sopi_reclaim *reclaim, struct sopi_version_list *
 	reclaim->limbo_count++;
 }
 
+/* ---- pins -------------------------------------------------------------------------------------- */
+
+static int compare_addresses(const void *a, const void *b)
+{
+	const struct sopi_version *x, *y;
+
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	return ((uintptr_t)x > (uintptr_t)y) - ((uintptr_t)x < (uintptr_t)y);
+}
+
+static bool pin_note(struct sopi_reclaim *reclaim, const struct sopi_version *version)
+{
+	if (version == NULL)
+		return true;
+	if (reclaim->pin_count == reclaim->pin_capacity) {
+		const size_t capacity = reclaim->pin_capacity == 0 ? 64 : reclaim->pin_capacity * 2;
+		void *grown = (void *)reclaim->pins;
+
+		if (sopi_realloc(&grown, capacity * sizeof *reclaim->pins, NULL) != SOP_OK)
+			return false;
+		reclaim->pins = grown;
+		reclaim->pin_capacity = capacity;
+	}
+	reclaim->pins[reclaim->pin_count++] = version;
+	return true;
+}
+
+/* Reads the pins of all slots. False if memory is short. REQUIRES: what is to be freed was looked for in the slots' states
+ * before: a call that found it there has ended, and says here what it keeps. */
+static bool look_at_pins(struct sopi_reclaim *reclaim)
+{
+	struct sopi_slot_chunk *chunk = NULL;
+	struct sopi_slot *slot;
+	size_t index = 0;
+
+	reclaim->pin_count = 0;
+	while ((slot = sopi_slot_next(reclaim, &chunk, &index)) != NULL) {
+		for (size_t pin = SOPI_PINS;
+		     pin-- > 0;) { /* in the order in which a leaf goes from one to the other */
+			if (!pin_note(reclaim,
+				      atomic_load_explicit(&slot->pins[pin], memory_order_acquire)))
+				return false;
+		}
+	}
+	if (reclaim->pin_count > 1)
+		qsort((void *)reclaim->pins, reclaim->pin_count, sizeof *reclaim->pins, compare_addresses);
+	return true;
+}
+
+static bool is_pinned(const struct sopi_reclaim *reclaim, const struct sopi_version *version)
+{
+	return version->unlinked == SOPI_EVICTED && reclaim->pin_count != 0 &&
+	       bsearch(&version, (const void *)reclaim->pins, reclaim->pin_count,
+		       sizeof *reclaim->pins, compare_addresses) != NULL &&
+	       !SOPI_PLANTED(SOPI_PLANT_EVICT_IGNORES_PINS);
+}
+
+/* Frees what is not pinned, and keeps the rest apart. */
+static void dispose_unpinned(struct sopi_reclaim *reclaim, struct sopi_version_list *list)
+{
+	struct sopi_version_list gone = { NULL, NULL, 0 };
+	struct sopi_version *version = list->first;
+
+	if (reclaim->pin_count == 0) {
+		dispose_all(reclaim, list);
+		return;
+	}
+	memset(list, 0, sizeof *list);
+	while (version != NULL) {
+		struct sopi_version *next = version->next;
+
+		sopi_version_list_add(is_pinned(reclaim, version) ? &reclaim->pinned : &gone,
+				      version, reclaim->size_of(version));
+		version = next;
+	}
+	dispose_all(reclaim, &gone);
+}
+
+/* Frees what was pinned and is not any more. */
+static void unpin(struct sopi_reclaim *reclaim)
+{
+	struct sopi_version_list list = reclaim->pinned;
+
+	memset(&reclaim->pinned, 0, sizeof reclaim->pinned);
+	dispose_unpinned(reclaim, &list);
+}
+
 static void limbo_leave(struct sopi_reclaim *reclaim)
 {
 	const uint64_t oldest = sopi_reclaim_oldest(reclaim);
 	size_t gone = 0;
 
+	if ((reclaim->limbo_count == 0 && reclaim->pinned.first == NULL) || !look_at_pins(reclaim))
+		return;
+	unpin(reclaim);
 	while (gone < reclaim->limbo_count && reclaim->limbo[gone].epoch < oldest) {
 		atomic_fetch_sub_explicit(&reclaim->limbo_bytes, reclaim->limbo[gone].list.bytes,
 					  memory_order_relaxed);
-		dispose_all(reclaim, &reclaim->limbo[gone++].list);
+		dispose_unpinned(reclaim, &reclaim->limbo[gone++].list);
 	}
+	atomic_store_explicit(&reclaim->pinned_bytes, reclaim->pinned.bytes, memory_order_relaxed);
 	reclaim->limbo_count -= gone;
 	memmove(reclaim->limbo, reclaim->limbo + gone, reclaim->limbo_count * sizeof *reclaim->limbo);
 }
@@ -491,7 +584,9 @@ void sopi_reclaim_destroy(struct sopi_reclaim *reclaim)
 		dispose_all(reclaim, &reclaim->limbo[i].list);
 	for (size_t i = 0; i < reclaim->held_count; i++)
 		dispose_all(reclaim, &reclaim->held[i].list);
+	dispose_all(reclaim, &reclaim->pinned);
 	dispose_all(reclaim, &reclaim->pending);
+	sopi_free((void *)reclaim->pins);
 	sopi_free(reclaim->held);
 	sopi_free(reclaim->snapshots);
 	sopi_mutex_destroy(&reclaim->pending_mutex);

@@ -8,10 +8,16 @@
  * `until` is at or below the highest answered position (loaded before the slots are read) and no
  * published snapshot lies in the interval: then nobody can reach it anew. Its memory is freed once
  * no claimed slot began its call before that, since a running call may still hold a pointer. So an
- * hour-long reader pins the versions that it needs, and nothing else. */
+ * hour-long reader pins the versions that it needs, and nothing else.
+ *
+ * What was evicted no snapshot keeps, since it is on disk. A transaction whose caller looks into a
+ * leaf between two calls, or whose scan stands on one, says so in its slot (a pin: a hazard pointer,
+ * Michael 2004): memory of an evicted leaf that is pinned stays until a later collection finds it
+ * unpinned. A transaction pins two leaves at most. */
 #ifndef SOPI_RECLAIM_H
 #define SOPI_RECLAIM_H
 
+#include "base/error.h"
 #include "node/version.h"
 #include "platform/thread.h"
 
@@ -34,6 +40,13 @@ enum sopi_counter {
 	SOPI_COUNTERS
 };
 
+/* What a transaction may look at between two calls. */
+enum sopi_pin {
+	SOPI_PIN_VIEW, /* where the views lie that its caller was given */
+	SOPI_PIN_PLACE, /* where its scan goes on */
+	SOPI_PINS
+};
+
 struct sopi_slot {
 	_Alignas(64) _Atomic uint64_t state; /* IDLE, CLOSED, or epoch << 1 | a snapshot is being chosen */
 	_Atomic uint64_t snapshot; /* what the transaction reads at, or SOPI_POSITION_NONE */
@@ -42,6 +55,10 @@ struct sopi_slot {
 	_Atomic uint64_t counters[SOPI_COUNTERS]; /* sopi_counter; written by the holder only */
 	void *owner; /* the transaction, for closing; guarded by the slots' mutex */
 	_Atomic(const void *) group; /* of slots that are closed together; NULL: none */
+	_Atomic(const struct sopi_version *) pins[SOPI_PINS]; /* by sopi_pin; NULL: none */
+	const void *pinned_for; /* whose pins they are; the holder's */
+	_Atomic size_t *pinning; /* counts the slots that may have pins */
+	bool may_have_pins; /* it counts this one */
 	struct sopi_slot *next_free;
 };
 
@@ -84,6 +101,12 @@ struct sopi_reclaim {
 		struct sopi_version_list list;
 	} limbo[SOPI_LIMBO_BATCHES]; /* unlinked, oldest first */
 	size_t limbo_count;
+	struct sopi_version_list pinned; /* evicted, and nobody's but that of pins */
+	const struct sopi_version **pins; /* scratch of a collection: all pins, ascending */
+	size_t pin_count;
+	size_t pin_capacity;
+	_Atomic size_t pinned_bytes; /* of `pinned` */
+	_Atomic size_t pinning; /* slots that may have pins */
 	_Atomic size_t limbo_bytes; /* what waits only for calls to end */
 	_Atomic size_t waiting_bytes; /* all of the above, for stats */
 	void (*dispose)(void *owner, struct sopi_version *version); /* frees a version */
@@ -167,6 +190,37 @@ static inline void sopi_slot_forget(struct sopi_slot *slot)
 {
 	atomic_store_explicit(&slot->snapshot, SOPI_POSITION_NONE, memory_order_release);
 	atomic_store_explicit(&slot->head_snapshot, SOPI_POSITION_NONE, memory_order_release);
+	if (!slot->may_have_pins)
+		return;
+	slot->may_have_pins = false;
+	atomic_fetch_sub_explicit(slot->pinning, 1, memory_order_relaxed);
+	atomic_store_explicit(&slot->pins[SOPI_PIN_VIEW], NULL, memory_order_release);
+	atomic_store_explicit(&slot->pins[SOPI_PIN_PLACE], NULL, memory_order_release);
+}
+
+/* Pins versions that the running call has found, or that were pinned for `whom` before, until the next pins or the end of the
+ * snapshot. A leaf may go from `place` to `view`, and not back: collections look at `place` first. REQUIRES: the slot is
+ * claimed. */
+static inline void sopi_slot_pin(struct sopi_slot *slot, const void *whom,
+				 const struct sopi_version *view, const struct sopi_version *place)
+{
+	if (SOPI_UNLIKELY(!slot->may_have_pins)) {
+		slot->may_have_pins = true;
+		atomic_fetch_add_explicit(slot->pinning, 1, memory_order_relaxed);
+	}
+	if (atomic_load_explicit(&slot->pins[SOPI_PIN_VIEW], memory_order_relaxed) != view)
+		atomic_store_explicit(&slot->pins[SOPI_PIN_VIEW], view, memory_order_release);
+	if (atomic_load_explicit(&slot->pins[SOPI_PIN_PLACE], memory_order_relaxed) != place)
+		atomic_store_explicit(&slot->pins[SOPI_PIN_PLACE], place, memory_order_release);
+	slot->pinned_for = whom;
+}
+
+/* Is `place` pinned, and by `whom`? An address alone says nothing: other memory may have got it since. */
+static inline bool sopi_slot_pins(const struct sopi_slot *slot, const void *whom,
+				  const struct sopi_version *place)
+{
+	return slot->pinned_for == whom &&
+	       atomic_load_explicit(&slot->pins[SOPI_PIN_PLACE], memory_order_relaxed) == place;
 }
 
 /* Lets go of every pointer into a block that the running call has: it counts as begun now. For long calls, so that they

@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "platform/thread.h"
-#include "registry/registry.h"
+#include "registry/registry_map.h"
 
 #include <string.h>
 
@@ -108,8 +108,9 @@ static struct slot *find_locked(struct part *part, uint64_t generation, uint64_t
 	return NULL;
 }
 
-bool sopi_bucket_cache_get(struct sopi_bucket_cache *cache, uint64_t generation, uint64_t number,
-			   uint8_t *block)
+bool sopi_bucket_cache_find(struct sopi_bucket_cache *cache, uint64_t generation, uint64_t number,
+			    uint64_t key, struct sopi_registry_entry *entry,
+			    enum sopi_bucket_answer *answer)
 {
 	struct part *part = part_of(cache, number);
 	struct slot *slot = NULL;
@@ -118,7 +119,7 @@ bool sopi_bucket_cache_get(struct sopi_bucket_cache *cache, uint64_t generation,
 	slot = find_locked(part, generation, number);
 	if (slot != NULL) {
 		slot->used = true;
-		memcpy(block, slot->block, SOPI_BUCKET_BYTES);
+		*answer = sopi_bucket_find(slot->block, key, entry);
 	}
 	sopi_mutex_unlock(&part->mutex);
 	return slot != NULL;

@@ -8,14 +8,23 @@
 #include <stdint.h>
 
 struct sopi_bucket_cache;
+struct sopi_registry_entry;
+
+/* What a bucket says of a key. */
+enum sopi_bucket_answer {
+	SOPI_BUCKET_LACKS, /* nobody has the key */
+	SOPI_BUCKET_HAS,
+	SOPI_BUCKET_GOES_ON, /* the next bucket may have it */
+};
 
 /* At most about `bytes` in all; too few for one bucket a part: keeps none. */
 sop_status sopi_bucket_cache_new(size_t bytes, struct sopi_bucket_cache **out, sop_error *err);
 void sopi_bucket_cache_free(struct sopi_bucket_cache *cache); /* takes NULL */
 
-/* Copies the bucket to `block`, if it is there. */
-bool sopi_bucket_cache_get(struct sopi_bucket_cache *cache, uint64_t generation, uint64_t number,
-			   uint8_t *block);
+/* Searches the bucket where it lies (sopi_bucket_find), if it is there. */
+bool sopi_bucket_cache_find(struct sopi_bucket_cache *cache, uint64_t generation, uint64_t number,
+			    uint64_t key, struct sopi_registry_entry *entry,
+			    enum sopi_bucket_answer *answer);
 
 /* Keeps a copy, if there is room and memory. */
 void sopi_bucket_cache_put(struct sopi_bucket_cache *cache, uint64_t generation, uint64_t number,

@@ -180,17 +180,6 @@ static sop_status read_bucket(struct sopi_map *map, uint64_t number, uint8_t *bu
 	return sopi_bucket_check(bucket, &map->shape, number, &place, err);
 }
 
-static sop_status get_bucket(struct sopi_map *map, struct sopi_bucket_cache *cache, uint64_t number,
-			     uint8_t *bucket, uint64_t *reads, sop_error *err)
-{
-	if (sopi_bucket_cache_get(cache, map->shape.generation, number, bucket))
-		return SOP_OK;
-	++*reads;
-	SOP_TRY(read_bucket(map, number, bucket, err));
-	sopi_bucket_cache_put(cache, map->shape.generation, number, bucket);
-	return SOP_OK;
-}
-
 /* The first entry of a bucket whose hash is not below `hash`. */
 static size_t search_bucket(const uint8_t *bucket, uint64_t hash)
 {
@@ -208,25 +197,49 @@ static size_t search_bucket(const uint8_t *bucket, uint64_t hash)
 	return low;
 }
 
+enum sopi_bucket_answer sopi_bucket_find(const uint8_t *bucket, uint64_t key,
+					 struct sopi_registry_entry *entry)
+{
+	const size_t index = search_bucket(bucket, sopi_registry_hash(key));
+
+	if (index < sopi_load_u16le(bucket + REGBLOCK_AT_COUNT)) {
+		if (sopi_entry_key(bucket, index) != key)
+			return SOPI_BUCKET_LACKS; /* what lies behind has greater hashes */
+		SOPI_CHECK(sopi_entry_load(bucket, index, entry)); /* was checked when it was read */
+		return SOPI_BUCKET_HAS;
+	}
+	return (sopi_load_u16le(bucket + BUCKET_AT_FLAGS) & BUCKET_OVERFLOW) != 0 ? SOPI_BUCKET_GOES_ON
+										  : SOPI_BUCKET_LACKS;
+}
+
+static sop_status find_in(struct sopi_map *map, struct sopi_bucket_cache *cache, uint64_t number,
+			  uint64_t key, struct sopi_registry_entry *entry,
+			  enum sopi_bucket_answer *answer, uint64_t *reads, sop_error *err)
+{
+	uint8_t bucket[SOPI_BUCKET_BYTES];
+
+	if (sopi_bucket_cache_find(cache, map->shape.generation, number, key, entry, answer))
+		return SOP_OK;
+	++*reads;
+	SOP_TRY(read_bucket(map, number, bucket, err));
+	sopi_bucket_cache_put(cache, map->shape.generation, number, bucket);
+	*answer = sopi_bucket_find(bucket, key, entry);
+	return SOP_OK;
+}
+
 sop_status sopi_map_find(struct sopi_map *map, struct sopi_bucket_cache *cache, uint64_t key,
 			 struct sopi_registry_entry *entry, uint64_t *reads, sop_error *err)
 {
 	const uint64_t hash = sopi_registry_hash(key);
 	const uint64_t total = sopi_shape_total(&map->shape);
-	uint8_t bucket[SOPI_BUCKET_BYTES];
 
 	for (uint64_t number = sopi_shape_home(&map->shape, hash); number < total; number++) {
-		size_t index = 0;
+		enum sopi_bucket_answer answer = SOPI_BUCKET_LACKS;
 
-		SOP_TRY(get_bucket(map, cache, number, bucket, reads, err));
-		index = search_bucket(bucket, hash);
-		if (index < sopi_load_u16le(bucket + REGBLOCK_AT_COUNT)) {
-			if (sopi_entry_key(bucket, index) != key)
-				return SOP_NOT_FOUND; /* what lies behind has greater hashes */
-			SOPI_CHECK(sopi_entry_load(bucket, index, entry)); /* was checked when it was read */
+		SOP_TRY(find_in(map, cache, number, key, entry, &answer, reads, err));
+		if (answer == SOPI_BUCKET_HAS)
 			return SOP_OK;
-		}
-		if ((sopi_load_u16le(bucket + BUCKET_AT_FLAGS) & BUCKET_OVERFLOW) == 0)
+		if (answer == SOPI_BUCKET_LACKS)
 			return SOP_NOT_FOUND;
 	}
 	return SOP_NOT_FOUND;

@@ -66,6 +66,10 @@ sop_status sopi_map_check_heads(struct sopi_map *map, sop_error *err);
 
 void sopi_map_remove_files(struct sopi_folder *folder, const struct sopi_map_shape *shape);
 
+/* Looks for a key in a bucket that was checked. */
+enum sopi_bucket_answer sopi_bucket_find(const uint8_t *bucket, uint64_t key,
+					 struct sopi_registry_entry *entry);
+
 /* NOT_FOUND without a message. *reads: bucket reads are added. Any thread. */
 sop_status sopi_map_find(struct sopi_map *map, struct sopi_bucket_cache *cache, uint64_t key,
 			 struct sopi_registry_entry *entry, uint64_t *reads, sop_error *err);

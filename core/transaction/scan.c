@@ -25,6 +25,7 @@ void sopi_scan_init(struct sopi_scan *scan, struct sopi_transaction *txn, struct
 							      : &no_evictions;
 	scan->evictions = 0;
 	scan->has_own = false;
+	scan->source = NULL;
 	scan->plain = NULL;
 	scan->key = empty;
 	scan->range = NULL;
@@ -218,7 +219,7 @@ static sop_status synchronise(struct sopi_scan *scan, bool forward, sop_error *e
 	sop_bytes key;
 	bool bounded;
 
-	if (scan->synced && scan->forward == forward && scan->evictions == evictions) {
+	if (scan->synced && scan->forward == forward && sopi_scan_stays(scan)) {
 		if (SOPI_LIKELY(scan->generation == scan->used->index.generation))
 			return SOP_OK;
 		if (scan->place == SOPI_SCAN_ON || scan->place == SOPI_SCAN_GAP) { /* own operations came or went */
@@ -339,8 +340,10 @@ static sop_status take_candidate(struct sopi_scan *scan, struct sopi_item_view *
 	if (order < 0) {
 		*item = base;
 		*exists = true;
+		scan->source = scan->base.leaf;
 		return SOP_OK;
 	}
+	scan->source = NULL;
 	own = sopi_index_at(&scan->used->index, scan->own);
 	return sopi_operations_fold(own, order == 0 ? &base : NULL, scan->used->schema,
 				    &scan->txn->arena, exists, item, err);
@@ -399,6 +402,7 @@ static sop_status step(struct sopi_scan *scan, bool forward, struct sopi_item_vi
 			return step_nowhere(scan, err);
 		if (SOPI_LIKELY(!scan->has_own)) {
 			base_item(scan, item);
+			scan->source = scan->base.leaf;
 			exists = true;
 		} else {
 			SOP_TRY(take_candidate(scan, item, &exists, err));

@@ -38,6 +38,7 @@ struct sopi_scan {
 	struct sopi_walk base;
 	struct sopi_index_place own;
 	bool has_own;
+	const struct sopi_block *source; /* leaf that the item lies in which the last step gave; NULL: not in one */
 	const struct sopi_block *plain; /* leaf whose items follow as they lie: no deltas, no own operations, no bounds */
 	sop_buf key; /* where it stands; the leaf's prefix is in it already where `plain` is set */
 	struct sopi_range *range; /* what it has read so far in one go, or NULL */
@@ -52,14 +53,21 @@ void sopi_scan_to_start(struct sopi_scan *scan);
 void sopi_scan_to_end(struct sopi_scan *scan);
 sop_status sopi_scan_to(struct sopi_scan *scan, const uint8_t *key, size_t size, sop_error *err);
 
+/* Is the leaf that the scan stood on at the end of the last call still there? */
+static inline bool sopi_scan_stays(const struct sopi_scan *scan)
+{
+	return scan->evictions == atomic_load_explicit(scan->evicting, memory_order_seq_cst) ||
+	       (scan->base.leaf != NULL &&
+		sopi_slot_pins(scan->txn->slot, scan, &scan->base.leaf->version));
+}
+
 /* Do the next items of the current leaf follow as they lie? Then sopi_scan_plain_item may be
  * called. */
 static inline bool sopi_scan_is_plain(const struct sopi_scan *scan)
 {
 	return scan->plain != NULL && scan->synced && scan->forward &&
 	       scan->place == SOPI_SCAN_ON && scan->generation == scan->used->index.generation &&
-	       scan->evictions == atomic_load_explicit(scan->evicting, memory_order_seq_cst) &&
-	       scan->base.index < scan->base.count;
+	       sopi_scan_stays(scan) && scan->base.index < scan->base.count;
 }
 
 /* The item that a plain scan steps onto next, without stepping; NULL if the room for its key must

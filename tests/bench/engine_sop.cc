@@ -86,7 +86,6 @@ class SopSession : public Session {
 	sop_buf value = SOP_BUF_OVER(value_room);
 	sop_buf answer = SOP_BUF_INIT;
 	Rows rows;
-	std::vector<uint64_t> batch = std::vector<uint64_t>(8192); /* 64 KB for fetches */
 	sop_error err = SOP_ERROR_INIT;
 
 public:
@@ -156,19 +155,15 @@ public:
 		sop_range range = SOP_RANGE_INIT;
 		sop_cursor *cursor = nullptr;
 		sop_status status = SOP_OK;
-		size_t used;
+		sop_entry entry;
 
 		range.flags = SOP_RANGE_FROM;
 		range.from = bytes(data.keys[first]);
 		must(sop_txn_renew(reader, &err), err);
 		must(sop_cursor_open(reader, store, &range, 0, &cursor, &err), err);
-		while (limit > 0 && (status = sop_cursor_fetch(cursor, batch.data(), batch.size() * 8,
-							       limit, 0, &used, &err)) == SOP_OK)
-			limit -= each_row(batch.data(), used,
-					  [&](const unsigned char *key, size_t key_size,
-					      const unsigned char *at, size_t size) {
-						  expected.item(key, key_size, at, size);
-					  });
+		for (; limit > 0 && (status = sop_cursor_next(cursor, &entry, &err)) == SOP_OK; limit--)
+			expected.item((const unsigned char *)entry.key.data, entry.key.size,
+				      (const unsigned char *)entry.value.data, entry.value.size);
 		if (status != SOP_NOT_FOUND)
 			must(status, err);
 		sop_cursor_free(cursor);

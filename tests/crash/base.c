@@ -3,6 +3,7 @@
 
 #include "api/handle.h"
 #include "api/options.h"
+#include "backend/inredfs.h"
 #include "base/crc32c.h"
 #include "registry/registry.h"
 
@@ -56,6 +57,7 @@ static sop_status open_for(struct base *base, struct sopi_sim_disk *disk, const 
 
 	TEST_OK(sop_options_new(&options, err), *err);
 	set_options(options, config, create);
+	sopi_recover_checkpoint_each = config->replay_each;
 	TEST_OK(sop_options_set_bool(options, "read_only", read_only, err), *err);
 	base->db = NULL;
 	base->process = sopi_sim_process_new(disk, NULL, 7 + config->random);

@@ -59,6 +59,21 @@ static void crashes_in_recovery_are_recovered_from(void **state)
 					 .kill_after = -1 });
 }
 
+/* As where the log is longer than the cache allows. */
+static void crashes_in_checkpoints_of_recovery_are_recovered_from(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < test_scaled(6); seed++)
+		must_hold(&(struct run){ .seed = 50000 + seed,
+					 .config = 3 + seed % 2,
+					 .steps = 20 + seed % 3 * 20,
+					 .states = 50,
+					 .nest_every = 4,
+					 .nest_levels = 2,
+					 .replay_each = 1 + (uint32_t)seed % 3,
+					 .kill_after = -1 });
+}
+
 static void a_process_that_is_killed_loses_nothing_written(void **state)
 {
 	(void)state;
@@ -102,6 +117,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(every_crash_leaves_a_prefix),
 		cmocka_unit_test(commits_in_the_middle_of_checkpoints_are_kept),
 		cmocka_unit_test(crashes_in_recovery_are_recovered_from),
+		cmocka_unit_test(crashes_in_checkpoints_of_recovery_are_recovered_from),
 		cmocka_unit_test(a_process_that_is_killed_loses_nothing_written),
 		cmocka_unit_test(failed_writes_and_syncs_lose_nothing_durable),
 		cmocka_unit_test(failed_syncs_of_folders_lose_nothing_durable),

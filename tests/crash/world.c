@@ -470,9 +470,11 @@ struct world *world_run(const struct run *run)
 {
 	struct world *world = test_alloc(sizeof *world);
 	const int bug = atomic_exchange(&sopi_planted, SOPI_PLANT_NONE); /* the creation is sound */
+	struct config config = world_configs[run->config];
 	struct sopi_sim_trace *trace;
 
-	world_start(world, &world_configs[run->config], run->seed);
+	config.replay_each = run->replay_each;
+	world_start(world, &config, run->seed);
 	atomic_store(&sopi_planted, bug);
 	trace = sopi_sim_trace_start(world->disk);
 	world->crowded = run->crowded;

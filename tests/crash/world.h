@@ -85,6 +85,7 @@ struct run {
 	unsigned faulty; /* these calls fail ... */
 	int64_t kill_after; /* ... or the process is killed, after so many; below 0: neither */
 	bool crowded;
+	uint32_t replay_each; /* see struct config */
 };
 
 enum { WORLD_CONFIGS = 5 };

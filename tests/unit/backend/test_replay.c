@@ -9,6 +9,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum {
 	LOG_BYTES = 64 << 10, /* so that segments have 16 KiB */
@@ -24,6 +26,8 @@ enum {
 	SEGMENTS_MIN = 100,
 	SEGMENT_BYTES = LOG_BYTES / 4,
 	OPENINGS = 40,
+	APART_BYTES = 20000, /* of a value that shares a pack */
+	ALONE_BYTES = (1 << 20) + 1, /* of one that has a pack of its own */
 };
 
 struct box {
@@ -121,6 +125,64 @@ static void check_all(struct box *box, uint64_t items)
 	sop_buf_free(&found);
 	TEST_OK(sop_verify(box->db, NULL, NULL, NULL, &problems, &box->err), box->err);
 	assert_int_equal(problems, 0);
+}
+
+/* ---- values apart ----------------------------------------------------------------------------- */
+
+/* A commit of one item whose value is kept apart, behind those of write_all. */
+static void put_apart(struct box *box, uint64_t number, size_t value_bytes)
+{
+	uint8_t key[8], *value = memset(test_alloc(value_bytes), (int)number, value_bytes);
+	sop_txn *txn = NULL;
+
+	TEST_OK(sop_begin(box->db, NULL, &txn, &box->err), box->err);
+	TEST_OK(sop_put(txn, box->store, test_key_u64(key, ITEMS + number),
+			test_bytes(value, value_bytes), &box->err),
+		box->err);
+	TEST_OK(sop_commit(txn, &box->err), box->err);
+	sop_txn_free(txn);
+	free(value);
+}
+
+static void check_apart(struct box *box, uint64_t number, size_t value_bytes)
+{
+	uint8_t key[8];
+	sop_buf found = SOP_BUF_INIT;
+
+	TEST_OK(sop_read(box->db, box->store, test_key_u64(key, ITEMS + number), &found, &box->err),
+		box->err);
+	assert_int_equal(found.size, value_bytes);
+	for (size_t i = 0; i < value_bytes; i++)
+		assert_int_equal(((const uint8_t *)found.data)[i], number);
+	sop_buf_free(&found);
+}
+
+/* When the checkpoint is made, nothing that is known lives in the first pack, and nobody knows of the second. */
+static void packs_that_the_log_names_behind_a_checkpoint_stay(void **state)
+{
+	struct box box = { .disk = sopi_sim_disk_new(), .err = SOP_ERROR_INIT };
+	sop_stats stats = SOP_STATS_INIT;
+
+	(void)state;
+	box_open(&box, CACHE_BYTES_WRITING);
+	write_some(&box, 1);
+	put_apart(&box, 1, APART_BYTES);
+	put_apart(&box, 1, 1);
+	write_all(&box);
+	put_apart(&box, 2, APART_BYTES);
+	put_apart(&box, 3, ALONE_BYTES);
+	box_end(&box, true);
+	for (int round = 0; round < 2; round++) {
+		box_open(&box, CACHE_BYTES_MIN);
+		TEST_OK(sop_db_stats(box.db, &stats, &box.err), box.err);
+		assert_true(round != 0 || stats.checkpoints >= 1);
+		check_apart(&box, 1, 1);
+		check_apart(&box, 2, APART_BYTES);
+		check_apart(&box, 3, ALONE_BYTES);
+		check_all(&box, ITEMS);
+		box_end(&box, round == 0);
+	}
+	sopi_sim_disk_free(box.disk);
 }
 
 /* ---- a long transaction beside ---------------------------------------------------------------- */
@@ -257,6 +319,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_checkpoint_while_replaying_passes_no_segment_over),
 		cmocka_unit_test(nor_parts_of_a_transaction),
 		cmocka_unit_test(parts_stay_while_others_are_replayed),
+		cmocka_unit_test(packs_that_the_log_names_behind_a_checkpoint_stay),
 		cmocka_unit_test(a_log_is_not_longer_for_being_opened_often),
 	};
 

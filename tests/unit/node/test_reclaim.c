@@ -533,6 +533,62 @@ static void without_memory_nothing_is_lost(void **state)
 	assert_true(pinned->freed && free_one->freed);
 }
 
+/* A leaf that was evicted: no snapshot keeps it. */
+static struct thing *evict(struct world *world)
+{
+	struct thing *thing = supersede(world, 1, 0);
+
+	thing->version.unlinked = SOPI_EVICTED;
+	return thing;
+}
+
+static void what_was_evicted_stays_while_it_is_pinned_and_no_longer(void **state)
+{
+	struct world *world = *state;
+	struct sopi_slot *slot = reader_at(world, 15);
+	struct thing *view = evict(world);
+	struct thing *place = evict(world);
+	struct thing *neither = evict(world);
+
+	assert_int_equal(sopi_slot_claim(&world->reclaim, slot, false), SOPI_SLOT_IDLE);
+	sopi_slot_pin(slot, world, &view->version, &place->version);
+	assert_true(sopi_slot_pins(slot, world, &place->version));
+	assert_false(sopi_slot_pins(slot, state, &place->version)); /* somebody else's */
+	sopi_slot_release(slot);
+	assert_int_equal(atomic_load(&world->reclaim.pinning), 1);
+	run_at(world, 100);
+	run_at(world, 100);
+	assert_true(neither->freed && !view->freed && !place->freed);
+	assert_int_equal(atomic_load(&world->reclaim.pinned_bytes), 2 * THING_BYTES);
+	assert_int_equal(atomic_load(&world->reclaim.waiting_bytes), 2 * THING_BYTES);
+	assert_int_equal(atomic_load(&world->reclaim.limbo_bytes), 0); /* no call holds them up */
+	sopi_slot_pin(slot, world, &place->version, NULL);
+	run_at(world, 100);
+	assert_true(view->freed && !place->freed);
+	sopi_slot_forget(slot);
+	run_at(world, 100);
+	assert_true(place->freed);
+	assert_int_equal(atomic_load(&world->reclaim.pinning), 0);
+	assert_int_equal(atomic_load(&world->reclaim.pinned_bytes), 0);
+	assert_int_equal(atomic_load(&world->reclaim.waiting_bytes), 0);
+}
+
+static void without_memory_to_look_at_pins_nothing_evicted_is_freed(void **state)
+{
+	struct world *world = *state;
+	struct sopi_slot *slot = reader_at(world, SOPI_POSITION_NONE);
+	struct thing *pinned = evict(world);
+	struct thing *other = evict(world);
+
+	sopi_slot_pin(slot, world, &pinned->version, NULL);
+	sopi_alloc_fail_after(0, true);
+	run_at(world, 100);
+	sopi_alloc_fail_after(-1, false);
+	assert_false(pinned->freed || other->freed);
+	run_at(world, 100);
+	assert_true(other->freed && !pinned->freed);
+}
+
 static void destroying_frees_what_waits_wherever_it_waits(void **state)
 {
 	struct world *world = *state;
@@ -685,6 +741,8 @@ int main(int argc, char **argv)
 		WORLD_TEST(the_collecting_call_does_not_wait_for_itself),
 		WORLD_TEST(any_number_of_collections_may_wait_for_one_call),
 		WORLD_TEST(without_memory_nothing_is_lost),
+		WORLD_TEST(what_was_evicted_stays_while_it_is_pinned_and_no_longer),
+		WORLD_TEST(without_memory_to_look_at_pins_nothing_evicted_is_freed),
 		WORLD_TEST(destroying_frees_what_waits_wherever_it_waits),
 		WORLD_TEST(in_any_order_nothing_needed_is_freed_and_everything_else_is),
 	};
