@@ -21,6 +21,7 @@ struct node {
 	const struct sopi_block *block;
 	uint64_t store;
 	uint64_t position; /* of its newest change */
+	bool whole; /* its page was written, and no patch is left */
 };
 
 /* A change of what lives in a pack. */
@@ -59,14 +60,21 @@ static sop_status entry_add(struct checkpoint *c, const struct sopi_registry_ent
 	return SOP_OK;
 }
 
-/* The node is no more: the registry forgets it, if it has ever heard of it. */
-static sop_status entry_remove(struct checkpoint *c, const struct sopi_vnode *vnode, sop_error *err)
+/* The registry forgets a page of a node, if it may know it: `known` is its bit in the vnode. */
+static sop_status entry_remove(struct checkpoint *c, const struct sopi_vnode *vnode,
+			       enum sopi_key_kind kind, enum sopi_vnode_state known, sop_error *err)
 {
-	const struct sopi_registry_entry entry = { .key = vnode->vid, .removed = true };
+	const struct sopi_registry_entry entry = { .key = sopi_registry_key(kind, vnode->vid),
+						   .removed = true };
 
-	if ((atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_REGISTERED) == 0)
+	if ((atomic_load_explicit(&vnode->state, memory_order_relaxed) & known) == 0)
 		return SOP_OK;
 	return entry_add(c, &entry, err);
+}
+
+static sop_status patch_remove(struct checkpoint *c, const struct sopi_vnode *vnode, sop_error *err)
+{
+	return entry_remove(c, vnode, SOPI_KEY_PATCH, SOPI_VNODE_PATCHED, err);
 }
 
 /* The newest change in a version at or below `at`. */
@@ -105,12 +113,14 @@ static sop_status gather_node(struct checkpoint *c, struct sopi_dirty *dirty, so
 	block = sopi_vnode_view(vnode, c->at);
 	if (block == NULL)
 		return SOP_OK; /* born after C */
-	if (block->version.kind == SOPI_DEAD)
-		return entry_remove(c, vnode, err);
+	if (block->version.kind == SOPI_DEAD) {
+		SOP_TRY(patch_remove(c, vnode, err));
+		return entry_remove(c, vnode, SOPI_KEY_NODE, SOPI_VNODE_REGISTERED, err);
+	}
 	dirty->lives = true;
 	SOP_TRY(sopi_grow(&c->nodes, c->node_count, &c->node_capacity, sizeof *c->nodes, err));
 	c->nodes[c->node_count++] =
-		(struct node){ vnode, block, dirty->store, newest_change(block, c->at) };
+		(struct node){ vnode, block, dirty->store, newest_change(block, c->at), false };
 	return SOP_OK;
 }
 
@@ -183,30 +193,63 @@ static uint64_t bytes_left(const struct checkpoint *c, size_t from)
 	return bytes;
 }
 
+/* The position of the page that a patch may say the rest to; 0: a whole page is to be written. */
+static sop_status base_of(const struct checkpoint *c, const struct node *node, uint64_t *base,
+			  sop_error *err)
+{
+	struct sopi_registry_entry entry;
+	sop_status status;
+
+	*base = 0;
+	if (node->block->version.kind != SOPI_LEAF || !sopi_vnode_has_grown(node->vnode))
+		return SOP_OK;
+	status = sopi_registry_find(c->fs->registry, node->vnode->vid, &entry, err);
+	if (status == SOP_NOT_FOUND)
+		return SOP_OK;
+	SOP_TRY(status);
+	if (entry.words[3] < node->position &&
+	    sopi_page_patch_pays(node->block, entry.words[3], image_position(c)))
+		*base = entry.words[3];
+	return SOP_OK;
+}
+
+/* Writes one node: its page, or a patch to the page that there is. */
+static sop_status write_node(struct checkpoint *c, struct sopi_pack *pack, struct node *node,
+			     sop_buf *page, sop_error *err)
+{
+	const struct sopi_page_locator locator = { locate, c->fs };
+	struct sopi_vnode *vnode = node->vnode;
+	struct sopi_page_id id = { vnode->vid, node->store, node->position, 0 };
+	struct sopi_registry_entry entry;
+	struct sopi_place place;
+	uint64_t key;
+
+	SOP_TRY(base_of(c, node, &id.base, err));
+	node->whole = id.base == 0;
+	key = sopi_registry_key(node->whole ? SOPI_KEY_NODE : SOPI_KEY_PATCH, vnode->vid);
+	page->size = 0;
+	SOP_TRY(sopi_page_encode(node->block, &id, image_position(c), &locator, page, err));
+	SOP_TRY(sopi_pack_append(pack, key, (sop_bytes){ page->data, page->size }, &place, err));
+	entry = sopi_entry_of_place(key, &place, node->position);
+	SOP_TRY(entry_add(c, &entry, err));
+	if (node->whole)
+		SOP_TRY(patch_remove(c, vnode, err));
+	atomic_fetch_or_explicit(&vnode->state, node->whole ? SOPI_VNODE_REGISTERED : SOPI_VNODE_PATCHED,
+				 memory_order_relaxed);
+	return SOP_OK;
+}
+
 /* Writes nodes from number `from` on into one pack; returns where it stopped in *end. */
 static sop_status write_pack(struct checkpoint *c, size_t from, size_t *end, sop_buf *page, sop_error *err)
 {
 	struct sopi_inredfs *fs = c->fs;
-	const struct sopi_page_locator locator = { locate, fs };
 	struct sopi_pack *pack = NULL;
 	sop_status status;
 	size_t i = from;
 
 	SOP_TRY(sopi_pack_begin(fs->packs, SOPI_PACK_NODES, bytes_left(c, from), &pack, err));
-	for (; i < c->node_count && sopi_pack_bytes(pack) < SOPI_NODE_PACK_BYTES; i++) {
-		const struct node *node = &c->nodes[i];
-		const struct sopi_page_id id = { node->vnode->vid, node->store, node->position };
-		struct sopi_registry_entry entry;
-		struct sopi_place place;
-
-		page->size = 0;
-		SOP_TRY_OUT(sopi_page_encode(node->block, &id, image_position(c), &locator, page, err));
-		SOP_TRY_OUT(sopi_pack_append(pack, node->vnode->vid,
-					     (sop_bytes){ page->data, page->size }, &place, err));
-		entry = sopi_entry_of_place(node->vnode->vid, &place, node->position);
-		SOP_TRY_OUT(entry_add(c, &entry, err));
-		atomic_fetch_or_explicit(&node->vnode->state, SOPI_VNODE_REGISTERED, memory_order_relaxed);
-	}
+	for (; i < c->node_count && sopi_pack_bytes(pack) < SOPI_NODE_PACK_BYTES; i++)
+		SOP_TRY_OUT(write_node(c, pack, &c->nodes[i], page, err));
 	*end = i;
 	return sopi_pack_finish(pack, err);
 out:
@@ -541,6 +584,7 @@ static bool begin(struct checkpoint *c)
 
 	sopi_mutex_lock(&engine->commit_mutex);
 	fs->logged_then = atomic_load(&fs->logged);
+	fs->pressed = sopi_inredfs_is_pressed(fs);
 	c->at = atomic_load_explicit(&engine->applied, memory_order_seq_cst);
 	needed = c->how->always || c->at != fs->manifest.checkpoint || resident->dirty.count != 0 ||
 		 fs->extra_count != 0 || atomic_load(&fs->inherited) != 0;
@@ -610,6 +654,11 @@ static void settle_nodes(struct checkpoint *c)
 	struct sopi_engine *engine = c->fs->engine;
 	bool more = true;
 
+	for (size_t i = 0; i < c->node_count; i++) {
+		if (c->nodes[i].whole)
+			atomic_fetch_and_explicit(&c->nodes[i].vnode->state,
+						  (uint8_t)~SOPI_VNODE_PATCHED, memory_order_relaxed);
+	}
 	while (more) {
 		sopi_mutex_lock(&engine->commit_mutex);
 		more = sopi_dirty_settle(engine->forest.resident, &c->dirty, c->at);
@@ -654,6 +703,7 @@ static void finish(struct checkpoint *c)
 	sopi_catalog_each(&fs->engine->catalog, settle_store, c);
 	sopi_values_collected(fs, true);
 	settle_nodes(c);
+	sopi_slot_park(fs->slot); /* the rest only removes files, which takes a while */
 	sopi_wal_trim(fs->wal, c->at, fs->manifest.first_segment);
 	atomic_store(&fs->inherited, 0);
 	if (fs->backups == 0)

@@ -11,6 +11,7 @@
 
 enum {
 	REWRITTEN_BYTES_MAX = 128 << 20, /* of living blobs, in one checkpoint */
+	REWRITTEN_BYTES_PRESSED = 4 << 20, /* the same, besides as much as it writes itself, when commits may wait for it */
 	THOROUGH_DEAD_PERCENT = 10, /* of a pack, to be rewritten by gc */
 };
 
@@ -43,6 +44,32 @@ static int compare_packs(const void *a, const void *b)
 	if (share_x != share_y)
 		return share_x < share_y ? -1 : 1;
 	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* How much to rewrite. */
+struct budget {
+	uint64_t bytes; /* of living blobs */
+	unsigned dead_percent; /* of all packs, below which nothing is */
+	uint64_t below; /* thoroughly, packs with ids below this; 0: as usual */
+};
+
+/* A checkpoint that commits may be waiting for rewrites about as much as it writes itself. That keeps up, since half of what
+ * it chooses is dead then. */
+static struct budget budget_of(const struct sopi_inredfs *fs,
+			       const struct sopi_registry_entry *entries, size_t count, uint64_t below)
+{
+	struct budget budget = { REWRITTEN_BYTES_MAX, SOPI_DEAD_PERCENT, below };
+	uint64_t written = REWRITTEN_BYTES_PRESSED;
+
+	if (!fs->pressed || below != 0)
+		return budget;
+	for (size_t i = 0; i < count && written < REWRITTEN_BYTES_MAX; i++) {
+		if (sopi_registry_kind(entries[i].key) != SOPI_KEY_STORE && !entries[i].removed)
+			written += entries[i].words[2];
+	}
+	budget.bytes = written < REWRITTEN_BYTES_MAX ? written : REWRITTEN_BYTES_MAX;
+	budget.dead_percent = SOPI_DEAD_PERCENT_PRESSED;
+	return budget;
 }
 
 /* What there is to choose from. */
@@ -83,21 +110,21 @@ static bool merges(const struct candidates *found, const struct sopi_pack_entry 
 }
 
 /* Chooses the packs to rewrite: they come to the front of the list; returns how many. */
-static size_t choose(struct sopi_pack_entry *packs, size_t count, uint64_t below)
+static size_t choose(struct sopi_pack_entry *packs, size_t count, const struct budget *budget)
 {
-	const struct candidates found = keep_candidates(packs, count, below);
-	const bool thoroughly = below != 0;
-	const bool enough_dead = found.dead_bytes * 100 > found.total_bytes * SOPI_DEAD_PERCENT;
+	const struct candidates found = keep_candidates(packs, count, budget->below);
+	const bool thoroughly = budget->below != 0;
+	const bool enough_dead = found.dead_bytes * 100 > found.total_bytes * budget->dead_percent;
 	uint64_t dead = found.dead_bytes, rewritten = 0;
 	size_t chosen = 0;
 
 	qsort(packs, found.count, sizeof *packs, compare_packs);
-	for (size_t i = 0; i < found.count && rewritten < REWRITTEN_BYTES_MAX; i++) {
+	for (size_t i = 0; i < found.count && rewritten < budget->bytes; i++) {
 		const bool mostly_dead = dead_bytes(&packs[i]) * 100 >
 					 packs[i].total_bytes * THOROUGH_DEAD_PERCENT;
 		const bool dead_matter =
 			thoroughly ||
-			(enough_dead && dead * 100 > found.total_bytes * (SOPI_DEAD_PERCENT / 2));
+			(enough_dead && dead * 100 > found.total_bytes * (budget->dead_percent / 2));
 
 		if (!merges(&found, &packs[i], thoroughly) && !(mostly_dead && dead_matter))
 			continue;
@@ -148,7 +175,7 @@ static sop_status read_node(struct rewriting *r, const struct sopi_registry_entr
 static sop_status rewrite_blob(struct rewriting *r, const struct sopi_registry_entry *entry,
 			       sop_error *err)
 {
-	const bool is_node = sopi_registry_kind(entry->key) == SOPI_KEY_NODE;
+	const bool is_node = sopi_registry_kind(entry->key) != SOPI_KEY_VALUE;
 	const struct sopi_place place = sopi_place_of_entry(entry);
 	struct sopi_pack **pack = is_node ? &r->nodes : &r->values;
 	struct sopi_registry_entry moved;
@@ -239,13 +266,14 @@ sop_status sopi_compact(struct sopi_inredfs *fs, const struct sopi_registry_entr
 			size_t count, const struct sopi_checkpoint_how *how, sop_error *err)
 {
 	struct rewriting r = { .fs = fs, .skip = skip, .skip_count = count };
+	const struct budget budget = budget_of(fs, skip, count, how->compact_below);
 	const uint64_t first = sopi_packs_next_id(fs->packs);
 	struct sopi_pack_entry *packs = NULL;
 	size_t pack_count = 0;
 	sop_status status;
 
 	SOP_TRY(sopi_packs_list(fs->packs, &packs, &pack_count, err));
-	pack_count = choose(packs, pack_count, how->compact_below);
+	pack_count = choose(packs, pack_count, &budget);
 	if (how->sparing && pack_count > 1)
 		pack_count = 1;
 	status = rewrite_packs(&r, packs, pack_count, err);
@@ -288,30 +316,21 @@ static sop_status visit_later(void *arg, bool is_value, uint64_t id, sop_error *
 }
 
 /* Takes one node out, and finds what it names. */
-static sop_status visit(struct visiting *visiting, uint64_t store, uint64_t vid, sop_buf *page,
-			sop_error *err)
+static sop_status visit(struct visiting *visiting, uint64_t store, uint64_t vid,
+			struct sopi_node_pages *pages, sop_error *err)
 {
 	struct sopi_inredfs *fs = visiting->fs;
-	struct sopi_page_id id = { vid, store, 0 };
-	char path[SOPI_PATH_BYTES_MAX + 1];
-	struct sopi_page_origin from = { path, 0 };
-	struct sopi_registry_entry entry;
-	struct sopi_place place;
-	sop_status status = sopi_registry_find(fs->registry, vid, &entry, err);
+	sop_status status = sopi_node_pages_find(fs->registry, store, vid, pages, err);
 
 	if (status == SOP_NOT_FOUND)
 		return SOP_OK; /* it has never been on disk */
 	SOP_TRY(status);
 	SOP_TRY(remove_key(fs, vid, err));
-	place = sopi_place_of_entry(&entry);
-	id.position = entry.words[3];
-	from.offset = (int64_t)place.offset;
-	sopi_packs_path(fs->packs, place.pack, path);
-	page->size = 0;
-	status = sopi_packs_read(fs->packs, &place, page, err);
+	if (pages->patched)
+		SOP_TRY(remove_key(fs, sopi_registry_key(SOPI_KEY_PATCH, vid), err));
+	status = sopi_node_pages_read(fs->packs, pages, err);
 	if (status == SOP_OK)
-		status = sopi_page_references((sop_bytes){ page->data, page->size }, &id, &from,
-					      visit_later, visiting, err);
+		status = sopi_node_pages_references(pages, visit_later, visiting, err);
 	/* What a damaged node named stays behind; verify tells of it. */
 	return status == SOP_CORRUPT || status == SOP_UNSUPPORTED ? SOP_OK : status;
 }
@@ -320,19 +339,19 @@ sop_status sopi_compact_store(struct sopi_inredfs *fs, uint64_t store, uint64_t 
 {
 	struct visiting visiting = { .fs = fs };
 	const size_t before = fs->extra_count;
-	sop_buf page = SOP_BUF_INIT;
+	struct sopi_node_pages pages = { .page = SOP_BUF_INIT, .patch = SOP_BUF_INIT };
 	sop_status status = visit_later(&visiting, false, root, err);
 
 	while (visiting.count > 0 && status == SOP_OK) {
 		const uint64_t vid = visiting.nodes[--visiting.count];
 
-		status = visit(&visiting, store, vid, &page, err);
+		status = visit(&visiting, store, vid, &pages, err);
 	}
 	if (status == SOP_OK)
 		status = remove_key(fs, sopi_registry_key(SOPI_KEY_STORE, store), err);
 	if (status != SOP_OK)
 		fs->extra_count = before; /* all of it again next time */
 	sopi_free(visiting.nodes);
-	sop_buf_free(&page);
+	sopi_node_pages_free(&pages);
 	return status;
 }

@@ -48,11 +48,7 @@ sop_status sopi_inredfs_fail(struct sopi_inredfs *fs, sop_status status)
 
 static uint64_t dirty_bytes(const struct sopi_inredfs *fs)
 {
-	const struct sopi_engine *engine = fs->engine;
-
-	return (uint64_t)atomic_load_explicit(&engine->forest.resident->dirty_count,
-					      memory_order_relaxed) *
-	       engine->options.node_bytes;
+	return atomic_load_explicit(&fs->engine->forest.resident->dirty_bytes, memory_order_relaxed);
 }
 
 static uint64_t log_budget(const struct sopi_inredfs *fs)
@@ -71,10 +67,14 @@ static uint64_t log_bytes(const struct sopi_inredfs *fs)
 	       atomic_load_explicit(&fs->inherited, memory_order_relaxed);
 }
 
+bool sopi_inredfs_is_pressed(const struct sopi_inredfs *fs)
+{
+	return dirty_bytes(fs) > fs->engine->forest.resident->dirty_bytes_max / 2;
+}
+
 bool sopi_inredfs_is_due(struct sopi_inredfs *fs)
 {
-	return dirty_bytes(fs) > fs->engine->forest.resident->dirty_bytes_max / 2 ||
-	       log_bytes(fs) > log_budget(fs) / 4 * 3;
+	return sopi_inredfs_is_pressed(fs) || log_bytes(fs) > log_budget(fs) / 4 * 3;
 }
 
 bool sopi_inredfs_is_full(struct sopi_inredfs *fs)
@@ -147,17 +147,20 @@ bool sopi_inredfs_drop_ballast(struct sopi_inredfs *fs)
 
 /* ---- what the engine asks for --------------------------------------------------------------------- */
 
-/* The page of a node, wherever the registry says that it is. */
-static sop_status read_page(void *arg, uint64_t vid, sop_buf *page, uint64_t *position,
+/* The page of a node or its patch, wherever the registry says that it is. */
+static sop_status read_page(void *arg, uint64_t vid, bool patch, sop_buf *page, uint64_t *position,
 			    uint64_t *pack, int64_t *offset, sop_error *err)
 {
+	const uint64_t key = sopi_registry_key(patch ? SOPI_KEY_PATCH : SOPI_KEY_NODE, vid);
 	struct sopi_inredfs *fs = arg;
 	struct sopi_registry_entry entry;
 	struct sopi_place place = { 0, 0, 0 };
 	sop_status status = SOP_NOT_FOUND;
 
 	for (int looks = 0; status == SOP_NOT_FOUND && looks < NODE_READ_LOOKS_MAX; looks++) {
-		status = sopi_registry_find(fs->registry, vid, &entry, err);
+		status = sopi_registry_find(fs->registry, key, &entry, err);
+		if (status == SOP_NOT_FOUND && patch)
+			return status;
 		if (status == SOP_NOT_FOUND)
 			return sopi_fail(err, SOP_CORRUPT,
 					 "node %llu is named by its parent, but the registry lacks it",
@@ -727,7 +730,7 @@ static sop_status open_files(struct sopi_inredfs *fs, sop_error *err)
 	const struct sopi_manifest *manifest = &fs->manifest;
 
 	SOP_TRY(sopi_registry_open(engine->platform, fs->folder, manifest->buckets,
-				   (size_t)(engine->options.cache_bytes / 16), &manifest->registry,
+				   (size_t)(engine->options.cache_bytes / 8), &manifest->registry,
 				   &fs->registry, err));
 	SOP_TRY(sopi_packs_open(engine->platform, fs->folder, manifest->next_pack, &fs->packs, err));
 	for (size_t i = 0; i < manifest->pack_count; i++)

@@ -6,6 +6,7 @@
 #include "backend/open.h"
 #include "blob/blob_folder.h"
 #include "log/log_wal.h"
+#include "node/page.h"
 #include "platform/file.h"
 #include "registry/manifest.h"
 #include "transaction/transaction.h"
@@ -16,6 +17,7 @@ enum {
 	SOPI_NODE_PACK_BYTES = 64 << 20, /* a checkpoint begins a new pack beyond */
 	SOPI_VALUE_PACK_BYTES = 64 << 20, /* and so do values */
 	SOPI_DEAD_PERCENT = 20, /* of all packs, beyond which the next checkpoint rewrites some */
+	SOPI_DEAD_PERCENT_PRESSED = 50, /* the same, when commits may be waiting for it */
 	SOPI_SMALL_PACKS_MAX = 32, /* packs below a quarter of their size, likewise */
 	SOPI_CHECKPOINT_IDLE_MS = 30000, /* changes are checkpointed after that, however few they are */
 };
@@ -73,6 +75,7 @@ struct sopi_inredfs {
 	sopi_mutex checkpoint_mutex; /* one checkpoint, gc or choice of a backup at a time; guards what follows */
 	struct sopi_manifest manifest; /* the newest durable one */
 	uint64_t registry_number; /* of the newest write to the registry */
+	bool pressed; /* the checkpoint that runs was due for memory: commits may be waiting for it */
 	bool alone; /* no other call runs, at open and close: the slot is not claimed for a checkpoint */
 	uint64_t logged_then; /* what `logged` was when the checkpoint that runs began */
 	uint64_t rewritten; /* blobs that compaction has moved, since open */
@@ -126,6 +129,9 @@ void sopi_inredfs_note_data(struct sopi_inredfs *fs);
 /* Is so much dirty, or so much log behind the newest checkpoint, that the next one is due? */
 bool sopi_inredfs_is_due(struct sopi_inredfs *fs);
 
+/* Is it for what is dirty? */
+bool sopi_inredfs_is_pressed(const struct sopi_inredfs *fs);
+
 /* Is it so much that nothing may be added before it? */
 bool sopi_inredfs_is_full(struct sopi_inredfs *fs);
 
@@ -138,6 +144,35 @@ bool sopi_inredfs_drop_ballast(struct sopi_inredfs *fs);
 
 /* After an error that leaves open what is on disk: nothing is promised from here on. Returns `status`. */
 sop_status sopi_inredfs_fail(struct sopi_inredfs *fs, sop_status status);
+
+/* ---- node_pages.c -------------------------------------------------------------------------------- */
+
+/* The page of a node, and its patch. */
+struct sopi_node_pages {
+	struct sopi_page_id id;
+	struct sopi_place place;
+	char file[SOPI_PATH_BYTES_MAX + 1];
+	sop_buf page;
+	bool patched; /* the rest says something */
+	uint64_t patch_position;
+	struct sopi_place patch_place;
+	char patch_file[SOPI_PATH_BYTES_MAX + 1];
+	sop_buf patch; /* empty if there is none */
+};
+
+/* Looks both up; buffers stay as they are. NOT_FOUND: the registry does not know the node. */
+sop_status sopi_node_pages_find(struct sopi_registry *registry, uint64_t store, uint64_t vid,
+				struct sopi_node_pages *pages, sop_error *err);
+
+/* Reads both, unchecked. Statuses of sopi_packs_read. */
+sop_status sopi_node_pages_read(struct sopi_packs *packs, struct sopi_node_pages *pages, sop_error *err);
+
+/* Checks both, and tells of what they name. Statuses of sopi_page_references. */
+sop_status sopi_node_pages_references(const struct sopi_node_pages *pages,
+				      sopi_page_reference_fn fn, void *arg, sop_error *err);
+
+/* Frees the buffers. */
+void sopi_node_pages_free(struct sopi_node_pages *pages);
 
 /* ---- checkpoint.c -------------------------------------------------------------------------------- */
 

@@ -28,7 +28,7 @@ struct reach {
 	uint64_t vid; /* of that page */
 	bool dropped; /* the store is: nodes that were never written are no fault */
 	bool incomplete; /* a page could not be read: what lies below it is not known */
-	sop_buf page;
+	struct sopi_node_pages pages; /* of it */
 };
 
 /* The index of a key, or `count`. */
@@ -56,6 +56,8 @@ static const char *noun_of(uint64_t key)
 		return "value";
 	case SOPI_KEY_STORE:
 		return "store";
+	case SOPI_KEY_PATCH:
+		return "the patch of node";
 	}
 	return "thing";
 }
@@ -129,28 +131,27 @@ static sop_status name_one(void *arg, bool is_value, uint64_t id, sop_error *err
 	return SOP_OK;
 }
 
-/* Reads the page of a node, checks that it is the one that the registry says, and names what it names. */
+static void mark(struct reach *reach, uint64_t key)
+{
+	const size_t at = find_key(reach, key);
+
+	if (at < reach->count)
+		reach->named[at] = true;
+}
+
+/* Reads the page of a node and its patch, checks that they are those that the registry says, and names what they name. */
 static sop_status visit(struct reach *reach, uint64_t vid, sop_error *err)
 {
-	struct sopi_packs *packs = reach->checking->fs->packs;
-	struct sopi_page_id id = { vid, reach->store, 0 };
-	char path[SOPI_PATH_BYTES_MAX + 1] = "";
-	struct sopi_page_origin from = { path, -1 };
-	struct sopi_registry_entry entry;
-	struct sopi_place place;
+	struct sopi_node_pages *pages = &reach->pages;
 
-	SOP_TRY(sopi_registry_find(reach->registry, vid, &entry, err));
-	place = sopi_place_of_entry(&entry);
-	id.position = entry.words[3];
-	from.offset = (int64_t)place.offset;
-	sopi_packs_path(packs, place.pack, path);
-	reach->page.size = 0;
-	SOP_TRY(sopi_packs_read(packs, &place, &reach->page, err));
-	reach->file = path;
-	reach->offset = from.offset;
+	SOP_TRY(sopi_node_pages_find(reach->registry, reach->store, vid, pages, err));
+	if (pages->patched)
+		mark(reach, sopi_registry_key(SOPI_KEY_PATCH, vid));
+	SOP_TRY(sopi_node_pages_read(reach->checking->fs->packs, pages, err));
+	reach->file = pages->file;
+	reach->offset = (int64_t)pages->place.offset;
 	reach->vid = vid;
-	return sopi_page_references((sop_bytes){ reach->page.data, reach->page.size }, &id, &from,
-				    name_one, reach, err);
+	return sopi_node_pages_references(pages, name_one, reach, err);
 }
 
 /* Damage to one page is told, and the walk goes on. */
@@ -182,7 +183,7 @@ static sop_status walk(struct reach *reach, uint64_t store, uint64_t root, sop_e
 	reach->node_count = 0;
 	status = name_one(reach, false, root, err);
 	while (status == SOP_OK && reach->node_count > 0 &&
-	       sopi_checking_went(reach->checking, reach->page.size))
+	       sopi_checking_went(reach->checking, reach->pages.page.size + reach->pages.patch.size))
 		status = visit_and_tell(reach, reach->nodes[--reach->node_count], err);
 	return status;
 }
@@ -211,14 +212,6 @@ static sop_status walk_store(struct reach *reach, size_t at, sop_error *err)
 	reach->named[at] = is_known_store(reach->checking, id);
 	reach->dropped = is_dropped(&reach->checking->manifest, id);
 	return walk(reach, id, entry.words[0], err);
-}
-
-static void mark(struct reach *reach, uint64_t key)
-{
-	const size_t at = find_key(reach, key);
-
-	if (at < reach->count)
-		reach->named[at] = true;
 }
 
 /* From all stores, and what waits to be taken out of the registry. */
@@ -271,7 +264,9 @@ static sop_status check(struct reach *reach, sop_error *err)
 sop_status sopi_check_reachability(struct sopi_checking *checking, struct sopi_registry *registry,
 				   sop_error *err)
 {
-	struct reach reach = { .checking = checking, .registry = registry, .page = SOP_BUF_INIT };
+	struct reach reach = { .checking = checking,
+			       .registry = registry,
+			       .pages = { .page = SOP_BUF_INIT, .patch = SOP_BUF_INIT } };
 	sop_error why = SOP_ERROR_INIT;
 	const sop_status status = check(&reach, &why);
 
@@ -279,7 +274,7 @@ sop_status sopi_check_reachability(struct sopi_checking *checking, struct sopi_r
 	sopi_free(reach.named);
 	sopi_free(reach.live);
 	sopi_free(reach.nodes);
-	sop_buf_free(&reach.page);
+	sopi_node_pages_free(&reach.pages);
 	/* A damaged file of the registry was told of when the registry was checked. */
 	if (status == SOP_OK || checking->stopped || status == SOP_CORRUPT || status == SOP_UNSUPPORTED)
 		return SOP_OK;

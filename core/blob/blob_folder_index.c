@@ -82,7 +82,7 @@ static sop_status look_at_node(const struct pack_pin *pin, uint64_t offset, sop_
 	SOP_TRY(sop_buf_reserve(room, length, err));
 	SOP_TRY(pack_read_at(pin, offset, room->data, length, err));
 	SOP_TRY(sopi_page_verify((sop_bytes){ room->data, length }, NULL, &from, err));
-	*slot = (struct sopi_pack_slot){ sopi_load_u64le(head + PAGE_AT_VID), offset, length };
+	*slot = (struct sopi_pack_slot){ sopi_page_key(head), offset, length };
 	return SOP_OK;
 }
 

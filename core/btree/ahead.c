@@ -6,8 +6,6 @@
 enum {
 	WINDOW = 4096, /* items that are put together at a time: more than fit in any leaf */
 	SIBLING_ITEMS_MAX = 1024, /* of a leaf that may be joined with its neighbour */
-	PREFETCHED_BYTES = 4096, /* of the next leaf */
-	LINE_BYTES = 64,
 	SOURCES_MAX = 32, /* of a unit, so that few of its changes are merged again when one of them changes */
 };
 
@@ -258,23 +256,6 @@ static size_t changes_of_leaf(struct building *b)
 	return end - b->next;
 }
 
-/* Asks for the next leaf below the same parent, which is far away, while the changes of this one are merged. */
-static void prefetch_next(const struct building *b)
-{
-	const size_t level = b->path.depth - 1;
-	const struct sopi_block *parent;
-	struct sopi_vnode *next;
-	const char *block;
-
-	if (b->path.depth == 0 || b->path.level[level].child == b->path.level[level].block->count)
-		return;
-	parent = b->path.level[level].block;
-	next = sopi_inner_children(parent)[b->path.level[level].child + 1];
-	block = (const char *)atomic_load_explicit(&next->head, memory_order_acquire);
-	for (size_t at = 0; block != NULL && at < PREFETCHED_BYTES; at += LINE_BYTES)
-		__builtin_prefetch(block + at);
-}
-
 /* Merges a leaf and the next `count` changes, which are its own. */
 static sop_status take_leaf(struct building *b, struct sopi_vnode *vnode,
 			    const struct sopi_block *block, size_t count, sop_error *err)
@@ -481,8 +462,6 @@ static sop_status build_unit(struct building *b, size_t count, sop_error *err)
 {
 	bool taken = true, tried = true;
 
-	if (count > SOPI_DELTAS_AT_ONCE) /* so the next ones have changes, too */
-		prefetch_next(b);
 	unit_begin(b);
 	SOP_TRY(take_leaf(b, b->path.level[b->path.depth].vnode, b->path.level[b->path.depth].block,
 			  count, err));

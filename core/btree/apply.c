@@ -55,6 +55,7 @@ void sopi_apply_push(struct sopi_apply *apply, struct sopi_vnode *vnode, struct 
 	atomic_store_explicit(&block->version.older, older, memory_order_relaxed);
 	if (older != NULL)
 		atomic_store_explicit(&older->newer, &block->version, memory_order_relaxed);
+	sopi_vnode_shrinks(vnode);
 	atomic_store_explicit(&vnode->head, block, memory_order_release);
 	atomic_store_explicit(&vnode->newest, apply->position, memory_order_release);
 }
@@ -333,6 +334,8 @@ static sop_status apply_delta(struct sopi_apply *apply, struct sopi_tree *tree,
 	if (!fits_as_delta(block, place, key, key_size))
 		return SOP_OK;
 	sopi_apply_touch(apply, leaf);
+	if (!resolved.after)
+		sopi_vnode_shrinks(leaf);
 	if (!sopi_leaf_append_delta(block, place, apply->position, key, key_size,
 				    resolved.after ? &item : NULL))
 		return SOP_OK;
@@ -372,6 +375,7 @@ sop_status sopi_merge_change(struct sopi_apply *apply, const struct sopi_tree *t
 	if (resolved.old == NULL && !resolved.after)
 		return SOP_OK;
 	SOP_TRY(account(apply, change, &resolved, &merging->effect, err));
+	merging->removed = merging->removed || !resolved.after;
 	merging->count += resolved.after;
 	return SOP_OK;
 }
@@ -408,18 +412,29 @@ bool sopi_leaf_is_small(const struct sopi_scratch *scratch, const struct sopi_tr
 	return count == 0 || sopi_leaf_bytes(scratch->items, count, 0) <= tree->leaf_bytes / 4;
 }
 
+/* Is it still a leaf, and not split? */
+static bool holds(const struct sopi_vnode *leaf, size_t count)
+{
+	const struct sopi_block *block = atomic_load_explicit(&leaf->head, memory_order_acquire);
+
+	return block->version.kind == SOPI_LEAF && block->version.items == count;
+}
+
 /* Builds the leaf's new base from its items and the changes. */
 static sop_status apply_rebuild(struct sopi_apply *apply, struct sopi_tree *tree, struct sopi_vnode *leaf,
 				const struct sopi_change *changes, size_t change_count,
 				const uint8_t *key, size_t key_size, int64_t *effect, sop_error *err)
 {
 	const struct sopi_block *block = atomic_load_explicit(&leaf->head, memory_order_acquire);
+	const bool grown = sopi_vnode_has_grown(leaf);
 	const size_t before = block->version.items;
 	struct sopi_merging merging;
 
 	SOP_TRY(merge_changes(apply, tree, block, changes, change_count, &merging, err));
 	*effect += merging.effect;
 	SOP_TRY(sopi_leaf_replace(apply, tree, leaf, merging.count, merging.append, key, key_size, err));
+	if (grown && !merging.removed && holds(leaf, merging.count))
+		sopi_vnode_grows(leaf);
 	if (leaf == tree->root || !sopi_leaf_is_small(apply->scratch, tree, before, merging.count))
 		return SOP_OK;
 	return sopi_leaf_merge(apply, tree, key, key_size, err);

@@ -98,6 +98,7 @@ struct sopi_merging {
 	size_t count; /* items of the result */
 	bool append; /* all changes so far only add items behind the old ones */
 	int64_t effect; /* on the number of items */
+	bool removed; /* some item has gone */
 };
 
 /* The first of the ascending changes [from, end) at or behind a separator. */

@@ -26,7 +26,7 @@ sop_status sopi_resident_open(struct sopi_forest *forest, const struct sopi_page
 	resident->answered = answered;
 	atomic_init(&resident->bytes_max, bytes_max);
 	resident->node_bytes = node_bytes;
-	resident->dirty_bytes_max = bytes_max / 2;
+	resident->dirty_bytes_max = bytes_max / 4 * 3;
 	sopi_mutex_init(&resident->mutex);
 	for (size_t i = 0; i < SOPI_LOAD_STRIPES; i++) {
 		sopi_mutex_init(&resident->stripes[i].mutex);
@@ -289,6 +289,18 @@ static sop_status load_value(void *arg, uint64_t location, uint64_t size, struct
 	return SOP_OK;
 }
 
+/* A value that the node does not have after all. */
+static void load_value_free(void *arg, struct sopi_value *value)
+{
+	struct loading *loading = arg;
+	struct sopi_value **at = &loading->values;
+
+	while (*at != value)
+		at = &(*at)->next_in_transaction;
+	*at = value->next_in_transaction;
+	sopi_value_free(loading->forest, value);
+}
+
 static void load_give_up(struct loading *loading)
 {
 	while (loading->children != NULL) {
@@ -323,30 +335,70 @@ static void load_keep(struct loading *loading)
 	}
 }
 
-/* Reads the page and makes it the node's only version. REQUIRES: LOADING is ours. */
+/* Reads one page of the node, or its patch. */
+static sop_status load_page(const struct sopi_resident *resident, const struct sopi_page_loader *loader,
+			    struct sopi_page_id *id, struct sopi_block **out, sop_error *err)
+{
+	char file[SOPI_PATH_BYTES_MAX + 1] = "";
+	struct sopi_page_origin from = { file, -1 };
+	const struct sopi_page_source *source = &resident->source;
+	uint8_t room[8192];
+	sop_buf page = SOP_BUF_OVER(room);
+	uint64_t pack = 0;
+	sop_status status;
+
+	SOP_TRY_OUT(source->read(source->arg, id->vid, id->base != 0, &page, &id->position, &pack,
+				 &from.offset, err));
+	status = sopi_page_decode((sop_bytes){ page.data, page.size }, id, &from, loader, out, err);
+	if (SOPI_UNLIKELY(status == SOP_CORRUPT || status == SOP_UNSUPPORTED)) { /* again, to say where */
+		source->name(source->arg, pack, file);
+		(void)sopi_page_verify((sop_bytes){ page.data, page.size }, id, &from, err);
+	}
+out:
+	sop_buf_free(&page);
+	return status;
+}
+
+/* Reads the patch of a leaf, if it has one, and puts both together. */
+static sop_status load_patch(const struct sopi_resident *resident,
+			     const struct sopi_page_loader *loader, struct sopi_vnode *vnode,
+			     struct sopi_page_id *id, struct sopi_block **leaf, sop_error *err)
+{
+	struct sopi_block *patch = NULL, *joined = NULL;
+	sop_status status;
+
+	id->base = id->position;
+	status = load_page(resident, loader, id, &patch, err);
+	if (status == SOP_NOT_FOUND) {
+		id->position = id->base;
+		return SOP_OK;
+	}
+	SOP_TRY(status);
+	status = sopi_page_join(*leaf, patch, loader, &joined, err);
+	loader->block_free(loader->arg, patch);
+	SOP_TRY(status);
+	loader->block_free(loader->arg, *leaf);
+	*leaf = joined;
+	atomic_fetch_or_explicit(&vnode->state, SOPI_VNODE_PATCHED, memory_order_relaxed);
+	return SOP_OK;
+}
+
+/* Reads the node and makes that its only version. REQUIRES: LOADING is ours. */
 static sop_status load(struct sopi_resident *resident, const struct sopi_tree *tree,
 		       struct sopi_vnode *vnode, sop_error *err)
 {
 	struct loading loading = { resident->forest, NULL, NULL };
 	const struct sopi_page_loader loader = { load_block, load_block_free, load_child,
-						 load_value, &loading };
-	char file[SOPI_PATH_BYTES_MAX + 1] = "";
-	struct sopi_page_origin from = { file, -1 };
-	struct sopi_page_id id = { vnode->vid, tree->id, 0 };
-	uint8_t room[8192];
-	sop_buf page = SOP_BUF_OVER(room);
+						 load_value, load_value_free, &loading };
+	struct sopi_page_id id = { .vid = vnode->vid, .store = tree->id };
 	struct sopi_block *block = NULL;
-	uint64_t pack = 0;
 	sop_status status;
 
-	SOP_TRY_OUT(resident->source.read(resident->source.arg, vnode->vid, &page, &id.position,
-					  &pack, &from.offset, err));
-	status = sopi_page_decode((sop_bytes){ page.data, page.size }, &id, &from, &loader, &block, err);
-	if (SOPI_UNLIKELY(status == SOP_CORRUPT || status == SOP_UNSUPPORTED)) { /* again, to say where */
-		resident->source.name(resident->source.arg, pack, file);
-		(void)sopi_page_verify((sop_bytes){ page.data, page.size }, &id, &from, err);
+	SOP_TRY_OUT(load_page(resident, &loader, &id, &block, err));
+	if (block->version.kind == SOPI_LEAF) {
+		SOP_TRY_OUT(load_patch(resident, &loader, vnode, &id, &block, err));
+		sopi_vnode_grows(vnode);
 	}
-	SOP_TRY_OUT(status);
 	load_keep(&loading);
 	if (id.position > atomic_load_explicit(&vnode->newest, memory_order_relaxed))
 		atomic_store_explicit(&vnode->newest, id.position, memory_order_release);
@@ -355,9 +407,11 @@ static sop_status load(struct sopi_resident *resident, const struct sopi_tree *t
 	if (block->version.kind == SOPI_LEAF)
 		leaf_list(resident, vnode);
 out:
-	if (status != SOP_OK)
+	if (status != SOP_OK) {
+		if (block != NULL)
+			load_block_free(&loading, block);
 		load_give_up(&loading);
-	sop_buf_free(&page);
+	}
 	return status;
 }
 
@@ -387,12 +441,15 @@ static void end_loading(struct sopi_resident *resident, struct sopi_vnode *vnode
 	sopi_mutex_unlock(&resident->stripes[stripe].mutex);
 }
 
-/* May anybody wait for the call that has been running longest? For a tenth of a second in all: it may be the caller's own,
- * and many others are longer than that. */
+/* May anybody wait for the call that has been running longest? For a tenth of a second in all: it may be one that waits here
+ * itself, and many others are longer than that. Not at all if all calls wait here. */
 static bool may_wait(struct sopi_resident *resident)
 {
-	const uint64_t oldest = sopi_reclaim_oldest(&resident->forest->reclaim);
+	size_t running;
+	const uint64_t oldest = sopi_reclaim_oldest(&resident->forest->reclaim, &running);
 
+	if (running <= atomic_load_explicit(&resident->loading, memory_order_relaxed))
+		return false;
 	if (atomic_load_explicit(&resident->waited_for, memory_order_relaxed) != oldest) {
 		atomic_store_explicit(&resident->waited_for, oldest, memory_order_relaxed);
 		atomic_store_explicit(&resident->waits, 0, memory_order_relaxed);
@@ -423,7 +480,9 @@ sop_status sopi_resident_bring(struct sopi_resident *resident, const struct sopi
 {
 	sop_status status;
 
+	atomic_fetch_add_explicit(&resident->loading, 1, memory_order_relaxed);
 	make_room(resident);
+	atomic_fetch_sub_explicit(&resident->loading, 1, memory_order_relaxed);
 	if (!begin_loading(resident, vnode))
 		return SOP_OK;
 	status = load(resident, tree, vnode, err);
@@ -494,7 +553,9 @@ static void list_chunk(struct sopi_dirty_list *list, struct sopi_dirty_chunk *ch
 void sopi_dirty_add(struct sopi_forest *forest, struct sopi_vnode *vnode, uint64_t store)
 {
 	struct sopi_resident *resident = forest->resident;
+	const struct sopi_block *head;
 	struct sopi_dirty_list *list;
+	uint32_t bytes;
 
 	if (resident == NULL ||
 	    (atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_DIRTY) != 0)
@@ -509,9 +570,11 @@ void sopi_dirty_add(struct sopi_forest *forest, struct sopi_vnode *vnode, uint64
 		resident->spare_count--;
 		list_chunk(list, chunk);
 	}
-	list->newest->nodes[list->newest->count++] = (struct sopi_dirty){ vnode, store, false };
+	head = atomic_load_explicit(&vnode->head, memory_order_relaxed);
+	bytes = head != NULL ? head->capacity : SOPI_NODE_BYTES_DEFAULT;
+	list->newest->nodes[list->newest->count++] = (struct sopi_dirty){ vnode, store, bytes, false };
 	list->count++;
-	atomic_fetch_add_explicit(&resident->dirty_count, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&resident->dirty_bytes, bytes, memory_order_relaxed);
 }
 
 size_t sopi_dirty_mark(const struct sopi_forest *forest)
@@ -537,16 +600,18 @@ void sopi_dirty_cut(struct sopi_forest *forest, size_t mark)
 	list = &resident->dirty;
 	while (list->count > mark) {
 		struct sopi_dirty_chunk *chunk = list->newest;
+		const struct sopi_dirty *dirty;
 
 		if (chunk->count == 0) {
 			list->newest = chunk->older;
 			spare_chunk(resident, chunk);
 			continue;
 		}
-		atomic_fetch_and_explicit(&chunk->nodes[--chunk->count].vnode->state,
-					  (uint8_t)~SOPI_VNODE_DIRTY, memory_order_relaxed);
+		dirty = &chunk->nodes[--chunk->count];
+		atomic_fetch_and_explicit(&dirty->vnode->state, (uint8_t)~SOPI_VNODE_DIRTY,
+					  memory_order_relaxed);
 		list->count--;
-		atomic_fetch_sub_explicit(&resident->dirty_count, 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&resident->dirty_bytes, dirty->bytes, memory_order_relaxed);
 	}
 	if (list->newest == NULL)
 		list->oldest = NULL;
@@ -593,10 +658,12 @@ static void clean(struct sopi_resident *resident, const struct sopi_dirty *dirty
 		sopi_mutex_unlock(&resident->mutex);
 	} else {
 		head = atomic_load_explicit(&vnode->head, memory_order_acquire);
-		if (head != NULL && head->version.kind == SOPI_LEAF)
+		if (head != NULL && head->version.kind == SOPI_LEAF) {
+			sopi_vnode_grows(vnode);
 			leaf_list(resident, vnode);
+		}
 	}
-	atomic_fetch_sub_explicit(&resident->dirty_count, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&resident->dirty_bytes, dirty->bytes, memory_order_relaxed);
 	if ((atomic_fetch_and_explicit(&vnode->state, (uint8_t)~SOPI_VNODE_DIRTY, memory_order_acq_rel) &
 	     SOPI_VNODE_ZOMBIE) == 0)
 		return;

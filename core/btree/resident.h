@@ -17,9 +17,9 @@ enum { SOPI_PINNED_PART = 8 }; /* of the budget: what pins may keep in memory of
 
 /* Where nodes come from. */
 struct sopi_page_source {
-	/* Appends the page of a node to `page`, unchecked; the rest says what it must be and where it was. CORRUPT,
-	 * IO, NO_MEMORY, FAILED. Any thread. */
-	sop_status (*read)(void *arg, uint64_t vid, sop_buf *page, uint64_t *position,
+	/* Appends the page of a node, or its patch, to `page`, unchecked; the rest says what it must be and where it was.
+	 * NOT_FOUND: there is no patch. CORRUPT, IO, NO_MEMORY, FAILED. Any thread. */
+	sop_status (*read)(void *arg, uint64_t vid, bool patch, sop_buf *page, uint64_t *position,
 			   uint64_t *pack, int64_t *offset, sop_error *err);
 
 	/* The name of that pack, for messages: making it costs more than finding the page. */
@@ -31,6 +31,7 @@ struct sopi_page_source {
 struct sopi_dirty {
 	struct sopi_vnode *vnode;
 	uint64_t store;
+	uint32_t bytes; /* of its block when it was listed */
 	bool lives; /* the checkpoint that took it found it alive */
 };
 
@@ -58,6 +59,7 @@ struct sopi_resident {
 	_Atomic uint32_t hold; /* commits that must not lose leaves now */
 	_Atomic uint64_t waited_for; /* epoch of the call that loading has waited for, */
 	_Atomic uint64_t waits; /* and how often */
+	_Atomic size_t loading; /* calls that are waiting so, or might */
 	_Atomic uint64_t loads;
 	_Atomic uint64_t evicted;
 	sopi_mutex mutex; /* guards the leaves that may be evicted; leaf of the lock order */
@@ -69,7 +71,7 @@ struct sopi_resident {
 	struct sopi_dirty_list dirty;
 	struct sopi_dirty_chunk *spare; /* chunks for more */
 	size_t spare_count;
-	_Atomic size_t dirty_count; /* also of a list that a checkpoint has taken */
+	_Atomic size_t dirty_bytes; /* of their blocks, about; also of a list that a checkpoint has taken */
 	const struct sopi_tree *absent_tree; /* what apply or validate could not find in memory */
 	struct sopi_vnode *absent;
 	struct {

@@ -17,11 +17,16 @@ enum {
 	SOPI_PAGE_HEAD_BYTES = 32, /* what every page begins with */
 };
 
-/* Which version of which node a page is. */
+/* The registry knows a patch by the virtual ID of its node with these bits; vids have fewer. */
+#define SOPI_PAGE_PATCH_KEY ((uint64_t)3 << 62)
+
+/* Which version of which node a page is. A *patch* has only those items of a leaf that are newer than another page of it,
+ * its base, of which no item has been removed since. */
 struct sopi_page_id {
 	uint64_t vid;
 	uint64_t store; /* its id */
 	uint64_t position; /* at or above every change in the page; items' versions count down from it */
+	uint64_t base; /* of a patch: the position of its base, which is below its own; 0: it is a whole page */
 };
 
 /* Where a page was read, for messages. */
@@ -54,11 +59,20 @@ struct sopi_page_loader {
 	 * item has. */
 	sop_status (*value)(void *arg, uint64_t location, uint64_t size, struct sopi_value **out,
 			    sop_error *err);
+
+	/* Takes back a value of a page whose patch has another one. */
+	void (*value_free)(void *arg, struct sopi_value *value);
 	void *arg;
 };
 
-/* Appends the page of `block` to `out`; a leaf's as a reader at `at` sees it. REQUIRES: no item is
- * newer than id->position. locator: may be NULL if no value is kept apart. LIMIT: with its deltas
+/* Would a patch with what a reader at `at` sees that is newer than `base` be a quarter of the leaf's page at most? */
+bool sopi_page_patch_pays(const struct sopi_block *leaf, uint64_t base, uint64_t at);
+
+/* The key by which the registry knows a page, whose head is given. */
+uint64_t sopi_page_key(const uint8_t *head);
+
+/* Appends the page of `block` to `out`; a leaf's as a reader at `at` sees it, or, if id->base is not 0, a patch with what
+ * is newer than that. REQUIRES: no item is newer than id->position. locator: may be NULL if no value is kept apart. LIMIT: with its deltas
  * the leaf is beyond what one block holds; NO_MEMORY. `out` is as before then. */
 sop_status sopi_page_encode(const struct sopi_block *block, const struct sopi_page_id *id, uint64_t at,
 			    const struct sopi_page_locator *locator, sop_buf *out, sop_error *err);
@@ -72,15 +86,29 @@ sop_status sopi_page_verify(sop_bytes page, const struct sopi_page_id *expected,
 /* Told of each node and value that a page names; a status other than OK ends it and is returned. */
 typedef sop_status (*sopi_page_reference_fn)(void *arg, bool is_value, uint64_t id, sop_error *err);
 
-/* Checks a page and tells of its references, without building anything. Statuses of sopi_page_verify and `fn`. */
-sop_status sopi_page_references(sop_bytes page, const struct sopi_page_id *expected,
-				const struct sopi_page_origin *from, sopi_page_reference_fn fn,
-				void *arg, sop_error *err);
+/* A patch, beside its base. */
+struct sopi_page_patch {
+	sop_bytes page; /* empty: there is none */
+	uint64_t position; /* expected of it */
+	struct sopi_page_origin from;
+};
 
-/* Decodes a page into a block that is current from expected->position on. Statuses of
- * sopi_page_verify and the loader; NO_MEMORY. */
+/* Checks a page and its patch and tells of their references, without building anything: what the patch replaces names
+ * nothing. Statuses of sopi_page_verify and `fn`. */
+sop_status sopi_page_references(sop_bytes page, const struct sopi_page_id *expected,
+				const struct sopi_page_origin *from, const struct sopi_page_patch *patch,
+				sopi_page_reference_fn fn, void *arg, sop_error *err);
+
+/* Decodes a page into a block that is current from expected->position on; a patch into a leaf that has its items only.
+ * Statuses of sopi_page_verify and the loader; NO_MEMORY. */
 sop_status sopi_page_decode(sop_bytes page, const struct sopi_page_id *expected,
 			    const struct sopi_page_origin *from, const struct sopi_page_loader *loader,
 			    struct sopi_block **out, sop_error *err);
+
+/* The leaf that a decoded page and its decoded patch make, as a new block; these stay the caller's, the values that the
+ * result does not have go to loader->value_free. CORRUPT: together they hold too much; NO_MEMORY. */
+sop_status sopi_page_join(const struct sopi_block *base, const struct sopi_block *patch,
+			  const struct sopi_page_loader *loader, struct sopi_block **out,
+			  sop_error *err);
 
 #endif

@@ -12,7 +12,8 @@ struct page {
 	const uint8_t *bytes;
 	const uint8_t *at; /* what is read next */
 	const uint8_t *end;
-	uint8_t type; /* SOPI_LEAF or SOPI_INNER */
+	uint8_t type; /* SOPI_LEAF or SOPI_INNER; of a patch SOPI_LEAF */
+	bool patch;
 	uint8_t flags;
 	struct sopi_page_id id;
 	size_t count;
@@ -132,6 +133,11 @@ static sop_status check_id(const struct page *page, const struct sopi_page_id *e
 			       "misdirected: node %llu is of store %llu instead of %llu",
 			       (unsigned long long)id->vid, (unsigned long long)id->store,
 			       (unsigned long long)expected->store);
+	if (id->base != expected->base)
+		return DAMAGED(page, page->bytes + PAGE_AT_TYPE, err,
+			       "misdirected: of node %llu there is a patch of position %llu instead of %llu (0: a whole page)",
+			       (unsigned long long)id->vid, (unsigned long long)id->base,
+			       (unsigned long long)expected->base);
 	if (id->position != expected->position)
 		return DAMAGED(page, page->bytes + PAGE_AT_POSITION, err,
 			       "%s: the page of node %llu is of position %llu instead of %llu",
@@ -141,12 +147,25 @@ static sop_status check_id(const struct page *page, const struct sopi_page_id *e
 	return SOP_OK;
 }
 
+/* Of a patch: how far its base is below it. */
+static bool take_base(struct page *page)
+{
+	uint64_t below;
+
+	if (!page->patch)
+		return true;
+	if (!take_number(page, &below) || below == 0 || below >= page->id.position)
+		return false;
+	page->id.base = page->id.position - below;
+	return true;
+}
+
 /* What stands before the entries: counts, prefix, numbers that are said once, the first child. */
 static sop_status read_common(struct page *page, sop_error *err)
 {
 	uint64_t count, prefix_size;
 
-	if (!take_number(page, &page->id.store) || !take_number(page, &count) ||
+	if (!take_number(page, &page->id.store) || !take_base(page) || !take_number(page, &count) ||
 	    !take_number(page, &prefix_size) || count > SOPI_SLOTS_MAX ||
 	    !take_bytes(page, prefix_size, &page->prefix))
 		return DAMAGED(page, page->at, err, "a count in the head of a node page is wrong");
@@ -177,6 +196,9 @@ static sop_status read_head(struct page *page, sop_bytes bytes, const struct sop
 	page->flags = page->bytes[PAGE_AT_FLAGS];
 	page->id.vid = sopi_load_u64le(page->bytes + PAGE_AT_VID);
 	page->id.position = sopi_load_u64le(page->bytes + PAGE_AT_POSITION);
+	page->patch = page->type == PAGE_PATCH;
+	if (page->patch)
+		page->type = SOPI_LEAF;
 	if (page->type != SOPI_LEAF && page->type != SOPI_INNER)
 		return DAMAGED(page, page->bytes + PAGE_AT_TYPE, err, "a node page has type %u",
 			       page->type);
@@ -223,6 +245,8 @@ static sop_status check_entry(const struct page *page, const uint8_t *at,
 			       (unsigned long long)entry->value_size);
 	if (entry->numbers[PAGE_AGE] >= page->id.position)
 		return DAMAGED(page, at, err, "an item is older than all positions");
+	if (page->patch && entry->numbers[PAGE_AGE] >= page->id.position - page->id.base)
+		return DAMAGED(page, at, err, "an item of a patch is not newer than the page below it");
 	return SOP_OK;
 }
 
@@ -302,25 +326,95 @@ sop_status sopi_page_verify(sop_bytes bytes, const struct sopi_page_id *expected
 	return check_entries(&page, &survey, err);
 }
 
-sop_status sopi_page_references(sop_bytes bytes, const struct sopi_page_id *expected,
-				const struct sopi_page_origin *from, sopi_page_reference_fn fn,
-				void *arg, sop_error *err)
+/* The entries of a page that was checked, without those that its patch replaces. */
+struct rest {
+	struct page *page;
+	struct page patch; /* of no entries: there is none */
+	size_t at; /* of the entries of the patch that were read */
+	struct entry replaced; /* the newest of them */
+};
+
+static struct sopi_item_view key_of(const struct page *page, const struct entry *entry)
 {
+	return (struct sopi_item_view){ .prefix = page->prefix,
+					.prefix_size = (uint32_t)page->prefix_size,
+					.key = entry->key,
+					.key_size = (uint32_t)entry->numbers[PAGE_KEY_SIZE] };
+}
+
+static sop_status rest_begin(struct rest *rest, struct page *page,
+			     const struct sopi_page_patch *patch, sop_error *err)
+{
+	const struct sopi_page_id expected = { page->id.vid, page->id.store, patch->position,
+					       page->id.position };
 	struct survey survey;
-	struct page page;
+
+	memset(rest, 0, sizeof *rest);
+	rest->page = page;
+	if (patch->page.size == 0)
+		return SOP_OK;
+	SOP_TRY(read_head(&rest->patch, patch->page, &expected, &patch->from, err));
+	return check_entries(&rest->patch, &survey, err);
+}
+
+/* Does the patch have the key of this entry of the page? Asked in the order of the entries. */
+static bool is_replaced(struct rest *rest, const struct entry *entry)
+{
+	const struct sopi_item_view key = key_of(rest->page, entry);
+
+	for (;;) {
+		if (rest->at > 0) {
+			const struct sopi_item_view newer = key_of(&rest->patch, &rest->replaced);
+			const int order = sopi_item_compare(&newer, &key);
+
+			if (order >= 0)
+				return order == 0;
+		}
+		if (rest->at == rest->patch.count)
+			return false;
+		SOPI_CHECK(take_entry(&rest->patch, &rest->replaced));
+		rest->at++;
+	}
+}
+
+/* Tells of what the entries name, but for those that are replaced (rest: NULL if none can be). */
+static sop_status tell_references(struct page *page, struct rest *rest, sopi_page_reference_fn fn,
+				  void *arg, sop_error *err)
+{
+	if (page->type == SOPI_INNER)
+		SOP_TRY(fn(arg, false, sopi_load_u64le(page->first_child), err));
+	for (size_t i = 0; i < page->count; i++) {
+		struct entry entry;
+
+		SOPI_CHECK(take_entry(page, &entry));
+		if ((page->type == SOPI_INNER || entry.apart) &&
+		    (rest == NULL || !is_replaced(rest, &entry)))
+			SOP_TRY(fn(arg, page->type == SOPI_LEAF, sopi_load_u64le(entry.value), err));
+	}
+	return SOP_OK;
+}
+
+sop_status sopi_page_references(sop_bytes bytes, const struct sopi_page_id *expected,
+				const struct sopi_page_origin *from, const struct sopi_page_patch *patch,
+				sopi_page_reference_fn fn, void *arg, sop_error *err)
+{
+	struct page page, newer;
+	struct survey survey;
+	struct rest rest;
 
 	SOP_TRY(read_head(&page, bytes, expected, from, err));
 	SOP_TRY(check_entries(&page, &survey, err));
-	if (page.type == SOPI_INNER)
-		SOP_TRY(fn(arg, false, sopi_load_u64le(page.first_child), err));
-	for (size_t i = 0; i < page.count; i++) {
-		struct entry entry;
+	SOP_TRY(rest_begin(&rest, &page, patch, err));
+	newer = rest.patch; /* stands before its entries */
+	SOP_TRY(tell_references(&page, &rest, fn, arg, err));
+	return newer.count == 0 ? SOP_OK : tell_references(&newer, NULL, fn, arg, err);
+}
 
-		SOPI_CHECK(take_entry(&page, &entry));
-		if (page.type == SOPI_INNER || entry.apart)
-			SOP_TRY(fn(arg, page.type == SOPI_LEAF, sopi_load_u64le(entry.value), err));
-	}
-	return SOP_OK;
+uint64_t sopi_page_key(const uint8_t *head)
+{
+	const uint64_t vid = sopi_load_u64le(head + PAGE_AT_VID);
+
+	return head[PAGE_AT_TYPE] == PAGE_PATCH ? vid | SOPI_PAGE_PATCH_KEY : vid;
 }
 
 /* ---- building -------------------------------------------------------------------------------- */

@@ -7,9 +7,12 @@
 
 /* ---- the items of a leaf as of a position ---------------------------------------------------- */
 
+enum { PATCH_SHARE = 4 }; /* a patch is that part of its leaf's page at most */
+
 /* A leaf with the deltas that are visible, newest of each key only, in the order of their keys. */
 struct seen {
 	const struct sopi_block *leaf;
+	uint64_t base; /* only items that are newer; 0: all */
 	uint8_t deltas[SOPI_DELTAS_MAX];
 	size_t delta_count;
 };
@@ -37,11 +40,12 @@ static int delta_compare(const struct seen *seen, size_t a, size_t b)
 	return sopi_item_compare(&x, &y);
 }
 
-static void see(struct seen *seen, const struct sopi_block *leaf, uint64_t at)
+static void see(struct seen *seen, const struct sopi_block *leaf, uint64_t base, uint64_t at)
 {
 	size_t number = atomic_load_explicit(&leaf->delta_count, memory_order_acquire);
 
 	seen->leaf = leaf;
+	seen->base = base;
 	seen->delta_count = 0;
 	while (number-- > 0) { /* newest first */
 		size_t to = seen->delta_count;
@@ -67,8 +71,8 @@ static bool is_tombstone(const struct seen *seen, size_t number)
 	return (sopi_item_flags(sopi_item_at(seen->leaf, place)) & SOPI_ITEM_DELETED) != 0;
 }
 
-/* The next item; false at the end. */
-static bool next_item(const struct seen *seen, struct at *at, struct sopi_item_view *item)
+/* The next item of the leaf; false at the end. */
+static bool next_of_all(const struct seen *seen, struct at *at, struct sopi_item_view *item)
 {
 	while (at->slot < seen->leaf->count || at->delta < seen->delta_count) {
 		const size_t number = at->delta < seen->delta_count ? seen->deltas[at->delta]
@@ -89,6 +93,34 @@ static bool next_item(const struct seen *seen, struct at *at, struct sopi_item_v
 	return false;
 }
 
+/* The next item of the page; false at the end, `item` then is any. */
+static bool next_item(const struct seen *seen, struct at *at, struct sopi_item_view *item)
+{
+	while (next_of_all(seen, at, item)) {
+		if (item->version > seen->base)
+			return true;
+	}
+	return false;
+}
+
+bool sopi_page_patch_pays(const struct sopi_block *leaf, uint64_t base, uint64_t at)
+{
+	struct at next = { 0, 0 };
+	struct sopi_item_view item;
+	size_t all = 0, newer = 0;
+	struct seen seen;
+
+	see(&seen, leaf, 0, at);
+	while (next_of_all(&seen, &next, &item)) {
+		const size_t bytes = sopi_item_bytes(item.key_size, item.ride_size, item.value_size,
+						     item.apart != NULL);
+
+		all += bytes;
+		newer += item.version > base ? bytes : 0;
+	}
+	return newer > 0 && newer * PATCH_SHARE <= all;
+}
+
 /* ---- what they have in common ---------------------------------------------------------------- */
 
 /* What is said once a page, and what its entries need at most. */
@@ -102,7 +134,7 @@ struct shape {
 	size_t block_bytes; /* that it will take in memory */
 };
 
-enum { MOST_OF_NUMBERS = (PAGE_COLUMNS + 3) * SOPI_VARINT_BYTES_MAX };
+enum { MOST_OF_NUMBERS = (PAGE_COLUMNS + 4) * SOPI_VARINT_BYTES_MAX };
 
 /* The numbers of an item; sizes of keys whole, if `prefix_size` is 0. */
 static void numbers_of(const struct shape *shape, const struct sopi_item_view *item,
@@ -122,18 +154,19 @@ static void numbers_of(const struct shape *shape, const struct sopi_item_view *i
 /* How many items there are, whether some value is apart, and what prefix the keys share. */
 static void find_common(struct shape *shape, const struct seen *seen)
 {
-	struct sopi_item_view first, item;
+	struct sopi_item_view first, last, item;
 	struct at at = { 0, 0 };
 
 	if (!next_item(seen, &at, &first))
 		return;
 	item = first;
 	do {
+		last = item;
 		shape->count++;
 		shape->flags |= item.apart != NULL ? PAGE_APART : 0;
 	} while (next_item(seen, &at, &item));
 	if (shape->count > 1)
-		shape->prefix_size = sopi_item_common_prefix(&first, &item);
+		shape->prefix_size = sopi_item_common_prefix(&first, &last);
 }
 
 /* Which numbers are equal for all items, and how large things get. */
@@ -220,6 +253,8 @@ static sop_status begin_page(struct writer *writer, const struct shape *shape, u
 	sopi_store_u64le(writer->start + PAGE_AT_VID, shape->id.vid);
 	sopi_store_u64le(writer->start + PAGE_AT_POSITION, shape->id.position);
 	put_number(writer, shape->id.store);
+	if (shape->id.base != 0)
+		put_number(writer, shape->id.position - shape->id.base);
 	put_number(writer, shape->count);
 	put_number(writer, shape->prefix_size);
 	return SOP_OK;
@@ -270,13 +305,14 @@ static sop_status encode_leaf(const struct sopi_block *leaf, const struct sopi_p
 	struct writer writer;
 	struct seen seen;
 
-	see(&seen, leaf, position);
+	SOPI_CHECK(id->base == 0 || id->base < id->position);
+	see(&seen, leaf, id->base, position);
 	find_common(&shape, &seen);
 	find_equal(&shape, &seen);
 	if (shape.block_bytes > SOPI_BLOCK_BYTES_MAX || shape.count > SOPI_SLOTS_MAX)
 		return sopi_fail(err, SOP_LIMIT, "a leaf of %zu items needs %zu bytes; a block holds %d",
 				 shape.count, shape.block_bytes, SOPI_BLOCK_BYTES_MAX);
-	SOP_TRY(begin_page(&writer, &shape, SOPI_LEAF, out, err));
+	SOP_TRY(begin_page(&writer, &shape, id->base != 0 ? PAGE_PATCH : SOPI_LEAF, out, err));
 	for (size_t i = 0; next_item(&seen, &at, &item); i++) {
 		if (i == 0) {
 			put_key(&writer, item, 0, shape.prefix_size);

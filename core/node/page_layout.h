@@ -10,7 +10,7 @@
 enum {
 	PAGE_AT_MAGIC = 0, /* 4 */
 	PAGE_AT_FORMAT = 4, /* 1 */
-	PAGE_AT_TYPE = 5, /* 1: SOPI_LEAF or SOPI_INNER */
+	PAGE_AT_TYPE = 5, /* 1: SOPI_LEAF, SOPI_INNER or PAGE_PATCH */
 	PAGE_AT_FLAGS = 6, /* 1 */
 	PAGE_AT_ZERO = 7, /* 1 */
 	PAGE_AT_LENGTH = 8, /* 4 */
@@ -20,6 +20,8 @@ enum {
 };
 
 #define PAGE_MAGIC "SOPn"
+
+enum { PAGE_PATCH = 3 }; /* items of a leaf that are newer than a page of it */
 
 /* The numbers of an entry. Flag 1 << column: it is the same for all entries and stands once before
  * them. */

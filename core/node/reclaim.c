@@ -375,17 +375,21 @@ static void note_held(struct sopi_reclaim *reclaim)
 	atomic_store_explicit(&reclaim->held_least, least, memory_order_relaxed);
 }
 
-uint64_t sopi_reclaim_oldest(struct sopi_reclaim *reclaim)
+uint64_t sopi_reclaim_oldest(struct sopi_reclaim *reclaim, size_t *running)
 {
 	struct sopi_slot_chunk *chunk = NULL;
 	struct sopi_slot *slot;
 	uint64_t oldest = UINT64_MAX;
 	size_t index = 0;
 
+	*running = 0;
 	while ((slot = sopi_slot_next(reclaim, &chunk, &index)) != NULL) {
 		const uint64_t state = atomic_load_explicit(&slot->state, memory_order_seq_cst);
 
-		if (state > SOPI_SLOT_CLOSED && state >> 1 < oldest)
+		if (state <= SOPI_SLOT_CLOSED || state == SOPI_SLOT_PARKED)
+			continue;
+		++*running;
+		if (state >> 1 < oldest)
 			oldest = state >> 1;
 	}
 	return oldest;
@@ -501,8 +505,8 @@ static void unpin(struct sopi_reclaim *reclaim)
 
 static void limbo_leave(struct sopi_reclaim *reclaim)
 {
-	const uint64_t oldest = sopi_reclaim_oldest(reclaim);
-	size_t gone = 0;
+	size_t gone = 0, running;
+	const uint64_t oldest = sopi_reclaim_oldest(reclaim, &running);
 
 	if ((reclaim->limbo_count == 0 && reclaim->pinned.first == NULL) || !look_at_pins(reclaim))
 		return;

@@ -27,6 +27,8 @@
 /* States of a slot that no call has claimed. */
 #define SOPI_SLOT_IDLE 0u
 #define SOPI_SLOT_CLOSED 1u
+/* And of one whose call holds nothing. */
+#define SOPI_SLOT_PARKED (UINT64_MAX - 1)
 
 /* What transactions count; summed up over all slots, so that no line is shared between threads. */
 enum sopi_counter {
@@ -236,7 +238,7 @@ static inline void sopi_slot_refresh(struct sopi_reclaim *reclaim, struct sopi_s
  * end, ends that. */
 static inline void sopi_slot_park(struct sopi_slot *slot)
 {
-	atomic_store_explicit(&slot->state, UINT64_MAX - 1, memory_order_seq_cst);
+	atomic_store_explicit(&slot->state, SOPI_SLOT_PARKED, memory_order_seq_cst);
 }
 
 /* Counts an event. REQUIRES: the slot is claimed. */
@@ -272,8 +274,9 @@ static inline bool sopi_reclaim_due(struct sopi_reclaim *reclaim)
 void sopi_reclaim_run(struct sopi_reclaim *reclaim, const _Atomic uint64_t *answered,
 		      struct sopi_slot *self);
 
-/* The epoch of the call that has been running longest, UINT64_MAX if there is none: what it may hold waits for it. */
-uint64_t sopi_reclaim_oldest(struct sopi_reclaim *reclaim);
+/* The epoch of the call that has been running longest, UINT64_MAX if there is none: what it may hold waits for it.
+ * *running: how many calls may hold something. */
+uint64_t sopi_reclaim_oldest(struct sopi_reclaim *reclaim, size_t *running);
 
 /* Calls `fn` for each superseded version of a kind that has not been disposed of yet. No collection runs meanwhile. */
 void sopi_reclaim_each(struct sopi_reclaim *reclaim, enum sopi_version_kind kind,

@@ -32,10 +32,30 @@ enum sopi_vnode_state {
 	SOPI_VNODE_LOADING = 2, /* a thread is bringing it in */
 	SOPI_VNODE_DIRTY = 4, /* listed for the next checkpoint */
 	SOPI_VNODE_ZOMBIE = 8, /* it is no more; whoever takes DIRTY off frees it */
-	SOPI_VNODE_REGISTERED = 16 /* the registry knows it, or may */
+	SOPI_VNODE_REGISTERED = 16, /* the registry knows it, or may */
+	SOPI_VNODE_GROWN = 32, /* a leaf that has lost no item since its page was written: a patch may say the rest */
+	SOPI_VNODE_PATCHED = 64 /* the registry knows a patch of it, or may */
 };
 
 _Static_assert(sizeof(struct sopi_vnode) == 64, "a vnode is one cache line");
+
+/* A leaf has lost items, or a node anything: only a whole page can say what it is now. */
+static inline void sopi_vnode_shrinks(struct sopi_vnode *vnode)
+{
+	if ((atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_GROWN) != 0)
+		atomic_fetch_and_explicit(&vnode->state, (uint8_t)~SOPI_VNODE_GROWN, memory_order_relaxed);
+}
+
+static inline bool sopi_vnode_has_grown(const struct sopi_vnode *vnode)
+{
+	return (atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_GROWN) != 0;
+}
+
+/* Items of a leaf were only added or replaced since its page was written. */
+static inline void sopi_vnode_grows(struct sopi_vnode *vnode)
+{
+	atomic_fetch_or_explicit(&vnode->state, SOPI_VNODE_GROWN, memory_order_relaxed);
+}
 
 /* The version that a reader at position `at` sees; NULL if the node was not born then, or is not in memory. */
 static inline struct sopi_block *sopi_block_view(const struct sopi_block *newest, uint64_t at)

@@ -32,6 +32,7 @@ enum sopi_key_kind {
 	SOPI_KEY_NODE = 0, /* a virtual ID */
 	SOPI_KEY_VALUE = 1, /* a value kept apart */
 	SOPI_KEY_STORE = 2, /* a store: its root, count and next item id */
+	SOPI_KEY_PATCH = 3, /* the patch of a node's page, by the node's virtual ID */
 };
 
 static inline uint64_t sopi_registry_key(enum sopi_key_kind kind, uint64_t id)
@@ -50,7 +51,7 @@ static inline uint64_t sopi_registry_id(uint64_t key)
 }
 
 /* One entry. On disk it has 40 bytes: key, then `words` as they are, or for a removed one (in runs only) the key with
- * a mark. NODE and VALUE: pack, offset, length (of 32 bits each), position. STORE: root vid, count, next item id,
+ * a mark. NODE, VALUE and PATCH: pack, offset, length (of 32 bits each), position. STORE: root vid, count, next item id,
  * position. */
 struct sopi_registry_entry {
 	uint64_t key;

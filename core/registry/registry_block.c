@@ -141,8 +141,6 @@ const char *sopi_entry_problem(const struct sopi_registry_entry *entry)
 {
 	const enum sopi_key_kind kind = sopi_registry_kind(entry->key);
 
-	if (kind > SOPI_KEY_STORE)
-		return "the key is of no kind";
 	if (!entry->removed && kind != SOPI_KEY_STORE &&
 	    (entry->words[1] > UINT32_MAX || entry->words[2] > UINT32_MAX))
 		return "a blob's offset and length have 32 bits each";

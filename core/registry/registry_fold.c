@@ -80,11 +80,12 @@ static sop_status skip_to(struct builder *builder, uint64_t end, sop_error *err)
 	return SOP_OK;
 }
 
-/* Adds an entry whose hash is above all before. */
-static sop_status add(struct builder *builder, const struct sopi_registry_entry *entry,
-		      uint64_t hash, sop_error *err)
+/* Adds an entry that stands behind all before. */
+static sop_status add(struct builder *builder, const struct sopi_registry_entry *entry, sop_error *err)
 {
-	SOP_TRY(skip_to(builder, sopi_shape_home(&builder->shape, hash), err));
+	const uint64_t home = sopi_shape_home(&builder->shape, sopi_registry_hash(entry->key));
+
+	SOP_TRY(skip_to(builder, home, err));
 	if (builder->block != NULL && builder->count == SOPI_REGBLOCK_ENTRIES_MAX) {
 		if (builder->bucket + 1 == sopi_shape_total(&builder->shape)) {
 			builder->crowded = true;
@@ -98,7 +99,7 @@ static sop_status add(struct builder *builder, const struct sopi_registry_entry 
 	return SOP_OK;
 }
 
-/* Takes the entries of the old map and of the changes in the order of their hashes; of one key the change counts. */
+/* Takes the entries of the old map and of the changes in the order of maps; of one key the change counts. */
 static sop_status merge(struct builder *builder, struct sopi_map_scan *scan,
 			const struct sopi_registry_entry *changes, size_t count, sop_error *err)
 {
@@ -108,15 +109,15 @@ static sop_status merge(struct builder *builder, struct sopi_map_scan *scan,
 
 	SOP_TRY(sopi_map_scan_next(scan, &old, &more, err));
 	while ((more || at < count) && !builder->crowded) {
-		const uint64_t hash_old = more ? sopi_registry_hash(old.key) : UINT64_MAX;
-		const uint64_t hash_new = at < count ? sopi_registry_hash(changes[at].key) : UINT64_MAX;
-		const bool take_new = at < count && (!more || hash_new <= hash_old);
-		const bool drop_old = more && take_new && hash_new == hash_old;
+		const bool both = more && at < count;
+		const int order = both ? sopi_registry_compare(changes[at].key, old.key) : 0;
+		const bool take_new = both ? order <= 0 : at < count;
+		const bool drop_old = both && order == 0;
 
 		if (!take_new)
-			SOP_TRY(add(builder, &old, hash_old, err));
+			SOP_TRY(add(builder, &old, err));
 		else if (!changes[at].removed)
-			SOP_TRY(add(builder, &changes[at], hash_new, err));
+			SOP_TRY(add(builder, &changes[at], err));
 		at += take_new;
 		if (!take_new || drop_old)
 			SOP_TRY(sopi_map_scan_next(scan, &old, &more, err));
@@ -153,12 +154,10 @@ out:
 	return status;
 }
 
-static int compare_hashes(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b)
 {
-	const uint64_t hash_a = sopi_registry_hash(((const struct sopi_registry_entry *)a)->key);
-	const uint64_t hash_b = sopi_registry_hash(((const struct sopi_registry_entry *)b)->key);
-
-	return (hash_a > hash_b) - (hash_a < hash_b);
+	return sopi_registry_compare(((const struct sopi_registry_entry *)a)->key,
+				     ((const struct sopi_registry_entry *)b)->key);
 }
 
 /* Segments that hold `entries` below the load. */
@@ -181,7 +180,7 @@ sop_status sopi_map_fold(struct sopi_reghome *home, struct sopi_map *old, uint64
 	if (entries == 0)
 		return SOP_OK;
 	if (count > 1)
-		qsort(changes, count, sizeof *changes, compare_hashes);
+		qsort(changes, count, sizeof *changes, compare_entries);
 	for (unsigned i = 0; i < BUILDS_MAX; i++) {
 		struct builder builder = { .home = home };
 

@@ -8,11 +8,23 @@
 
 uint64_t sopi_registry_hash(uint64_t key)
 {
-	uint64_t word = key + 0x9E3779B97F4A7C15u; /* the finalizer of splitmix64: every step can be undone */
+	const bool is_patch = sopi_registry_kind(key) == SOPI_KEY_PATCH; /* it lies beside its node */
+	uint64_t word = is_patch ? sopi_registry_id(key) : key;
+
+	word += 0x9E3779B97F4A7C15u; /* the finalizer of splitmix64: every step can be undone */
 
 	word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9u;
 	word = (word ^ word >> 27) * 0x94D049BB133111EBu;
 	return word ^ word >> 31;
+}
+
+int sopi_registry_compare(uint64_t a, uint64_t b)
+{
+	const uint64_t hash_a = sopi_registry_hash(a), hash_b = sopi_registry_hash(b);
+
+	if (hash_a != hash_b)
+		return hash_a < hash_b ? -1 : 1;
+	return (a > b) - (a < b);
 }
 
 /* floor(a * b / 2^64) */
@@ -180,8 +192,8 @@ static sop_status read_bucket(struct sopi_map *map, uint64_t number, uint8_t *bu
 	return sopi_bucket_check(bucket, &map->shape, number, &place, err);
 }
 
-/* The first entry of a bucket whose hash is not below `hash`. */
-static size_t search_bucket(const uint8_t *bucket, uint64_t hash)
+/* The first entry of a bucket that does not stand before `key`. */
+static size_t search_bucket(const uint8_t *bucket, uint64_t key)
 {
 	size_t low = 0;
 	size_t high = sopi_load_u16le(bucket + REGBLOCK_AT_COUNT);
@@ -189,7 +201,7 @@ static size_t search_bucket(const uint8_t *bucket, uint64_t hash)
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
 
-		if (sopi_registry_hash(sopi_entry_key(bucket, middle)) < hash)
+		if (sopi_registry_compare(sopi_entry_key(bucket, middle), key) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -200,11 +212,11 @@ static size_t search_bucket(const uint8_t *bucket, uint64_t hash)
 enum sopi_bucket_answer sopi_bucket_find(const uint8_t *bucket, uint64_t key,
 					 struct sopi_registry_entry *entry)
 {
-	const size_t index = search_bucket(bucket, sopi_registry_hash(key));
+	const size_t index = search_bucket(bucket, key);
 
 	if (index < sopi_load_u16le(bucket + REGBLOCK_AT_COUNT)) {
 		if (sopi_entry_key(bucket, index) != key)
-			return SOPI_BUCKET_LACKS; /* what lies behind has greater hashes */
+			return SOPI_BUCKET_LACKS; /* it would stand before this one */
 		SOPI_CHECK(sopi_entry_load(bucket, index, entry)); /* was checked when it was read */
 		return SOPI_BUCKET_HAS;
 	}

@@ -51,6 +51,9 @@ static inline uint64_t sopi_shape_total(const struct sopi_map_shape *shape)
 /* One to one: no two keys have the same hash. */
 uint64_t sopi_registry_hash(uint64_t key);
 
+/* The order of keys in a map: by their hashes, and a node before its patch. */
+int sopi_registry_compare(uint64_t a, uint64_t b);
+
 /* The bucket that is asked first for a hash: they share the hashes evenly, in order. */
 uint64_t sopi_shape_home(const struct sopi_map_shape *shape, uint64_t hash);
 

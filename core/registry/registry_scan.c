@@ -74,16 +74,13 @@ sop_status sopi_bucket_check(const uint8_t *bucket, const struct sopi_map_shape 
 	SOP_TRY(sopi_regblock_check(bucket, &id, place, err));
 	SOP_TRY(check_flags(bucket, sopi_shape_total(shape), number, place, err));
 	for (size_t i = 0; i < count; i++) {
-		uint64_t hash = 0;
-
 		if (!sopi_entry_load(bucket, i, &entry))
 			return sopi_regplace_corrupt(place, "an entry is not well-formed", err);
-		hash = sopi_registry_hash(entry.key);
-		if (i > 0 && last >= hash)
+		if (i > 0 && sopi_registry_compare(last, entry.key) >= 0)
 			return sopi_regplace_corrupt(place, "the entries are out of order", err);
-		last = hash;
+		last = entry.key;
 	}
-	if (count > 0 && sopi_shape_home(shape, last) > number)
+	if (count > 0 && sopi_shape_home(shape, sopi_registry_hash(last)) > number)
 		return sopi_regplace_corrupt(place, "an entry lies before its bucket", err);
 	return SOP_OK;
 }
@@ -102,14 +99,14 @@ sop_status sopi_map_order_check(struct sopi_map_order *order, const struct sopi_
 	const size_t count = sopi_load_u16le(bucket + REGBLOCK_AT_COUNT);
 
 	if (count > 0) {
-		const uint64_t first = sopi_registry_hash(sopi_entry_key(bucket, 0));
+		const uint64_t first = sopi_entry_key(bucket, 0);
 
-		if (order->any && order->last >= first)
+		if (order->any && sopi_registry_compare(order->last, first) >= 0)
 			return sopi_regplace_corrupt(place, "the buckets are out of order", err);
-		if (sopi_shape_home(shape, first) < order->reach)
+		if (sopi_shape_home(shape, sopi_registry_hash(first)) < order->reach)
 			return sopi_regplace_corrupt(place, "an entry lies where no look-up comes", err);
 		order->any = true;
-		order->last = sopi_registry_hash(sopi_entry_key(bucket, count - 1));
+		order->last = sopi_entry_key(bucket, count - 1);
 	}
 	if ((sopi_load_u16le(bucket + BUCKET_AT_FLAGS) & BUCKET_OVERFLOW) == 0)
 		order->reach = number + 1;

@@ -339,7 +339,7 @@ const struct disk_scenario disk_scenarios[] = {
 		     step_checkpoint, step_small, step_checkpoint, step_small, step_checkpoint },
 	  .weight = 2 },
 	{ .name = "gc",
-	  .calls_floor = 320,
+	  .calls_floor = 230,
 	  .allocations_floor = 150,
 	  .before = { MADE, step_big, step_apart, step_checkpoint, step_big, step_checkpoint },
 	  .first = { disk_open, step_remove, step_small },

@@ -185,6 +185,22 @@ static uint64_t content_of(struct disk_run *run)
 	return content;
 }
 
+/* Is there a page that is a patch in some file? */
+static bool has_patch(const struct victim *victim)
+{
+	static const uint8_t head[6] = { 'S', 'O', 'P', 'n', 1, 3 };
+
+	for (size_t i = 0; i < victim->file_count; i++) {
+		const struct used_file *file = &victim->files[i];
+
+		for (uint64_t at = 0; at + sizeof head <= file->size; at++) {
+			if (memcmp(file->bytes + at, head, sizeof head) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Two checkpoints, a few commits behind them; then it is closed, or its process dies. */
 static void make_victim(struct victim *victim, const char *name, bool closed)
 {
@@ -200,6 +216,8 @@ static void make_victim(struct victim *victim, const char *name, bool closed)
 	put_items(&run, 0, 200, 0);
 	TEST_OK(sop_checkpoint(run.db, &run.err), run.err);
 	put_items(&run, 20, 60, 1);
+	put_items(&run, 153, 1, 1); /* single ones: patches, one with a value apart */
+	put_items(&run, 175, 1, 1);
 	older = sopi_sim_disk_copy(run.disk);
 	TEST_OK(sop_checkpoint(run.db, &run.err), run.err);
 	victim->content[0] = content_of(&run);
@@ -216,6 +234,7 @@ static void make_victim(struct victim *victim, const char *name, bool closed)
 	victim->disk = run.disk;
 	list_files(victim, older);
 	sopi_sim_disk_free(older);
+	assert_true(has_patch(victim));
 }
 
 static void free_victim(struct victim *victim)

@@ -1,5 +1,6 @@
 /* Any bytes as a node page with a right head and checksum: refused, or decoded into a node whose
  * page is these bytes and in which every key is found. */
+#include "base/varint.h"
 #include "unit/node/page_loader.h"
 
 static const struct sopi_page_origin origin = { "", 0 };
@@ -61,10 +62,18 @@ static void check_page(const uint8_t *page, size_t size)
 	else
 		check_inner(block);
 	SOPI_CHECK(sopi_page_verify(bytes, NULL, &origin, &err) == SOP_OK);
+	id.base = 0;
 	id.vid = sopi_load_u64le(page + PAGE_AT_VID);
 	id.position = sopi_load_u64le(page + PAGE_AT_POSITION);
 	SOPI_CHECK(page[SOPI_PAGE_HEAD_BYTES] < 0x80); /* see below: the store in one byte */
 	id.store = page[SOPI_PAGE_HEAD_BYTES];
+	if (page[PAGE_AT_TYPE] == PAGE_PATCH) {
+		uint64_t below = 0;
+
+		SOPI_CHECK(sopi_varint_decode(page + SOPI_PAGE_HEAD_BYTES + 1,
+					      size - SOPI_PAGE_HEAD_BYTES - 1, &below) != 0);
+		id.base = id.position - below;
+	}
 	SOPI_CHECK(sopi_page_encode(block, &id, SOPI_POSITION_HEAD, &page_locator, &again, &err) == SOP_OK);
 	SOPI_CHECK(again.size == size && memcmp(again.data, page, size) == 0);
 	sop_buf_free(&again);
@@ -85,6 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(page + PAGE_AT_MAGIC, PAGE_MAGIC, 4);
 	page[PAGE_AT_FORMAT] = SOPI_PAGE_FORMAT;
 	page[PAGE_AT_TYPE] = data[PAGE_AT_TYPE] & 1 ? SOPI_LEAF : SOPI_INNER;
+	if ((data[PAGE_AT_TYPE] & 3) == 3)
+		page[PAGE_AT_TYPE] = PAGE_PATCH;
 	page[PAGE_AT_FLAGS] &= data[PAGE_AT_TYPE] & 1 ? PAGE_LEAF_FLAGS : PAGE_INNER_FLAGS;
 	page[PAGE_AT_ZERO] = 0;
 	page[SOPI_PAGE_HEAD_BYTES] &= 0x7F;

@@ -138,6 +138,12 @@ class Cursor(Generic[K, V]):
         self._handle.close()
         self._entry = None
 
+    def __enter__(self) -> Cursor[K, V]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def __iter__(self) -> Iterator[Entry[K, V]]:
         """The items from here on, in the direction of the cursor."""
         move = self.prev if self._reverse else self.next

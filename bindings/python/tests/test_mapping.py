@@ -97,7 +97,10 @@ class Mapping(Both):
             ids = [(key, twice.insert(key, b"%d" % key)) for key in (1, 1, 1, 2, 2)]
             for at, (key, item) in enumerate(ids):
                 part = twice.after(key, item)
-                self.assertEqual([(each.key, each.item) for each in part.cursor()], ids[at + 1 :])
+                with part.cursor() as cursor:
+                    self.assertEqual([(each.key, each.item) for each in cursor], ids[at + 1 :])
+                with self.assertRaises(sop.ClosedError):
+                    cursor.next()
                 self.assertEqual(list(reversed(part)), [each[0] for each in reversed(ids[at + 1 :])])
                 self.assertEqual(part.count(), len(ids) - at - 1)
                 self.assertEqual(list(part.through(key)), [each for each, _ in ids[at + 1 :] if each == key])

@@ -302,7 +302,7 @@ static uint64_t locate(void *arg, const struct sopi_value *value)
 /* Every node can be written as a page. */
 static void check_page(const struct sopi_vnode *vnode)
 {
-	const struct sopi_page_id id = { vnode->vid, 16, atomic_load(&vnode->newest) };
+	const struct sopi_page_id id = { vnode->vid, 16, atomic_load(&vnode->newest), 0 };
 	const struct sopi_page_locator locator = { locate, NULL };
 	const struct sopi_page_origin origin = { "", 0 };
 	sop_error err = SOP_ERROR_INIT;

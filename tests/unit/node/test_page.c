@@ -23,18 +23,24 @@ static uint8_t *copy_of(const void *data, size_t size)
 	return copy;
 }
 
-/* Decodes an exact copy of the page. */
-static sop_status decode(const void *data, size_t size, const struct sopi_page_id *id,
-			 struct page_loader *loader, struct sopi_block **block, sop_error *err)
+/* Decodes an exact copy of the page, besides what the loader has already. */
+static sop_status decode_more(const void *data, size_t size, const struct sopi_page_id *id,
+			      struct page_loader *loader, struct sopi_block **block, sop_error *err)
 {
 	const struct sopi_page_loader port = page_loader_port(loader);
 	uint8_t *copy = copy_of(data, size);
-	sop_status status;
+	const sop_status status =
+		sopi_page_decode(test_bytes(copy, size), id, &origin, &port, block, err);
 
-	page_loader_reset(loader);
-	status = sopi_page_decode(test_bytes(copy, size), id, &origin, &port, block, err);
 	free(copy);
 	return status;
+}
+
+static sop_status decode(const void *data, size_t size, const struct sopi_page_id *id,
+			 struct page_loader *loader, struct sopi_block **block, sop_error *err)
+{
+	page_loader_reset(loader);
+	return decode_more(data, size, id, loader, block, err);
 }
 
 static sop_status verify(const void *data, size_t size, const struct sopi_page_id *id, sop_error *err)
@@ -93,7 +99,7 @@ static void check_leaf_at(struct leaf_model *model, uint64_t at, struct page_loa
 {
 	const struct leaf_state *state = leaf_model_at(model, at);
 	const struct sopi_page_id id = { test_rng_next(model->rng), test_rng_next(model->rng),
-					 state->position + test_rng_below(model->rng, 3) };
+					 state->position + test_rng_below(model->rng, 3), 0 };
 	sop_error err = SOP_ERROR_INIT;
 	sop_buf page = SOP_BUF_INIT;
 	struct sopi_block *decoded;
@@ -127,6 +133,206 @@ static void a_leaf_comes_back_as_each_position_saw_it(void **state)
 		leaf_model_free(&model);
 	}
 	page_loader_free(&loader);
+}
+
+/* ---- patches --------------------------------------------------------------------------------- */
+
+/* A page of a leaf as of one position, and the patch that makes it what it is at a later one. */
+struct patched {
+	struct sopi_page_id id;
+	struct sopi_page_id patch_id;
+	sop_buf page;
+	sop_buf patch;
+};
+
+static void patched_make(struct patched *patched, const struct leaf_model *model, uint64_t from,
+			 uint64_t to)
+{
+	sop_error err = SOP_ERROR_INIT;
+
+	patched->id = (struct sopi_page_id){ 7, 16, from, 0 };
+	patched->patch_id = (struct sopi_page_id){ 7, 16, to, from };
+	patched->page = patched->patch = (sop_buf)SOP_BUF_INIT;
+	TEST_OK(sopi_page_encode(model->leaf, &patched->id, from, &page_locator, &patched->page, &err),
+		err);
+	TEST_OK(sopi_page_encode(model->leaf, &patched->patch_id, to, &page_locator, &patched->patch, &err),
+		err);
+}
+
+static void patched_free(struct patched *patched)
+{
+	sop_buf_free(&patched->page);
+	sop_buf_free(&patched->patch);
+}
+
+/* Are all keys of one state in another? */
+static bool has_lost_nothing(const struct leaf_state *before, const struct leaf_state *after)
+{
+	size_t index;
+
+	for (size_t i = 0; i < before->count; i++) {
+		if (!leaf_state_find(after, test_bytes(before->items[i].key, before->items[i].key_size),
+				     &index))
+			return false;
+	}
+	return true;
+}
+
+/* What references are told: how many, and their sum. */
+struct told {
+	uint64_t count;
+	uint64_t sum;
+};
+
+static sop_status tell(void *arg, bool is_value, uint64_t id, sop_error *err)
+{
+	struct told *told = arg;
+
+	(void)err;
+	assert_true(is_value);
+	told->count++;
+	told->sum += id;
+	return SOP_OK;
+}
+
+static struct told told_of(const struct leaf_state *state)
+{
+	struct told told = { 0, 0 };
+
+	for (size_t i = 0; i < state->count; i++) {
+		if (state->items[i].apart == NULL)
+			continue;
+		told.count++;
+		told.sum += page_loader_locate(NULL, state->items[i].apart);
+	}
+	return told;
+}
+
+static void check_references(const struct patched *patched, const struct leaf_state *state)
+{
+	const struct sopi_page_patch patch = { test_bytes(patched->patch.data, patched->patch.size),
+					       patched->patch_id.position, origin };
+	const struct told expected = told_of(state);
+	struct told told = { 0, 0 };
+	sop_error err = SOP_ERROR_INIT;
+
+	TEST_OK(sopi_page_references(test_bytes(patched->page.data, patched->page.size),
+				     &patched->id, &origin, &patch, tell, &told, &err),
+		err);
+	assert_int_equal(told.count, expected.count);
+	assert_int_equal(told.sum, expected.sum);
+}
+
+static void check_join(const struct patched *patched, const struct leaf_state *state,
+		       struct page_loader *loader)
+{
+	struct sopi_block *page = NULL, *patch = NULL, *joined = NULL;
+	const struct sopi_page_loader port = page_loader_port(loader);
+	sop_error err = SOP_ERROR_INIT;
+
+	TEST_OK(decode(patched->page.data, patched->page.size, &patched->id, loader, &page, &err), err);
+	TEST_OK(decode_more(patched->patch.data, patched->patch.size, &patched->patch_id, loader,
+			    &patch, &err),
+		err);
+	TEST_OK(sopi_page_join(page, patch, &port, &joined, &err), err);
+	assert_leaf_holds(joined, state);
+	assert_int_equal(joined->version.since, patched->patch_id.position);
+	assert_int_equal(loader->value_count - loader->values_freed, told_of(state).count);
+	page_loader_block_free(loader, page);
+	page_loader_block_free(loader, patch);
+	drop(loader, joined);
+}
+
+static void a_page_and_its_patch_make_the_leaf(void **state)
+{
+	const uint64_t cases = test_scaled(1500);
+	struct page_loader loader;
+	struct leaf_model model;
+	struct patched patched;
+	struct test_rng rng;
+	uint64_t checked = 0;
+
+	(void)state;
+	test_rng_init(&rng, test_seed(), 2);
+	page_loader_init(&loader);
+	for (uint64_t i = 0; i < cases; i++) {
+		const struct leaf_style style = leaf_style_random(&rng);
+
+		leaf_model_init(&model, &rng, &style, test_rng_below(&rng, 3000));
+		while (!test_rng_once_in(&rng, 8) && leaf_model_add_delta(&model)) {
+		}
+		for (size_t s = 1; s < model.state_count; s++) {
+			const struct leaf_state *from = &model.states[test_rng_below(&rng, s)];
+			const struct leaf_state *to = &model.states[s];
+
+			if (from->position == 0 || !has_lost_nothing(from, to))
+				continue;
+			patched_make(&patched, &model, from->position, to->position);
+			check_join(&patched, to, &loader);
+			check_references(&patched, to);
+			patched_free(&patched);
+			checked++;
+		}
+		leaf_model_free(&model);
+	}
+	assert_true(checked > cases / 4);
+	page_loader_free(&loader);
+}
+
+static void a_patch_of_another_page_is_said(void **state)
+{
+	struct leaf_style style = { .count = 20, .key_max = 8, .value_max = 50, .last_position = 40 };
+	struct page_loader loader;
+	struct leaf_model model;
+	struct patched patched;
+	struct test_rng rng;
+	struct sopi_block *block = NULL;
+	sop_error err = SOP_ERROR_INIT;
+	struct sopi_page_id other;
+
+	(void)state;
+	test_rng_init(&rng, test_seed(), 3);
+	page_loader_init(&loader);
+	leaf_model_init(&model, &rng, &style, 3000);
+	assert_true(leaf_model_add_delta(&model));
+	patched_make(&patched, &model, 40, model.states[1].position);
+	other = patched.patch_id;
+	other.base = 39;
+	TEST_STATUS(decode(patched.patch.data, patched.patch.size, &other, &loader, &block, &err),
+		    SOP_CORRUPT, err);
+	assert_non_null(strstr(err.message, "patch of position 40 instead of 39"));
+	other.base = 0;
+	TEST_STATUS(decode(patched.patch.data, patched.patch.size, &other, &loader, &block, &err),
+		    SOP_CORRUPT, err);
+	other = patched.id;
+	other.base = 3;
+	TEST_STATUS(decode(patched.page.data, patched.page.size, &other, &loader, &block, &err),
+		    SOP_CORRUPT, err);
+	patched_free(&patched);
+	leaf_model_free(&model);
+	page_loader_free(&loader);
+}
+
+/* A patch pays where it is a quarter of the page at most: of 40 equal items ten may have changed. */
+static void a_patch_pays_up_to_a_quarter(void **state)
+{
+	struct leaf_style style = { .count = 40, .key_max = 4, .value_max = 0, .last_position = 1 };
+	struct leaf_model model;
+	struct test_rng rng;
+	size_t newer = 0;
+
+	(void)state;
+	test_rng_init(&rng, test_seed(), 4);
+	style.equal_sizes = true;
+	leaf_model_init(&model, &rng, &style, 6000);
+	assert_false(sopi_page_patch_pays(model.leaf, 1, SOPI_POSITION_HEAD)); /* nothing is newer */
+	assert_false(sopi_page_patch_pays(model.leaf, 0, SOPI_POSITION_HEAD)); /* all is */
+	while (newer < 3 && leaf_model_add_delta(&model))
+		newer++;
+	assert_true(model.state_count == 1 ||
+		    model.states[model.state_count - 1].count < model.states[0].count ||
+		    sopi_page_patch_pays(model.leaf, 1, SOPI_POSITION_HEAD));
+	leaf_model_free(&model);
 }
 
 /* ---- inner pages ----------------------------------------------------------------------------- */
@@ -184,7 +390,7 @@ static void an_inner_page_comes_back_with_its_children(void **state)
 	for (uint64_t i = 0; i < cases; i++) {
 		const struct leaf_style style = leaf_style_random(&rng);
 		const struct sopi_page_id id = { ~test_rng_next(&rng) >> 1 | (uint64_t)1 << 63,
-						 16 + i, i };
+						 16 + i, i, 0 };
 		sop_error err = SOP_ERROR_INIT;
 		sop_buf page = SOP_BUF_INIT;
 		struct inner_model inner;
@@ -225,7 +431,9 @@ static void sample_make(struct sample *sample, struct test_rng *rng, size_t numb
 	style.key_max = 1 + number % 5;
 	style.value_max = 20;
 	leaf_model_init(&leaf, rng, &style, 400);
-	sample->id = (struct sopi_page_id){ (uint64_t)1 << 63 | number, 16 + number, style.last_position };
+	sample->id = (struct sopi_page_id){ (uint64_t)1 << 63 | number, 16 + number,
+					    style.last_position, 0 };
+	sample->id.base = number % 4 == 0 ? style.last_position / 2 : 0; /* a patch */
 	sample->page = (sop_buf)SOP_BUF_INIT;
 	if (number % 2 == 0) {
 		TEST_OK(sopi_page_encode(leaf.leaf, &sample->id, SOPI_POSITION_HEAD, &page_locator,
@@ -580,7 +788,7 @@ static void a_refusal_of_the_loader_ends_it_without_a_trace(void **state)
 static void a_page_is_appended_or_nothing_is(void **state)
 {
 	struct leaf_style style = { .count = 100, .key_max = 16, .value_max = 100, .last_position = 50 };
-	const struct sopi_page_id id = { 3, 16, 50 };
+	const struct sopi_page_id id = { 3, 16, 50, 0 };
 	sop_error err = SOP_ERROR_INIT;
 	sop_buf out = SOP_BUF_INIT;
 	struct leaf_model model;
@@ -605,7 +813,7 @@ static void a_page_is_appended_or_nothing_is(void **state)
 static void a_leaf_beyond_a_block_is_said_to_be_so(void **state)
 {
 	static uint8_t key[60000];
-	const struct sopi_page_id id = { 3, 16, 50 };
+	const struct sopi_page_id id = { 3, 16, 50, 0 };
 	struct sopi_item_view items[20];
 	sop_error err = SOP_ERROR_INIT;
 	sop_buf out = SOP_BUF_INIT;
@@ -643,7 +851,7 @@ enum { KEYS_MAX = 32 };
  * last `commits`. */
 static double bytes_per_item(struct test_rng *rng, uint8_t keys[][17], size_t count, uint64_t commits)
 {
-	const struct sopi_page_id id = { ((uint64_t)1 << 40) + 70000, 16, 1000000 };
+	const struct sopi_page_id id = { ((uint64_t)1 << 40) + 70000, 16, 1000000, 0 };
 	struct sopi_item_view items[KEYS_MAX];
 	static uint8_t value[100];
 	sop_buf page = SOP_BUF_INIT;
@@ -698,6 +906,9 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_leaf_comes_back_as_each_position_saw_it),
+		cmocka_unit_test(a_page_and_its_patch_make_the_leaf),
+		cmocka_unit_test(a_patch_of_another_page_is_said),
+		cmocka_unit_test(a_patch_pays_up_to_a_quarter),
 		cmocka_unit_test(an_inner_page_comes_back_with_its_children),
 		cmocka_unit_test(every_flipped_bit_is_noticed),
 		cmocka_unit_test(every_other_length_is_noticed),
