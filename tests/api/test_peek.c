@@ -32,10 +32,8 @@ static char path[PATH_BYTES], stats_path[PATH_BYTES + 16];
 /* A database of its own for each test. */
 static int choose_path(void **state)
 {
-	static unsigned number;
-
 	(void)state;
-	(void)snprintf(path, sizeof path, "%s/%u", folder, number++);
+	test_folder_fresh(folder, path, sizeof path);
 	(void)snprintf(stats_path, sizeof stats_path, "%s/stats", path);
 	return 0;
 }

@@ -24,10 +24,8 @@ static char path[PATH_BYTES];
 
 static int choose_path(void **state)
 {
-	static unsigned number;
-
 	(void)state;
-	(void)snprintf(path, sizeof path, "%s/%u", folder, number++);
+	test_folder_fresh(folder, path, sizeof path);
 	return 0;
 }
 

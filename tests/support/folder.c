@@ -36,6 +36,13 @@ void test_folder_make_fast(char path[TEST_PATH_BYTES])
 	make_under(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", path);
 }
 
+void test_folder_fresh(const char *folder, char *path, size_t room)
+{
+	static unsigned number;
+
+	(void)snprintf(path, room, "%s/%u", folder, number++);
+}
+
 static int remove_entry(const char *path, const struct stat *about, int kind, struct FTW *where)
 {
 	(void)about;

@@ -2,6 +2,7 @@
 #ifndef TEST_FOLDER_H
 #define TEST_FOLDER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum { TEST_PATH_BYTES = 256 };
@@ -11,6 +12,9 @@ void test_folder_make(char path[TEST_PATH_BYTES]);
 
 /* The same, in memory where the system has a place for that: for tests of what is read and written, not of the disk. */
 void test_folder_make_fast(char path[TEST_PATH_BYTES]);
+
+/* The path of something below `folder` that no other call has given. */
+void test_folder_fresh(const char *folder, char *path, size_t room);
 
 /* Removes it with all that is in it; one that is missing is no error. */
 void test_folder_remove(const char *path);
