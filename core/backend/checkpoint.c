@@ -756,6 +756,8 @@ static sop_status run_claimed(struct sopi_inredfs *fs, const struct sopi_checkpo
 	if (how->rewritten != NULL)
 		*how->rewritten = fs->rewritten - rewritten;
 	sopi_slot_forget(fs->slot);
+	if (fs->alone) /* the call that runs goes on, and finds blocks */
+		sopi_slot_refresh(&fs->engine->forest.reclaim, fs->slot);
 	if (status != SOP_OK && (indefinite || !may_go_on(status)))
 		return sopi_inredfs_fail(fs, status);
 	return status;

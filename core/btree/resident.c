@@ -367,6 +367,8 @@ static sop_status load_patch(const struct sopi_resident *resident,
 	struct sopi_block *patch = NULL, *joined = NULL;
 	sop_status status;
 
+	if (id->position == 0) /* as it was created: nothing is written as a patch to that */
+		return SOP_OK;
 	id->base = id->position;
 	status = load_page(resident, loader, id, &patch, err);
 	if (status == SOP_NOT_FOUND) {

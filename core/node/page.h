@@ -65,7 +65,8 @@ struct sopi_page_loader {
 	void *arg;
 };
 
-/* Would a patch with what a reader at `at` sees that is newer than `base` be a quarter of the leaf's page at most? */
+/* Would a patch with what a reader at `at` sees that is newer than `base` be a quarter of the leaf's page at most, and both
+ * together far from what a block holds? */
 bool sopi_page_patch_pays(const struct sopi_block *leaf, uint64_t base, uint64_t at);
 
 /* The key by which the registry knows a page, whose head is given. */

@@ -353,6 +353,10 @@ static sop_status rest_begin(struct rest *rest, struct page *page,
 	rest->page = page;
 	if (patch->page.size == 0)
 		return SOP_OK;
+	if (page->type != SOPI_LEAF)
+		return DAMAGED(page, page->bytes + PAGE_AT_TYPE, err,
+			       "node %llu is an inner one, but the registry has a patch of it",
+			       (unsigned long long)page->id.vid);
 	SOP_TRY(read_head(&rest->patch, patch->page, &expected, &patch->from, err));
 	return check_entries(&rest->patch, &survey, err);
 }

@@ -118,7 +118,7 @@ bool sopi_page_patch_pays(const struct sopi_block *leaf, uint64_t base, uint64_t
 		all += bytes;
 		newer += item.version > base ? bytes : 0;
 	}
-	return newer > 0 && newer * PATCH_SHARE <= all;
+	return newer > 0 && newer * PATCH_SHARE <= all && all <= SOPI_BLOCK_BYTES_MAX / 2;
 }
 
 /* ---- what they have in common ---------------------------------------------------------------- */

@@ -409,6 +409,36 @@ static void an_inner_page_comes_back_with_its_children(void **state)
 	page_loader_free(&loader);
 }
 
+static void an_inner_page_with_a_patch_is_refused(void **state)
+{
+	struct leaf_style style = { .count = 20, .key_max = 8, .value_max = 20, .last_position = 40 };
+	sop_buf page = SOP_BUF_INIT;
+	sop_error err = SOP_ERROR_INIT;
+	struct sopi_page_patch patch;
+	struct inner_model inner;
+	struct leaf_model model;
+	struct patched patched;
+	struct test_rng rng;
+
+	(void)state;
+	test_rng_init(&rng, test_seed(), 5);
+	leaf_model_init(&model, &rng, &style, 3000);
+	assert_true(leaf_model_add_delta(&model));
+	patched_make(&patched, &model, 40, model.states[1].position);
+	inner_model_init(&inner, &model, &rng);
+	TEST_OK(sopi_page_encode(inner.inner, &patched.id, 0, NULL, &page, &err), err);
+	patch = (struct sopi_page_patch){ test_bytes(patched.patch.data, patched.patch.size),
+					  patched.patch_id.position, origin };
+	TEST_STATUS(sopi_page_references(test_bytes(page.data, page.size), &patched.id, &origin,
+					 &patch, tell, NULL, &err),
+		    SOP_CORRUPT, err);
+	assert_non_null(strstr(err.message, "has a patch"));
+	sop_buf_free(&page);
+	free(inner.inner);
+	patched_free(&patched);
+	leaf_model_free(&model);
+}
+
 /* ---- damage ---------------------------------------------------------------------------------- */
 
 /* One page of each kind, small enough to be damaged at every byte. */
@@ -910,6 +940,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_patch_of_another_page_is_said),
 		cmocka_unit_test(a_patch_pays_up_to_a_quarter),
 		cmocka_unit_test(an_inner_page_comes_back_with_its_children),
+		cmocka_unit_test(an_inner_page_with_a_patch_is_refused),
 		cmocka_unit_test(every_flipped_bit_is_noticed),
 		cmocka_unit_test(every_other_length_is_noticed),
 		cmocka_unit_test(every_truncation_with_a_right_checksum_is_noticed),
