@@ -190,16 +190,9 @@ static bool snapshot_note(struct sopi_reclaim *reclaim, struct look *look, uint6
 {
 	if (snapshot == SOPI_POSITION_NONE)
 		return true;
-	if (look->snapshot_count == reclaim->snapshot_capacity) {
-		const size_t capacity =
-			reclaim->snapshot_capacity == 0 ? 64 : reclaim->snapshot_capacity * 2;
-		void *grown = reclaim->snapshots;
-
-		if (sopi_realloc(&grown, capacity * sizeof *reclaim->snapshots, NULL) != SOP_OK)
-			return false;
-		reclaim->snapshots = grown;
-		reclaim->snapshot_capacity = capacity;
-	}
+	if (sopi_grow(&reclaim->snapshots, look->snapshot_count, &reclaim->snapshot_capacity,
+		      sizeof *reclaim->snapshots, NULL) != SOP_OK)
+		return false;
 	reclaim->snapshots[look->snapshot_count++] = snapshot;
 	return true;
 }
@@ -430,15 +423,9 @@ static bool pin_note(struct sopi_reclaim *reclaim, const struct sopi_version *ve
 {
 	if (version == NULL)
 		return true;
-	if (reclaim->pin_count == reclaim->pin_capacity) {
-		const size_t capacity = reclaim->pin_capacity == 0 ? 64 : reclaim->pin_capacity * 2;
-		void *grown = (void *)reclaim->pins;
-
-		if (sopi_realloc(&grown, capacity * sizeof *reclaim->pins, NULL) != SOP_OK)
-			return false;
-		reclaim->pins = grown;
-		reclaim->pin_capacity = capacity;
-	}
+	if (sopi_grow(&reclaim->pins, reclaim->pin_count, &reclaim->pin_capacity,
+		      sizeof *reclaim->pins, NULL) != SOP_OK)
+		return false;
 	reclaim->pins[reclaim->pin_count++] = version;
 	return true;
 }

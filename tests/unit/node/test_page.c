@@ -316,23 +316,26 @@ static void a_patch_of_another_page_is_said(void **state)
 /* A patch pays where it is a quarter of the page at most: of 40 equal items ten may have changed. */
 static void a_patch_pays_up_to_a_quarter(void **state)
 {
-	struct leaf_style style = { .count = 40, .key_max = 4, .value_max = 0, .last_position = 1 };
-	struct leaf_model model;
-	struct test_rng rng;
-	size_t newer = 0;
+	struct sopi_item_view items[40];
+	uint8_t keys[40];
 
 	(void)state;
-	test_rng_init(&rng, test_seed(), 4);
-	style.equal_sizes = true;
-	leaf_model_init(&model, &rng, &style, 6000);
-	assert_false(sopi_page_patch_pays(model.leaf, 1, SOPI_POSITION_HEAD)); /* nothing is newer */
-	assert_false(sopi_page_patch_pays(model.leaf, 0, SOPI_POSITION_HEAD)); /* all is */
-	while (newer < 3 && leaf_model_add_delta(&model))
-		newer++;
-	assert_true(model.state_count == 1 ||
-		    model.states[model.state_count - 1].count < model.states[0].count ||
-		    sopi_page_patch_pays(model.leaf, 1, SOPI_POSITION_HEAD));
-	leaf_model_free(&model);
+	for (size_t newer = 0; newer <= 40; newer++) {
+		struct sopi_block *leaf;
+
+		memset(items, 0, sizeof items);
+		for (size_t i = 0; i < 40; i++) {
+			keys[i] = (uint8_t)i;
+			items[i].key = &keys[i];
+			items[i].key_size = 1;
+			items[i].version = i < newer ? 8 : 7;
+		}
+		leaf = page_block_new(sopi_leaf_bytes(items, 40, 0));
+		sopi_leaf_build(leaf, items, 40, 0);
+		assert_int_equal(sopi_page_patch_pays(leaf, 7, SOPI_POSITION_HEAD),
+				 newer >= 1 && newer <= 10);
+		free(leaf);
+	}
 }
 
 /* ---- inner pages ----------------------------------------------------------------------------- */
