@@ -16,7 +16,7 @@
 
 #define LOG_FOLDER "log"
 
-enum { ZEROS_BYTES = 1 << 20, SEGMENT_UNIT_BYTES = 4096 };
+enum { ZEROS_BYTES = 128 << 10, SEGMENT_UNIT_BYTES = 4096 };
 
 void wal_segment_name(uint64_t sequence, char name[SOPI_WAL_NAME_BYTES])
 {
@@ -91,7 +91,7 @@ bool sopi_wal_knows(struct sopi_log *log, uint64_t sequence)
 	sopi_mutex_lock(&wal->maker); /* none is half made then */
 	sopi_mutex_lock(&wal->state);
 	known = list_has(&wal->chain, sequence) || list_has(&wal->pool, sequence) ||
-		(wal->next.file != NULL && wal->next.sequence == sequence);
+		(wal->next.file != NULL && wal->next.sequence == sequence) || wal->removing == sequence;
 	sopi_mutex_unlock(&wal->state);
 	sopi_mutex_unlock(&wal->maker);
 	return known;
@@ -420,9 +420,11 @@ void wal_segment_enter(struct sopi_wal *wal, const struct wal_segment *segment, 
 	}
 	wal_list_add(&wal->chain, &listed);
 	wal->room = wal_segment_room(wal, segment->bytes);
+	wal->entered_room = 0;
 	wal->segment_bytes = segment->bytes;
 	wal->segment_raw = segment->raw;
 	wal->told = false;
+	wal->told_slow = false;
 	sopi_mutex_unlock(&wal->state);
 	wal_segment_close(&wal->current);
 	wal->current = *segment;
@@ -490,16 +492,18 @@ static bool take_surplus(struct sopi_wal *wal, uint64_t bytes_max, struct wal_li
 	return true;
 }
 
-/* REQUIRES: `maker`. A name that cannot be removed is found by the next open. */
+/* A name that cannot be removed is found by the next open. Without `maker`, which the leader may need meanwhile: removing
+ * a file can take long. REQUIRES: nobody else does this; checkpoints and closing exclude each other. */
 static void shrink(struct sopi_wal *wal, uint64_t bytes_max)
 {
 	for (;;) { /* each turn takes one off the pool */
-		struct wal_listed item;
+		struct wal_listed item = { .sequence = 0 };
 		char name[SOPI_WAL_NAME_BYTES];
 		bool taken;
 
 		sopi_mutex_lock(&wal->state);
 		taken = take_surplus(wal, bytes_max, &item);
+		wal->removing = item.sequence; /* also: the one before is gone */
 		sopi_mutex_unlock(&wal->state);
 		if (!taken)
 			return;
@@ -518,17 +522,13 @@ void sopi_wal_trim(struct sopi_log *log, uint64_t position, uint64_t first_segme
 	retire_locked(wal, first_segment);
 	sopi_mutex_unlock(&wal->state);
 	wal_series_trim(wal, position);
-	shrink(wal, wal->options.pool_bytes_max);
 	sopi_mutex_unlock(&wal->maker);
+	shrink(wal, wal->options.pool_bytes_max);
 }
 
 void sopi_wal_shrink(struct sopi_log *log, uint64_t pool_bytes)
 {
-	struct sopi_wal *wal = wal_of(log);
-
-	sopi_mutex_lock(&wal->maker);
-	shrink(wal, pool_bytes);
-	sopi_mutex_unlock(&wal->maker);
+	shrink(wal_of(log), pool_bytes);
 }
 
 /* The segment that is ready waits in the pool like any other. */
@@ -562,7 +562,7 @@ void sopi_wal_settle(struct sopi_log *log, uint64_t pool_bytes)
 
 	sopi_mutex_lock(&wal->maker);
 	retire_next(wal);
-	shrink(wal, pool_bytes);
 	cut_current(wal);
 	sopi_mutex_unlock(&wal->maker);
+	shrink(wal, pool_bytes);
 }
