@@ -292,11 +292,24 @@ static sop_status grow_next(struct sopi_wal *wal, uint64_t bytes, sop_error *err
 	return status;
 }
 
-/* Twice the size of the last one, which closing may have cut. */
-static uint64_t size_of_next(const struct sopi_wal *wal)
+static bool is_slow(struct sopi_wal *wal)
+{
+	bool slow;
+
+	sopi_mutex_lock(&wal->state);
+	slow = wal_is_slow(wal);
+	sopi_mutex_unlock(&wal->state);
+	return slow;
+}
+
+/* Twice the size of the last one, which closing may have cut. The first one with zeros after large groups is small again:
+ * small groups have to wait until it is there. */
+static uint64_t size_of_next(struct sopi_wal *wal)
 {
 	const uint64_t least = wal->options.segment_bytes, most = wal->options.segment_bytes_max;
 
+	if (is_slow(wal))
+		return least;
 	if (wal->made_bytes >= most / 2)
 		return most;
 	return wal->made_bytes * 2 > least ? wal->made_bytes * 2 : least;
@@ -339,6 +352,32 @@ static sop_status make_next(struct sopi_wal *wal, uint64_t least, sop_error *err
 	return SOP_OK;
 }
 
+/* Cuts the one that is ready to the size that one with zeros would get now, unless more is reserved. */
+static sop_status cut_next(struct sopi_wal *wal, uint64_t least, sop_error *err)
+{
+	const uint64_t usual = size_of_next(wal);
+	const uint64_t bytes = wal_round(least > usual ? least : usual, SEGMENT_UNIT_BYTES);
+	bool cuts;
+
+	sopi_mutex_lock(&wal->state);
+	cuts = bytes < wal->next.bytes && wal->need <= wal_segment_room(wal, bytes);
+	if (cuts)
+		wal->next_room = wal_segment_room(wal, bytes);
+	sopi_mutex_unlock(&wal->state);
+	if (!cuts)
+		return SOP_OK;
+	wal->next.bytes = bytes;
+	wal->made_bytes = bytes;
+	return sopi_file_resize(wal->next.file, bytes, err);
+}
+
+/* Small groups are written now: the one that is ready gets its zeros. */
+static sop_status fill_next(struct sopi_wal *wal, uint64_t least, sop_error *err)
+{
+	SOP_TRY(cut_next(wal, least, err));
+	return fill(&wal->next, 0, wal->next.bytes, false, err);
+}
+
 /* For the segment to be made, and for one that the leader is about to enter. */
 static sop_status reserve_list(struct sopi_wal *wal, sop_error *err)
 {
@@ -361,7 +400,7 @@ sop_status wal_segment_make(struct sopi_wal *wal, uint64_t room, sop_error *err)
 	else if (wal->next.bytes < least)
 		status = grow_next(wal, wal_round(least, SEGMENT_UNIT_BYTES), err);
 	else if (wal->next.raw && !may_stay_raw(wal))
-		status = fill(&wal->next, 0, wal->next.bytes, false, err);
+		status = fill_next(wal, least, err);
 	if (status == SOP_OK) {
 		sopi_mutex_lock(&wal->state);
 		wal->next_room = wal_segment_room(wal, wal->next.bytes);

@@ -453,6 +453,41 @@ static void small_groups_leave_a_segment_without_zeros(void **state)
 	assert_int_equal(replayed.count, commits);
 }
 
+/* Small groups wait for the zeros of the segment that they are to go to, so it is not one of 16 MB. */
+static void the_first_segment_with_zeros_is_small(void **state)
+{
+	enum { LARGE = 3000, SMALL = 100, FIRST = 4 * WAL_BOX_SEGMENT_BYTES, GROWN = 4 * FIRST };
+	static const uint8_t payload[LARGE] = { 5 };
+	struct sopi_sim_disk *on = sopi_sim_disk_new();
+	struct wal_box box;
+	size_t count = 0;
+	struct replayed replayed;
+
+	(void)state;
+	sopi_sim_disk_set_direct(on, SOPI_SIM_SECTOR_BYTES);
+	wal_box_start(&box, on);
+	box.options.segment_bytes = FIRST;
+	box.options.segment_bytes_max = GROWN;
+	wal_box_create(&box);
+	for (; stats_of(&box).current_bytes < GROWN; count++) {
+		must_commit(&box, payload, LARGE);
+		sopi_wal_prepare(box.log);
+	}
+	for (int i = 0; i < GROWN / 2 / LARGE; i++, count++)
+		must_commit(&box, payload, LARGE);
+	sopi_wal_prepare(box.log); /* the next one is there, raw and large */
+	for (int i = 0; i < 20; i++, count++)
+		must_commit(&box, payload, SMALL);
+	sopi_wal_prepare(box.log);
+	must_commit(&box, payload, SMALL);
+	assert_int_equal(stats_of(&box).current_bytes, FIRST);
+	reopen(&box, 0, 1);
+	replay(&box, 0, &replayed);
+	assert_int_equal(replayed.count, count + 1);
+	wal_box_stop(&box);
+	sopi_sim_disk_free(on);
+}
+
 static void closing_gives_back_what_is_reserved(void **state)
 {
 	enum { FIRST = 4 * WAL_BOX_SEGMENT_BYTES, GROWN = 2 * FIRST };
@@ -901,6 +936,7 @@ int main(int argc, char **argv)
 		WAL_TEST(trimmed_segments_are_recycled),
 		WAL_TEST(segment_of_is_where_replay_begins),
 		WAL_TEST(small_groups_leave_a_segment_without_zeros),
+		WAL_TEST(the_first_segment_with_zeros_is_small),
 		WAL_TEST(closing_gives_back_what_is_reserved),
 		WAL_TEST(prepare_makes_the_next_segment_ahead),
 		WAL_TEST(a_segment_that_fills_is_told_of_once),
