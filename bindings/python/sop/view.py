@@ -140,8 +140,8 @@ class Values(_Rows, ValuesView[V]):
 class View(_raw.ViewBase, MutableMapping[K, V]):
     """A store, or a range of its keys: what tx[STORE] and db[STORE] are.
 
-    In a transaction it ends with it (then ClosedError), and is used by one thread at a time. On a database every call is
-    a transaction of its own, and an iteration one that reads.
+    In a transaction it ends with it (then MisuseError; ClosedError once that is closed), and is used by one thread at a
+    time. On a database every call is a transaction of its own, and an iteration one that reads.
 
     view[key] = value is the blind put: it reads nothing, and two of them never conflict. view[a:b] is the part from a to
     before b, view.prefix(...) that of keys which begin so; both have all methods of the whole. Bounds of composite keys
