@@ -6,19 +6,16 @@
 sop_status sopi_node_pages_find(struct sopi_registry *registry, uint64_t store, uint64_t vid,
 				struct sopi_node_pages *pages, sop_error *err)
 {
-	struct sopi_registry_entry entry;
-	sop_status status;
+	struct sopi_node_entries entries;
 
-	SOP_TRY(sopi_registry_find(registry, vid, &entry, err));
-	pages->id = (struct sopi_page_id){ vid, store, entry.words[3], 0 };
-	pages->place = sopi_place_of_entry(&entry);
-	status = sopi_registry_find(registry, sopi_registry_key(SOPI_KEY_PATCH, vid), &entry, err);
-	pages->patched = status == SOP_OK;
-	if (status == SOP_NOT_FOUND)
+	SOP_TRY(sopi_registry_find_node(registry, vid, &entries, err));
+	pages->id = (struct sopi_page_id){ vid, store, entries.page.words[3], 0 };
+	pages->place = sopi_place_of_entry(&entries.page);
+	pages->patched = !entries.patch.removed;
+	if (!pages->patched)
 		return SOP_OK;
-	SOP_TRY(status);
-	pages->patch_position = entry.words[3];
-	pages->patch_place = sopi_place_of_entry(&entry);
+	pages->patch_position = entries.patch.words[3];
+	pages->patch_place = sopi_place_of_entry(&entries.patch);
 	return SOP_OK;
 }
 
