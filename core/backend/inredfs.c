@@ -21,7 +21,6 @@ enum {
 	CACHE_BYTES_MIN = 4 << 20,
 	BALLAST_BYTES_MIN = 1 << 20,
 	BALLAST_BYTES_MAX = 16 << 20,
-	NODE_READ_LOOKS_MAX = 16, /* for a node that compaction moves again and again */
 	CLOSE_REPLAY_BYTES = 16 << 20, /* of log, beyond which closing makes a checkpoint */
 	CLOSE_LOG_BYTES = 32 << 20, /* of segments, beyond which it does too, however little is in them */
 	SHRUNK_POOL_BYTES = 1 << 20,
@@ -146,38 +145,6 @@ bool sopi_inredfs_drop_ballast(struct sopi_inredfs *fs)
 }
 
 /* ---- what the engine asks for --------------------------------------------------------------------- */
-
-/* The page of a node or its patch, wherever the registry says that it is. */
-static sop_status read_page(void *arg, uint64_t vid, bool patch, sop_buf *page, uint64_t *position,
-			    uint64_t *pack, int64_t *offset, sop_error *err)
-{
-	const uint64_t key = sopi_registry_key(patch ? SOPI_KEY_PATCH : SOPI_KEY_NODE, vid);
-	struct sopi_inredfs *fs = arg;
-	struct sopi_registry_entry entry;
-	struct sopi_place place = { 0, 0, 0 };
-	sop_status status = SOP_NOT_FOUND;
-
-	for (int looks = 0; status == SOP_NOT_FOUND && looks < NODE_READ_LOOKS_MAX; looks++) {
-		status = sopi_registry_find(fs->registry, key, &entry, err);
-		if (status == SOP_NOT_FOUND && patch)
-			return status;
-		if (status == SOP_NOT_FOUND)
-			return sopi_fail(err, SOP_CORRUPT,
-					 "node %llu is named by its parent, but the registry lacks it",
-					 (unsigned long long)vid);
-		SOP_TRY(status);
-		place = sopi_place_of_entry(&entry);
-		status = sopi_packs_read(fs->packs, &place, page, err);
-	}
-	if (status == SOP_NOT_FOUND)
-		return sopi_fail(err, SOP_CORRUPT, "the pack %016llx of node %llu is missing",
-				 (unsigned long long)place.pack, (unsigned long long)vid);
-	SOP_TRY(status);
-	*position = entry.words[3];
-	*offset = (int64_t)place.offset;
-	*pack = place.pack;
-	return SOP_OK;
-}
 
 static void name_pack(void *arg, uint64_t pack, char file[SOPI_PATH_BYTES_MAX + 1])
 {
@@ -725,7 +692,7 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 /* Opens registry and packs as the manifest has them, and makes the trees pageable. */
 static sop_status open_files(struct sopi_inredfs *fs, sop_error *err)
 {
-	const struct sopi_page_source source = { read_page, name_pack, fs };
+	const struct sopi_page_source source = { sopi_node_pages_bring, name_pack, fs };
 	struct sopi_engine *engine = fs->engine;
 	const struct sopi_manifest *manifest = &fs->manifest;
 

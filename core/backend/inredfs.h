@@ -171,6 +171,12 @@ sop_status sopi_node_pages_read(struct sopi_packs *packs, struct sopi_node_pages
 sop_status sopi_node_pages_references(const struct sopi_node_pages *pages,
 				      sopi_page_reference_fn fn, void *arg, sop_error *err);
 
+struct sopi_node_read; /* btree/resident.h */
+
+/* Where the forest's nodes come from (sopi_page_source). arg: the backend. */
+sop_status sopi_node_pages_bring(void *arg, struct sopi_node_read *nodes, size_t count,
+				 sop_buf *room, size_t *got, sop_error *err);
+
 /* Frees the buffers. */
 void sopi_node_pages_free(struct sopi_node_pages *pages);
 

@@ -1,7 +1,15 @@
-/* A node as it is on disk: its page and, if it has one, the patch. For those who only look at what it names. */
+/* A node as it is on disk: its page and, if it has one, the patch. For the forest, and for those who only look at what it
+ * names. */
 #include "backend/inredfs.h"
 
 #include "base/buffer.h"
+#include "btree/resident.h"
+
+enum {
+	LOOKS_MAX = 16, /* for a node that compaction moves again and again */
+	AHEAD_BYTES_MAX = 64 << 10, /* of nodes that come with one read */
+	GAP_BYTES_MAX = 4 << 10, /* between two of them, of what is read for nothing */
+};
 
 sop_status sopi_node_pages_find(struct sopi_registry *registry, uint64_t store, uint64_t vid,
 				struct sopi_node_pages *pages, sop_error *err)
@@ -49,4 +57,91 @@ void sopi_node_pages_free(struct sopi_node_pages *pages)
 {
 	sop_buf_free(&pages->page);
 	sop_buf_free(&pages->patch);
+}
+
+/* ---- for the forest ------------------------------------------------------------------------------ */
+
+static void note_page(struct sopi_node_read *node, const struct sopi_registry_entry *entry)
+{
+	node->pack = entry->words[0];
+	node->offset = (int64_t)entry->words[1];
+	node->position = entry->words[3];
+	node->page.size = (size_t)entry->words[2];
+	node->patch = (sop_bytes){ NULL, 0 };
+	node->patch_pack = 0;
+	node->patch_offset = -1;
+	node->patch_position = 0;
+}
+
+/* How many of the nodes lie one behind the other, without patches, so that one read brings them; `first` is where the first
+ * one is. */
+static size_t adjacent(struct sopi_inredfs *fs, struct sopi_node_read *nodes, size_t count,
+		       const struct sopi_registry_entry *first)
+{
+	uint64_t end = first->words[1] + first->words[2];
+	size_t n = 1;
+
+	for (; n < count; n++) {
+		struct sopi_node_entries next;
+
+		if (sopi_registry_find_node(fs->registry, nodes[n].vid, &next, NULL) != SOP_OK ||
+		    !next.patch.removed || next.page.words[0] != first->words[0] ||
+		    next.page.words[1] < end || next.page.words[1] - end > GAP_BYTES_MAX ||
+		    next.page.words[1] + next.page.words[2] - first->words[1] > AHEAD_BYTES_MAX)
+			break;
+		end = next.page.words[1] + next.page.words[2];
+		note_page(&nodes[n], &next.page);
+	}
+	return n;
+}
+
+/* Reads the first node as the registry has it, and others with it. NOT_FOUND: it has moved meanwhile. */
+static sop_status bring(struct sopi_inredfs *fs, struct sopi_node_read *nodes, size_t count,
+			const struct sopi_node_entries *first, sop_buf *room, size_t *got, sop_error *err)
+{
+	const bool patched = !first->patch.removed;
+	struct sopi_place place = sopi_place_of_entry(&first->page);
+
+	note_page(&nodes[0], &first->page);
+	*got = patched ? 1 : adjacent(fs, nodes, count, &first->page);
+	place.length = (uint64_t)nodes[*got - 1].offset + nodes[*got - 1].page.size - place.offset;
+	room->size = 0;
+	SOP_TRY(sopi_packs_read_more(fs->packs, &place, room, err));
+	if (patched) {
+		const struct sopi_place more = sopi_place_of_entry(&first->patch);
+
+		nodes[0].patch_pack = more.pack;
+		nodes[0].patch_offset = (int64_t)more.offset;
+		nodes[0].patch_position = first->patch.words[3];
+		nodes[0].patch.size = (size_t)more.length;
+		SOP_TRY(sopi_packs_read_more(fs->packs, &more, room, err));
+		nodes[0].patch.data = (const uint8_t *)room->data + place.length;
+	}
+	for (size_t i = 0; i < *got; i++) /* the buffer stays where it is now */
+		nodes[i].page.data = (const uint8_t *)room->data + (nodes[i].offset - nodes[0].offset);
+	return SOP_OK;
+}
+
+sop_status sopi_node_pages_bring(void *arg, struct sopi_node_read *nodes, size_t count,
+				 sop_buf *room, size_t *got, sop_error *err)
+{
+	const unsigned long long vid = nodes[0].vid;
+	struct sopi_node_entries first;
+	struct sopi_inredfs *fs = arg;
+	sop_status status = SOP_NOT_FOUND;
+
+	for (int looks = 0; status == SOP_NOT_FOUND && looks < LOOKS_MAX; looks++) {
+		status = sopi_registry_find_node(fs->registry, nodes[0].vid, &first, err);
+		if (status == SOP_NOT_FOUND)
+			return sopi_fail(err, SOP_CORRUPT,
+					 "node %llu is named by its parent, but the registry lacks it",
+					 vid);
+		SOP_TRY(status);
+		status = bring(fs, nodes, count, &first, room, got, err);
+	}
+	if (status == SOP_NOT_FOUND)
+		return sopi_fail(err, SOP_CORRUPT, "the pack of node %llu, %016llx or %016llx, is missing",
+				 vid, (unsigned long long)first.page.words[0],
+				 (unsigned long long)first.patch.words[0]);
+	return status;
 }

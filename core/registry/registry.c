@@ -106,8 +106,8 @@ sop_status sopi_registry_open(const struct sopi_platform *platform, struct sopi_
 	sopi_mutex_init(&registry->mutex);
 	registry->home.folder = folder;
 	registry->buckets = buckets;
-	SOP_TRY_OUT(sopi_bucket_cache_new(cache_bytes / 2, &registry->cache, err));
-	SOP_TRY_OUT(sopi_places_new(cache_bytes / 2, &registry->places, err));
+	SOP_TRY_OUT(sopi_bucket_cache_new(cache_bytes / 4, &registry->cache, err));
+	SOP_TRY_OUT(sopi_places_new(cache_bytes / 4 * 3, &registry->places, err));
 	SOP_TRY_OUT(open_view(registry, view, err));
 	*out = registry;
 out:
@@ -385,7 +385,8 @@ void sopi_registry_get_stats(struct sopi_registry *registry, struct sopi_registr
 		stats->disk_bytes += sopi_run_file_bytes(view->runs[i]->count);
 	}
 	sopi_regview_release(view);
-	stats->memory_bytes += sopi_bucket_cache_bytes(registry->cache) + sopi_places_bytes(registry->places);
+	stats->memory_bytes +=
+		sopi_bucket_cache_bytes(registry->cache) + sopi_places_bytes(registry->places);
 	stats->bucket_reads = atomic_load(&registry->bucket_reads);
 	stats->lookups = atomic_load(&registry->lookups);
 	stats->folds = atomic_load(&registry->folds);

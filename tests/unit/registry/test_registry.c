@@ -90,7 +90,7 @@ static void what_is_remembered_of_a_node_is_never_old(void **state)
 	struct test_rng rng;
 
 	test_rng_init(&rng, test_seed(), 5);
-	box->cache_bytes = 1 << 15; /* a quarter of the nodes at most */
+	box->cache_bytes = 1 << 15; /* a third of the nodes at most */
 	open_it(box);
 	for (uint64_t round = 0; round < rounds && test_failures() == 0; round++) {
 		const size_t count = table_change(table, &rng, test_rng_once_in(&rng, 4) ? BOX_KEYS : 50,
@@ -102,8 +102,8 @@ static void what_is_remembered_of_a_node_is_never_old(void **state)
 			struct sopi_registry_view next;
 			sop_error err = SOP_ERROR_INIT;
 
-			TEST_OK(sopi_registry_write(box->registry, box->position + 1, &other, 1, false,
-						    &next, &err),
+			TEST_OK(sopi_registry_write(box->registry, box->position + 1, &other, 1,
+						    false, &next, &err),
 				err);
 			sopi_registry_give_up(box->registry, false);
 		}
@@ -340,13 +340,13 @@ static void a_cached_bucket_is_not_read_again(void **state)
 	struct sopi_registry_entry *entries = many_entries(17000);
 	struct box *box = *state;
 
-	box->cache_bytes = 6 << 20; /* half of it for buckets, half for single nodes: all of both */
+	box->cache_bytes = 12 << 20; /* a quarter of it for buckets: all of them */
 	open_it(box);
 	box_write(box, entries, 17000, true);
 	(void)reads_per_thousand(box, 17000);
 	assert_int_equal(reads_per_thousand(box, 17000), 0);
 	box_close(box);
-	box->cache_bytes = 1 << 19; /* a quarter of the map */
+	box->cache_bytes = 1 << 20; /* a quarter of it for a quarter of the map */
 	open_it(box);
 	assert_in_range(reads_per_thousand(box, 17000), 600, 900);
 	free(entries);
@@ -455,9 +455,8 @@ static void the_stats_are_right(void **state)
 	(void)reads_per_thousand(box, 10000);
 	sopi_registry_get_stats(box->registry, &stats);
 	assert_int_equal(stats.lookups, 20000);
-	assert_int_equal(stats.memory_bytes,
-			 102 * sizeof *entries + stats.bucket_reads * SOPI_BUCKET_BYTES +
-				 10000 * LINE_BYTES);
+	assert_int_equal(stats.memory_bytes, 102 * sizeof *entries + stats.bucket_reads * SOPI_BUCKET_BYTES +
+						     10000 * LINE_BYTES);
 	assert_in_range(stats.bucket_reads, SOPI_BUCKETS_MIN - SOPI_SPILL_BUCKETS, SOPI_BUCKETS_MIN);
 	box_write(box, NULL, 0, true);
 	sopi_registry_clean(box->registry); /* forgets the old map's buckets */
@@ -567,8 +566,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(it_holds_what_a_plain_table_holds, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_remembered_of_a_node_is_never_old,
-						setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_remembered_of_a_node_is_never_old, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_removed_key_is_found_again_after_it_was_put,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(an_entry_that_cannot_be_kept_is_refused, setup, teardown),
