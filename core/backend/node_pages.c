@@ -95,30 +95,51 @@ static size_t adjacent(struct sopi_inredfs *fs, struct sopi_node_read *nodes, si
 	return n;
 }
 
+/* Reads `*got` nodes at once; or the first one alone, if there is not memory for all or something is wrong, which then is told
+ * of the one that it is wrong with. */
+static sop_status read_pages(struct sopi_inredfs *fs, struct sopi_node_read *nodes, size_t *got,
+			     sop_buf *room, sop_error *err)
+{
+	const struct sopi_node_read *last = &nodes[*got - 1];
+	struct sopi_place place = { nodes[0].pack, (uint64_t)nodes[0].offset, nodes[0].page.size };
+
+	room->size = 0;
+	if (*got > 1) {
+		place.length = (uint64_t)(last->offset - nodes[0].offset) + last->page.size;
+		if (sopi_packs_read_more(fs->packs, &place, room, NULL) == SOP_OK)
+			return SOP_OK;
+		*got = 1;
+		place.length = nodes[0].page.size;
+	}
+	return sopi_packs_read_more(fs->packs, &place, room, err);
+}
+
+/* Reads the patch of a node behind its page. */
+static sop_status read_patch(struct sopi_inredfs *fs, struct sopi_node_read *node,
+			     const struct sopi_registry_entry *entry, sop_buf *room, sop_error *err)
+{
+	const struct sopi_place place = sopi_place_of_entry(entry);
+
+	node->patch_pack = place.pack;
+	node->patch_offset = (int64_t)place.offset;
+	node->patch_position = entry->words[3];
+	SOP_TRY(sopi_packs_read_more(fs->packs, &place, room, err));
+	node->patch.size = (size_t)place.length;
+	return SOP_OK;
+}
+
 /* Reads the first node as the registry has it, and others with it. NOT_FOUND: it has moved meanwhile. */
 static sop_status bring(struct sopi_inredfs *fs, struct sopi_node_read *nodes, size_t count,
 			const struct sopi_node_entries *first, sop_buf *room, size_t *got, sop_error *err)
 {
-	const bool patched = !first->patch.removed;
-	struct sopi_place place = sopi_place_of_entry(&first->page);
-
 	note_page(&nodes[0], &first->page);
-	*got = patched ? 1 : adjacent(fs, nodes, count, &first->page);
-	place.length = (uint64_t)nodes[*got - 1].offset + nodes[*got - 1].page.size - place.offset;
-	room->size = 0;
-	SOP_TRY(sopi_packs_read_more(fs->packs, &place, room, err));
-	if (patched) {
-		const struct sopi_place more = sopi_place_of_entry(&first->patch);
-
-		nodes[0].patch_pack = more.pack;
-		nodes[0].patch_offset = (int64_t)more.offset;
-		nodes[0].patch_position = first->patch.words[3];
-		nodes[0].patch.size = (size_t)more.length;
-		SOP_TRY(sopi_packs_read_more(fs->packs, &more, room, err));
-		nodes[0].patch.data = (const uint8_t *)room->data + place.length;
-	}
+	*got = first->patch.removed ? adjacent(fs, nodes, count, &first->page) : 1;
+	SOP_TRY(read_pages(fs, nodes, got, room, err));
+	if (!first->patch.removed)
+		SOP_TRY(read_patch(fs, &nodes[0], &first->patch, room, err));
 	for (size_t i = 0; i < *got; i++) /* the buffer stays where it is now */
 		nodes[i].page.data = (const uint8_t *)room->data + (nodes[i].offset - nodes[0].offset);
+	nodes[0].patch.data = (const uint8_t *)room->data + nodes[0].page.size;
 	return SOP_OK;
 }
 

@@ -3,11 +3,13 @@
 #include "support/folder.h"
 #include "support/support.h"
 
+#include <ftw.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
 	CACHE_MB = 6,
@@ -20,6 +22,10 @@ enum {
 	SCANS = 6,
 	COMMITS_EACH = 30, /* of a thread, beside each scan */
 };
+
+/* For nftw, which takes no argument for its callback. */
+static char largest[TEST_PATH_BYTES + 100];
+static off_t largest_bytes;
 
 struct box {
 	char folder[TEST_PATH_BYTES];
@@ -217,6 +223,77 @@ static void a_scan_does_not_throw_out_what_is_hot(void **state)
 			 (unsigned long long)cold);
 }
 
+/* ---- damage ---------------------------------------------------------------------------------- */
+
+/* The largest pack: receives its path. */
+static int note_largest(const char *path, const struct stat *info, int kind, struct FTW *ftw)
+{
+	(void)ftw;
+	if (kind != FTW_F || strstr(path, ".pack") == NULL || info->st_size <= largest_bytes)
+		return 0;
+	largest_bytes = info->st_size;
+	(void)snprintf(largest, sizeof largest, "%s", path);
+	return 0;
+}
+
+/* Changes a byte in the middle of the largest pack. */
+static void damage(struct box *box)
+{
+	FILE *file;
+	int byte;
+
+	largest_bytes = 0;
+	assert_int_equal(nftw(box->folder, note_largest, 16, FTW_PHYS), 0);
+	assert_true(largest_bytes > 1 << 20);
+	file = fopen(largest, "r+");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, largest_bytes / 2, SEEK_SET), 0);
+	byte = fgetc(file);
+	assert_int_equal(fseek(file, largest_bytes / 2, SEEK_SET), 0);
+	assert_int_equal(fputc(byte ^ 0x55, file), byte ^ 0x55);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Which item a scan, or a get of each, comes to before it meets the damage. */
+static uint64_t first_damaged(struct box *box, bool scans)
+{
+	sop_txn *txn = begin(box, &box->err);
+	sop_cursor *cursor = NULL;
+	sop_buf value = SOP_BUF_INIT;
+	sop_status status = SOP_OK;
+	uint64_t key = 0;
+	uint8_t room[8];
+
+	TEST_OK(sop_cursor_open(txn, box->store, NULL, 0, &cursor, &box->err), box->err);
+	while (status == SOP_OK && key <= ITEMS) {
+		status = scans ? sop_cursor_next(cursor, NULL, &box->err)
+			       : sop_get(txn, box->store, test_key_u64(room, key), &value, &box->err);
+		key += status == SOP_OK ? 1 : 0;
+	}
+	TEST_STATUS(status, SOP_CORRUPT, box->err);
+	assert_non_null(strstr(box->err.file, ".pack"));
+	sop_buf_free(&value);
+	sop_cursor_free(cursor);
+	sop_txn_free(txn);
+	return key;
+}
+
+/* What comes ahead may be damaged: that is told when the scan is there, and not before. */
+static void a_scan_comes_as_far_as_the_damage(void **state)
+{
+	struct box *box = *state;
+	uint64_t by_gets;
+
+	close_box(box);
+	damage(box);
+	open_box(box);
+	by_gets = first_damaged(box, false);
+	assert_in_range(by_gets, 1, ITEMS - 1);
+	close_box(box);
+	open_box(box);
+	assert_int_equal(first_damaged(box, true), by_gets);
+}
+
 /* ---- while it changes ------------------------------------------------------------------------ */
 
 struct race {
@@ -305,6 +382,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_cold_scan_needs_few_reads, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_scan_does_not_throw_out_what_is_hot, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_scan_comes_as_far_as_the_damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(scans_are_right_while_pages_move_and_change, setup,
 						teardown),
 	};
