@@ -228,13 +228,10 @@ static sop_status bring_ahead(struct sopi_walk *walk, size_t depth, sop_error *e
 	struct sopi_vnode *const *children = sopi_inner_children(parent) + next;
 	const size_t left = parent->count - next + 1;
 
-	walk->brought = false;
-	if (resident == NULL || walk->at == SOPI_POSITION_HEAD)
+	walk->brought = walk->ahead > 1; /* by a step before */
+	if (SOPI_LIKELY(atomic_load_explicit(&children[0]->head, memory_order_acquire) != NULL) ||
+	    resident == NULL || walk->at == SOPI_POSITION_HEAD)
 		return SOP_OK;
-	if (atomic_load_explicit(&children[0]->head, memory_order_acquire) != NULL) {
-		walk->brought = walk->ahead > 1; /* by a step before */
-		return SOP_OK;
-	}
 	SOP_TRY(sopi_resident_bring_ahead(resident, walk->tree, children,
 					  walk->ahead < left ? walk->ahead : left, err));
 	walk->brought = true;

@@ -210,6 +210,7 @@ void sopi_registry_switch(struct sopi_registry *registry)
 	atomic_store(&registry->number, registry->pending->number); /* nobody notes what was true before */
 	for (size_t i = 0; i < registry->change_count; i++)
 		sopi_places_change(registry->places, &registry->changes[i]);
+	registry->change_count = 0;
 	sopi_mutex_lock(&registry->mutex);
 	registry->current = registry->pending;
 	sopi_mutex_unlock(&registry->mutex);
@@ -236,6 +237,7 @@ void sopi_registry_give_up(struct sopi_registry *registry, bool indefinite)
 		remove_pending(registry);
 	sopi_regview_release(registry->pending);
 	registry->pending = NULL;
+	registry->change_count = 0;
 }
 
 void sopi_registry_clean(struct sopi_registry *registry)
