@@ -153,7 +153,8 @@ bool sopi_leaf_append_delta(struct sopi_block *leaf, struct sopi_slot_place plac
 	atomic_store_explicit(&sopi_leaf_delta_positions(leaf)[number], position, memory_order_relaxed);
 	sopi_leaf_delta_codes(leaf)[number] = (uint16_t)(place.slot << 1 | (place.exact ? 1u : 0u));
 	sopi_leaf_delta_places(leaf)[number] = (uint16_t)(leaf->free_at / SOPI_PLACE_UNIT);
-	write_item((uint8_t *)leaf + leaf->free_at, position, key, stored, item);
+	write_item((uint8_t *)leaf + leaf->free_at,
+		   item != NULL && item->version != 0 ? item->version : position, key, stored, item);
 	leaf->free_at += (uint32_t)bytes;
 	atomic_store_explicit(&leaf->delta_count, (uint8_t)(number + 1), memory_order_release);
 	return true;
