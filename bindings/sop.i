@@ -15,6 +15,7 @@
 %ignore sop_bytes;
 %ignore sop_buf;
 %ignore sop_cursor_fetch; /* rows go into memory of the language: written by hand */
+%ignore sop_cursor_next_many; /* views; languages fetch */
 %ignore sop_entry;
 %ignore sop_error;
 %ignore sop_info;

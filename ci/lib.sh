@@ -4,10 +4,14 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit
 jobs=${SOP_JOBS:-$(nproc)}
+tests_at_once=${SOP_JOBS:-$(($(nproc) + 1))} # some of them mostly wait
 passed=0
 failed=0
 skipped=0
 trouble=() # one line for each failure, repeated at the end
+phase=""   # what is being done, since so many seconds
+phase_began=0
+phases=() # what has been done, and how long it took
 
 # Prints the comment at the top of the script that calls it.
 usage() {
@@ -16,6 +20,21 @@ usage() {
 
 say() {
 	printf '%s\n' "$*"
+}
+
+end_phase() {
+	if [[ -n $phase ]]; then
+		phases+=("$phase $((SECONDS - phase_began)) s")
+	fi
+	phase=""
+}
+
+# begin_phase NAME: says so; how long each took is told at the end.
+begin_phase() {
+	end_phase
+	say "$1"
+	phase=$1
+	phase_began=$SECONDS
 }
 
 # fail NAME REPLAY: counts one failure; what went wrong has been printed.
@@ -46,7 +65,7 @@ build() {
 	local name=$1 log=build/$1.log pid status=0 seconds=0
 	shift
 	mkdir -p build
-	say "building $name"
+	begin_phase "building $name"
 	{ cmake "$@" -B "build/$name" && cmake --build "build/$name" -j "$jobs" -- -k 0; } >"$log" 2>&1 </dev/null &
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null; do
@@ -73,9 +92,9 @@ build() {
 run_ctest() {
 	local name=$1 report=build/$1/junit.xml counts line
 	shift
-	say "testing $name"
+	begin_phase "testing $name"
 	rm -f "$report"
-	ctest --test-dir "build/$name" -j "$jobs" --no-label-summary --output-junit "$root/$report" \
+	ctest --test-dir "build/$name" -j "$tests_at_once" --no-label-summary --output-junit "$root/$report" \
 		--test-output-size-passed 4000000 --test-output-size-failed 4000000 "$@" </dev/null 2>&1 |
 		grep --line-buffered -E '^ *[0-9]+/[0-9]+ ' | sed -u 's/^/  /' || true
 	if ! counts=$(python3 ci/summary.py "build/$name" "$report"); then
@@ -118,6 +137,10 @@ finish() {
 	if ((skipped > 0)); then
 		say "$skipped skipped"
 	fi
+	end_phase
+	for line in "${phases[@]}"; do
+		say "  $line"
+	done
 	say "took $((SECONDS / 60)) min $((SECONDS % 60)) s"
 	say "$passed passed, $failed failed"
 	((failed == 0)) && exit 0

@@ -25,5 +25,5 @@ if(SOP_TESTS)
 	sop_conformance_test(pairs pairs.py "${PROJECT_BINARY_DIR}" $<TARGET_FILE:sopctl> ${sop_conformance_languages})
 	sop_conformance_test(programs run --build "${PROJECT_BINARY_DIR}" --languages ${sop_conformance_list}
 		--shrunk-to "${PROJECT_BINARY_DIR}/conformance/failed")
-	set_tests_properties(conformance.programs PROPERTIES PROCESSORS 2) # four machines at once
+	set_tests_properties(conformance.programs PROPERTIES PROCESSORS 2 COST 995) # four machines at once, and long
 endif()

@@ -13,7 +13,7 @@ set(CMAKE_C_FLAGS_DEBUG "-Og -g3")
 add_compile_options(-fstack-protector-strong)
 
 if(SOP_SANITIZE)
-	add_compile_options(-fsanitize=${SOP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g)
+	add_compile_options(-fsanitize=${SOP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g1)
 	add_link_options(-fsanitize=${SOP_SANITIZE})
 	if(SOP_SANITIZE MATCHES thread AND CMAKE_C_COMPILER_ID STREQUAL GNU)
 		add_compile_options(-Wno-tsan) # it does not model fences; clang's, which ci/long uses, says nothing either

@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "btree/resident.h"
 
+enum { KEYS_BYTES = 16 << 10 }; /* of the keys that one call puts together */
+
 static sop_status refuse_cursor(const sop_cursor *cursor, const char *function, sop_error *err)
 {
 	if (cursor == NULL || sopi_tag_of(cursor) != SOPI_TAG_CURSOR)
@@ -47,6 +49,7 @@ static void cursor_destroy(sop_cursor *cursor)
 	sopi_scan_free(&cursor->scan);
 	sopi_bounds_free(&cursor->bounds);
 	sop_buf_free(&cursor->whole_key);
+	sop_buf_free(&cursor->keys);
 	sop_buf_free(&cursor->value_room);
 	sopi_free(cursor);
 }
@@ -71,6 +74,7 @@ static sop_status cursor_new(sop_txn *txn, struct sopi_used *used, const sop_ran
 	cursor->copies = (flags & SOP_CURSOR_COPIES) != 0;
 	cursor->pins = txn->db->engine->forest.resident != NULL;
 	cursor->whole_key = (sop_buf)SOP_BUF_INIT;
+	cursor->keys = (sop_buf)SOP_BUF_INIT;
 	cursor->value_room = (sop_buf)SOP_BUF_INIT;
 	sopi_scan_init(&cursor->scan, &txn->core, used, &cursor->bounds, (flags & SOP_CURSOR_KEYS) != 0);
 	status = sopi_item_bounds(used, range, "sop_cursor_open", &cursor->bounds, err);
@@ -239,6 +243,67 @@ static inline bool step_plain(sop_cursor *cursor, sop_entry *entry)
 	return true;
 }
 
+/* Room for the keys of `count` items like this one; as much as one call is to use, if they are long. */
+static bool reserve_keys(sop_cursor *cursor, const struct sopi_item *item, size_t count)
+{
+	const size_t each = cursor->scan.plain->prefix_size + sopi_item_key_size(item);
+	const size_t bytes = each > KEYS_BYTES / count ? KEYS_BYTES : each * count;
+
+	return SOPI_LIKELY(cursor->keys.capacity >= bytes) ||
+	       sop_buf_reserve(&cursor->keys, bytes, NULL) == SOP_OK;
+}
+
+/* Describes an item as it lies, with its key at `key`. */
+static inline void describe_plain(const struct sopi_block *leaf, sop_bytes prefix,
+				  const struct sopi_item *item, uint8_t *key, sop_entry *entry)
+{
+	const size_t key_size = sopi_item_key_size(item);
+
+	sopi_copy_short(key, prefix.data, prefix.size);
+	sopi_copy_short(key + prefix.size, sopi_item_key(item), key_size);
+	entry->key = (sop_bytes){ key, prefix.size + key_size };
+	entry->value = (sop_bytes){ sopi_item_key(item) + key_size, item->value_size };
+	entry->version = sopi_item_version(leaf, item);
+	entry->item = 0;
+}
+
+/* The common steps forwards: the next items of the same page, as they lie. Returns how many; 0: it takes more than that. */
+static size_t steps_plain(sop_cursor *cursor, sop_entry *entries, size_t max)
+{
+	struct sopi_scan *scan = &cursor->scan;
+	const struct sopi_block *leaf = scan->plain;
+	const uint16_t *places;
+	sop_bytes prefix;
+	size_t first, at = 0, count = 0;
+
+	if (!cursor->plain || !sopi_scan_is_plain(scan) ||
+	    keep_found(cursor, leaf) != KEEP_IN_LEAF || sopi_scan_plain_item(scan) == NULL)
+		return 0;
+	first = scan->base.index;
+	if (max > scan->plain_end - first)
+		max = scan->plain_end - first;
+	if (!reserve_keys(cursor, sopi_scan_plain_item(scan), max))
+		return 0;
+	prefix = (sop_bytes){ sopi_block_prefix(leaf), leaf->prefix_size };
+	places = sopi_leaf_places(leaf) + first;
+	for (; count < max; count++) {
+		const struct sopi_item *item = sopi_item_at(leaf, places[count]);
+		const size_t size = prefix.size + sopi_item_key_size(item);
+
+		if (sopi_item_flags(item) != 0 || size > cursor->keys.capacity - at ||
+		    size >= scan->key.capacity)
+			break;
+		describe_plain(leaf, prefix, item, (uint8_t *)cursor->keys.data + at, &entries[count]);
+		at += size;
+	}
+	if (count == 0)
+		return 0;
+	scan->base.index = first + count - 1;
+	sopi_scan_plain_step(scan, sopi_item_at(leaf, places[count - 1]));
+	pin(cursor, leaf);
+	return count;
+}
+
 /* One step in a direction. REQUIRES: entered. */
 static sop_status step(sop_cursor *cursor, bool forward, sop_entry *entry, sop_error *err)
 {
@@ -302,6 +367,29 @@ sop_status sop_cursor_next(sop_cursor *cursor, sop_entry *entry, sop_error *err)
 	}
 	begin_at(cursor, true);
 	status = step(cursor, true, entry, err);
+	sopi_txn_leave(cursor->txn);
+	return status;
+}
+
+sop_status sop_cursor_next_many(sop_cursor *cursor, sop_entry *entries, size_t max, size_t *count,
+				sop_error *err)
+{
+	sop_status status = SOP_OK;
+	size_t given;
+
+	SOP_TRY(enter(cursor, __func__, err));
+	if (entries == NULL || max == 0 || count == NULL) {
+		status = sopi_misuse(err, __func__, "entries or count is NULL, or max is 0");
+		sopi_txn_leave(cursor->txn);
+		return status;
+	}
+	given = steps_plain(cursor, entries, max);
+	if (given == 0) {
+		begin_at(cursor, true);
+		status = step(cursor, true, entries, err);
+		given = status == SOP_OK;
+	}
+	*count = given;
 	sopi_txn_leave(cursor->txn);
 	return status;
 }
@@ -506,7 +594,7 @@ static void fetch_plain(struct sopi_scan *scan, uint8_t *room, size_t size, size
 	const size_t first = scan->base.index;
 	size_t index = first;
 
-	for (; *count < rows_max && index < scan->base.count && *at <= size; index++, (*count)++) {
+	for (; *count < rows_max && index < scan->plain_end && *at <= size; index++, (*count)++) {
 		const struct sopi_item *item = sopi_item_at(scan->plain, places[index]);
 		const size_t key_size = sopi_item_key_size(item);
 		const size_t bytes = sopi_row_bytes(flags, prefix.size + key_size, item->value_size);

@@ -68,6 +68,7 @@ struct sop_cursor {
 	struct sopi_bounds bounds;
 	struct sopi_scan scan;
 	sop_buf whole_key; /* the key of the current entry, where it has to be put together */
+	sop_buf keys; /* of several entries that were given in one call */
 	sop_buf value_room; /* its value, where it is copied or read from disk */
 };
 

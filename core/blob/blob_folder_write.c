@@ -11,6 +11,7 @@
 enum {
 	ID_TRIES_MAX = 1000, /* files of an earlier, unlucky process that are passed over */
 	SMALL_VALUE_BYTES = 4096, /* goes out together with its frame */
+	PUSH_BYTES = PACK_TAIL_BYTES / 2, /* of nodes, at least, handed to the device at a time */
 };
 
 /* ---- failures --------------------------------------------------------------------------------- */
@@ -253,6 +254,20 @@ out:
 	return status;
 }
 
+/* Lets the device begin with what was written, a piece at a time, and not get ahead of it by more than two: a sync of tens of
+ * megabytes at the end would hold up every flush of the log meanwhile. Not under tail_mutex, for which readers wait. */
+static sop_status push_written(struct sopi_pack *pack, sop_error *err)
+{
+	const uint64_t written = atomic_load_explicit(&pack->file->written, memory_order_relaxed);
+	const uint64_t waits_from = pack->pushed_before;
+
+	if (written < pack->pushed + PUSH_BYTES)
+		return SOP_OK;
+	pack->pushed_before = pack->pushed;
+	pack->pushed = written;
+	return sopi_file_write_back(pack->handle, waits_from, written - waits_from, err);
+}
+
 static sop_status append_node(struct sopi_pack *pack, uint64_t key, sop_bytes blob,
 			      struct sopi_place *place, sop_error *err)
 {
@@ -262,6 +277,8 @@ static sop_status append_node(struct sopi_pack *pack, uint64_t key, sop_bytes bl
 	status = claim_locked(pack, key, blob.size, place, err);
 	if (status == SOP_OK) {
 		status = put_node(pack, blob, err);
+		if (status == SOP_OK)
+			status = push_written(pack, err);
 		if (status != SOP_OK)
 			pack_fail_locked(pack, status);
 	}

@@ -17,6 +17,7 @@ struct sopi_pack {
 	size_t writes[2]; /* that are not done, by turn */
 	bool syncing;
 	bool named; /* the file's name is durable */
+	uint64_t pushed, pushed_before; /* what lies before the one is on its way to the device, before the other it is there */
 	uint64_t durable; /* what lies before it is durable, or not worth it: the head alone */
 };
 

@@ -111,7 +111,8 @@ void sopi_wal_prepare(struct sopi_log *log);
 /* Bytes of the chain behind `position`: what replay would read. */
 uint64_t sopi_wal_bytes_behind(struct sopi_log *log, uint64_t position);
 
-/* Is it time for sopi_wal_prepare? True once for each segment, to whoever asks first. */
+/* Is it time for sopi_wal_prepare? True once for each reason in a segment (it fills; it is raw, and groups are small), to
+ * whoever asks first. */
 bool sopi_wal_fills(struct sopi_log *log);
 
 /* Has a write or sync failed? From then on reserve answers FAILED. */
@@ -125,7 +126,7 @@ void sopi_wal_get_stats(struct sopi_log *log, struct sopi_wal_stats *stats);
 /* The sequence that a name in the folder log/ stands for; 0: it means nothing. */
 uint64_t sopi_wal_sequence(const char *name);
 
-/* Is there such a segment: in the chain, recycled, or made ahead? */
+/* Is there such a segment: in the chain, recycled, made ahead, or being removed? */
 bool sopi_wal_knows(struct sopi_log *log, uint64_t sequence);
 
 /* Checks every record of every segment that replay would read, while others append. `found` is told of each problem

@@ -125,7 +125,7 @@ static bool take_space_locked(struct sopi_wal *wal, uint64_t cost, uint64_t floo
 {
 	const uint64_t wanted = wal->need + cost + floor;
 
-	if (wanted > wal->room && wanted > wal->next_room)
+	if (wanted > wal->room && wanted > wal->next_room && wanted > wal->entered_room)
 		return false;
 	wal->need += cost;
 	return true;

@@ -16,7 +16,7 @@
 
 #define LOG_FOLDER "log"
 
-enum { ZEROS_BYTES = 1 << 20, SEGMENT_UNIT_BYTES = 4096 };
+enum { ZEROS_BYTES = 128 << 10, SEGMENT_UNIT_BYTES = 4096 };
 
 void wal_segment_name(uint64_t sequence, char name[SOPI_WAL_NAME_BYTES])
 {
@@ -91,7 +91,7 @@ bool sopi_wal_knows(struct sopi_log *log, uint64_t sequence)
 	sopi_mutex_lock(&wal->maker); /* none is half made then */
 	sopi_mutex_lock(&wal->state);
 	known = list_has(&wal->chain, sequence) || list_has(&wal->pool, sequence) ||
-		(wal->next.file != NULL && wal->next.sequence == sequence);
+		(wal->next.file != NULL && wal->next.sequence == sequence) || wal->removing == sequence;
 	sopi_mutex_unlock(&wal->state);
 	sopi_mutex_unlock(&wal->maker);
 	return known;
@@ -292,11 +292,24 @@ static sop_status grow_next(struct sopi_wal *wal, uint64_t bytes, sop_error *err
 	return status;
 }
 
-/* Twice the size of the last one, which closing may have cut. */
-static uint64_t size_of_next(const struct sopi_wal *wal)
+static bool is_slow(struct sopi_wal *wal)
+{
+	bool slow;
+
+	sopi_mutex_lock(&wal->state);
+	slow = wal_is_slow(wal);
+	sopi_mutex_unlock(&wal->state);
+	return slow;
+}
+
+/* Twice the size of the last one, which closing may have cut. The first one with zeros after large groups is small again:
+ * small groups have to wait until it is there. */
+static uint64_t size_of_next(struct sopi_wal *wal)
 {
 	const uint64_t least = wal->options.segment_bytes, most = wal->options.segment_bytes_max;
 
+	if (is_slow(wal))
+		return least;
 	if (wal->made_bytes >= most / 2)
 		return most;
 	return wal->made_bytes * 2 > least ? wal->made_bytes * 2 : least;
@@ -339,6 +352,32 @@ static sop_status make_next(struct sopi_wal *wal, uint64_t least, sop_error *err
 	return SOP_OK;
 }
 
+/* Cuts the one that is ready to the size that one with zeros would get now, unless more is reserved. */
+static sop_status cut_next(struct sopi_wal *wal, uint64_t least, sop_error *err)
+{
+	const uint64_t usual = size_of_next(wal);
+	const uint64_t bytes = wal_round(least > usual ? least : usual, SEGMENT_UNIT_BYTES);
+	bool cuts;
+
+	sopi_mutex_lock(&wal->state);
+	cuts = bytes < wal->next.bytes && wal->need <= wal_segment_room(wal, bytes);
+	if (cuts)
+		wal->next_room = wal_segment_room(wal, bytes);
+	sopi_mutex_unlock(&wal->state);
+	if (!cuts)
+		return SOP_OK;
+	wal->next.bytes = bytes;
+	wal->made_bytes = bytes;
+	return sopi_file_resize(wal->next.file, bytes, err);
+}
+
+/* Small groups are written now: the one that is ready gets its zeros. */
+static sop_status fill_next(struct sopi_wal *wal, uint64_t least, sop_error *err)
+{
+	SOP_TRY(cut_next(wal, least, err));
+	return fill(&wal->next, 0, wal->next.bytes, false, err);
+}
+
 /* For the segment to be made, and for one that the leader is about to enter. */
 static sop_status reserve_list(struct sopi_wal *wal, sop_error *err)
 {
@@ -361,7 +400,7 @@ sop_status wal_segment_make(struct sopi_wal *wal, uint64_t room, sop_error *err)
 	else if (wal->next.bytes < least)
 		status = grow_next(wal, wal_round(least, SEGMENT_UNIT_BYTES), err);
 	else if (wal->next.raw && !may_stay_raw(wal))
-		status = fill(&wal->next, 0, wal->next.bytes, false, err);
+		status = fill_next(wal, least, err);
 	if (status == SOP_OK) {
 		sopi_mutex_lock(&wal->state);
 		wal->next_room = wal_segment_room(wal, wal->next.bytes);
@@ -420,9 +459,11 @@ void wal_segment_enter(struct sopi_wal *wal, const struct wal_segment *segment, 
 	}
 	wal_list_add(&wal->chain, &listed);
 	wal->room = wal_segment_room(wal, segment->bytes);
+	wal->entered_room = 0;
 	wal->segment_bytes = segment->bytes;
 	wal->segment_raw = segment->raw;
 	wal->told = false;
+	wal->told_slow = false;
 	sopi_mutex_unlock(&wal->state);
 	wal_segment_close(&wal->current);
 	wal->current = *segment;
@@ -490,16 +531,18 @@ static bool take_surplus(struct sopi_wal *wal, uint64_t bytes_max, struct wal_li
 	return true;
 }
 
-/* REQUIRES: `maker`. A name that cannot be removed is found by the next open. */
+/* A name that cannot be removed is found by the next open. Without `maker`, which the leader may need meanwhile: removing
+ * a file can take long. REQUIRES: nobody else does this; checkpoints and closing exclude each other. */
 static void shrink(struct sopi_wal *wal, uint64_t bytes_max)
 {
 	for (;;) { /* each turn takes one off the pool */
-		struct wal_listed item;
+		struct wal_listed item = { .sequence = 0 };
 		char name[SOPI_WAL_NAME_BYTES];
 		bool taken;
 
 		sopi_mutex_lock(&wal->state);
 		taken = take_surplus(wal, bytes_max, &item);
+		wal->removing = item.sequence; /* also: the one before is gone */
 		sopi_mutex_unlock(&wal->state);
 		if (!taken)
 			return;
@@ -518,17 +561,13 @@ void sopi_wal_trim(struct sopi_log *log, uint64_t position, uint64_t first_segme
 	retire_locked(wal, first_segment);
 	sopi_mutex_unlock(&wal->state);
 	wal_series_trim(wal, position);
-	shrink(wal, wal->options.pool_bytes_max);
 	sopi_mutex_unlock(&wal->maker);
+	shrink(wal, wal->options.pool_bytes_max);
 }
 
 void sopi_wal_shrink(struct sopi_log *log, uint64_t pool_bytes)
 {
-	struct sopi_wal *wal = wal_of(log);
-
-	sopi_mutex_lock(&wal->maker);
-	shrink(wal, pool_bytes);
-	sopi_mutex_unlock(&wal->maker);
+	shrink(wal_of(log), pool_bytes);
 }
 
 /* The segment that is ready waits in the pool like any other. */
@@ -562,7 +601,7 @@ void sopi_wal_settle(struct sopi_log *log, uint64_t pool_bytes)
 
 	sopi_mutex_lock(&wal->maker);
 	retire_next(wal);
-	shrink(wal, pool_bytes);
 	cut_current(wal);
 	sopi_mutex_unlock(&wal->maker);
+	shrink(wal, pool_bytes);
 }

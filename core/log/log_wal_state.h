@@ -120,13 +120,16 @@ struct sopi_wal {
 	uint64_t outstanding; /* bytes reserved and not submitted */
 	uint64_t need; /* bytes of log space reserved and not written */
 	uint64_t room, next_room; /* bytes for records in the current segment and in the one that is ready */
+	uint64_t entered_room; /* the same of the one that the leader is about to enter */
 	bool next_raw; /* the one that is ready is */
 	uint64_t segment_bytes; /* size of the current segment */
 	bool segment_raw; /* it is */
 	uint64_t group_bytes; /* of a batch, as it was lately */
 	bool told; /* `fills` was set for it */
+	bool told_slow; /* and because it is raw and groups are small */
 	struct wal_list chain; /* oldest first; the last one is the current */
 	struct wal_list pool;
+	uint64_t removing; /* sequence of the file that is being removed; 0: none */
 	struct sopi_log_series *series; /* whose parts must stay */
 	struct sopi_wal_stats stats;
 	struct sopi_wal_point durable_point; /* never ahead of what is durable, never behind `durable` */
@@ -154,7 +157,7 @@ struct sopi_wal {
 	struct wal_waiter *first_waiter, *last_waiter;
 
 	_Atomic uint64_t durable, written; /* positions */
-	_Atomic bool fills; /* the current segment is filling up, there is no next one, and nobody asked yet */
+	_Atomic bool fills; /* a segment is to be made ahead, and nobody asked yet */
 	_Atomic bool failed;
 
 	/* between open and resume */

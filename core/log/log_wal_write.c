@@ -127,6 +127,7 @@ static struct wal_segment take_next(struct sopi_wal *wal, struct sopi_log_segmen
 	head->checkpoint = wal->checkpoint;
 	head->epoch = wal->epoch;
 	sopi_mutex_lock(&wal->state);
+	wal->entered_room = wal->next_room; /* nobody who reserves now has to make another one */
 	wal->next_room = 0;
 	sopi_mutex_unlock(&wal->state);
 	sopi_mutex_unlock(&wal->maker);
@@ -283,6 +284,18 @@ static sop_status write_groups(struct sopi_wal *wal, struct writing *writing, bo
 	return SOP_OK;
 }
 
+/* Says, once for each reason in a segment, that the next one is to be made. */
+static void tell_locked(struct sopi_wal *wal)
+{
+	if (!wal->told && wal->next_room == 0 && wal_is_filling(wal))
+		wal->told = true;
+	else if (!wal->told_slow && (wal->next_room == 0 || wal->next_raw) && wal_is_slow(wal))
+		wal->told_slow = true;
+	else
+		return;
+	atomic_store_explicit(&wal->fills, true, memory_order_relaxed);
+}
+
 static void count_written(struct sopi_wal *wal, uint64_t groups, uint64_t bytes)
 {
 	sopi_mutex_lock(&wal->state);
@@ -292,10 +305,7 @@ static void count_written(struct sopi_wal *wal, uint64_t groups, uint64_t bytes)
 		wal->group_bytes = wal->group_bytes / 8 * 7 + bytes / 8;
 	wal->chain.items[wal->chain.count - 1].used = wal->place;
 	wal->room = wal_segment_room(wal, wal->current.bytes) - (wal->place - SOPI_LOG_FIRST_PLACE);
-	if (!wal->told && wal->next_room == 0 && wal_is_filling(wal)) {
-		wal->told = true;
-		atomic_store_explicit(&wal->fills, true, memory_order_relaxed);
-	}
+	tell_locked(wal);
 	sopi_mutex_unlock(&wal->state);
 }
 

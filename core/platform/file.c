@@ -292,6 +292,11 @@ sop_status sopi_file_resize(struct sopi_file *file, uint64_t size, sop_error *er
 	return file->driver->resize(file, size, err);
 }
 
+sop_status sopi_file_write_back(struct sopi_file *file, uint64_t offset, uint64_t size, sop_error *err)
+{
+	return sync_ended(file->driver->write_back(file, offset, size, err), err);
+}
+
 sop_status sopi_file_sync_data(struct sopi_file *file, sop_error *err)
 {
 	return sync_ended(file->driver->sync_data(file, err), err);

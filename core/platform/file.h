@@ -173,6 +173,11 @@ struct sopi_files_driver {
 	/* Cuts the file, or makes it longer with zeros, to `size` bytes. REQUIRES: opened to WRITE. */
 	sop_status (*resize)(struct sopi_file *file, uint64_t size, sop_error *err);
 
+	/* Begins to hand these bytes to the device, and waits for what was begun in them before: so that a sync at the end finds
+	 * little to do, and does not fill the device's queue before others. Nothing is durable by it. A failure may be the only
+	 * time that lost bytes are reported. REQUIRES: opened to WRITE. */
+	sop_status (*write_back)(struct sopi_file *file, uint64_t offset, uint64_t size, sop_error *err);
+
 	/* On return the content and size as they were when it was called are durable. */
 	sop_status (*sync_data)(struct sopi_file *file, sop_error *err);
 
@@ -245,6 +250,7 @@ sop_status sopi_file_write(struct sopi_file *file, uint64_t offset, const void *
 			   sop_error *err);
 sop_status sopi_file_allocate(struct sopi_file *file, uint64_t offset, uint64_t size, sop_error *err);
 sop_status sopi_file_resize(struct sopi_file *file, uint64_t size, sop_error *err);
+sop_status sopi_file_write_back(struct sopi_file *file, uint64_t offset, uint64_t size, sop_error *err);
 sop_status sopi_file_sync_data(struct sopi_file *file, sop_error *err);
 sop_status sopi_file_sync(struct sopi_file *file, sop_error *err);
 sop_status sopi_file_size(struct sopi_file *file, uint64_t *size, sop_error *err);

@@ -23,6 +23,7 @@ static const struct sopi_files_driver files_driver = {
 	.write = sopi_posix_write,
 	.allocate = sopi_posix_allocate,
 	.resize = sopi_posix_resize,
+	.write_back = sopi_posix_write_back,
 	.sync_data = sopi_posix_sync_data,
 	.sync = sopi_posix_sync,
 	.size = sopi_posix_size,

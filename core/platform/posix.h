@@ -46,6 +46,7 @@ sop_status sopi_posix_write(struct sopi_file *base, uint64_t offset, const void 
 			    sop_error *err);
 sop_status sopi_posix_allocate(struct sopi_file *base, uint64_t offset, uint64_t size, sop_error *err);
 sop_status sopi_posix_resize(struct sopi_file *base, uint64_t size, sop_error *err);
+sop_status sopi_posix_write_back(struct sopi_file *base, uint64_t offset, uint64_t size, sop_error *err);
 sop_status sopi_posix_sync_data(struct sopi_file *base, sop_error *err);
 sop_status sopi_posix_sync(struct sopi_file *base, sop_error *err);
 sop_status sopi_posix_size(struct sopi_file *base, uint64_t *size, sop_error *err);

@@ -213,6 +213,18 @@ sop_status sopi_posix_resize(struct sopi_file *base, uint64_t size, sop_error *e
 	return result == 0 ? SOP_OK : fail(file, true, "resize", size, err);
 }
 
+sop_status sopi_posix_write_back(struct sopi_file *base, uint64_t offset, uint64_t size, sop_error *err)
+{
+	struct posix_file *file = file_of(base);
+
+	if (!fits(offset, size) ||
+	    sync_file_range(file->fd, (off_t)offset, (off_t)size,
+			    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE) == 0 ||
+	    errno == ENOSYS || errno == EOPNOTSUPP || errno == EINVAL || errno == EPERM) /* not to be had here */
+		return SOP_OK;
+	return fail(file, true, "write back", offset, err);
+}
+
 /* No loop over EINTR: neither call gives it on a local file system, and a sync that failed is never repeated. */
 sop_status sopi_posix_sync_data(struct sopi_file *base, sop_error *err)
 {

@@ -181,6 +181,18 @@ static sop_status sync_as(struct sopi_file *base, unsigned kind, const char *act
 	return sopi_sim_end(file->process, os_errno, true, action, file->path, 0, err);
 }
 
+/* The disk writes what it likes at any time, so all that remains is to fail. */
+sop_status sopi_sim_write_back(struct sopi_file *base, uint64_t offset, uint64_t size, sop_error *err)
+{
+	struct sopi_sim_file *file = file_of(base);
+	const int os_errno = sopi_sim_begin(file->process, SOPI_SIM_WRITE_BACK, file->path, offset, size);
+
+	if (os_errno != 0 && os_errno != SOPI_SIM_DEAD)
+		sopi_sim_give_up(file->process->disk, file->node, 0);
+	return sopi_sim_end(file->process, os_errno, true, "write back", file->path,
+			    (int64_t)offset, err);
+}
+
 sop_status sopi_sim_sync_data(struct sopi_file *base, sop_error *err)
 {
 	return sync_as(base, SOPI_SIM_SYNC_DATA, "sync the data of the file", err);

@@ -504,6 +504,7 @@ const struct sopi_files_driver sopi_sim_files_driver = {
 	.write = sopi_sim_write,
 	.allocate = sopi_sim_allocate,
 	.resize = sopi_sim_file_resize,
+	.write_back = sopi_sim_write_back,
 	.sync_data = sopi_sim_sync_data,
 	.sync = sopi_sim_sync,
 	.size = sopi_sim_size,

@@ -4,7 +4,7 @@
 
 #include "platform/sim_disk.h"
 
-enum { SOPI_SIM_CALL_KINDS = 19, SOPI_SIM_DEAD = -1 /* instead of an errno */ };
+enum { SOPI_SIM_CALL_KINDS = 20, SOPI_SIM_DEAD = -1 /* instead of an errno */ };
 
 enum sopi_sim_lock { SOPI_SIM_UNLOCKED, SOPI_SIM_LOCKED_SHARED, SOPI_SIM_LOCKED_EXCLUSIVE };
 
@@ -70,6 +70,7 @@ sop_status sopi_sim_write(struct sopi_file *base, uint64_t offset, const void *f
 			  sop_error *err);
 sop_status sopi_sim_allocate(struct sopi_file *base, uint64_t offset, uint64_t size, sop_error *err);
 sop_status sopi_sim_file_resize(struct sopi_file *base, uint64_t size, sop_error *err);
+sop_status sopi_sim_write_back(struct sopi_file *base, uint64_t offset, uint64_t size, sop_error *err);
 sop_status sopi_sim_sync_data(struct sopi_file *base, sop_error *err);
 sop_status sopi_sim_sync(struct sopi_file *base, sop_error *err);
 sop_status sopi_sim_size(struct sopi_file *base, uint64_t *size, sop_error *err);

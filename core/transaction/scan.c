@@ -27,6 +27,7 @@ void sopi_scan_init(struct sopi_scan *scan, struct sopi_transaction *txn, struct
 	scan->has_own = false;
 	scan->source = NULL;
 	scan->plain = NULL;
+	scan->plain_end = 0;
 	scan->key = empty;
 	scan->range = NULL;
 	sopi_walk_init(&scan->base, &used->store->tree, txn->snapshot);
@@ -363,24 +364,32 @@ static sop_status pass_candidate(struct sopi_scan *scan, sop_error *err)
 	return order <= 0 ? advance_base(scan, err) : SOP_OK;
 }
 
+/* How many items of the leaf are within the bounds. */
+static size_t within(const struct sopi_scan *scan, const struct sopi_block *leaf, size_t count)
+{
+	const sop_buf *high = &scan->bounds->high;
+	struct sopi_item_view last;
+
+	sopi_leaf_describe(leaf, count - 1u, &last);
+	return is_beyond(scan, &last) ? sopi_leaf_search(leaf, high->data, high->size).slot : count;
+}
+
 /* Can the rest of the leaf be read as it lies? */
 static void become_plain(struct sopi_scan *scan)
 {
 	const struct sopi_walk *walk = &scan->base;
 	const struct sopi_block *leaf = walk->leaf;
-	struct sopi_item_view last;
 
 	scan->plain = NULL;
 	if (!scan->forward || !scan->has_base || scan->used->index.entry_count != 0 ||
 	    scan->range != NULL || walk->order != NULL || leaf->prefix_size > scan->key.size ||
 	    walk->index >= walk->count)
 		return;
-	sopi_leaf_describe(leaf, walk->count - 1u, &last);
-	if (is_beyond(scan, &last))
-		return;
 	if (memcmp(scan->key.data, sopi_block_prefix(leaf), leaf->prefix_size) != 0)
 		return; /* it stands on the last item of the leaf before */
-	scan->plain = leaf;
+	scan->plain_end = within(scan, leaf, walk->count);
+	if (scan->plain_end > walk->index)
+		scan->plain = leaf;
 }
 
 void sopi_scan_plain_leave(struct sopi_scan *scan)

@@ -39,7 +39,8 @@ struct sopi_scan {
 	struct sopi_index_place own;
 	bool has_own;
 	const struct sopi_block *source; /* leaf that the item lies in which the last step gave; NULL: not in one */
-	const struct sopi_block *plain; /* leaf whose items follow as they lie: no deltas, no own operations, no bounds */
+	const struct sopi_block *plain; /* leaf whose items follow as they lie: no deltas, no own operations */
+	size_t plain_end; /* behind the last of them that is within the bounds */
 	sop_buf key; /* where it stands; the leaf's prefix is in it already where `plain` is set */
 	struct sopi_range *range; /* what it has read so far in one go, or NULL */
 };
@@ -67,7 +68,7 @@ static inline bool sopi_scan_is_plain(const struct sopi_scan *scan)
 {
 	return scan->plain != NULL && scan->synced && scan->forward &&
 	       scan->place == SOPI_SCAN_ON && scan->generation == scan->used->index.generation &&
-	       sopi_scan_stays(scan) && scan->base.index < scan->base.count;
+	       sopi_scan_stays(scan) && scan->base.index < scan->plain_end;
 }
 
 /* The item that a plain scan steps onto next, without stepping; NULL if the room for its key must
@@ -80,7 +81,7 @@ static inline const struct sopi_item *sopi_scan_plain_item(const struct sopi_sca
 	return scan->plain->prefix_size + sopi_item_key_size(item) < scan->key.capacity ? item : NULL;
 }
 
-/* Steps onto that item. At the end of the leaf the scan is no longer plain. */
+/* Steps onto that item. At the end of the leaf, or of the bounds, the scan is no longer plain. */
 void sopi_scan_plain_leave(struct sopi_scan *scan);
 
 static inline void sopi_scan_plain_step(struct sopi_scan *scan, const struct sopi_item *item)
@@ -90,7 +91,7 @@ static inline void sopi_scan_plain_step(struct sopi_scan *scan, const struct sop
 
 	sopi_copy_short((uint8_t *)scan->key.data + prefix_size, sopi_item_key(item), key_size);
 	scan->key.size = prefix_size + key_size;
-	if (SOPI_UNLIKELY(++scan->base.index == scan->base.count))
+	if (SOPI_UNLIKELY(++scan->base.index == scan->plain_end))
 		sopi_scan_plain_leave(scan);
 }
 

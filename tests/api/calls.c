@@ -145,6 +145,9 @@ static sop_bytes rows_of(const struct arguments *a)
 	  A(cursor))                                                                                      \
 	X(sop_cursor_next, OK, CLOSED, MISUSE, sop_cursor_next(a->cursor, a->maybe_entry, a->err),        \
 	  A(cursor))                                                                                      \
+	X(sop_cursor_next_many, OK, CLOSED, MISUSE,                                                       \
+	  sop_cursor_next_many(a->cursor, a->entry, 1, a->count, a->err), A(cursor), A(entry),            \
+	  A(count))                                                                                       \
 	X(sop_cursor_prev, NOT_FOUND, CLOSED, MISUSE,                                                     \
 	  sop_cursor_prev(a->cursor, a->maybe_entry, a->err), A(cursor))                                  \
 	X(sop_cursor_seek, OK, CLOSED, MISUSE,                                                            \

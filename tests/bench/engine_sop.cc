@@ -8,6 +8,8 @@
 
 namespace {
 
+constexpr size_t VIEWS = 64; /* items that a scan looks at between two calls */
+
 void must(sop_status status, const sop_error &err)
 {
 	if (__builtin_expect(status != SOP_OK, 0)) {
@@ -155,15 +157,24 @@ public:
 		sop_range range = SOP_RANGE_INIT;
 		sop_cursor *cursor = nullptr;
 		sop_status status = SOP_OK;
-		sop_entry entry;
+		sop_entry entries[VIEWS];
+		size_t count = 0;
 
 		range.flags = SOP_RANGE_FROM;
 		range.from = bytes(data.keys[first]);
 		must(sop_txn_renew(reader, &err), err);
 		must(sop_cursor_open(reader, store, &range, 0, &cursor, &err), err);
-		for (; limit > 0 && (status = sop_cursor_next(cursor, &entry, &err)) == SOP_OK; limit--)
-			expected.item((const unsigned char *)entry.key.data, entry.key.size,
-				      (const unsigned char *)entry.value.data, entry.value.size);
+		for (; limit > 0; limit -= count) {
+			status = sop_cursor_next_many(cursor, entries, std::min(limit, VIEWS),
+						      &count, &err);
+			if (status != SOP_OK)
+				break;
+			for (size_t i = 0; i < count; i++)
+				expected.item((const unsigned char *)entries[i].key.data,
+					      entries[i].key.size,
+					      (const unsigned char *)entries[i].value.data,
+					      entries[i].value.size);
+		}
 		if (status != SOP_NOT_FOUND)
 			must(status, err);
 		sop_cursor_free(cursor);
@@ -310,7 +321,7 @@ Kind sop_kind()
 {
 	return { "sop", version(),
 		 "cache_bytes=cache, durability=flushed or buffered, all else as it comes; sop_read, sop_get, "
-		 "sop_put, sop_put_many, sop_cursor_fetch; every transaction is strictly serializable",
+		 "sop_put, sop_put_many, sop_cursor_next_many; every transaction is strictly serializable",
 		 true, [](const Setup &setup) -> std::unique_ptr<Engine> {
 			 return std::make_unique<SopEngine>(setup.folder + "/db", setup);
 		 } };

@@ -89,10 +89,11 @@ static sop_bytes key_of(uint8_t room[8], uint64_t batch, uint64_t number)
 static sop_bytes value_of(uint64_t batch, uint64_t number)
 {
 	static uint8_t bytes[APART_BYTES];
+	const size_t size = number < ITEMS ? ITEM_BYTES : APART_BYTES;
 
-	for (size_t i = 0; i + 8 <= sizeof bytes; i += 8)
+	for (size_t i = 0; i + 8 <= sizeof bytes && i < size; i += 8)
 		(void)test_key_u64(bytes + i, (batch << 16 | number) * 7919 + i);
-	return test_bytes(bytes, number < ITEMS ? ITEM_BYTES : APART_BYTES);
+	return test_bytes(bytes, size);
 }
 
 static sop_status put_batch(struct place *place)

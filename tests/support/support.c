@@ -29,6 +29,8 @@ void test_begin(int argc, char **argv)
 		pattern = argv[1];
 		cmocka_set_test_filter(pattern);
 	}
+	if (getenv("SOP_TEST_SKIP") != NULL)
+		cmocka_set_skip_filter(getenv("SOP_TEST_SKIP"));
 }
 
 uint64_t test_seed(void)

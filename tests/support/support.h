@@ -28,7 +28,7 @@
 
 #include <stdbool.h>
 
-/* Remembers the name of the program and the pattern given to it. Call it first in main. */
+/* Remembers the name of the program and the pattern given to it, and leaves out what SOP_TEST_SKIP matches. Call it first in main. */
 void test_begin(int argc, char **argv);
 
 /* The seed of this run. */

@@ -77,16 +77,52 @@ static sop_status step_rows(struct call *call, const struct cursor_slot *cursor,
 	return status;
 }
 
+/* The same, forwards, as many at a time as there are. */
+static sop_status step_many_rows(struct call *call, const struct cursor_slot *cursor,
+				 uint64_t limit, FILE *out, uint64_t *count)
+{
+	sop_entry entries[7];
+	sop_status status = SOP_OK;
+	size_t given;
+
+	for (*count = 0; limit == 0 || *count < limit; *count += given) {
+		const uint64_t left = limit == 0 ? 7 : limit - *count;
+
+		status = sop_cursor_next_many(cursor->cursor, entries, left < 7 ? (size_t)left : 7,
+					      &given, &call->err);
+		if (status != SOP_OK)
+			break;
+		for (size_t i = 0; i < given; i++) {
+			const struct row row = { entries[i].key, entries[i].value, entries[i].item,
+						 false };
+
+			print_row(out, call, cursor, &row);
+		}
+	}
+	return status;
+}
+
+/* In one of the spellings. */
+static sop_status any_rows(struct call *call, const struct cursor_slot *cursor, uint64_t limit,
+			   FILE *out, uint64_t *count)
+{
+	if (call->spelling % 2 == 0)
+		return fetch_rows(call, cursor, limit, out, count);
+	if (call->spelling % 4 == 1 && (cursor->flags & SOP_CURSOR_REVERSE) == 0)
+		return step_many_rows(call, cursor, limit, out, count);
+	return step_rows(call, cursor, limit, out, count);
+}
+
 /* Answers with the number of rows and the rows. Having met the end is an answer only where there were none. */
 static sop_status answer_rows(struct call *call, const struct cursor_slot *cursor, uint64_t limit,
-			      bool by_steps, bool none_is_answer)
+			      bool any_spelling, bool none_is_answer)
 {
 	char *text = NULL;
 	size_t size = 0;
 	uint64_t count;
 	FILE *out = need(open_memstream(&text, &size));
-	sop_status status = by_steps ? step_rows(call, cursor, limit, out, &count)
-				     : fetch_rows(call, cursor, limit, out, &count);
+	sop_status status = any_spelling ? any_rows(call, cursor, limit, out, &count)
+					 : fetch_rows(call, cursor, limit, out, &count);
 
 	(void)fclose(out);
 	if (status == SOP_NOT_FOUND && (count > 0 || none_is_answer))
@@ -110,7 +146,7 @@ sop_status run_scan(struct call *call)
 	TRY(use_txn(call, 0, &txn));
 	TRY(range_of_token(call, cursor.store, call->args[2].text, &range));
 	TRY(sop_cursor_open(txn, store_of(call, 0, 1), &range, cursor.flags, &cursor.cursor, &call->err));
-	status = answer_rows(call, &cursor, (uint64_t)call->args[4].number, call->spelling % 2 == 1, true);
+	status = answer_rows(call, &cursor, (uint64_t)call->args[4].number, true, true);
 	sop_cursor_free(cursor.cursor);
 	return status;
 }

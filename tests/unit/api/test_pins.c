@@ -179,6 +179,34 @@ static void a_view_lives_while_its_leaf_is_evicted(void **state)
 	assert_true(views_live(*state, sop_cursor_prev, false));
 }
 
+/* All entries that one call gave; most calls give as many as they may. */
+static void all_views_of_a_call_live(void **state)
+{
+	enum { MAX = 16 };
+	struct box *box = *state;
+	sop_txn *txn = NULL;
+	sop_cursor *cursor = cursor_of(box, &txn, 0);
+	sop_entry entries[MAX];
+	uint64_t met = 0, calls = 0;
+	size_t count = 1;
+
+	for (; sop_cursor_next_many(cursor, entries, MAX, &count, &box->err) == SOP_OK; calls++) {
+		assert_in_range(count, 1, MAX);
+		if (calls % 8 == 0) {
+			evict_all(box);
+			evict_all(box); /* what was evicted first is freed now, and used again */
+		}
+		for (size_t i = 0; i < count; i++, met++)
+			assert_true(proves_itself(&entries[i]) &&
+				    test_key_read_u64(entries[i].key) == met);
+	}
+	assert_int_equal(count, 0);
+	assert_int_equal(met, KEYS);
+	assert_true(calls < KEYS / 4);
+	sop_cursor_free(cursor);
+	sop_txn_free(txn);
+}
+
 /* In a process of its own: it reads freed memory. */
 static void without_pins_that_is_noticed(void **state)
 {
@@ -368,6 +396,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_pins_that_is_noticed), /* forks: before there are threads */
 		BOX_TEST(a_view_lives_while_its_leaf_is_evicted),
+		BOX_TEST(all_views_of_a_call_live),
 		BOX_TEST(two_cursors_of_a_transaction_take_turns),
 		BOX_TEST(many_idle_cursors_do_not_fill_the_cache),
 		BOX_TEST(closing_with_an_entry_in_view_is_allowed),

@@ -369,6 +369,48 @@ static void a_reserve_that_cannot_be_had_is_done_without(void **state)
 	box_close(&box);
 }
 
+/* Nodes of 4 MB in a pack, of which the write-back number `failing` fails. Returns how many there were. */
+static int64_t push_with_fault(int64_t failing)
+{
+	enum { PAGES = 40, PAGE_BYTES = 100 << 10 };
+	const struct sopi_sim_fault fault = { .calls = SOPI_SIM_WRITE_BACK,
+					      .after = failing,
+					      .os_errno = EIO };
+	struct sopi_pack *pack = NULL;
+	sop_status status = SOP_OK;
+	struct box box;
+	int64_t calls;
+
+	box_open_sim(&box);
+	sopi_sim_fail(box.process, &fault);
+	TEST_OK(sopi_pack_begin(box.packs, SOPI_PACK_NODES, 0, &pack, &box.err), box.err);
+	for (uint64_t i = 1; i <= PAGES && status == SOP_OK; i++) {
+		struct thing thing = { .key = i, .size = PAGE_BYTES, .node = true };
+
+		status = box_put(pack, &thing, &box.err);
+	}
+	calls = sopi_sim_calls(box.process, SOPI_SIM_WRITE_BACK);
+	if (calls > failing) { /* it may have been the only report of lost bytes */
+		TEST_STATUS(status, SOP_IO, box.err);
+		TEST_STATUS(sopi_pack_sync(pack, &box.err), SOP_IO, box.err);
+		sopi_pack_abandon(pack);
+	} else {
+		TEST_OK(status, box.err);
+		TEST_OK(sopi_pack_finish(pack, &box.err), box.err);
+		assert_int_equal(box_verify(&box, 1), 0);
+	}
+	box_close(&box);
+	return calls;
+}
+
+static void pages_are_handed_over_as_they_come_and_a_failure_counts(void **state)
+{
+	(void)state;
+	assert_int_equal(push_with_fault(3), 3);
+	for (int64_t failing = 0; failing < 3; failing++)
+		assert_int_equal(push_with_fault(failing), failing + 1);
+}
+
 /* ---- damage ----------------------------------------------------------------------------------- */
 
 enum { DAMAGED_THINGS = 3 };
@@ -657,6 +699,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_full_disk_is_told_and_nothing_durable_is_lost),
 		cmocka_unit_test(a_reserve_that_does_not_fit_leaves_nothing),
 		cmocka_unit_test(a_reserve_that_cannot_be_had_is_done_without),
+		cmocka_unit_test(pages_are_handed_over_as_they_come_and_a_failure_counts),
 		cmocka_unit_test(a_flipped_bit_is_found_by_verify_and_by_reading),
 		cmocka_unit_test(a_truncation_is_found_by_verify_and_by_reading),
 		cmocka_unit_test(a_longer_missing_or_other_file_is_found),

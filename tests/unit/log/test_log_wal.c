@@ -442,6 +442,7 @@ static void small_groups_leave_a_segment_without_zeros(void **state)
 	for (int i = 0; i < 10; i++, commits++)
 		must_commit(box, payload, SMALL);
 	(void)calls_of(box, SOPI_SIM_WRITE);
+	assert_true(sopi_wal_fills(box->log)); /* though it is empty: it is raw */
 	sopi_wal_prepare(box->log);
 	assert_true(calls_of(box, SOPI_SIM_WRITE) > 0); /* this one has zeros */
 	assert_int_equal(commit_to_the_next(box, payload, SMALL), 1); /* there was room for more */
@@ -450,6 +451,41 @@ static void small_groups_leave_a_segment_without_zeros(void **state)
 	reopen(box, 0, 1);
 	replay(box, 0, &replayed);
 	assert_int_equal(replayed.count, commits);
+}
+
+/* Small groups wait for the zeros of the segment that they are to go to, so it is not one of 16 MB. */
+static void the_first_segment_with_zeros_is_small(void **state)
+{
+	enum { LARGE = 3000, SMALL = 100, FIRST = 4 * WAL_BOX_SEGMENT_BYTES, GROWN = 4 * FIRST };
+	static const uint8_t payload[LARGE] = { 5 };
+	struct sopi_sim_disk *on = sopi_sim_disk_new();
+	struct wal_box box;
+	size_t count = 0;
+	struct replayed replayed;
+
+	(void)state;
+	sopi_sim_disk_set_direct(on, SOPI_SIM_SECTOR_BYTES);
+	wal_box_start(&box, on);
+	box.options.segment_bytes = FIRST;
+	box.options.segment_bytes_max = GROWN;
+	wal_box_create(&box);
+	for (; stats_of(&box).current_bytes < GROWN; count++) {
+		must_commit(&box, payload, LARGE);
+		sopi_wal_prepare(box.log);
+	}
+	for (int i = 0; i < GROWN / 2 / LARGE; i++, count++)
+		must_commit(&box, payload, LARGE);
+	sopi_wal_prepare(box.log); /* the next one is there, raw and large */
+	for (int i = 0; i < 20; i++, count++)
+		must_commit(&box, payload, SMALL);
+	sopi_wal_prepare(box.log);
+	must_commit(&box, payload, SMALL);
+	assert_int_equal(stats_of(&box).current_bytes, FIRST);
+	reopen(&box, 0, 1);
+	replay(&box, 0, &replayed);
+	assert_int_equal(replayed.count, count + 1);
+	wal_box_stop(&box);
+	sopi_sim_disk_free(on);
 }
 
 static void closing_gives_back_what_is_reserved(void **state)
@@ -516,6 +552,37 @@ static void a_segment_that_fills_is_told_of_once(void **state)
 	fill(box, 3); /* into the next one */
 	assert_true(stats_of(box).segments >= 2);
 	assert_false(sopi_wal_fills(box->log));
+}
+
+enum { MEANWHILE = 500 };
+
+/* Reserves when the leader writes the first bytes of a segment. */
+static void reserve_meanwhile(void *arg, unsigned call, const char *path)
+{
+	struct wal_box *box = arg;
+	sop_error err = SOP_ERROR_INIT;
+
+	if (call != SOPI_SIM_WRITE || strstr(path, "log/0000000000000002.log") == NULL)
+		return;
+	sopi_sim_watch(box->process, NULL, NULL);
+	TEST_OK(box->log->driver->reserve(box->log, MEANWHILE, false, &err), err);
+}
+
+/* Between the segments there is room in neither of them, and making one more would take long: up to 16 MB of zeros. */
+static void who_reserves_while_the_leader_moves_on_makes_nothing(void **state)
+{
+	struct wal_box *box = *state;
+	int64_t calls;
+
+	fill(box, 6); /* more than half of it */
+	sopi_wal_prepare(box->log);
+	sopi_sim_fail(box->process, NULL);
+	sopi_sim_watch(box->process, reserve_meanwhile, box);
+	fill(box, 6);
+	calls = sopi_sim_calls(box->process, SOPI_SIM_OPEN_FILE | SOPI_SIM_ALLOCATE | SOPI_SIM_RENAME);
+	box->log->driver->unreserve(box->log, MEANWHILE);
+	assert_int_equal(stats_of(box).segments, 2);
+	assert_int_equal(calls, 0);
 }
 
 /* ---- a full disk ---- */
@@ -869,9 +936,11 @@ int main(int argc, char **argv)
 		WAL_TEST(trimmed_segments_are_recycled),
 		WAL_TEST(segment_of_is_where_replay_begins),
 		WAL_TEST(small_groups_leave_a_segment_without_zeros),
+		WAL_TEST(the_first_segment_with_zeros_is_small),
 		WAL_TEST(closing_gives_back_what_is_reserved),
 		WAL_TEST(prepare_makes_the_next_segment_ahead),
 		WAL_TEST(a_segment_that_fills_is_told_of_once),
+		WAL_TEST(who_reserves_while_the_leader_moves_on_makes_nothing),
 		WAL_TEST(a_full_disk_is_said_by_reserve_alone),
 		WAL_TEST(a_nearly_full_disk_is_used_to_the_end),
 		WAL_TEST(a_failed_write_is_unknown_and_ends_the_log),

@@ -278,6 +278,8 @@ static void syncs_say_that_they_worked(void **state)
 	make_folder(folder_of(state), "sub");
 	file = acceptance_open(folder_of(state), "sub/f", ACCEPTANCE_NEW);
 	write_at(file, 0, "text");
+	TEST_OK(sopi_file_write_back(file, 0, 1 << 20, &err), err); /* also beyond its end, and twice */
+	TEST_OK(sopi_file_write_back(file, 1, 2, &err), err);
 	TEST_OK(sopi_file_sync_data(file, &err), err);
 	TEST_OK(sopi_file_sync(file, &err), err);
 	TEST_OK(sopi_folder_sync(folder_of(state), "sub", &err), err);

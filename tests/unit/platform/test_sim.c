@@ -201,12 +201,14 @@ static sop_status call_number(struct simulation *sim, struct sopi_file *file, in
 		return sopi_file_sync(file, err);
 	case SOPI_SIM_SIZE:
 		return sopi_file_size(file, &size, err);
+	case SOPI_SIM_WRITE_BACK:
+		return sopi_file_write_back(file, 0, 4, err);
 	default:
 		return sopi_file_lock(file, SOPI_LOCK_SHARED, err);
 	}
 }
 
-enum { CALLS = 19 };
+enum { CALLS = 20 };
 
 static void every_call_can_fail_and_then_has_done_nothing(void **state)
 {
