@@ -158,7 +158,8 @@ bool sopi_leaf_append_delta(struct sopi_block *leaf, struct sopi_slot_place plac
 	atomic_store_explicit(&sopi_leaf_delta_positions(leaf)[number], position, memory_order_relaxed);
 	sopi_leaf_delta_codes(leaf)[number] = (uint16_t)(place.slot << 1 | (place.exact ? 1u : 0u));
 	sopi_leaf_delta_places(leaf)[number] = (uint16_t)(leaf->free_at / SOPI_PLACE_UNIT);
-	write_item((uint8_t *)leaf + leaf->free_at, position, key, stored, item);
+	write_item((uint8_t *)leaf + leaf->free_at,
+		   item != NULL && item->version != 0 ? item->version : position, key, stored, item);
 	leaf->free_at += (uint32_t)bytes;
 	atomic_store_explicit(&leaf->delta_count, (uint8_t)(number + 1), memory_order_release);
 	return true;
@@ -268,10 +269,10 @@ void sopi_leaf_build(struct sopi_block *leaf, const struct sopi_item_view *items
 	size_t at = sopi_leaf_fixed_bytes(count, prefix_size);
 	uint32_t *heads;
 	uint16_t *places;
+	bool inlined = true;
 
 	leaf->version.kind = SOPI_LEAF;
 	atomic_store_explicit(&leaf->delta_count, 0, memory_order_relaxed);
-	leaf->inlined = false;
 	leaf->count = (uint16_t)count;
 	leaf->prefix_size = (uint32_t)prefix_size;
 	if (prefix_size != 0) {
@@ -293,6 +294,7 @@ void sopi_leaf_build(struct sopi_block *leaf, const struct sopi_item_view *items
 
 		__builtin_prefetch(bytes + at + AHEAD_BYTES, 1);
 		__builtin_prefetch(bytes + at + AHEAD_BYTES + LINE_BYTES, 1);
+		inlined = inlined && item->apart == NULL;
 		sopi_item_copy_key(item, prefix_size, key);
 		write_item(bytes + at, item->version, NULL, key_size, item);
 		heads[i] = sopi_head_of(key, key_size);
@@ -300,6 +302,7 @@ void sopi_leaf_build(struct sopi_block *leaf, const struct sopi_item_view *items
 		at += sopi_item_bytes(key_size, item->ride_size, item->value_size, item->apart != NULL);
 	}
 	SOPI_CHECK(at <= leaf->capacity);
+	leaf->inlined = inlined;
 	leaf->free_at = (uint32_t)at;
 }
 

@@ -23,7 +23,7 @@ from typing import (
 
 from . import _raw, given
 from .cursor import Cursor, Entry
-from .errors import ExistsError, NotFoundError, SchemaError, WouldBlockError
+from .errors import ExistsError, NotFoundError, WouldBlockError
 
 if TYPE_CHECKING:
     from .store import Store
@@ -206,17 +206,13 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
 
     def after(self, key: Any, item: int = 0) -> View[K, V]:
         """The part behind `key` and its duplicates, such as the next page; behind one of these if `item` names it (then
-        single keys are looked for behind all of them). A tuple of leading fields is a place before all keys that begin so,
-        and these are inside."""
+        single keys are looked for behind all of them). A tuple of leading fields stands for all keys that begin so, which are
+        outside."""
         after_item = given.item(item)
         codec = self._bound.key
         packed = codec.pack_prefix(key)
-        try:
-            codec.pack(key)
-        except SchemaError:
-            if after_item:
-                raise
-            return self._part(packed, None, None)
+        if after_item:
+            codec.pack(key)  # an item has a whole key
         place = self._behind(packed)
         if place is None and after_item == 0:
             return self._part(None, b"", None)

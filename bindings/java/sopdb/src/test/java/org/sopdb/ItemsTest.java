@@ -599,7 +599,7 @@ class ItemsTest {
 
   record Pair(int a, int b) {}
 
-  /** Leading fields are a place before all keys that begin with them, and an end behind them. */
+  /** Leading fields stand for all keys that begin with them. */
   @Test
   void rangesGoAfterAndThroughLeadingFields() {
     Store<Pair, byte[]> pairs = Store.of("pairs", Pair.class, Codec.bytes());
@@ -611,7 +611,11 @@ class ItemsTest {
           tx -> {
             Items<Pair, byte[]> items = tx.items(pairs);
             all.forEach(key -> items.set(key, new byte[0]));
-            assertEquals(all.subList(2, 5), items.keys(range.afterFields(2)).toList());
+            assertEquals(all.subList(4, 5), items.keys(range.afterFields(2)).toList());
+            assertEquals(List.of(), items.keys(range.afterFields(3)).toList());
+            assertEquals(List.of(), items.keys(range.afterFields()).toList());
+            assertEquals(
+                all.subList(2, 4), items.keys(range.afterFields(1).throughFields(2)).toList());
             assertEquals(all.subList(3, 5), items.keys(range.afterFields(2, 1)).toList());
             assertEquals(all.subList(0, 4), items.keys(range.throughFields(2)).toList());
             assertEquals(
