@@ -286,10 +286,17 @@ static sop_status resolve(struct sopi_apply *apply, const struct sopi_tree *tree
 static sop_status record(struct sopi_apply *apply, const struct sopi_change *change,
 			 const struct resolved *resolved, sop_error *err)
 {
+	const sop_bytes key = { sopi_operation_key(change->newest), change->newest->key_size };
 	const struct sopi_item_view *item = resolved->item;
-	struct sopi_change_record said = { .store = apply->tree->id, .removed = !resolved->after };
+	struct sopi_change_record said;
 
-	said.key = (sop_bytes){ sopi_operation_key(change->newest), change->newest->key_size };
+	if (SOPI_LIKELY(resolved->after && item->ride_size == 0 && item->apart == NULL))
+		return sopi_change_record_append_put(apply->tree->id, key,
+						     (sop_bytes){ item->value, item->value_size },
+						     &apply->scratch->record, err);
+	said = (struct sopi_change_record){ .store = apply->tree->id,
+					    .key = key,
+					    .removed = !resolved->after };
 	if (!resolved->after)
 		return sopi_change_record_append(&said, &apply->scratch->record, err);
 	said.ride = (sop_bytes){ item->ride, item->ride_size };
