@@ -70,6 +70,10 @@ void sopi_pack_abandon(struct sopi_pack *pack);
 sop_status sopi_packs_read(struct sopi_packs *packs, const struct sopi_place *place, sop_buf *out,
 			   sop_error *err);
 
+/* The same, behind what is in `out`; it may be a stretch of the pack with several blobs. */
+sop_status sopi_packs_read_more(struct sopi_packs *packs, const struct sopi_place *place,
+				sop_buf *out, sop_error *err);
+
 /* Reads a value: checks the frame (magic, key, length) and the checksum of all of it; `out` receives the value without
  * the frame. Statuses as above; CORRUPT names file and offset. */
 sop_status sopi_packs_read_value(struct sopi_packs *packs, uint64_t key,

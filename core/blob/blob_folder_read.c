@@ -62,27 +62,34 @@ sop_status pack_check_range(const struct pack_pin *pin, uint64_t offset, uint64_
 	return pack_damaged(pin->file, offset, err, "a blob is to lie beyond the end of the file");
 }
 
+/* Appends the blob to `out`. */
 static sop_status read_blob(const struct pack_pin *pin, const struct sopi_place *place,
 			    sop_buf *out, sop_error *err)
 {
 	SOP_TRY(pack_check_range(pin, place->offset, place->length, err));
-	SOP_TRY(sop_buf_reserve(out, place->length, err));
-	SOP_TRY(pack_read_at(pin, place->offset, out->data, place->length, err));
-	out->size = place->length;
+	SOP_TRY(sopi_buf_room(out, place->length, err));
+	SOP_TRY(pack_read_at(pin, place->offset, (uint8_t *)out->data + out->size, place->length, err));
+	out->size += place->length;
 	return SOP_OK;
+}
+
+sop_status sopi_packs_read_more(struct sopi_packs *packs, const struct sopi_place *place,
+				sop_buf *out, sop_error *err)
+{
+	struct pack_pin pin;
+	sop_status status;
+
+	SOP_TRY(pack_pin(packs, place->pack, &pin, err));
+	status = read_blob(&pin, place, out, err);
+	pack_unpin(packs, pin.file);
+	return status;
 }
 
 sop_status sopi_packs_read(struct sopi_packs *packs, const struct sopi_place *place, sop_buf *out,
 			   sop_error *err)
 {
-	struct pack_pin pin;
-	sop_status status;
-
 	out->size = 0;
-	SOP_TRY(pack_pin(packs, place->pack, &pin, err));
-	status = read_blob(&pin, place, out, err);
-	pack_unpin(packs, pin.file);
-	return status;
+	return sopi_packs_read_more(packs, place, out, err);
 }
 
 /* ---- values ----------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* Loading, evicting, and the list of dirty nodes. */
+/* Evicting, and the list of dirty nodes. */
 #include "btree/resident.h"
 
 #include "base/alloc.h"
@@ -6,7 +6,6 @@
 #include "base/plant.h"
 
 enum { EVICT_AT_ONCE = 32, LOOKS_AT_ONCE = 512, LOOKS_LOCKED = 16, LOOKS_AHEAD = 8 };
-enum { ROOM_BYTES_MIN = 2 << 20, ROOM_WAITS = 8, ROOM_WAIT_NS = 125000, WAITS_FOR_ONE = 800 };
 
 /* ---- life ------------------------------------------------------------------------------------- */
 
@@ -66,8 +65,7 @@ void sopi_resident_close(struct sopi_forest *forest)
 
 /* ---- leaves that may be evicted --------------------------------------------------------------- */
 
-/* Lists a clean leaf. If there is no memory for that it just stays in memory. */
-static void leaf_list(struct sopi_resident *resident, struct sopi_vnode *vnode)
+void sopi_resident_list(struct sopi_resident *resident, struct sopi_vnode *vnode)
 {
 	sopi_mutex_lock(&resident->mutex);
 	if (vnode->resident == 0 && resident->leaf_count == resident->leaf_capacity) {
@@ -125,6 +123,18 @@ static bool may_go(const struct sopi_vnode *vnode, const struct sopi_block *head
 		 atomic_load_explicit(&vnode->newest, memory_order_relaxed) <= least));
 }
 
+/* Asks for the vnode, and nearer to the hand for the leaf, of those that come next: nobody has touched them for long. */
+static void prefetch_ahead(const struct sopi_resident *resident)
+{
+	const size_t left = resident->leaf_count - resident->hand;
+
+	if (left > LOOKS_AHEAD)
+		__builtin_prefetch(resident->leaves[resident->hand + LOOKS_AHEAD]);
+	if (left > LOOKS_AHEAD / 2)
+		__builtin_prefetch(atomic_load_explicit(
+			&resident->leaves[resident->hand + LOOKS_AHEAD / 2]->head, memory_order_relaxed));
+}
+
 /* Looks at a few leaves, and takes out what may go. Returns how many went; they are in `list`. */
 static size_t evict_locked(struct sopi_resident *resident, uint64_t least, struct sopi_version_list *list)
 {
@@ -135,8 +145,7 @@ static size_t evict_locked(struct sopi_resident *resident, uint64_t least, struc
 		struct sopi_block *head;
 
 		resident->hand = resident->hand >= resident->leaf_count ? 0 : resident->hand;
-		if (resident->leaf_count - resident->hand > LOOKS_AHEAD) /* nobody has touched it for long */
-			__builtin_prefetch(resident->leaves[resident->hand + LOOKS_AHEAD]);
+		prefetch_ahead(resident);
 		vnode = resident->leaves[resident->hand];
 		head = atomic_load_explicit(&vnode->head, memory_order_acquire);
 		if ((atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_HOT) != 0) {
@@ -220,306 +229,6 @@ bool sopi_resident_evict(struct sopi_resident *resident)
 	sopi_reclaim_add(reclaim, &list);
 	sopi_reclaim_run(reclaim, resident->answered, NULL);
 	return evicted;
-}
-
-/* ---- loading ---------------------------------------------------------------------------------- */
-
-struct sopi_vnode *sopi_vnode_on_disk(struct sopi_forest *forest, uint64_t vid)
-{
-	size_t capacity;
-	struct sopi_vnode *vnode = sopi_memory_take(&forest->memory, sizeof *vnode, &capacity);
-
-	if (vnode == NULL)
-		return NULL;
-	memset(vnode, 0, sizeof *vnode);
-	vnode->vid = vid;
-	atomic_init(&vnode->state, SOPI_VNODE_REGISTERED);
-	atomic_fetch_add_explicit(&forest->node_count, 1, memory_order_relaxed);
-	return vnode;
-}
-
-/* One load: what was made for it, to be freed if it fails. */
-struct loading {
-	struct sopi_forest *forest;
-	struct sopi_vnode *children; /* linked by touched_next */
-	struct sopi_value *values; /* linked by next_in_transaction */
-};
-
-static struct sopi_block *load_block(void *arg, size_t size)
-{
-	return sopi_block_new(((struct loading *)arg)->forest, size);
-}
-
-static void load_block_free(void *arg, struct sopi_block *block)
-{
-	sopi_memory_give(&((struct loading *)arg)->forest->memory, block, block->capacity);
-}
-
-static sop_status load_child(void *arg, uint64_t vid, struct sopi_vnode **out, sop_error *err)
-{
-	struct loading *loading = arg;
-	struct sopi_vnode *vnode = sopi_vnode_on_disk(loading->forest, vid);
-
-	if (vnode == NULL)
-		return sopi_fail(err, SOP_NO_MEMORY, "out of memory for a node");
-	vnode->touched_next = loading->children;
-	loading->children = vnode;
-	*out = vnode;
-	return SOP_OK;
-}
-
-static sop_status load_value(void *arg, uint64_t location, uint64_t size, struct sopi_value **out,
-			     sop_error *err)
-{
-	struct loading *loading = arg;
-	struct sopi_value *value;
-	void *memory = NULL;
-
-	SOP_TRY(sopi_alloc_zeroed(sizeof *value, &memory, err));
-	value = memory;
-	value->version.kind = SOPI_VALUE;
-	value->version.unlinked = SOPI_UNLINKED;
-	value->committed = true;
-	value->size = size;
-	value->id = location;
-	value->next_in_transaction = loading->values;
-	loading->values = value;
-	atomic_fetch_add_explicit(&loading->forest->value_bytes, sizeof *value, memory_order_relaxed);
-	*out = value;
-	return SOP_OK;
-}
-
-/* A value that the node does not have after all. */
-static void load_value_free(void *arg, struct sopi_value *value)
-{
-	struct loading *loading = arg;
-	struct sopi_value **at = &loading->values;
-
-	while (*at != value)
-		at = &(*at)->next_in_transaction;
-	*at = value->next_in_transaction;
-	sopi_value_free(loading->forest, value);
-}
-
-static void load_give_up(struct loading *loading)
-{
-	while (loading->children != NULL) {
-		struct sopi_vnode *next = loading->children->touched_next;
-
-		atomic_fetch_sub_explicit(&loading->forest->node_count, 1, memory_order_relaxed);
-		sopi_memory_give(&loading->forest->memory, loading->children, sizeof *next);
-		loading->children = next;
-	}
-	while (loading->values != NULL) {
-		struct sopi_value *next = loading->values->next_in_transaction;
-
-		sopi_value_free(loading->forest, loading->values);
-		loading->values = next;
-	}
-}
-
-/* Children and values belong to the block now. */
-static void load_keep(struct loading *loading)
-{
-	while (loading->children != NULL) {
-		struct sopi_vnode *next = loading->children->touched_next;
-
-		loading->children->touched_next = NULL;
-		loading->children = next;
-	}
-	while (loading->values != NULL) {
-		struct sopi_value *next = loading->values->next_in_transaction;
-
-		loading->values->next_in_transaction = NULL;
-		loading->values = next;
-	}
-}
-
-/* Reads one page of the node, or its patch. */
-static sop_status load_page(const struct sopi_resident *resident, const struct sopi_page_loader *loader,
-			    struct sopi_page_id *id, struct sopi_block **out, sop_error *err)
-{
-	char file[SOPI_PATH_BYTES_MAX + 1] = "";
-	struct sopi_page_origin from = { file, -1 };
-	const struct sopi_page_source *source = &resident->source;
-	uint8_t room[8192];
-	sop_buf page = SOP_BUF_OVER(room);
-	uint64_t pack = 0;
-	sop_status status;
-
-	SOP_TRY_OUT(source->read(source->arg, id->vid, id->base != 0, &page, &id->position, &pack,
-				 &from.offset, err));
-	status = sopi_page_decode((sop_bytes){ page.data, page.size }, id, &from, loader, out, err);
-	if (SOPI_UNLIKELY(status == SOP_CORRUPT || status == SOP_UNSUPPORTED)) { /* again, to say where */
-		source->name(source->arg, pack, file);
-		(void)sopi_page_verify((sop_bytes){ page.data, page.size }, id, &from, err);
-	}
-out:
-	sop_buf_free(&page);
-	return status;
-}
-
-/* Reads the patch of a leaf, if it has one, and puts both together. */
-static sop_status load_patch(const struct sopi_resident *resident,
-			     const struct sopi_page_loader *loader, struct sopi_vnode *vnode,
-			     struct sopi_page_id *id, struct sopi_block **leaf, sop_error *err)
-{
-	struct sopi_block *patch = NULL, *joined = NULL;
-	sop_status status;
-
-	if (id->position == 0) /* as it was created: nothing is written as a patch to that */
-		return SOP_OK;
-	id->base = id->position;
-	status = load_page(resident, loader, id, &patch, err);
-	if (status == SOP_NOT_FOUND) {
-		id->position = id->base;
-		return SOP_OK;
-	}
-	SOP_TRY(status);
-	status = sopi_page_join(*leaf, patch, loader, &joined, err);
-	loader->block_free(loader->arg, patch);
-	SOP_TRY(status);
-	loader->block_free(loader->arg, *leaf);
-	*leaf = joined;
-	atomic_fetch_or_explicit(&vnode->state, SOPI_VNODE_PATCHED, memory_order_relaxed);
-	return SOP_OK;
-}
-
-/* Reads the node and makes that its only version. REQUIRES: LOADING is ours. */
-static sop_status load(struct sopi_resident *resident, const struct sopi_tree *tree,
-		       struct sopi_vnode *vnode, sop_error *err)
-{
-	struct loading loading = { resident->forest, NULL, NULL };
-	const struct sopi_page_loader loader = { load_block, load_block_free, load_child,
-						 load_value, load_value_free, &loading };
-	struct sopi_page_id id = { .vid = vnode->vid, .store = tree->id };
-	struct sopi_block *block = NULL;
-	sop_status status;
-
-	SOP_TRY_OUT(load_page(resident, &loader, &id, &block, err));
-	if (block->version.kind == SOPI_LEAF) {
-		SOP_TRY_OUT(load_patch(resident, &loader, vnode, &id, &block, err));
-		sopi_vnode_grows(vnode);
-	}
-	load_keep(&loading);
-	if (id.position > atomic_load_explicit(&vnode->newest, memory_order_relaxed))
-		atomic_store_explicit(&vnode->newest, id.position, memory_order_release);
-	atomic_store_explicit(&vnode->head, block, memory_order_release);
-	atomic_fetch_add_explicit(&resident->loads, 1, memory_order_relaxed);
-	if (block->version.kind == SOPI_LEAF)
-		leaf_list(resident, vnode);
-out:
-	if (status != SOP_OK) {
-		if (block != NULL)
-			load_block_free(&loading, block);
-		load_give_up(&loading);
-	}
-	return status;
-}
-
-/* Takes the right to load, or waits until another thread has done it. */
-static bool begin_loading(struct sopi_resident *resident, struct sopi_vnode *vnode)
-{
-	const size_t stripe = (size_t)vnode->vid % SOPI_LOAD_STRIPES;
-	bool mine;
-
-	sopi_mutex_lock(&resident->stripes[stripe].mutex);
-	while ((atomic_load(&vnode->state) & SOPI_VNODE_LOADING) != 0)
-		sopi_cond_wait(&resident->stripes[stripe].loaded, &resident->stripes[stripe].mutex);
-	mine = atomic_load_explicit(&vnode->head, memory_order_acquire) == NULL;
-	if (mine)
-		atomic_fetch_or(&vnode->state, SOPI_VNODE_LOADING);
-	sopi_mutex_unlock(&resident->stripes[stripe].mutex);
-	return mine;
-}
-
-static void end_loading(struct sopi_resident *resident, struct sopi_vnode *vnode)
-{
-	const size_t stripe = (size_t)vnode->vid % SOPI_LOAD_STRIPES;
-
-	sopi_mutex_lock(&resident->stripes[stripe].mutex);
-	atomic_fetch_and(&vnode->state, (uint8_t)~SOPI_VNODE_LOADING);
-	sopi_cond_broadcast(&resident->stripes[stripe].loaded);
-	sopi_mutex_unlock(&resident->stripes[stripe].mutex);
-}
-
-/* May anybody wait for the call that has been running longest? For a tenth of a second in all: it may be one that waits here
- * itself, and many others are longer than that. Not at all if all calls wait here. */
-static bool may_wait(struct sopi_resident *resident)
-{
-	size_t running;
-	const uint64_t oldest = sopi_reclaim_oldest(&resident->forest->reclaim, &running);
-
-	if (running <= atomic_load_explicit(&resident->loading, memory_order_relaxed))
-		return false;
-	if (atomic_load_explicit(&resident->waited_for, memory_order_relaxed) != oldest) {
-		atomic_store_explicit(&resident->waited_for, oldest, memory_order_relaxed);
-		atomic_store_explicit(&resident->waits, 0, memory_order_relaxed);
-	}
-	return atomic_fetch_add_explicit(&resident->waits, 1, memory_order_relaxed) < WAITS_FOR_ONE;
-}
-
-/* Evicts. Where much of what went waits for one call that is still running, gives that a moment to end, so that loading
- * does not outrun it. */
-static void make_room(struct sopi_resident *resident)
-{
-	const struct sopi_reclaim *reclaim = &resident->forest->reclaim;
-	const size_t quarter = atomic_load_explicit(&resident->bytes_max, memory_order_relaxed) / 4;
-	const size_t room = quarter > ROOM_BYTES_MIN ? quarter : ROOM_BYTES_MIN;
-
-	(void)sopi_resident_evict(resident);
-	for (unsigned waits = 0; waits < ROOM_WAITS; waits++) {
-		if (SOPI_LIKELY(atomic_load_explicit(&reclaim->limbo_bytes, memory_order_relaxed) <= room) ||
-		    atomic_load(&resident->hold) != 0 || !may_wait(resident))
-			return;
-		sopi_sleep_ns(ROOM_WAIT_NS);
-		(void)sopi_resident_evict(resident);
-	}
-}
-
-sop_status sopi_resident_bring(struct sopi_resident *resident, const struct sopi_tree *tree,
-			       struct sopi_vnode *vnode, sop_error *err)
-{
-	sop_status status;
-
-	atomic_fetch_add_explicit(&resident->loading, 1, memory_order_relaxed);
-	make_room(resident);
-	atomic_fetch_sub_explicit(&resident->loading, 1, memory_order_relaxed);
-	if (!begin_loading(resident, vnode))
-		return SOP_OK;
-	status = load(resident, tree, vnode, err);
-	end_loading(resident, vnode);
-	return status;
-}
-
-sop_status sopi_vnode_load(const struct sopi_tree *tree, struct sopi_vnode *vnode, uint64_t at,
-			   size_t depth, const struct sopi_block **out, sop_error *err)
-{
-	struct sopi_resident *resident = tree->forest->resident;
-
-	SOPI_CHECK(resident != NULL); /* in memory a parent names only what its readers may see */
-	if (depth + 1 >= SOPI_TREE_DEPTH_MAX)
-		return sopi_fail(err, SOP_CORRUPT,
-				 "node %llu of store %llu lies too deep: its parents form a cycle",
-				 (unsigned long long)vnode->vid, (unsigned long long)tree->id);
-	if (at == SOPI_POSITION_HEAD) {
-		resident->absent = vnode;
-		resident->absent_tree = tree;
-		return SOP_WOULD_BLOCK;
-	}
-	for (;;) { /* it may be evicted again before we look, but hardly ever */
-		const struct sopi_block *head = atomic_load_explicit(&vnode->head, memory_order_acquire);
-
-		if (head == NULL) {
-			SOP_TRY(sopi_resident_bring(resident, tree, vnode, err));
-			continue;
-		}
-		*out = sopi_block_view(head, at);
-		if (*out != NULL)
-			return SOP_OK;
-		return sopi_fail(err, SOP_CORRUPT, "node %llu of store %llu is newer than its parent",
-				 (unsigned long long)vnode->vid, (unsigned long long)tree->id);
-	}
 }
 
 /* ---- dirty nodes ------------------------------------------------------------------------------ */
@@ -662,7 +371,7 @@ static void clean(struct sopi_resident *resident, const struct sopi_dirty *dirty
 		head = atomic_load_explicit(&vnode->head, memory_order_acquire);
 		if (head != NULL && head->version.kind == SOPI_LEAF) {
 			sopi_vnode_grows(vnode);
-			leaf_list(resident, vnode);
+			sopi_resident_list(resident, vnode);
 		}
 	}
 	atomic_fetch_sub_explicit(&resident->dirty_bytes, dirty->bytes, memory_order_relaxed);

@@ -13,14 +13,25 @@
 #include "platform/file.h"
 
 enum { SOPI_DIRTY_IN_CHUNK = 170, SOPI_DIRTY_ROOM = 256, SOPI_LOAD_STRIPES = 16 };
+enum { SOPI_READ_AHEAD_MAX = 16 }; /* leaves that one read brings in */
 enum { SOPI_PINNED_PART = 8 }; /* of the budget: what pins may keep in memory of what was evicted */
+
+/* What was read of one node, unchecked. */
+struct sopi_node_read {
+	uint64_t vid; /* the node that is asked for; the rest is the answer */
+	sop_bytes page; /* these lie in the reader's buffer */
+	sop_bytes patch; /* empty: it has none */
+	uint64_t position, patch_position; /* what the two must be of */
+	uint64_t pack, patch_pack; /* where they were */
+	int64_t offset, patch_offset;
+};
 
 /* Where nodes come from. */
 struct sopi_page_source {
-	/* Appends the page of a node, or its patch, to `page`, unchecked; the rest says what it must be and where it was.
-	 * NOT_FOUND: there is no patch. CORRUPT, IO, NO_MEMORY, FAILED. Any thread. */
-	sop_status (*read)(void *arg, uint64_t vid, bool patch, sop_buf *page, uint64_t *position,
-			   uint64_t *pack, int64_t *offset, sop_error *err);
+	/* Reads the first of the nodes into `room`, and others with it, in their order, if they lie so that one read brings
+	 * all; *got says how many. `room` holds nothing yet. CORRUPT, IO, NO_MEMORY, FAILED. Any thread. */
+	sop_status (*read)(void *arg, struct sopi_node_read *nodes, size_t count, sop_buf *room,
+			   size_t *got, sop_error *err);
 
 	/* The name of that pack, for messages: making it costs more than finding the page. */
 	void (*name)(void *arg, uint64_t pack, char file[SOPI_PATH_BYTES_MAX + 1]);
@@ -91,6 +102,14 @@ void sopi_resident_close(struct sopi_forest *forest);
 /* Brings in what a WOULD_BLOCK was about. REQUIRES: not the commit mutex. */
 sop_status sopi_resident_bring(struct sopi_resident *resident, const struct sopi_tree *tree,
 			       struct sopi_vnode *vnode, sop_error *err);
+
+/* Brings in the first of these children of one node, and of those behind it what one read may bring besides, `most` in all.
+ * REQUIRES: not the commit mutex. */
+sop_status sopi_resident_bring_ahead(struct sopi_resident *resident, const struct sopi_tree *tree,
+				     struct sopi_vnode *const *children, size_t most, sop_error *err);
+
+/* Lists a clean leaf as one that may be evicted. If there is no memory for that it just stays in memory. */
+void sopi_resident_list(struct sopi_resident *resident, struct sopi_vnode *vnode);
 
 /* A vnode for a node that is on disk only. NULL: out of memory. */
 struct sopi_vnode *sopi_vnode_on_disk(struct sopi_forest *forest, uint64_t vid);

@@ -3,6 +3,7 @@
 #include "btree/walk.h"
 
 #include "base/alloc.h"
+#include "btree/resident.h"
 
 enum { DELTA_BIT = 0x8000 };
 
@@ -13,6 +14,8 @@ void sopi_walk_init(struct sopi_walk *walk, const struct sopi_tree *tree, uint64
 	walk->path.stays = false;
 	walk->leaf = NULL;
 	walk->vnode = NULL;
+	walk->ahead = 1;
+	walk->brought = false;
 	walk->count = 0;
 	walk->index = 0;
 	walk->order = NULL;
@@ -161,6 +164,8 @@ static size_t lower_bound(const struct sopi_walk *walk, const uint8_t *key, size
 
 sop_status sopi_walk_seek(struct sopi_walk *walk, const uint8_t *key, size_t size, sop_error *err)
 {
+	walk->ahead = 1;
+	walk->brought = false;
 	SOP_TRY(sopi_tree_path(walk->tree, key, size, walk->at, &walk->path, err));
 	SOP_TRY(enter_leaf(walk, err));
 	walk->index = lower_bound(walk, key, size);
@@ -206,11 +211,45 @@ static void prefetch_next(const struct sopi_walk *walk)
 		__builtin_prefetch(children[next + 1]);
 }
 
+/* The scan goes on behind a leaf that it brought in for itself: others need it no more than any that was not read lately. */
+static void leave_leaf(const struct sopi_walk *walk)
+{
+	if (walk->brought)
+		atomic_fetch_and_explicit(&walk->vnode->state, (uint8_t)~SOPI_VNODE_HOT,
+					  memory_order_relaxed);
+}
+
+/* Brings in the leaf that comes next, if it is not in memory, and more behind it the longer the scan has gone on. */
+static sop_status bring_ahead(struct sopi_walk *walk, size_t depth, sop_error *err)
+{
+	struct sopi_resident *resident = walk->tree->forest->resident;
+	const struct sopi_block *parent = walk->path.level[depth].block;
+	const size_t next = walk->path.level[depth].child;
+	struct sopi_vnode *const *children = sopi_inner_children(parent) + next;
+	const size_t left = parent->count - next + 1;
+
+	walk->brought = walk->ahead > 1; /* by a step before */
+	if (SOPI_LIKELY(atomic_load_explicit(&children[0]->head, memory_order_acquire) != NULL) ||
+	    resident == NULL || walk->at == SOPI_POSITION_HEAD)
+		return SOP_OK;
+	SOP_TRY(sopi_resident_bring_ahead(resident, walk->tree, children,
+					  walk->ahead < left ? walk->ahead : left, err));
+	walk->brought = true;
+	if (walk->ahead < SOPI_READ_AHEAD_MAX)
+		walk->ahead *= 2;
+	return SOP_OK;
+}
+
 sop_status sopi_walk_next_leaf(struct sopi_walk *walk, sop_error *err)
 {
+	const size_t leaves = walk->path.depth; /* their level */
+
+	leave_leaf(walk);
 	for (size_t depth = walk->path.depth; depth-- > 0;) {
 		if (walk->path.level[depth].child < walk->path.level[depth].block->count) {
 			walk->path.level[depth].child++;
+			if (depth + 1 == leaves)
+				SOP_TRY(bring_ahead(walk, depth, err));
 			SOP_TRY(sopi_path_descend(walk->tree, &walk->path, depth, walk->at, false, err));
 			prefetch_next(walk);
 			SOP_TRY(enter_leaf(walk, err));

@@ -13,6 +13,8 @@ struct sopi_walk {
 	struct sopi_path path; /* to the leaf */
 	const struct sopi_block *leaf;
 	struct sopi_vnode *vnode; /* of the leaf */
+	size_t ahead; /* how many leaves it would bring in at once, were the next one not in memory */
+	bool brought; /* it has brought in the leaf that it stands on */
 	size_t count; /* items of the leaf that are visible */
 	size_t index; /* of these, the one it stands on; `count` or beyond: none */
 	uint16_t *order; /* where deltas are visible: base slots, or delta numbers with the top bit; else NULL */

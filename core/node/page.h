@@ -59,9 +59,6 @@ struct sopi_page_loader {
 	 * item has. */
 	sop_status (*value)(void *arg, uint64_t location, uint64_t size, struct sopi_value **out,
 			    sop_error *err);
-
-	/* Takes back a value of a page whose patch has another one. */
-	void (*value_free)(void *arg, struct sopi_value *value);
 	void *arg;
 };
 
@@ -84,9 +81,6 @@ sop_status sopi_page_encode(const struct sopi_block *block, const struct sopi_pa
 sop_status sopi_page_verify(sop_bytes page, const struct sopi_page_id *expected,
 			    const struct sopi_page_origin *from, sop_error *err);
 
-/* Told of each node and value that a page names; a status other than OK ends it and is returned. */
-typedef sop_status (*sopi_page_reference_fn)(void *arg, bool is_value, uint64_t id, sop_error *err);
-
 /* A patch, beside its base. */
 struct sopi_page_patch {
 	sop_bytes page; /* empty: there is none */
@@ -94,22 +88,26 @@ struct sopi_page_patch {
 	struct sopi_page_origin from;
 };
 
+/* Checks a page and its patch in this way. */
+sop_status sopi_page_check(sop_bytes page, const struct sopi_page_id *expected,
+			   const struct sopi_page_origin *from, const struct sopi_page_patch *patch,
+			   sop_error *err);
+
+/* Told of each node and value that a page names; a status other than OK ends it and is returned. */
+typedef sop_status (*sopi_page_reference_fn)(void *arg, bool is_value, uint64_t id, sop_error *err);
+
 /* Checks a page and its patch and tells of their references, without building anything: what the patch replaces names
  * nothing. Statuses of sopi_page_verify and `fn`. */
 sop_status sopi_page_references(sop_bytes page, const struct sopi_page_id *expected,
 				const struct sopi_page_origin *from, const struct sopi_page_patch *patch,
 				sopi_page_reference_fn fn, void *arg, sop_error *err);
 
-/* Decodes a page into a block that is current from expected->position on; a patch into a leaf that has its items only.
- * Statuses of sopi_page_verify and the loader; NO_MEMORY. */
+/* Decodes a page into a block that is current from expected->position on, together with its patch, if that is neither NULL nor
+ * empty, from patch->position on; a patch alone into a leaf that has its items only. Statuses of sopi_page_verify and the
+ * loader; NO_MEMORY. */
 sop_status sopi_page_decode(sop_bytes page, const struct sopi_page_id *expected,
-			    const struct sopi_page_origin *from, const struct sopi_page_loader *loader,
-			    struct sopi_block **out, sop_error *err);
-
-/* The leaf that a decoded page and its decoded patch make, as a new block; these stay the caller's, the values that the
- * result does not have go to loader->value_free. CORRUPT: together they hold too much; NO_MEMORY. */
-sop_status sopi_page_join(const struct sopi_block *base, const struct sopi_block *patch,
-			  const struct sopi_page_loader *loader, struct sopi_block **out,
-			  sop_error *err);
+			    const struct sopi_page_origin *from, const struct sopi_page_patch *patch,
+			    const struct sopi_page_loader *loader, struct sopi_block **out,
+			    sop_error *err);
 
 #endif

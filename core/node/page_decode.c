@@ -1,10 +1,13 @@
 /* A node from bytes: first all of it is checked, then it is built. */
 #include "node/page_layout.h"
 
+#include "base/alloc.h"
 #include "base/varint.h"
 #include "node/vnode.h"
 
 #include <sop/store.h>
+
+enum { ITEMS_ON_STACK = 64 };
 
 /* A page whose head was read. */
 struct page {
@@ -20,6 +23,8 @@ struct page {
 	const uint8_t *prefix;
 	size_t prefix_size;
 	uint64_t once[PAGE_COLUMNS]; /* numbers that all entries share */
+	uint8_t varying[PAGE_COLUMNS]; /* columns of which each entry has its own number */
+	unsigned varying_count;
 	const uint8_t *first_child; /* inner: its vid */
 };
 
@@ -72,14 +77,19 @@ static bool is_once(const struct page *page, unsigned column)
 								   : (page->flags >> column & 1) != 0;
 }
 
-/* Reads the next entry; false if it goes beyond the page. */
+/* An entry that take_entry may read into, again and again: it only changes what varies. */
+static void prepare_entry(const struct page *page, struct entry *entry)
+{
+	memcpy(entry->numbers, page->once, sizeof entry->numbers);
+}
+
+/* Reads the next entry; false if it goes beyond the page. REQUIRES: it was prepared. */
 static bool take_entry(struct page *page, struct entry *entry)
 {
 	uint64_t value_bytes;
 
-	for (unsigned column = 0; column < PAGE_COLUMNS; column++) {
-		entry->numbers[column] = page->once[column];
-		if (!is_once(page, column) && !take_number(page, &entry->numbers[column]))
+	for (unsigned i = 0; i < page->varying_count; i++) {
+		if (!take_number(page, &entry->numbers[page->varying[i]]))
 			return false;
 	}
 	entry->value_size = entry->numbers[PAGE_VALUE_SIZE];
@@ -177,6 +187,8 @@ static sop_status read_common(struct page *page, sop_error *err)
 	for (unsigned column = 0; column < PAGE_COLUMNS; column++) {
 		if ((page->flags >> column & 1) != 0 && !take_number(page, &page->once[column]))
 			return DAMAGED(page, page->at, err, "a size in the head of a node page is wrong");
+		if (!is_once(page, column))
+			page->varying[page->varying_count++] = (uint8_t)column;
 	}
 	if (page->type == SOPI_INNER && !take_bytes(page, PAGE_REFERENCE_BYTES, &page->first_child))
 		return DAMAGED(page, page->at, err, "an inner page has no child");
@@ -231,12 +243,26 @@ static sop_status check_child(const struct page *page, const uint8_t *at, sop_er
 	return SOP_OK;
 }
 
+/* Do the keys of two entries that follow each other ascend? */
+static bool ascends(const struct entry *before, const struct entry *entry)
+{
+	const size_t size = (size_t)before->numbers[PAGE_KEY_SIZE];
+
+	if (SOPI_LIKELY(size >= 8 && entry->numbers[PAGE_KEY_SIZE] >= 8)) { /* the first word decides nearly always */
+		const uint64_t a = sopi_load_u64be(before->key), b = sopi_load_u64be(entry->key);
+
+		if (SOPI_LIKELY(a != b))
+			return a < b;
+	}
+	return sopi_bytes_compare(before->key, size, entry->key,
+				  (size_t)entry->numbers[PAGE_KEY_SIZE]) < 0;
+}
+
 /* Checks an entry against the one before it (NULL: it is the first). */
 static sop_status check_entry(const struct page *page, const uint8_t *at,
 			      const struct entry *before, const struct entry *entry, sop_error *err)
 {
-	if (before != NULL && sopi_bytes_compare(before->key, (size_t)before->numbers[PAGE_KEY_SIZE],
-						 entry->key, (size_t)entry->numbers[PAGE_KEY_SIZE]) >= 0)
+	if (before != NULL && !ascends(before, entry))
 		return DAMAGED(page, at, err, "the keys of a node page do not ascend");
 	if (page->type == SOPI_INNER)
 		return check_child(page, entry->value, err);
@@ -291,6 +317,8 @@ static sop_status check_entries(struct page *page, struct survey *survey, sop_er
 				      : sopi_inner_fixed_bytes(page->count, page->prefix_size);
 	if (page->type == SOPI_INNER)
 		SOP_TRY(check_child(page, page->first_child, err));
+	prepare_entry(page, &entries[0]);
+	prepare_entry(page, &entries[1]);
 	for (size_t i = 0; i < page->count; i++) {
 		const uint8_t *at = page->at;
 		struct entry *entry = &entries[i & 1];
@@ -300,7 +328,9 @@ static sop_status check_entries(struct page *page, struct survey *survey, sop_er
 		SOP_TRY(check_entry(page, at, i == 0 ? NULL : &entries[~i & 1], entry, err));
 		if (i == 0)
 			survey->first = *entry;
-		for (unsigned column = 0; column < PAGE_COLUMNS; column++) {
+		for (unsigned k = 0; k < page->varying_count; k++) { /* the others cannot */
+			const unsigned column = page->varying[k];
+
 			if (entry->numbers[column] != survey->first.numbers[column])
 				survey->varied |= 1u << column;
 		}
@@ -358,7 +388,21 @@ static sop_status rest_begin(struct rest *rest, struct page *page,
 			       "node %llu is an inner one, but the registry has a patch of it",
 			       (unsigned long long)page->id.vid);
 	SOP_TRY(read_head(&rest->patch, patch->page, &expected, &patch->from, err));
+	prepare_entry(&rest->patch, &rest->replaced);
 	return check_entries(&rest->patch, &survey, err);
+}
+
+sop_status sopi_page_check(sop_bytes bytes, const struct sopi_page_id *expected,
+			   const struct sopi_page_origin *from, const struct sopi_page_patch *patch,
+			   sop_error *err)
+{
+	struct survey survey;
+	struct rest rest;
+	struct page page;
+
+	SOP_TRY(read_head(&page, bytes, expected, from, err));
+	SOP_TRY(check_entries(&page, &survey, err));
+	return rest_begin(&rest, &page, patch, err);
 }
 
 /* Does the patch have the key of this entry of the page? Asked in the order of the entries. */
@@ -385,11 +429,12 @@ static bool is_replaced(struct rest *rest, const struct entry *entry)
 static sop_status tell_references(struct page *page, struct rest *rest, sopi_page_reference_fn fn,
 				  void *arg, sop_error *err)
 {
+	struct entry entry;
+
 	if (page->type == SOPI_INNER)
 		SOP_TRY(fn(arg, false, sopi_load_u64le(page->first_child), err));
+	prepare_entry(page, &entry);
 	for (size_t i = 0; i < page->count; i++) {
-		struct entry entry;
-
 		SOPI_CHECK(take_entry(page, &entry));
 		if ((page->type == SOPI_INNER || entry.apart) &&
 		    (rest == NULL || !is_replaced(rest, &entry)))
@@ -463,10 +508,10 @@ static sop_status build_leaf(struct page *page, const struct sopi_page_loader *l
 	size_t at = sopi_leaf_fixed_bytes(page->count, page->prefix_size);
 	uint32_t *heads = sopi_block_heads(leaf);
 	uint16_t *places = sopi_leaf_places(leaf);
+	struct entry entry;
 
+	prepare_entry(page, &entry);
 	for (size_t i = 0; i < page->count; i++) {
-		struct entry entry;
-
 		SOPI_CHECK(take_entry(page, &entry));
 		SOP_TRY(build_item(page, &entry, loader, bytes + at, err));
 		heads[i] = sopi_head_of(entry.key, (size_t)entry.numbers[PAGE_KEY_SIZE]);
@@ -486,10 +531,11 @@ static sop_status build_inner(struct page *page, const struct sopi_page_loader *
 	struct sopi_vnode **children = sopi_inner_children(inner);
 	uint16_t *places = sopi_inner_places(inner);
 	uint32_t *heads = sopi_block_heads(inner);
+	struct entry entry;
 
 	SOP_TRY(loader->child(loader->arg, sopi_load_u64le(page->first_child), &children[0], err));
+	prepare_entry(page, &entry);
 	for (size_t i = 0; i < page->count; i++) {
-		struct entry entry;
 		uint32_t size;
 
 		SOPI_CHECK(take_entry(page, &entry));
@@ -505,34 +551,158 @@ static sop_status build_inner(struct page *page, const struct sopi_page_loader *
 	return SOP_OK;
 }
 
-sop_status sopi_page_decode(sop_bytes bytes, const struct sopi_page_id *expected,
-			    const struct sopi_page_origin *from, const struct sopi_page_loader *loader,
-			    struct sopi_block **out, sop_error *err)
+/* ---- a leaf from a page and its patch --------------------------------------------------------- */
+
+/* Two lists of entries, gone through in step. */
+struct joining {
+	struct page *page;
+	struct page *patch;
+	const struct sopi_page_loader *loader;
+	struct sopi_item_view *items; /* the result */
+	size_t count;
+};
+
+/* Takes an entry over as an item. Its bytes stay where they are, in the page. */
+static sop_status join_entry(struct joining *j, const struct page *page, const struct entry *entry,
+			     sop_error *err)
 {
-	struct sopi_block *block;
-	struct survey survey;
-	struct page page;
+	struct sopi_item_view *item = &j->items[j->count++];
+
+	*item = key_of(page, entry);
+	item->version = page->id.position - entry->numbers[PAGE_AGE];
+	item->ride = entry->ride;
+	item->ride_size = (uint32_t)entry->numbers[PAGE_RIDE_SIZE];
+	item->value_size = (uint32_t)entry->value_size;
+	if (!entry->apart) {
+		item->value = entry->value;
+		return SOP_OK;
+	}
+	return j->loader->value(j->loader->arg, sopi_load_u64le(entry->value), entry->value_size,
+				&item->apart, err);
+}
+
+/* Takes the entries of both in the order of their keys; of one key the patch's. */
+static sop_status join(struct joining *j, sop_error *err)
+{
+	struct entry old, newer;
+	size_t at = 0;
+
+	prepare_entry(j->page, &old);
+	prepare_entry(j->patch, &newer);
+	if (j->page->count > 0)
+		SOPI_CHECK(take_entry(j->page, &old));
+	for (size_t i = 0; i < j->patch->count; i++) {
+		struct sopi_item_view new_key;
+		int order = 1;
+
+		SOPI_CHECK(take_entry(j->patch, &newer));
+		new_key = key_of(j->patch, &newer);
+		while (at < j->page->count) {
+			const struct sopi_item_view old_key = key_of(j->page, &old);
+
+			order = sopi_item_compare(&old_key, &new_key);
+			if (order < 0)
+				SOP_TRY(join_entry(j, j->page, &old, err));
+			if (order <= 0 && ++at < j->page->count)
+				SOPI_CHECK(take_entry(j->page, &old));
+			if (order >= 0)
+				break;
+		}
+		SOP_TRY(join_entry(j, j->patch, &newer, err));
+	}
+	while (at < j->page->count) {
+		SOP_TRY(join_entry(j, j->page, &old, err));
+		if (++at < j->page->count)
+			SOPI_CHECK(take_entry(j->page, &old));
+	}
+	return SOP_OK;
+}
+
+static sop_status build_joined(const struct joining *j, struct sopi_block **out, sop_error *err)
+{
+	const size_t prefix_size =
+		j->count > 1 ? sopi_item_common_prefix(&j->items[0], &j->items[j->count - 1]) : 0;
+	const size_t bytes = sopi_leaf_bytes(j->items, j->count, prefix_size);
+	struct sopi_block *leaf;
+
+	if (bytes > SOPI_BLOCK_BYTES_MAX || j->count > SOPI_SLOTS_MAX)
+		return DAMAGED(j->patch, j->patch->bytes, err,
+			       "a node page and its patch hold more than a node may");
+	leaf = j->loader->block_new(j->loader->arg, bytes);
+	if (leaf == NULL)
+		return sopi_fail(err, SOP_NO_MEMORY, "out of memory for a node of %zu bytes", bytes);
+	sopi_leaf_build(leaf, j->items, j->count, prefix_size);
+	leaf->version.since = j->patch->id.position;
+	leaf->version.items = (uint16_t)j->count;
+	*out = leaf;
+	return SOP_OK;
+}
+
+/* REQUIRES: both were checked. */
+static sop_status decode_joined(struct page *page, struct page *patch,
+				const struct sopi_page_loader *loader, struct sopi_block **out,
+				sop_error *err)
+{
+	const size_t most = page->count + patch->count;
+	struct sopi_item_view room[ITEMS_ON_STACK];
+	struct joining j = { page, patch, loader, room, 0 };
+	void *memory = NULL;
 	sop_status status;
 
-	SOP_TRY(read_head(&page, bytes, expected, from, err));
-	SOP_TRY(check_entries(&page, &survey, err));
-	block = loader->block_new(loader->arg, survey.block_bytes);
+	if (most > ITEMS_ON_STACK) {
+		SOP_TRY(sopi_alloc(most * sizeof *j.items, &memory, err));
+		j.items = memory;
+	}
+	status = join(&j, err);
+	if (status == SOP_OK)
+		status = build_joined(&j, out, err);
+	sopi_free(memory);
+	return status;
+}
+
+/* ---- decoding -------------------------------------------------------------------------------- */
+
+/* REQUIRES: it was checked. */
+static sop_status decode_alone(struct page *page, const struct survey *survey,
+			       const struct sopi_page_loader *loader, struct sopi_block **out,
+			       sop_error *err)
+{
+	struct sopi_block *block = loader->block_new(loader->arg, survey->block_bytes);
+	sop_status status;
+
 	if (block == NULL)
 		return sopi_fail(err, SOP_NO_MEMORY, "out of memory for a node of %zu bytes",
-				 survey.block_bytes);
-	SOPI_CHECK(block->capacity >= survey.block_bytes);
-	block->version.kind = page.type;
-	block->version.since = page.id.position;
-	block->count = (uint16_t)page.count;
-	block->prefix_size = (uint32_t)page.prefix_size;
-	block->inlined = !survey.apart;
-	sopi_copy_short((uint8_t *)(uintptr_t)sopi_block_prefix(block), page.prefix, page.prefix_size);
-	status = page.type == SOPI_LEAF ? build_leaf(&page, loader, block, err)
-					: build_inner(&page, loader, block, err);
+				 survey->block_bytes);
+	SOPI_CHECK(block->capacity >= survey->block_bytes);
+	block->version.kind = page->type;
+	block->version.since = page->id.position;
+	block->count = (uint16_t)page->count;
+	block->prefix_size = (uint32_t)page->prefix_size;
+	block->inlined = !survey->apart;
+	sopi_copy_short((uint8_t *)(uintptr_t)sopi_block_prefix(block), page->prefix, page->prefix_size);
+	status = page->type == SOPI_LEAF ? build_leaf(page, loader, block, err)
+					 : build_inner(page, loader, block, err);
 	if (status != SOP_OK) {
 		loader->block_free(loader->arg, block);
 		return status;
 	}
 	*out = block;
 	return SOP_OK;
+}
+
+sop_status sopi_page_decode(sop_bytes bytes, const struct sopi_page_id *expected,
+			    const struct sopi_page_origin *from, const struct sopi_page_patch *patch,
+			    const struct sopi_page_loader *loader, struct sopi_block **out,
+			    sop_error *err)
+{
+	struct survey survey;
+	struct rest rest;
+	struct page page;
+
+	SOP_TRY(read_head(&page, bytes, expected, from, err));
+	SOP_TRY(check_entries(&page, &survey, err));
+	if (patch == NULL || patch->page.size == 0)
+		return decode_alone(&page, &survey, loader, out, err);
+	SOP_TRY(rest_begin(&rest, &page, patch, err));
+	return decode_joined(&page, &rest.patch, loader, out, err);
 }

@@ -8,6 +8,9 @@
 /* ---- the items of a leaf as of a position ---------------------------------------------------- */
 
 enum { PATCH_SHARE = 4 }; /* a patch is that part of its leaf's page at most */
+enum {
+	LISTED_MAX = 64
+}; /* items of a patch that are looked for once; more are looked for each time */
 
 /* A leaf with the deltas that are visible, newest of each key only, in the order of their keys. */
 struct seen {
@@ -15,12 +18,16 @@ struct seen {
 	uint64_t base; /* only items that are newer; 0: all */
 	uint8_t deltas[SOPI_DELTAS_MAX];
 	size_t delta_count;
+	bool listed; /* the items are these: */
+	struct sopi_item_view *items;
+	size_t item_count;
 };
 
 /* Where one goes over them. */
 struct at {
 	size_t slot;
 	size_t delta;
+	size_t item; /* of the list */
 };
 
 static uint16_t code_of(const struct seen *seen, size_t number)
@@ -47,6 +54,7 @@ static void see(struct seen *seen, const struct sopi_block *leaf, uint64_t base,
 	seen->leaf = leaf;
 	seen->base = base;
 	seen->delta_count = 0;
+	seen->listed = false;
 	while (number-- > 0) { /* newest first */
 		size_t to = seen->delta_count;
 		int order = 1;
@@ -96,6 +104,12 @@ static bool next_of_all(const struct seen *seen, struct at *at, struct sopi_item
 /* The next item of the page; false at the end, `item` then is any. */
 static bool next_item(const struct seen *seen, struct at *at, struct sopi_item_view *item)
 {
+	if (seen->listed) {
+		if (at->item == seen->item_count)
+			return false;
+		*item = seen->items[at->item++];
+		return true;
+	}
 	while (next_of_all(seen, at, item)) {
 		if (item->version > seen->base)
 			return true;
@@ -103,9 +117,26 @@ static bool next_item(const struct seen *seen, struct at *at, struct sopi_item_v
 	return false;
 }
 
+/* Lists the few items of a patch, so that the others are gone over once only. */
+static void list_items(struct seen *seen, struct sopi_item_view items[LISTED_MAX])
+{
+	struct sopi_item_view item;
+	struct at at = { 0 };
+	size_t count = 0;
+
+	while (next_item(seen, &at, &item)) {
+		if (count == LISTED_MAX)
+			return;
+		items[count++] = item;
+	}
+	seen->items = items;
+	seen->item_count = count;
+	seen->listed = true;
+}
+
 bool sopi_page_patch_pays(const struct sopi_block *leaf, uint64_t base, uint64_t at)
 {
-	struct at next = { 0, 0 };
+	struct at next = { 0 };
 	struct sopi_item_view item;
 	size_t all = 0, newer = 0;
 	struct seen seen;
@@ -155,7 +186,7 @@ static void numbers_of(const struct shape *shape, const struct sopi_item_view *i
 static void find_common(struct shape *shape, const struct seen *seen)
 {
 	struct sopi_item_view first, last, item;
-	struct at at = { 0, 0 };
+	struct at at = { 0 };
 
 	if (!next_item(seen, &at, &first))
 		return;
@@ -173,7 +204,7 @@ static void find_common(struct shape *shape, const struct seen *seen)
 static void find_equal(struct shape *shape, const struct seen *seen)
 {
 	struct sopi_item_view item;
-	struct at at = { 0, 0 };
+	struct at at = { 0 };
 	size_t count = 0;
 
 	shape->most_bytes = SOPI_PAGE_HEAD_BYTES + MOST_OF_NUMBERS + shape->prefix_size;
@@ -299,14 +330,16 @@ static sop_status encode_leaf(const struct sopi_block *leaf, const struct sopi_p
 			      uint64_t position, const struct sopi_page_locator *locator,
 			      sop_buf *out, sop_error *err)
 {
+	struct sopi_item_view item, items[LISTED_MAX];
 	struct shape shape = { .id = *id };
-	struct at at = { 0, 0 };
-	struct sopi_item_view item;
+	struct at at = { 0 };
 	struct writer writer;
 	struct seen seen;
 
 	SOPI_CHECK(id->base == 0 || id->base < id->position);
 	see(&seen, leaf, id->base, position);
+	if (id->base != 0)
+		list_items(&seen, items);
 	find_common(&shape, &seen);
 	find_equal(&shape, &seen);
 	if (shape.block_bytes > SOPI_BLOCK_BYTES_MAX || shape.count > SOPI_SLOTS_MAX)

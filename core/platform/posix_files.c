@@ -173,12 +173,27 @@ static size_t make_direct(int root, const char *path, int system_flags, int *fd)
 	return unit;
 }
 
+/* Without noting when the file was read: the system asks at each read whether that is due. Not everybody may, of a file that
+ * another user owns. */
+static int open_unnoted(int root, const char *path, int *system_flags)
+{
+	int fd = -1;
+#ifdef O_NOATIME
+	fd = sopi_posix_open(root, path, *system_flags | O_NOATIME, FILE_MODE);
+	if (fd >= 0)
+		*system_flags |= O_NOATIME;
+	if (fd >= 0 || errno != EPERM)
+		return fd;
+#endif
+	return sopi_posix_open(root, path, *system_flags, FILE_MODE);
+}
+
 sop_status sopi_posix_open_file(struct sopi_folder *base, const char *path, unsigned flags,
 				struct sopi_file **out, sop_error *err)
 {
 	const int root = folder_of(base)->fd;
-	const int system_flags = system_flags_of(flags);
-	int fd = sopi_posix_open(root, path, system_flags, FILE_MODE);
+	int system_flags = system_flags_of(flags);
+	int fd = open_unnoted(root, path, &system_flags);
 	size_t direct_bytes = 0;
 
 	if (fd < 0)

@@ -495,17 +495,13 @@ out:
 	return status;
 }
 
-/* From here on the next open may find the new manifest. A name that a crash brings back to tmp/ harms nobody: where there
- * is no descriptor to sync that folder with, it is left at that. */
+/* From here on the next open may find the new manifest. A name that a crash brings back to tmp/ harms nobody, since whoever
+ * writes there removes it first, so that this folder owes no flush. */
 static sop_status sync_names(struct sopi_folder *folder, sop_error *err)
 {
-	sop_status status;
-
 	if (SOPI_PLANTED(SOPI_PLANT_NO_F4_FOLDER_SYNC))
 		return SOP_OK;
-	SOP_TRY(sopi_folder_sync(folder, "", err));
-	status = sopi_folder_sync(folder, "tmp", err);
-	return status == SOP_NO_MEMORY ? SOP_OK : status;
+	return sopi_folder_sync(folder, "", err);
 }
 
 /* Its bytes are durable before its name is. */

@@ -106,7 +106,8 @@ sop_status sopi_registry_open(const struct sopi_platform *platform, struct sopi_
 	sopi_mutex_init(&registry->mutex);
 	registry->home.folder = folder;
 	registry->buckets = buckets;
-	SOP_TRY_OUT(sopi_bucket_cache_new(cache_bytes, &registry->cache, err));
+	SOP_TRY_OUT(sopi_bucket_cache_new(cache_bytes / 4, &registry->cache, err));
+	SOP_TRY_OUT(sopi_places_new(cache_bytes / 4 * 3, &registry->places, err));
 	SOP_TRY_OUT(open_view(registry, view, err));
 	*out = registry;
 out:
@@ -195,6 +196,7 @@ void sopi_registry_close(struct sopi_registry *registry)
 	drop_retired(registry, false); /* their files go when it is opened again */
 	SOPI_CHECK(registry->retired_maps == NULL && registry->retired_runs == NULL);
 	sopi_bucket_cache_free(registry->cache);
+	sopi_places_free(registry->places);
 	sopi_mutex_destroy(&registry->mutex);
 	sopi_free(registry);
 }
@@ -205,6 +207,10 @@ void sopi_registry_switch(struct sopi_registry *registry)
 
 	SOPI_CHECK(registry->pending != NULL);
 	retire_difference(registry, old, registry->pending);
+	atomic_store(&registry->number, registry->pending->number); /* nobody notes what was true before */
+	for (size_t i = 0; i < registry->change_count; i++)
+		sopi_places_change(registry->places, &registry->changes[i]);
+	registry->change_count = 0;
 	sopi_mutex_lock(&registry->mutex);
 	registry->current = registry->pending;
 	sopi_mutex_unlock(&registry->mutex);
@@ -231,6 +237,7 @@ void sopi_registry_give_up(struct sopi_registry *registry, bool indefinite)
 		remove_pending(registry);
 	sopi_regview_release(registry->pending);
 	registry->pending = NULL;
+	registry->change_count = 0;
 }
 
 void sopi_registry_clean(struct sopi_registry *registry)
@@ -240,24 +247,82 @@ void sopi_registry_clean(struct sopi_registry *registry)
 
 /* ---- look-ups */
 
+/* Looks for keys that share one hash, in one view; all answers are HAS or LACKS then. */
+static sop_status find_in_view(struct sopi_registry *registry, const struct sopi_regview *view,
+			       struct sopi_wanted *wanted, size_t count, sop_error *err)
+{
+	uint64_t reads = 0;
+	sop_status status;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct sopi_registry_entry *change = sopi_regview_find_run(view, wanted[i].key);
+
+		wanted[i].answer = view->map == NULL ? SOPI_BUCKET_LACKS : SOPI_BUCKET_GOES_ON;
+		if (change == NULL)
+			continue;
+		wanted[i].answer = change->removed ? SOPI_BUCKET_LACKS : SOPI_BUCKET_HAS;
+		*wanted[i].entry = *change;
+	}
+	if (view->map == NULL)
+		return SOP_OK;
+	status = sopi_map_find(view->map, registry->cache, wanted, count, &reads, err);
+	if (reads != 0)
+		atomic_fetch_add_explicit(&registry->bucket_reads, reads, memory_order_relaxed);
+	return status;
+}
+
+sop_status sopi_registry_find_node(struct sopi_registry *registry, uint64_t vid,
+				   struct sopi_node_entries *entries, sop_error *err)
+{
+	struct sopi_wanted wanted[] = {
+		{ .key = vid, .entry = &entries->page },
+		{ .key = sopi_registry_key(SOPI_KEY_PATCH, vid), .entry = &entries->patch },
+	};
+	struct sopi_regview *view;
+	sop_status status;
+
+	atomic_fetch_add_explicit(&registry->lookups, 1, memory_order_relaxed);
+	if (sopi_places_find(registry->places, vid, entries))
+		return SOP_OK;
+	view = sopi_regview_take(registry);
+	SOP_TRY_OUT(find_in_view(registry, view, wanted, 2, err));
+	if (wanted[0].answer != SOPI_BUCKET_HAS) {
+		status = SOP_NOT_FOUND;
+		goto out;
+	}
+	if (wanted[1].answer != SOPI_BUCKET_HAS)
+		entries->patch = (struct sopi_registry_entry){ .key = wanted[1].key, .removed = true };
+	sopi_places_note(registry->places, entries, &registry->number, view->number);
+out:
+	sopi_regview_release(view);
+	return status;
+}
+
 sop_status sopi_registry_find(struct sopi_registry *registry, uint64_t key,
 			      struct sopi_registry_entry *entry, sop_error *err)
 {
-	struct sopi_regview *view = sopi_regview_take(registry);
-	const struct sopi_registry_entry *change = sopi_regview_find_run(view, key);
-	sop_status status = SOP_NOT_FOUND;
-	uint64_t reads = 0;
+	struct sopi_wanted wanted = { .key = key, .entry = entry };
+	const enum sopi_key_kind kind = sopi_registry_kind(key);
+	struct sopi_node_entries entries;
+	struct sopi_regview *view;
+	sop_status status;
 
-	if (change != NULL && !change->removed) {
-		*entry = *change;
-		status = SOP_OK;
-	} else if (change == NULL && view->map != NULL) {
-		status = sopi_map_find(view->map, registry->cache, key, entry, &reads, err);
+	if (kind == SOPI_KEY_NODE) {
+		SOP_TRY(sopi_registry_find_node(registry, key, &entries, err));
+		*entry = entries.page;
+		return SOP_OK;
 	}
-	sopi_regview_release(view);
 	atomic_fetch_add_explicit(&registry->lookups, 1, memory_order_relaxed);
-	if (reads != 0)
-		atomic_fetch_add_explicit(&registry->bucket_reads, reads, memory_order_relaxed);
+	if (kind == SOPI_KEY_PATCH &&
+	    sopi_places_find(registry->places, sopi_registry_id(key), &entries)) {
+		*entry = entries.patch;
+		return entries.patch.removed ? SOP_NOT_FOUND : SOP_OK;
+	}
+	view = sopi_regview_take(registry);
+	status = find_in_view(registry, view, &wanted, 1, err);
+	sopi_regview_release(view);
+	if (status == SOP_OK && wanted.answer != SOPI_BUCKET_HAS)
+		status = SOP_NOT_FOUND;
 	return status;
 }
 
@@ -322,7 +387,8 @@ void sopi_registry_get_stats(struct sopi_registry *registry, struct sopi_registr
 		stats->disk_bytes += sopi_run_file_bytes(view->runs[i]->count);
 	}
 	sopi_regview_release(view);
-	stats->memory_bytes += sopi_bucket_cache_bytes(registry->cache);
+	stats->memory_bytes +=
+		sopi_bucket_cache_bytes(registry->cache) + sopi_places_bytes(registry->places);
 	stats->bucket_reads = atomic_load(&registry->bucket_reads);
 	stats->lookups = atomic_load(&registry->lookups);
 	stats->folds = atomic_load(&registry->folds);

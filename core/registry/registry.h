@@ -2,7 +2,8 @@
  *
  * A *map* of hash-map segment files reg/<generation>-<n>.seg (buckets of 4096 bytes, read with pread into our own
  * cache), before it at most SOPI_RUNS_MAX sorted *runs* reg/<position>.run of recent changes, whose entries are kept in
- * memory. A look-up asks the runs, newest first, then the map: O(1) bucket reads at any size. When the runs hold more
+ * memory. A look-up asks the runs, newest first, then the map: O(1) bucket reads at any size; where a node is is remembered
+ * besides, node by node (registry_places.h). When the runs hold more
  * than a quarter of the entries (or are too many), a fold writes a new generation of the map without them.
  * Nothing is ever overwritten. docs/format.md has every byte.
  *
@@ -89,7 +90,7 @@ struct sopi_registry_view {
 
 struct sopi_registry;
 
-/* buckets: of a segment, as the database was created with. cache_bytes: for buckets. The folder reg/ is there; the
+/* buckets: of a segment, as the database was created with. cache_bytes: for buckets, and for what is known of single nodes. The folder reg/ is there; the
  * files of the view must be, whole: CORRUPT otherwise, naming file and offset. Runs are read, the map is not. */
 sop_status sopi_registry_open(const struct sopi_platform *platform, struct sopi_folder *folder,
 			      uint32_t buckets, size_t cache_bytes, const struct sopi_registry_view *view,
@@ -100,13 +101,23 @@ void sopi_registry_close(struct sopi_registry *registry);
 sop_status sopi_registry_find(struct sopi_registry *registry, uint64_t key,
 			      struct sopi_registry_entry *entry, sop_error *err);
 
+/* Both entries of a node. */
+struct sopi_node_entries {
+	struct sopi_registry_entry page;
+	struct sopi_registry_entry patch; /* removed: it has none */
+};
+
+/* Where a node is, as of one checkpoint. Its key is its virtual ID. Statuses of sopi_registry_find. Any thread. */
+sop_status sopi_registry_find_node(struct sopi_registry *registry, uint64_t vid,
+				   struct sopi_node_entries *entries, sop_error *err);
+
 /* Writes a checkpoint's changes (`position` is its number: that of C, or more where two checkpoints have the same C): as one more run, or, when it is time, folded with all runs into a new map. Durable,
  * names included, when it returns (F3). Nothing that others see has changed: `next` is what the new manifest says, and
  * sopi_registry_switch makes it so. entries: ascending by key, none twice. position: of the checkpoint, above that of
  * every run; a run that exists already under this name is of a checkpoint that was given up, and replaced. fold: now
  * in any case. After an error the files are removed. NO_SPACE, IO, CORRUPT (met while folding), NO_MEMORY; LIMIT (an
  * entry that does not fit), MISUSE (order); FAILED: an earlier sync failed, and none is tried twice: reopen.
- * REQUIRES: the last one was switched to or given up. */
+ * REQUIRES: the last one was switched to or given up; `entries` stay until this one is. */
 sop_status sopi_registry_write(struct sopi_registry *registry, uint64_t position,
 			       const struct sopi_registry_entry *entries, size_t count, bool fold,
 			       struct sopi_registry_view *next, sop_error *err);

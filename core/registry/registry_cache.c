@@ -109,8 +109,7 @@ static struct slot *find_locked(struct part *part, uint64_t generation, uint64_t
 }
 
 bool sopi_bucket_cache_find(struct sopi_bucket_cache *cache, uint64_t generation, uint64_t number,
-			    uint64_t key, struct sopi_registry_entry *entry,
-			    enum sopi_bucket_answer *answer)
+			    struct sopi_wanted *wanted, size_t count)
 {
 	struct part *part = part_of(cache, number);
 	struct slot *slot = NULL;
@@ -119,7 +118,7 @@ bool sopi_bucket_cache_find(struct sopi_bucket_cache *cache, uint64_t generation
 	slot = find_locked(part, generation, number);
 	if (slot != NULL) {
 		slot->used = true;
-		*answer = sopi_bucket_find(slot->block, key, entry);
+		sopi_bucket_search(slot->block, wanted, count);
 	}
 	sopi_mutex_unlock(&part->mutex);
 	return slot != NULL;

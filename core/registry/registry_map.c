@@ -209,8 +209,8 @@ static size_t search_bucket(const uint8_t *bucket, uint64_t key)
 	return low;
 }
 
-enum sopi_bucket_answer sopi_bucket_find(const uint8_t *bucket, uint64_t key,
-					 struct sopi_registry_entry *entry)
+static enum sopi_bucket_answer find_in_bucket(const uint8_t *bucket, uint64_t key,
+					      struct sopi_registry_entry *entry)
 {
 	const size_t index = search_bucket(bucket, key);
 
@@ -224,35 +224,49 @@ enum sopi_bucket_answer sopi_bucket_find(const uint8_t *bucket, uint64_t key,
 										  : SOPI_BUCKET_LACKS;
 }
 
+void sopi_bucket_search(const uint8_t *bucket, struct sopi_wanted *wanted, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (wanted[i].answer == SOPI_BUCKET_GOES_ON)
+			wanted[i].answer = find_in_bucket(bucket, wanted[i].key, wanted[i].entry);
+	}
+}
+
 static sop_status find_in(struct sopi_map *map, struct sopi_bucket_cache *cache, uint64_t number,
-			  uint64_t key, struct sopi_registry_entry *entry,
-			  enum sopi_bucket_answer *answer, uint64_t *reads, sop_error *err)
+			  struct sopi_wanted *wanted, size_t count, uint64_t *reads, sop_error *err)
 {
 	uint8_t bucket[SOPI_BUCKET_BYTES];
 
-	if (sopi_bucket_cache_find(cache, map->shape.generation, number, key, entry, answer))
+	if (sopi_bucket_cache_find(cache, map->shape.generation, number, wanted, count))
 		return SOP_OK;
 	++*reads;
 	SOP_TRY(read_bucket(map, number, bucket, err));
 	sopi_bucket_cache_put(cache, map->shape.generation, number, bucket);
-	*answer = sopi_bucket_find(bucket, key, entry);
+	sopi_bucket_search(bucket, wanted, count);
 	return SOP_OK;
 }
 
-sop_status sopi_map_find(struct sopi_map *map, struct sopi_bucket_cache *cache, uint64_t key,
-			 struct sopi_registry_entry *entry, uint64_t *reads, sop_error *err)
+static bool goes_on(const struct sopi_wanted *wanted, size_t count)
 {
-	const uint64_t hash = sopi_registry_hash(key);
+	bool any = false;
+
+	for (size_t i = 0; i < count; i++)
+		any = any || wanted[i].answer == SOPI_BUCKET_GOES_ON;
+	return any;
+}
+
+sop_status sopi_map_find(struct sopi_map *map, struct sopi_bucket_cache *cache,
+			 struct sopi_wanted *wanted, size_t count, uint64_t *reads, sop_error *err)
+{
+	const uint64_t hash = sopi_registry_hash(wanted[0].key);
 	const uint64_t total = sopi_shape_total(&map->shape);
+	uint64_t number = sopi_shape_home(&map->shape, hash);
 
-	for (uint64_t number = sopi_shape_home(&map->shape, hash); number < total; number++) {
-		enum sopi_bucket_answer answer = SOPI_BUCKET_LACKS;
-
-		SOP_TRY(find_in(map, cache, number, key, entry, &answer, reads, err));
-		if (answer == SOPI_BUCKET_HAS)
-			return SOP_OK;
-		if (answer == SOPI_BUCKET_LACKS)
-			return SOP_NOT_FOUND;
+	for (; number < total && goes_on(wanted, count); number++)
+		SOP_TRY(find_in(map, cache, number, wanted, count, reads, err));
+	for (size_t i = 0; i < count; i++) {
+		if (wanted[i].answer == SOPI_BUCKET_GOES_ON)
+			wanted[i].answer = SOPI_BUCKET_LACKS;
 	}
-	return SOP_NOT_FOUND;
+	return SOP_OK;
 }

@@ -69,13 +69,13 @@ sop_status sopi_map_check_heads(struct sopi_map *map, sop_error *err);
 
 void sopi_map_remove_files(struct sopi_folder *folder, const struct sopi_map_shape *shape);
 
-/* Looks for a key in a bucket that was checked. */
-enum sopi_bucket_answer sopi_bucket_find(const uint8_t *bucket, uint64_t key,
-					 struct sopi_registry_entry *entry);
+/* Looks in a bucket that was checked for those keys that were not found yet. */
+void sopi_bucket_search(const uint8_t *bucket, struct sopi_wanted *wanted, size_t count);
 
-/* NOT_FOUND without a message. *reads: bucket reads are added. Any thread. */
-sop_status sopi_map_find(struct sopi_map *map, struct sopi_bucket_cache *cache, uint64_t key,
-			 struct sopi_registry_entry *entry, uint64_t *reads, sop_error *err);
+/* Looks for keys that share one hash: a node's and its patch's; all answers are HAS or LACKS then. *reads: bucket reads are
+ * added. Any thread. */
+sop_status sopi_map_find(struct sopi_map *map, struct sopi_bucket_cache *cache,
+			 struct sopi_wanted *wanted, size_t count, uint64_t *reads, sop_error *err);
 
 /* ---- the bytes of a segment */
 

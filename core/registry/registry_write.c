@@ -199,7 +199,10 @@ sop_status sopi_registry_write(struct sopi_registry *registry, uint64_t position
 	SOP_TRY(check_entries(entries, count, err));
 	SOP_TRY(sopi_alloc_zeroed(sizeof *write.view, (void **)&write.view, err));
 	write.view->refs = 1;
+	write.view->number = registry->current->number + 1;
 	registry->pending = write.view;
+	registry->changes = entries;
+	registry->change_count = count;
 	status = write_view(&write, fold, err);
 	if (status != SOP_OK) {
 		sopi_registry_give_up(registry, false);

@@ -52,7 +52,7 @@ static void check_page(const uint8_t *page, size_t size)
 	struct sopi_page_id id;
 
 	page_loader_reset(&loader);
-	if (sopi_page_decode(bytes, NULL, &origin, &port, &block, &err) != SOP_OK) {
+	if (sopi_page_decode(bytes, NULL, &origin, NULL, &port, &block, &err) != SOP_OK) {
 		SOPI_CHECK(strlen(err.message) > 0 && block == NULL);
 		SOPI_CHECK(sopi_page_verify(bytes, NULL, &origin, &err) == err.status);
 		return;

@@ -14,7 +14,6 @@ struct page_loader {
 	size_t child_count;
 	struct sopi_value *values; /* SOPI_SLOTS_MAX */
 	size_t value_count;
-	size_t values_freed; /* of these */
 	size_t refuse_after; /* answers until one is refused */
 	size_t blocks; /* that are not given back */
 	size_t largest; /* block asked for, in bytes */
@@ -40,7 +39,6 @@ static inline void page_loader_reset(struct page_loader *loader)
 {
 	loader->child_count = 0;
 	loader->value_count = 0;
-	loader->values_freed = 0;
 }
 
 static inline struct sopi_block *page_block_new(size_t size)
@@ -98,13 +96,6 @@ static inline sop_status page_loader_value(void *arg, uint64_t location, uint64_
 	return SOP_OK;
 }
 
-/* It stays in the array, but counts no more. */
-static inline void page_loader_value_free(void *arg, struct sopi_value *value)
-{
-	(void)value;
-	((struct page_loader *)arg)->values_freed++;
-}
-
 static inline uint64_t page_loader_locate(void *arg, const struct sopi_value *value)
 {
 	(void)arg;
@@ -113,9 +104,8 @@ static inline uint64_t page_loader_locate(void *arg, const struct sopi_value *va
 
 static inline struct sopi_page_loader page_loader_port(struct page_loader *loader)
 {
-	return (struct sopi_page_loader){ page_loader_block_new,  page_loader_block_free,
-					  page_loader_child,	  page_loader_value,
-					  page_loader_value_free, loader };
+	return (struct sopi_page_loader){ page_loader_block_new, page_loader_block_free,
+					  page_loader_child, page_loader_value, loader };
 }
 
 static const struct sopi_page_locator page_locator = { page_loader_locate, NULL };

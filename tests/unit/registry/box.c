@@ -6,10 +6,8 @@
 
 uint64_t box_key(size_t number)
 {
-	const size_t third = BOX_KEYS / 3 + 1;
-
-	return sopi_registry_key((enum sopi_key_kind)(number / third),
-				 1 + 7 * (uint64_t)(number % third));
+	return sopi_registry_key((enum sopi_key_kind)(number / BOX_KEYS_OF_KIND),
+				 1 + 7 * (uint64_t)(number % BOX_KEYS_OF_KIND));
 }
 
 void table_clear(struct table *table)
@@ -141,10 +139,36 @@ static bool key_agrees(const struct box *box, const struct sopi_registry_entry *
 	return true;
 }
 
+/* A node and its patch at once. */
+static bool node_agrees(const struct box *box, const struct table *table, size_t number,
+			sop_status allowed, const char *when)
+{
+	const struct sopi_registry_entry *page = &table->entries[number];
+	const struct sopi_registry_entry *patch =
+		&table->entries[number + SOPI_KEY_PATCH * BOX_KEYS_OF_KIND];
+	struct sopi_node_entries found;
+	const sop_status status =
+		sopi_registry_find_node(box->registry, sopi_registry_id(page->key), &found, NULL);
+
+	if (status != SOP_OK && status != SOP_NOT_FOUND && status == allowed)
+		return true;
+	if (status == (page->removed ? SOP_NOT_FOUND : SOP_OK) &&
+	    (page->removed || (same_words(&found.page, page) && found.patch.removed == patch->removed &&
+			       (patch->removed || same_words(&found.patch, patch)))))
+		return true;
+	test_note_failure("%s: node %llx and its patch are not as they should be", when,
+			  (unsigned long long)page->key);
+	return false;
+}
+
 bool box_agrees(const struct box *box, const struct table *table, sop_status allowed, const char *when)
 {
 	for (size_t i = 0; i < BOX_KEYS; i++) {
 		if (!key_agrees(box, &table->entries[i], allowed, when))
+			return false;
+	}
+	for (size_t i = 0; i < BOX_KEYS_OF_KIND; i++) {
+		if (!node_agrees(box, table, i, allowed, when))
 			return false;
 	}
 	return true;

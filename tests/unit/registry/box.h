@@ -6,7 +6,7 @@
 #include "registry/manifest.h"
 #include "support/support.h"
 
-enum { BOX_KEYS = 4000, BOX_CACHE_BYTES = 1 << 20 };
+enum { BOX_KEYS = 4000, BOX_KEYS_OF_KIND = BOX_KEYS / 4, BOX_CACHE_BYTES = 1 << 20 };
 
 /* What the registry must say of key number i. */
 struct table {
@@ -23,7 +23,7 @@ struct box {
 	uint64_t position; /* of the last checkpoint */
 };
 
-/* Key number i: of all kinds, ascending with i in each. */
+/* Key number i: of all kinds, with the same ids in each, ascending with i. */
 uint64_t box_key(size_t number);
 
 void table_clear(struct table *table);

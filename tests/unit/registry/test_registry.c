@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LINE_BYTES = 64 }; /* of memory, for what is known of a single node */
+
 static struct table *table;
 static struct sopi_registry_entry *changes;
 
@@ -75,6 +77,37 @@ static void it_holds_what_a_plain_table_holds(void **state)
 			open_it(box);
 		}
 		box_agrees_wholly(box, table, "after a checkpoint");
+	}
+	TEST_NO_FAILURES();
+}
+
+/* What is remembered of single nodes goes with every change, also where there is room for few, and where a write is given
+ * up after it was looked at. */
+static void what_is_remembered_of_a_node_is_never_old(void **state)
+{
+	struct box *box = *state;
+	const uint64_t rounds = test_scaled(100);
+	struct test_rng rng;
+
+	test_rng_init(&rng, test_seed(), 5);
+	box->cache_bytes = 1 << 15; /* a third of the nodes at most */
+	open_it(box);
+	for (uint64_t round = 0; round < rounds && test_failures() == 0; round++) {
+		const size_t count = table_change(table, &rng, test_rng_once_in(&rng, 4) ? BOX_KEYS : 50,
+						  test_rng_below(&rng, 60), changes);
+
+		box_write(box, changes, count, test_rng_once_in(&rng, 12));
+		if (test_rng_once_in(&rng, 2)) {
+			struct sopi_registry_entry other = { 1, false, { 1, 2, 3, 4 } };
+			struct sopi_registry_view next;
+			sop_error err = SOP_ERROR_INIT;
+
+			TEST_OK(sopi_registry_write(box->registry, box->position + 1, &other, 1,
+						    false, &next, &err),
+				err);
+			sopi_registry_give_up(box->registry, false);
+		}
+		box_agrees(box, table, SOP_OK, "after a change");
 	}
 	TEST_NO_FAILURES();
 }
@@ -307,13 +340,13 @@ static void a_cached_bucket_is_not_read_again(void **state)
 	struct sopi_registry_entry *entries = many_entries(17000);
 	struct box *box = *state;
 
-	box->cache_bytes = 3 << 20;
+	box->cache_bytes = 12 << 20; /* a quarter of it for buckets: all of them */
 	open_it(box);
 	box_write(box, entries, 17000, true);
 	(void)reads_per_thousand(box, 17000);
 	assert_int_equal(reads_per_thousand(box, 17000), 0);
 	box_close(box);
-	box->cache_bytes = 1 << 18; /* a quarter of the map */
+	box->cache_bytes = 1 << 20; /* a quarter of it for a quarter of the map */
 	open_it(box);
 	assert_in_range(reads_per_thousand(box, 17000), 600, 900);
 	free(entries);
@@ -340,7 +373,10 @@ static void a_thousand_segments_need_few_descriptors(void **state)
 	for (uint64_t id = 0; id < count; id += 3) {
 		struct sopi_registry_entry entry;
 
-		TEST_OK(sopi_map_find(map, cache, id, &entry, &reads, &err), err);
+		struct sopi_wanted wanted = { id, SOPI_BUCKET_GOES_ON, &entry };
+
+		TEST_OK(sopi_map_find(map, cache, &wanted, 1, &reads, &err), err);
+		assert_int_equal(wanted.answer, SOPI_BUCKET_HAS);
 		assert_int_equal(entry.words[0], id);
 	}
 	assert_in_range(reads, count / 3, count / 3 * 105 / 100);
@@ -419,14 +455,14 @@ static void the_stats_are_right(void **state)
 	(void)reads_per_thousand(box, 10000);
 	sopi_registry_get_stats(box->registry, &stats);
 	assert_int_equal(stats.lookups, 20000);
-	assert_int_equal(stats.memory_bytes,
-			 102 * sizeof *entries + stats.bucket_reads * SOPI_BUCKET_BYTES);
+	assert_int_equal(stats.memory_bytes, 102 * sizeof *entries + stats.bucket_reads * SOPI_BUCKET_BYTES +
+						     10000 * LINE_BYTES);
 	assert_in_range(stats.bucket_reads, SOPI_BUCKETS_MIN - SOPI_SPILL_BUCKETS, SOPI_BUCKETS_MIN);
 	box_write(box, NULL, 0, true);
 	sopi_registry_clean(box->registry); /* forgets the old map's buckets */
 	sopi_registry_get_stats(box->registry, &stats);
 	assert_int_equal(stats.entries, 10000);
-	assert_int_equal(stats.memory_bytes, 0);
+	assert_int_equal(stats.memory_bytes, 10000 * LINE_BYTES);
 	assert_int_equal(stats.disk_bytes, segment_bytes);
 	assert_int_equal(stats.folds, 2);
 	free(entries);
@@ -530,6 +566,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(it_holds_what_a_plain_table_holds, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_remembered_of_a_node_is_never_old, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_removed_key_is_found_again_after_it_was_put,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(an_entry_that_cannot_be_kept_is_refused, setup, teardown),
