@@ -94,8 +94,7 @@ func (p Span[K, V]) FromFields(fields ...any) Span[K, V] {
 	return p
 }
 
-// AfterFields begins the span behind the place of these fields: behind the key that they are, and its duplicates, if they are
-// all of one. Fewer stand before all keys that begin with them, so that it is [Span.FromFields].
+// AfterFields begins the span behind the last key with these leading fields.
 func (p Span[K, V]) AfterFields(fields ...any) Span[K, V] {
 	p = p.FromFields(fields...)
 	p.has |= C.SOP_RANGE_AFTER

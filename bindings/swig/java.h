@@ -14,6 +14,8 @@
 
 enum {
 	JAVA_STACK_BYTES = 512, /* arguments up to here are copied to the stack */
+	JAVA_ROOM_KEY_BYTES = 512, /* as in Room.java */
+	JAVA_ROOM_VALUE_BYTES = 3584,
 	JAVA_FETCH_BYTES = 32 * 1024 /* of a batch, unless one row needs more */
 };
 

@@ -364,6 +364,14 @@ static int java_on_problem(void *arg, const sop_problem *problem)
 	$3 = &to;
 %}
 
+%typemap(in, numinputs = 0) int *bytes (int made = -1) "$1 = &made;"
+%typemap(argout) int *bytes "$result = *$1;"
+%typemap(jni) void *direct "jobject"
+%typemap(jtype) void *direct "java.nio.ByteBuffer"
+%typemap(jstype) void *direct "java.nio.ByteBuffer"
+%typemap(javain) void *direct "$javainput"
+%typemap(in) void *direct "$1 = (*jenv)->GetDirectBufferAddress(jenv, $input);"
+
 /* ---- what functions return --------------------------------------------------------------------- */
 
 RETURNS(sop_options_new, jlong, long)
@@ -377,6 +385,7 @@ RETURNS(sop_approx_count, jlong, long)
 RETURNS(sop_remove_range, jlong, long)
 RETURNS(sop_txn_attempts, jlong, long)
 RETURNS(sop_txn_outcome, jlong, long)
+RETURNS(java_get, jint, int)
 RETURNS(sop_read, jbyteArray, byte[])
 RETURNS(sop_get, jbyteArray, byte[])
 RETURNS(sop_fetch, jbyteArray, byte[])
@@ -395,6 +404,8 @@ RETURNS(java_cursor_seek, jbyteArray, byte[])
 
 ANSWERS(sop_read, SOP_NOT_FOUND)
 ANSWERS(sop_get, SOP_NOT_FOUND)
+ANSWERS(java_get, SOP_NOT_FOUND)
+%noexception java_address;
 ANSWERS(sop_fetch, SOP_NOT_FOUND)
 ANSWERS(sop_update, SOP_NOT_FOUND)
 ANSWERS(sop_remove, SOP_NOT_FOUND)
@@ -506,6 +517,26 @@ static sop_status java_scan(sop_txn *txn, sop_store *store, const sop_range *ran
 	return status;
 }
 
+/* The memory of a direct buffer. */
+static long long java_address(void *direct)
+{
+	return (long long)(intptr_t)direct;
+}
+
+/* A get whose key and value lie in memory beside the heap (Room.java), so that this is the only crossing: the key at `at`, the
+ * value behind JAVA_ROOM_KEY_BYTES. *bytes: of the value; -1: there is none; -2: it is too large for the room. */
+static sop_status java_get(sop_txn *txn, sop_store *store, long long at, int key_size, int *bytes, sop_error *err)
+{
+	uint8_t *room = (uint8_t *)(intptr_t)at;
+	sop_buf value = { .data = room + JAVA_ROOM_KEY_BYTES, .capacity = JAVA_ROOM_VALUE_BYTES };
+	sop_status status = sop_get(txn, store, (sop_bytes){ room, (size_t)key_size }, &value, err);
+
+	if (status == SOP_OK)
+		*bytes = value.size <= JAVA_ROOM_VALUE_BYTES ? (int)value.size : -2;
+	sop_buf_free(&value);
+	return status;
+}
+
 /* Whether `key` is there, without reading its value. */
 static sop_status java_has(sop_txn *txn, sop_store *store, sop_bytes key, sop_error *err)
 {
@@ -566,6 +597,8 @@ static sop_status java_cursor_seek(sop_cursor *cursor, sop_bytes key, int where,
 %}
 
 static sop_status java_declare(sop_db *db, sop_bytes name, sop_bytes json, int duplicates, int node_items, sop_store **out, sop_error *err);
+static long long java_address(void *direct);
+static sop_status java_get(sop_txn *txn, sop_store *store, long long at, int key_size, int *bytes, sop_error *err);
 static sop_status java_scan(sop_txn *txn, sop_store *store, const sop_range *range, int cursor_flags, long long rows_max, int flags, sop_buf *rows, sop_error *err);
 static sop_status java_has(sop_txn *txn, sop_store *store, sop_bytes key, sop_error *err);
 static sop_status java_cursor_open(sop_txn *txn, sop_store *store, const sop_range *range, int flags, sop_cursor **out, sop_error *err);

@@ -21,7 +21,6 @@ static sop_status split(const struct sopi_used *used, sop_bytes key, const char 
 {
 	size_t sort_size = key.size;
 
-	*sort = *ride = (sop_bytes){ NULL, 0 };
 	if (SOPI_UNLIKELY(!sopi_bytes_good(key)))
 		return sopi_misuse(err, function, "the key's data is NULL, but its size is not 0");
 	if (used->schema != NULL)
@@ -30,8 +29,10 @@ static sop_status split(const struct sopi_used *used, sop_bytes key, const char 
 		return sopi_fail_store(err, SOP_LIMIT, used->name, used->name_size,
 				       "the key has %zu bytes; %d are the limit", key.size,
 				       SOPI_KEY_BYTES_MAX);
-	*sort = (sop_bytes){ key.data, sort_size };
-	*ride = (sop_bytes){ (const uint8_t *)key.data + sort_size, key.size - sort_size };
+	sort->data = key.data; /* one by one: what is stored as a whole and read in halves stalls the processor */
+	sort->size = sort_size;
+	ride->data = (const uint8_t *)key.data + sort_size;
+	ride->size = key.size - sort_size;
 	return SOP_OK;
 }
 
@@ -251,20 +252,20 @@ static sop_status prefix_bounds(const struct sopi_used *used, sop_bytes prefix,
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
-/* The end of a range that has its bound `to` inside: behind that key, or behind all keys with these leading fields. */
-static sop_status bound_through(const struct sopi_used *used, sop_bytes to, const char *function,
-				struct sopi_bounds *bounds, sop_error *err)
+/* The bound behind a key, or behind all keys with these leading fields. `*is_end`: no key is behind it. */
+static sop_status bound_behind(const struct sopi_used *used, sop_bytes key, const char *function,
+			       sop_buf *bound, bool *is_end, sop_error *err)
 {
 	bool whole;
 	sop_status status;
 
-	SOP_TRY(encode_bound(used, to, function, &bounds->high, &whole, err));
+	SOP_TRY(encode_bound(used, key, function, bound, &whole, err));
+	*is_end = false;
 	if (whole)
-		return sopi_item_bound(used, to, true, function, &bounds->high, err);
-	status = sopi_key_next_prefix((sop_bytes){ bounds->high.data, bounds->high.size },
-				      &bounds->high, err);
-	bounds->unbounded = status == SOP_NOT_FOUND;
-	return status == SOP_NOT_FOUND ? SOP_OK : status;
+		return sopi_item_bound(used, key, true, function, bound, err);
+	status = sopi_key_next_prefix((sop_bytes){ bound->data, bound->size }, bound, err);
+	*is_end = status == SOP_NOT_FOUND;
+	return *is_end ? SOP_OK : status;
 }
 
 static sop_status check_range(const struct sopi_used *used, const sop_range *range,
@@ -295,16 +296,26 @@ static sop_status check_range(const struct sopi_used *used, const sop_range *ran
 	return SOP_OK;
 }
 
-/* Where `range` begins, into `low`: behind one item, behind a key, or at it. Without any of them `low` stays. */
+/* Where `range` begins, into `low`: behind one item, behind a key, or at it. Without any of them `low` stays. `*is_empty`:
+ * no key is behind it. */
 static sop_status low_bound(const struct sopi_used *used, const sop_range *range,
-			    const char *function, sop_buf *low, sop_error *err)
+			    const char *function, sop_buf *low, bool *is_empty, sop_error *err)
 {
+	*is_empty = false;
 	if ((range->flags & SOP_RANGE_AFTER) != 0 && range->after_item != 0)
 		return bound_behind_item(used, range->from, range->after_item, function, low, err);
+	if ((range->flags & SOP_RANGE_AFTER) != 0)
+		return bound_behind(used, range->from, function, low, is_empty, err);
 	if ((range->flags & SOP_RANGE_FROM) != 0)
-		return sopi_item_bound(used, range->from, (range->flags & SOP_RANGE_AFTER) != 0,
-				       function, low, err);
+		return sopi_item_bound(used, range->from, false, function, low, err);
 	return SOP_OK;
+}
+
+/* No key is before the empty one. */
+static sop_status hold_nothing(struct sopi_bounds *bounds, sop_error *err)
+{
+	bounds->unbounded = false;
+	return sopi_buf_set(&bounds->high, "", 0, err);
 }
 
 /* Goes on behind a key within a prefix: raises the low bound, unless the prefix begins behind it. */
@@ -312,10 +323,13 @@ static sop_status raise_low_bound(const struct sopi_used *used, const sop_range 
 				  const char *function, struct sopi_bounds *bounds, sop_error *err)
 {
 	sop_buf low = SOP_BUF_INIT;
-	sop_status status = low_bound(used, range, function, &low, err);
+	bool is_empty;
+	sop_status status = low_bound(used, range, function, &low, &is_empty, err);
 
-	if (status == SOP_OK &&
-	    sopi_bytes_compare(low.data, low.size, bounds->low.data, bounds->low.size) > 0)
+	if (status == SOP_OK && is_empty)
+		status = hold_nothing(bounds, err);
+	else if (status == SOP_OK &&
+		 sopi_bytes_compare(low.data, low.size, bounds->low.data, bounds->low.size) > 0)
 		status = sopi_buf_set(&bounds->low, low.data, low.size, err);
 	sop_buf_free(&low);
 	return status;
@@ -325,6 +339,7 @@ sop_status sopi_item_bounds(const struct sopi_used *used, const sop_range *range
 			    const char *function, struct sopi_bounds *bounds, sop_error *err)
 {
 	sop_range all = SOP_RANGE_INIT;
+	bool is_empty;
 
 	bounds->unbounded = true;
 	if (range == NULL)
@@ -335,11 +350,11 @@ sop_status sopi_item_bounds(const struct sopi_used *used, const sop_range *range
 		SOP_TRY(prefix_bounds(used, all.prefix, function, bounds, err));
 		return raise_low_bound(used, &all, function, bounds, err);
 	}
-	SOP_TRY(low_bound(used, &all, function, &bounds->low, err));
+	SOP_TRY(low_bound(used, &all, function, &bounds->low, &is_empty, err));
 	bounds->unbounded = (all.flags & SOP_RANGE_TO) == 0;
-	if (bounds->unbounded)
-		return SOP_OK;
 	if ((all.flags & SOP_RANGE_THROUGH) != 0)
-		return bound_through(used, all.to, function, bounds, err);
-	return sopi_item_bound(used, all.to, false, function, &bounds->high, err);
+		SOP_TRY(bound_behind(used, all.to, function, &bounds->high, &bounds->unbounded, err));
+	else if ((all.flags & SOP_RANGE_TO) != 0)
+		SOP_TRY(sopi_item_bound(used, all.to, false, function, &bounds->high, err));
+	return is_empty ? hold_nothing(bounds, err) : SOP_OK;
 }

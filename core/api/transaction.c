@@ -139,7 +139,8 @@ sop_status sop_txn_renew(sop_txn *txn, sop_error *err)
 				     "the transaction is still open; commit it or roll it back first");
 	} else {
 		sopi_softlock_release(&txn->db->engine->softlocks, &txn->core);
-		memset(txn->options.id, 0, sizeof txn->options.id);
+		if (txn->core.state == SOPI_COMMITTED) /* an id is of one transaction */
+			memset(txn->options.id, 0, sizeof txn->options.id);
 		txn->core.has_conflict = false;
 		status = begin_first(txn, err);
 	}

@@ -23,6 +23,9 @@ enum {
 	BALLAST_BYTES_MAX = 16 << 20,
 	CLOSE_REPLAY_BYTES = 16 << 20, /* of log, beyond which closing makes a checkpoint */
 	CLOSE_LOG_BYTES = 32 << 20, /* of segments, beyond which it does too, however little is in them */
+	CLOSE_AGAIN_BYTES = 1 << 20, /* of log that this opening has read and the next one would read again: likewise */
+	PASSED_SEGMENTS = 4, /* that the checkpoint has passed: worth a manifest that says so */
+	PASSED_BYTES = 2 << 20, /* or so many bytes of all segments */
 	SHRUNK_POOL_BYTES = 1 << 20,
 	NS_PER_MS = 1000000,
 	SEGMENT_NAME_BYTES = 20, /* 16 digits and ".log" */
@@ -283,28 +286,44 @@ static void get_stats(struct sopi_backend *backend, struct sopi_backend_stats *s
 
 /* ---- closing -------------------------------------------------------------------------------------- */
 
-/* Closing makes a checkpoint where the next opening would have much log to read, and where segments have piled up: each
- * opening begins one. */
+/* Closing makes a checkpoint where the next opening would have much log to read, or some for the second time, and where
+ * segments have piled up: each opening begins one. */
 static bool wants_checkpoint_at_close(struct sopi_inredfs *fs)
 {
 	struct sopi_wal_stats wal;
 
 	sopi_wal_get_stats(fs->wal, &wal);
 	return log_bytes(fs) > CLOSE_REPLAY_BYTES || log_bytes(fs) > log_budget(fs) / 2 ||
-	       wal.segment_bytes > CLOSE_LOG_BYTES;
+	       wal.segment_bytes > CLOSE_LOG_BYTES ||
+	       (atomic_load(&fs->inherited) != 0 && fs->replayed_bytes > CLOSE_AGAIN_BYTES);
+}
+
+/* Does the newest manifest name segments that the next opening would read for nothing? `first` is what it needs. */
+static bool reads_for_nothing(const struct sopi_inredfs *fs, uint64_t first)
+{
+	struct sopi_wal_stats wal;
+
+	sopi_wal_get_stats(fs->wal, &wal);
+	return first - fs->manifest.first_segment >= PASSED_SEGMENTS ||
+	       (first != fs->manifest.first_segment &&
+		wal.segment_bytes - wal.current_bytes > PASSED_BYTES);
 }
 
 /* The manifest learns where the log ends, so that a log that another program cuts short is not taken for one that ended
- * there. Without it nothing is lost, so a failure is told and is none: the next open has less to compare. */
+ * there; and which segments the next opening need not read, since the checkpoint is behind them: they stay until that
+ * has made a manifest durable. Without it nothing is lost, so a failure is told and is none: the next open has less to compare. */
 static void note_end(struct sopi_inredfs *fs)
 {
 	const struct sopi_wal_point end = sopi_wal_durable_point(fs->wal);
 	sop_status status = SOP_OK;
+	uint64_t first;
 
 	sopi_mutex_lock(&fs->checkpoint_mutex);
-	if (fs->manifest.log_slot != end.slot) {
+	first = sopi_wal_segment_of(fs->wal, fs->manifest.checkpoint);
+	if (fs->manifest.log_slot != end.slot || reads_for_nothing(fs, first)) {
 		fs->manifest.log_slot = end.slot;
 		fs->manifest.log_crc = end.crc;
+		fs->manifest.first_segment = first;
 		status = sopi_manifest_renew(fs->folder, &fs->manifest, NULL);
 	}
 	sopi_mutex_unlock(&fs->checkpoint_mutex);
@@ -362,7 +381,6 @@ static void free_all(struct sopi_backend *backend)
 		sopi_registry_close(fs->registry);
 	sopi_manifest_free(&fs->manifest);
 	sopi_free(fs->extra);
-	sopi_arena_free(&fs->arena);
 	sopi_file_close(fs->folder_lock); /* before LOCK, which tells others of us */
 	sopi_file_close(fs->lock);
 	sopi_folder_close(fs->folder);
@@ -920,8 +938,9 @@ static sop_status replay(struct sopi_inredfs *fs, struct sopi_log *wal, sop_erro
 {
 	fs->wal = wal;
 	use_log(fs);
+	fs->replayed_bytes = sopi_wal_bytes_behind(wal, fs->manifest.checkpoint);
 	fs->replaying = true;
-	SOP_TRY(sopi_wal_replay(wal, fs->manifest.checkpoint, sopi_recover_transaction, fs, err));
+	SOP_TRY(sopi_recover_log(fs, wal, err));
 	fs->replaying = false;
 	begin_at(fs, sopi_wal_end(wal));
 	return SOP_OK;

@@ -105,8 +105,8 @@ struct sopi_inredfs {
 	sopi_thread thread;
 	_Atomic bool low_space; /* only what removes goes on */
 	_Atomic uint64_t logged; /* bytes of log since the newest checkpoint and the opening, about */
+	uint64_t replayed_bytes; /* of log behind the checkpoint that it was opened with */
 	_Atomic uint64_t inherited; /* bytes of the segments before the opening, until a checkpoint has passed them */
-	struct sopi_arena arena; /* of the replay */
 
 	_Atomic uint64_t checkpointed; /* position of the newest */
 	_Atomic uint64_t data_bytes; /* that lived in packs then */
@@ -285,9 +285,8 @@ sop_status sopi_outcome_files_verify(struct sopi_inredfs *fs, const struct sopi_
 
 /* ---- recovery.c ---------------------------------------------------------------------------------- */
 
-/* Applies one transaction of the log. */
-sop_status sopi_recover_transaction(void *arg, uint64_t position,
-				    const struct sopi_log_entry *entry, sop_error *err);
+/* Applies the log behind the checkpoint. REQUIRES: the slot is claimed. */
+sop_status sopi_recover_log(struct sopi_inredfs *fs, struct sopi_log *wal, sop_error *err);
 
 /* Opens the stores that the catalog names. */
 sop_status sopi_recover_stores(struct sopi_inredfs *fs, sop_error *err);
@@ -295,6 +294,12 @@ sop_status sopi_recover_stores(struct sopi_inredfs *fs, sop_error *err);
 #ifdef SOP_TEST_HOOKS
 /* Each time so many positions of groups have gone by, replay makes a checkpoint; 0: only where the budgets ask for it. */
 extern _Atomic uint32_t sopi_recover_checkpoint_each;
+
+/* How many keys replay gathers before it applies them, and how many leaves (LEAVES_AT_ONCE at most) it does at a time; 0: as
+ * the budgets say. */
+extern _Atomic uint32_t sopi_recover_batch_max;
+extern _Atomic uint32_t sopi_recover_leaves_max;
+extern _Atomic bool sopi_recover_loader_always; /* with the second thread, however few leaves are to be read */
 #endif
 
 /* ---- background.c -------------------------------------------------------------------------------- */

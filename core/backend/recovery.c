@@ -1,13 +1,21 @@
 /* Opening what the newest checkpoint left, and applying the log behind it. One thread; nobody else is there yet. */
-#include "backend/inredfs.h"
+#include "backend/recovery.h"
 
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "btree/resident.h"
 #include "btree/walk.h"
-#include "codec/change_record.h"
 
 #include <string.h>
+
+enum {
+	GATHERED_SHARE = 8,
+	GATHERED_BYTES_MAX = 256 << 20,
+};
+
+#ifdef SOP_TEST_HOOKS
+_Atomic uint32_t sopi_recover_checkpoint_each;
+#endif
 
 /* ---- stores --------------------------------------------------------------------------------------- */
 
@@ -59,27 +67,20 @@ sop_status sopi_recover_stores(struct sopi_inredfs *fs, sop_error *err)
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
-/* ---- one transaction ------------------------------------------------------------------------------ */
+/* ---- a transaction on its own ------------------------------------------------------------------------------ */
 
-/* A transaction of the log while it is applied. */
+/* A transaction that changes the catalog, while it is applied. */
 struct replaying {
 	struct sopi_inredfs *fs;
+	struct sopi_replay *replay; /* whose arena and values it uses */
 	uint64_t position;
 	uint64_t before; /* position of the state that it meets */
-	struct sopi_arena *arena;
 	struct sopi_change *changes;
 	struct sopi_store **stores; /* of each change */
 	size_t count;
-	struct sopi_value *values; /* linked by next_in_transaction */
 	struct sopi_store **dropped;
 	size_t dropped_count;
 };
-
-static sop_status damaged(uint64_t position, const char *what, sop_error *err)
-{
-	return sopi_fail(err, SOP_CORRUPT, "the log record of position %llu %s",
-			 (unsigned long long)position, what);
-}
 
 static sop_status no_room(sop_error *err)
 {
@@ -177,79 +178,14 @@ static sop_status catalog_changes(struct replaying *r, sop_bytes payload, bool l
 		if (change.store != SOPI_CATALOG_ID)
 			continue;
 		if (change.apart)
-			return damaged(r->position, "has a name whose store is not with it", err);
+			return sopi_gather_damaged(r->position,
+						   "has a name whose store is not with it", err);
 		if (lost)
 			SOP_TRY(name_lost(r, &change, err));
 		else if (!change.removed)
 			SOP_TRY(name_set(r, &change, err));
 	}
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
-}
-
-/* A value that the transaction wrote apart. */
-static sop_status value_of(struct replaying *r, const struct sopi_change_record *change,
-			   struct sopi_value **out, sop_error *err)
-{
-	struct sopi_value *value;
-	void *memory = NULL;
-
-	SOP_TRY(sopi_alloc_zeroed(sizeof *value, &memory, err));
-	value = memory;
-	value->version.kind = SOPI_VALUE;
-	value->version.unlinked = SOPI_UNLINKED;
-	value->size = change->value_size;
-	value->id = change->value_id;
-	value->pack = change->pack;
-	value->offset = change->offset;
-	value->length = change->length;
-	value->next_in_transaction = r->values;
-	r->values = value;
-	atomic_fetch_add_explicit(&r->fs->engine->forest.value_bytes, sizeof *value, memory_order_relaxed);
-	*out = value;
-	return sopi_values_replayed(r->fs, value, r->position, err);
-}
-
-/* One change as an operation that says what is there afterwards. */
-static sop_status operation_of(struct replaying *r, const struct sopi_change_record *change,
-			       struct sopi_operation **out, sop_error *err)
-{
-	const size_t inside = change->apart ? 0 : change->value.size;
-	struct sopi_operation *operation = sopi_arena_take(
-		r->arena, sizeof *operation + change->key.size + change->ride.size + inside);
-	uint8_t *at;
-
-	if (operation == NULL)
-		return no_room(err);
-	memset(operation, 0, sizeof *operation);
-	operation->kind = change->removed		       ? SOPI_OP_REMOVE
-			  : change->apart && change->pack == 0 ? SOPI_OP_RIDE /* the value stays */
-							       : SOPI_OP_PUT;
-	operation->key_size = (uint32_t)change->key.size;
-	operation->ride_size = (uint32_t)change->ride.size;
-	operation->value_size = (uint32_t)(change->apart ? change->value_size : inside);
-	at = operation->bytes;
-	if (change->key.size != 0)
-		memcpy(at, change->key.data, change->key.size);
-	if (change->ride.size != 0)
-		memcpy(at + change->key.size, change->ride.data, change->ride.size);
-	if (inside != 0)
-		memcpy(at + change->key.size + change->ride.size, change->value.data, inside);
-	if (operation->kind == SOPI_OP_PUT && change->apart)
-		SOP_TRY(value_of(r, change, &operation->apart, err));
-	*out = operation;
-	return SOP_OK;
-}
-
-/* Insertions go on behind the highest item id. */
-static void raise_next_item(struct sopi_store *store, const struct sopi_change_record *change)
-{
-	uint64_t id;
-
-	if (!store->tree.duplicates || change->key.size < SOPI_ITEM_ID_BYTES)
-		return;
-	id = sopi_load_u64be((const uint8_t *)change->key.data + change->key.size - SOPI_ITEM_ID_BYTES);
-	if (id >= atomic_load(&store->tree.next_item))
-		atomic_store(&store->tree.next_item, id + 1);
 }
 
 static sop_status list_changes(struct replaying *r, sop_bytes payload, sop_error *err)
@@ -265,32 +201,36 @@ static sop_status list_changes(struct replaying *r, sop_bytes payload, sop_error
 						   : sopi_catalog_find(&engine->catalog, change.store);
 
 		if (store == NULL)
-			return damaged(r->position, "changes a store that is not there", err);
-		SOP_TRY(operation_of(r, &change, &operation, err));
-		raise_next_item(store, &change);
+			return sopi_gather_damaged(r->position, "changes a store that is not there", err);
+		SOP_TRY(sopi_gather_operation(r->replay, r->position, &change, &operation, err));
+		sopi_gather_next_item(store, &change);
 		r->stores[r->count] = store;
 		r->changes[r->count++] = (struct sopi_change){ operation, NULL };
 	}
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
-static size_t count_changes(sop_bytes payload)
+/* How many changes a transaction has; *catalog: are there any of the catalog? */
+static size_t count_changes(sop_bytes payload, bool *catalog)
 {
 	struct sopi_change_record change;
 	size_t count = 0;
 
-	while (sopi_change_record_take(&payload, &change, NULL) == SOP_OK)
+	*catalog = false;
+	while (sopi_change_record_take(&payload, &change, NULL) == SOP_OK) {
+		*catalog = *catalog || change.store == SOPI_CATALOG_ID;
 		count++;
+	}
 	return count;
 }
 
-static sop_status prepare(struct replaying *r, sop_bytes payload, sop_error *err)
+static sop_status prepare(struct replaying *r, sop_bytes payload, size_t count, sop_error *err)
 {
-	const size_t count = count_changes(payload) + 1;
+	struct sopi_arena *arena = &r->replay->arena;
 
-	r->changes = sopi_arena_take(r->arena, count * sizeof *r->changes);
-	r->stores = sopi_arena_take(r->arena, count * sizeof *r->stores);
-	r->dropped = sopi_arena_take(r->arena, count * sizeof *r->dropped);
+	r->changes = sopi_arena_take(arena, (count + 1) * sizeof *r->changes);
+	r->stores = sopi_arena_take(arena, (count + 1) * sizeof *r->stores);
+	r->dropped = sopi_arena_take(arena, (count + 1) * sizeof *r->dropped);
 	if (r->changes == NULL || r->stores == NULL || r->dropped == NULL)
 		return no_room(err);
 	SOP_TRY(catalog_changes(r, payload, true, err));
@@ -334,7 +274,8 @@ static sop_status apply_locked(struct replaying *r, sop_error *err)
 		sopi_arena_reset(&engine->forest.scratch.arena);
 	if (status != SOP_OK) {
 		sopi_apply_undo(&apply);
-		for (struct sopi_value *value = r->values; value != NULL; value = value->next_in_transaction)
+		for (struct sopi_value *value = r->replay->values; value != NULL;
+		     value = value->next_in_transaction)
 			value->committed = false;
 		return status;
 	}
@@ -377,37 +318,7 @@ static sop_status apply(struct replaying *r, sop_error *err)
 	return status;
 }
 
-/* The values belong to the trees now, or to nobody. */
-static void settle_values(struct replaying *r)
-{
-	while (r->values != NULL) {
-		struct sopi_value *next = r->values->next_in_transaction;
-
-		r->values->next_in_transaction = NULL;
-		if (!r->values->committed)
-			sopi_forest_dispose(&r->fs->engine->forest, &r->values->version);
-		r->values = next;
-	}
-}
-
-#ifdef SOP_TEST_HOOKS
-_Atomic uint32_t sopi_recover_checkpoint_each;
-
-/* Tests have no log that is longer than the budget allows. */
-static bool wants_checkpoint(struct sopi_inredfs *fs, uint64_t position)
-{
-	const uint32_t each = sopi_recover_checkpoint_each;
-
-	return sopi_inredfs_is_full(fs) ||
-	       (each != 0 && (position >> SOPI_POSITION_INDEX_BITS) % each == 0);
-}
-#else
-static bool wants_checkpoint(struct sopi_inredfs *fs, uint64_t position)
-{
-	(void)position;
-	return sopi_inredfs_is_full(fs);
-}
-#endif
+/* ---- the log ------------------------------------------------------------------------------------- */
 
 /* In the middle of the log. The packs that it makes must not have the ids of those that are named behind this place. */
 static sop_status make_checkpoint(struct sopi_inredfs *fs, sop_error *err)
@@ -420,32 +331,113 @@ static sop_status make_checkpoint(struct sopi_inredfs *fs, sop_error *err)
 	return sopi_checkpoint_run(fs, &how, err);
 }
 
-sop_status sopi_recover_transaction(void *arg, uint64_t position,
-				    const struct sopi_log_entry *entry, sop_error *err)
+/* Between two transactions, or runs of them: nothing points into a block. */
+static void let_go(struct sopi_inredfs *fs)
 {
-	struct sopi_inredfs *fs = arg;
 	struct sopi_engine *engine = fs->engine;
-	struct replaying r = { .fs = fs,
-			       .position = position,
-			       .before = atomic_load(&engine->applied),
-			       .arena = &fs->arena };
-	sop_status status;
 
-	SOP_TRY(sopi_outcomes_reserve(&engine->outcomes, err));
-	status = prepare(&r, entry->payload, err);
-	if (status == SOP_OK)
-		status = apply(&r, err);
-	if (status == SOP_OK)
-		sopi_outcomes_add(&engine->outcomes, entry->id, position);
-	else
-		sopi_outcomes_unreserve(&engine->outcomes);
-	settle_values(&r);
-	if (fs->arena.newest != NULL)
-		sopi_arena_reset(&fs->arena);
 	sopi_slot_refresh(&engine->forest.reclaim, fs->slot);
 	if (sopi_reclaim_due(&engine->forest.reclaim))
 		sopi_reclaim_run(&engine->forest.reclaim, &engine->answered, fs->slot);
-	if (status == SOP_OK && !engine->options.read_only && wants_checkpoint(fs, position))
-		status = make_checkpoint(fs, err);
+}
+
+/* Applies what has been gathered. */
+static sop_status flush(struct sopi_replay *replay, sop_error *err)
+{
+	sop_status status;
+
+	if (replay->position == 0)
+		return SOP_OK;
+	status = sopi_gather_sort(replay, err);
+	if (status == SOP_OK)
+		status = sopi_replay_apply(replay, err);
+	sopi_gather_clear(replay);
+	let_go(replay->fs);
+	return status;
+}
+
+/* Applies a transaction that changes the catalog, on its own. */
+static sop_status apply_alone(struct sopi_replay *replay, uint64_t position, sop_bytes payload,
+			      size_t count, sop_error *err)
+{
+	struct replaying r = { .fs = replay->fs,
+			       .replay = replay,
+			       .position = position,
+			       .before = atomic_load(&replay->fs->engine->applied) };
+	sop_status status = prepare(&r, payload, count, err);
+
+	if (status == SOP_OK)
+		status = apply(&r, err);
+	sopi_gather_clear(replay);
+	let_go(replay->fs);
+	return status;
+}
+
+/* Is a checkpoint due, which needs all of it applied? */
+static bool wants_checkpoint(const struct sopi_replay *replay, uint64_t position)
+{
+	struct sopi_inredfs *fs = replay->fs;
+
+	if (fs->engine->options.read_only)
+		return false;
+#ifdef SOP_TEST_HOOKS
+	/* Tests have no log that is longer than the budget allows. */
+	if (sopi_recover_checkpoint_each != 0 &&
+	    (position >> SOPI_POSITION_INDEX_BITS) % sopi_recover_checkpoint_each == 0)
+		return true;
+#else
+	(void)position;
+#endif
+	return sopi_inredfs_is_full(fs);
+}
+
+static sop_status replay_changes(struct sopi_replay *replay, uint64_t position, sop_bytes payload,
+				 sop_error *err)
+{
+	bool catalog;
+	const size_t count = count_changes(payload, &catalog);
+
+	if (catalog) {
+		SOP_TRY(flush(replay, err));
+		SOP_TRY(apply_alone(replay, position, payload, count, err));
+	} else {
+		SOP_TRY(sopi_gather(replay, position, payload, err));
+	}
+	if (sopi_gather_is_full(replay) || wants_checkpoint(replay, position))
+		SOP_TRY(flush(replay, err));
+	return wants_checkpoint(replay, position) ? make_checkpoint(replay->fs, err) : SOP_OK;
+}
+
+static sop_status replay_transaction(void *arg, uint64_t position,
+				     const struct sopi_log_entry *entry, sop_error *err)
+{
+	struct sopi_replay *replay = arg;
+	struct sopi_outcomes *outcomes = &replay->fs->engine->outcomes;
+
+	SOP_TRY(sopi_outcomes_reserve(outcomes, err));
+	sopi_outcomes_add(outcomes, entry->id, position);
+	return replay_changes(replay, position, entry->payload, err);
+}
+
+/* Memory for what is gathered: the share of the budget that is for what is in flight, as long as no one commits. */
+static size_t bytes_max(const struct sopi_inredfs *fs)
+{
+	const uint64_t share = fs->engine->options.cache_bytes / GATHERED_SHARE;
+
+	return share < GATHERED_BYTES_MAX ? (size_t)share : GATHERED_BYTES_MAX;
+}
+
+sop_status sopi_recover_log(struct sopi_inredfs *fs, struct sopi_log *wal, sop_error *err)
+{
+	struct sopi_replay replay = { .fs = fs, .bytes_max = bytes_max(fs) };
+	sop_status status =
+		sopi_wal_replay(wal, fs->manifest.checkpoint, replay_transaction, &replay, err);
+
+	if (status == SOP_OK)
+		status = flush(&replay, err);
+	sopi_gather_clear(&replay);
+	sopi_free(replay.entries);
+	sopi_free(replay.seen);
+	sopi_arena_free(&replay.arena);
 	return status;
 }

@@ -10,8 +10,6 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-enum { HUGE_PAGE_BYTES = 2 << 20 };
-
 #ifdef SOP_TEST_HOOKS
 static _Atomic int64_t live_count;
 static _Atomic int64_t asked;
@@ -105,6 +103,14 @@ sop_status sopi_alloc_aligned(size_t alignment, size_t size, void **out, sop_err
 	return SOP_OK;
 }
 
+sop_status sopi_alloc_huge(size_t size, void **out, sop_error *err)
+{
+	SOP_TRY(sopi_alloc_aligned(SOPI_HUGE_PAGE_BYTES, size, out, err));
+	(void)madvise(*out, size & ~(size_t)(SOPI_HUGE_PAGE_BYTES - 1),
+		      MADV_HUGEPAGE); /* advice: refusing it changes nothing */
+	return SOP_OK;
+}
+
 sop_status sopi_realloc(void **memory, size_t size, sop_error *err)
 {
 	void *grown = hook_fails() ? NULL : realloc(*memory, size != 0 ? size : 1);
@@ -180,7 +186,7 @@ sop_status sopi_alloc_pages(size_t alignment, size_t size, void **out, sop_error
 		munmap(start, (size_t)(aligned - start));
 	if (start + room > aligned + size)
 		munmap(aligned + size, (size_t)(start + room - (aligned + size)));
-	if (size >= HUGE_PAGE_BYTES)
+	if (size >= SOPI_HUGE_PAGE_BYTES)
 		(void)madvise(aligned, size, MADV_HUGEPAGE); /* advice: a kernel without it changes nothing */
 	count(1);
 	*out = aligned;

@@ -17,6 +17,11 @@ sop_status sopi_alloc_zeroed(size_t size, void **out, sop_error *err);
 /* The same, aligned to `alignment` (a power of two). */
 sop_status sopi_alloc_aligned(size_t alignment, size_t size, void **out, sop_error *err);
 
+/* As sopi_alloc, for at least SOPI_HUGE_PAGE_BYTES that will be used as a whole: huge pages are advised, with which memory that
+ * is touched once in passing costs less. */
+enum { SOPI_HUGE_PAGE_BYTES = 2 << 20 };
+sop_status sopi_alloc_huge(size_t size, void **out, sop_error *err);
+
 /* Resizes `*memory` (NULL: allocates); NO_MEMORY leaves it alone. */
 sop_status sopi_realloc(void **memory, size_t size, sop_error *err);
 

@@ -3,7 +3,11 @@
 
 #include "base/alloc.h"
 
-enum { FIRST_CHUNK_BYTES = 4 << 10, LARGEST_CHUNK_BYTES = 1 << 20, KEPT_CHUNK_BYTES = 64 << 10 };
+enum {
+	FIRST_CHUNK_BYTES = 4 << 10,
+	LARGEST_CHUNK_BYTES = SOPI_HUGE_PAGE_BYTES,
+	KEPT_CHUNK_BYTES = 64 << 10
+};
 
 struct sopi_arena_chunk {
 	struct sopi_arena_chunk *older;
@@ -14,12 +18,14 @@ struct sopi_arena_chunk {
 static struct sopi_arena_chunk *chunk_new(struct sopi_arena *arena, size_t *bytes)
 {
 	void *memory = NULL;
+	sop_status status = SOP_OK;
 
 	if (arena->spare != NULL && *bytes >= SOPI_SPARE_PIECE_MIN)
 		memory = sopi_spare_take(arena->spare, *bytes, bytes);
-	if (memory == NULL && sopi_alloc(*bytes, &memory, NULL) != SOP_OK)
-		return NULL;
-	return memory;
+	if (memory == NULL)
+		status = *bytes >= SOPI_HUGE_PAGE_BYTES ? sopi_alloc_huge(*bytes, &memory, NULL)
+							: sopi_alloc(*bytes, &memory, NULL);
+	return status == SOP_OK ? memory : NULL;
 }
 
 static void chunk_free(struct sopi_arena *arena, struct sopi_arena_chunk *chunk)

@@ -105,13 +105,39 @@ static inline void sopi_store_u64be(void *to, uint64_t value)
 	sopi_store_u32be(byte + 4, (uint32_t)value);
 }
 
+/* memcmp for keys, which are often shorter than a call is long. */
+static inline int sopi_compare_short(const uint8_t *a, const uint8_t *b, size_t size)
+{
+	uint64_t left = 0, right = 0;
+
+	if (size > 16)
+		return memcmp(a, b, size);
+	if (size >= 8) {
+		left = sopi_load_u64be(a);
+		right = sopi_load_u64be(b);
+		if (left == right) { /* the last word may overlap the first, which is equal */
+			left = sopi_load_u64be(a + size - 8);
+			right = sopi_load_u64be(b + size - 8);
+		}
+	} else if (size >= 4) { /* the same, in one number */
+		left = (uint64_t)sopi_load_u32be(a) << 32 | sopi_load_u32be(a + size - 4);
+		right = (uint64_t)sopi_load_u32be(b) << 32 | sopi_load_u32be(b + size - 4);
+	} else {
+		for (size_t i = 0; i < size; i++) {
+			left = left << 8 | a[i];
+			right = right << 8 | b[i];
+		}
+	}
+	return (left > right) - (left < right);
+}
+
 /* The order of byte strings: below, equal to or above 0 as in memcmp; a prefix comes before what
  * extends it.
  * A pointer may be NULL where its size is 0. */
 static inline int sopi_bytes_compare(const void *a, size_t a_size, const void *b, size_t b_size)
 {
 	const size_t common = a_size < b_size ? a_size : b_size;
-	const int order = common != 0 ? memcmp(a, b, common) : 0;
+	const int order = sopi_compare_short(a, b, common);
 
 	return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
 }

@@ -4,6 +4,9 @@
 #include "base/alloc.h"
 
 enum {
+	LINE_BYTES = 64, /* of a cache; it does not matter if they are others */
+	SOON = 8,
+	CHANGE_LINES = 3,
 	WINDOW = 4096, /* items that are put together at a time: more than fit in any leaf */
 	SIBLING_ITEMS_MAX = 1024, /* of a leaf that may be joined with its neighbour */
 	SOURCES_MAX = 32, /* of a unit, so that few of its changes are merged again when one of them changes */
@@ -15,7 +18,7 @@ _Atomic size_t sopi_ahead_changes_min = SOPI_AHEAD_CHANGES_MIN;
 
 /* How much there was before a change was merged. */
 struct sopi_ahead_note {
-	size_t record;
+	uint64_t record;
 	size_t values;
 	uint64_t operations;
 	int64_t effect;
@@ -32,6 +35,8 @@ struct building {
 	struct sopi_path path; /* to the first source */
 	bool is_last; /* of all leaves of the tree */
 	size_t before; /* items of the sources */
+	const char *coming, *coming_end; /* what is left of the next leaf to be asked for */
+	bool dense; /* the last leaf took about as many changes as it has items */
 	struct sopi_merging merging;
 	struct sopi_ahead_unit unit;
 	/* The pieces made so far. */
@@ -53,13 +58,14 @@ static struct building building_of(struct sopi_ahead *ahead, struct sopi_tree *t
 					     .records = records },
 				  .tree = tree,
 				  .changes = changes,
-				  .at = at };
+				  .at = at,
+				  .dense = true };
 }
 
 static struct sopi_ahead_note note_of(const struct building *b)
 {
-	return (struct sopi_ahead_note){ b->ahead->scratch.record.size, b->ahead->value_count,
-					 b->apply.operations, b->merging.effect };
+	return (struct sopi_ahead_note){ b->ahead->record_gone + b->ahead->scratch.record.size,
+					 b->ahead->value_count, b->apply.operations, b->merging.effect };
 }
 
 sop_status sopi_ahead_value(struct sopi_ahead *ahead, struct sopi_value *old,
@@ -216,11 +222,52 @@ static sop_status cut(struct building *b, bool all, sop_error *err)
 	return SOP_OK;
 }
 
+/* Asks the processor for a change that comes soon and for a piece of the next leaf, so that they are there by then: they are
+ * more than its caches hold. 100,000 changes in order took 138 ns each before and 108 after, at random 255 and 128. */
+static inline void ask(struct building *b)
+{
+	const size_t at = SOON < b->end - b->next ? b->next + SOON : b->end - 1;
+	const char *change = (const char *)b->changes[at].newest;
+
+	for (size_t i = 0; i < CHANGE_LINES; i++)
+		__builtin_prefetch(change + i * LINE_BYTES);
+	if (b->coming == b->coming_end)
+		return;
+	__builtin_prefetch(b->coming);
+	__builtin_prefetch(b->coming + LINE_BYTES);
+	b->coming += (size_t)2 * LINE_BYTES;
+}
+
+/* The leaf behind that of the path will probably be next; the vnode behind it is asked for, too. */
+static void foresee(struct building *b)
+{
+	const struct sopi_path *path = &b->path;
+	const struct sopi_block *parent, *next;
+	size_t child;
+
+	b->coming = b->coming_end = NULL;
+	if (path->depth == 0)
+		return;
+	parent = path->level[path->depth - 1].block;
+	child = path->level[path->depth - 1].child;
+	if (child + 2 <= parent->count)
+		__builtin_prefetch(sopi_inner_children(parent)[child + 2]);
+	if (child + 1 > parent->count)
+		return;
+	next = atomic_load_explicit(&sopi_inner_children(parent)[child + 1]->head, memory_order_acquire);
+	if (next == NULL)
+		return;
+	b->coming = (const char *)next;
+	b->coming_end = b->coming +
+			(path->level[path->depth].block->free_at & ~(size_t)(2 * LINE_BYTES - 1));
+}
+
 /* Merges the next change. */
 static sop_status merge_next(struct building *b, sop_error *err)
 {
 	struct sopi_ahead *ahead = b->ahead;
 
+	ask(b);
 	SOP_TRY(sopi_grow(&ahead->notes, ahead->note_count, &ahead->note_capacity,
 			  sizeof *ahead->notes, err));
 	ahead->notes[ahead->note_count++] = note_of(b);
@@ -241,6 +288,23 @@ static size_t deltas_at(const struct sopi_block *leaf, uint64_t at)
 	return seen;
 }
 
+/* The end of the next changes below `upper`. Where all items of a leaf are changed, the first guess is right: what lies
+ * between is not touched before its turn. */
+static size_t changes_below(struct building *b, const struct sopi_separator *upper)
+{
+	const size_t items = b->path.level[b->path.depth].block->count;
+	const size_t left = b->end - b->next;
+	size_t end = SOPI_AHEAD_NONE;
+
+	if (b->dense && items > 0 && items <= left)
+		end = sopi_changes_below(b->changes, b->next + items - 1,
+					 b->next + items + (items < left), upper);
+	if (end != b->next + items)
+		end = sopi_changes_below(b->changes, b->next, b->end, upper);
+	b->dense = (end - b->next) * 2 >= items;
+	return end;
+}
+
 /* The next changes that the leaf of the path answers for: how many, and each is told its leaf. */
 static size_t changes_of_leaf(struct building *b)
 {
@@ -250,10 +314,21 @@ static size_t changes_of_leaf(struct building *b)
 
 	b->is_last = !sopi_path_upper(&b->path, &upper);
 	if (!b->is_last)
-		end = sopi_changes_below(b->changes, b->next, b->end, &upper);
+		end = changes_below(b, &upper);
 	for (size_t i = b->next; b->noted != NULL && i < end; i++)
 		b->noted[i].leaf = leaf;
 	return end - b->next;
+}
+
+/* Hands over what there is of the record, if it is much: so that it is written while the processor's cache has it, and that its
+ * memory is bounded. It is not taken back. */
+static sop_status spill(struct building *b, sop_error *err)
+{
+	struct sopi_ahead *ahead = b->ahead;
+
+	if (ahead->spill == NULL || ahead->scratch.record.size < ahead->spill_bytes)
+		return SOP_OK;
+	return ahead->spill(ahead, ahead->spill_arg, err);
 }
 
 /* Merges a leaf and the next `count` changes, which are its own. */
@@ -276,8 +351,11 @@ static sop_status take_leaf(struct building *b, struct sopi_vnode *vnode,
 	b->before += merging->old_count;
 	for (size_t i = 0; i < count; i++) {
 		SOP_TRY(merge_next(b, err));
-		if (merging->count >= WINDOW)
+		if (merging->count >= WINDOW) {
 			SOP_TRY(cut(b, false, err));
+			if (b->ahead->source_count == b->unit.source_at + 1) /* a sibling may be given up again */
+				SOP_TRY(spill(b, err));
+		}
 	}
 	sopi_merge_rest(scratch, merging);
 	return SOP_OK;
@@ -306,7 +384,7 @@ static void go_back(struct building *b, const struct mark *mark)
 	b->ahead->source_count = mark->sources;
 	b->ahead->note_count = mark->notes;
 	b->ahead->value_count = mark->note.values;
-	b->ahead->scratch.record.size = mark->note.record;
+	b->ahead->scratch.record.size = (size_t)(mark->note.record - b->ahead->record_gone);
 }
 
 /* Do what was there before and what was merged since fit in one leaf, well below its size? */
@@ -463,6 +541,8 @@ static sop_status build_unit(struct building *b, size_t count, sop_error *err)
 	bool taken = true, tried = true;
 
 	unit_begin(b);
+	if (b->dense)
+		foresee(b);
 	SOP_TRY(take_leaf(b, b->path.level[b->path.depth].vnode, b->path.level[b->path.depth].block,
 			  count, err));
 	while (taken && is_small(b) && b->ahead->source_count - b->unit.source_at < SOURCES_MAX)
@@ -518,6 +598,7 @@ sop_status sopi_ahead_build(struct sopi_ahead *ahead, struct sopi_tree *tree, st
 			spared -= few;
 		} else {
 			SOP_TRY(build_unit(&b, count, err));
+			SOP_TRY(spill(&b, err));
 		}
 	}
 	return SOP_OK;
@@ -666,6 +747,7 @@ static sop_status build_again(struct building *b, size_t at, size_t from, size_t
 	const size_t count = end - from;
 
 	b->next = piece.first;
+	b->end = piece.end;
 	b->merging = (struct sopi_merging){ .old_from = count + piece.end - piece.first + 1,
 					    .old_count = count };
 	pieces_begin(b);

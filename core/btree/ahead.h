@@ -24,7 +24,7 @@ struct sopi_ahead_piece {
 	struct sopi_separator separator; /* before it; of the unit's first piece: none */
 	size_t first, end; /* changes */
 	size_t value_at, value_end;
-	size_t record_at, record_end; /* in the scratch's record */
+	uint64_t record_at, record_end; /* what it says, in the record */
 	uint64_t operations;
 	int64_t effect; /* on the number of items */
 	size_t next; /* piece of the unit, or SOPI_AHEAD_NONE */
@@ -49,8 +49,22 @@ struct sopi_ahead_value {
 	struct sopi_value *old, *new;
 };
 
+/* Bytes of what a commit says in the log: of the record, from `at` on, or where they were put together under the mutex. */
+struct sopi_ahead_part {
+	const uint8_t *bytes; /* NULL: of the record */
+	uint64_t at;
+	size_t size;
+};
+
+/* Takes whole parts off the front of the scratch's record, which has `spill_bytes` or more of it: raises record_gone. */
+typedef sop_status (*sopi_ahead_spill_fn)(struct sopi_ahead *ahead, void *arg, sop_error *err);
+
 struct sopi_ahead {
-	struct sopi_scratch scratch; /* its record is what the pieces say */
+	struct sopi_scratch scratch; /* its record is what the pieces say, from byte `record_gone` on */
+	uint64_t record_gone; /* bytes that were taken off its front */
+	sopi_ahead_spill_fn spill; /* NULL: the record stays in memory as a whole */
+	void *spill_arg;
+	size_t spill_bytes;
 	struct sopi_scratch spare; /* items as they are and as they were, where they are compared */
 	struct sopi_ahead_unit *units; /* between them every change of the commit, in order */
 	size_t unit_count, unit_capacity;
@@ -62,7 +76,7 @@ struct sopi_ahead {
 	size_t value_count, value_capacity;
 	struct sopi_ahead_note *notes; /* scratch: how much there was before each change */
 	size_t note_count, note_capacity;
-	sop_bytes *parts; /* of the commit's record */
+	struct sopi_ahead_part *parts; /* of what the commit says */
 	size_t part_capacity;
 	size_t bytes; /* of the blocks that were built */
 	size_t bytes_max; /* beyond, no more are */

@@ -285,25 +285,46 @@ sop_status sopi_ahead_apply(struct sopi_ahead *ahead, struct sopi_apply *apply, 
 
 /* ---- the record -------------------------------------------------------------------------------- */
 
-/* Adds bytes [from, end) of a record to the parts. */
-static sop_status part_add(struct sopi_ahead *ahead, const sop_buf *record, size_t from, size_t end,
+/* Adds a part, or makes the last one longer by it. */
+static sop_status part_add(struct sopi_ahead *ahead, const struct sopi_ahead_part *part,
 			   size_t *count, sop_error *err)
 {
-	const uint8_t *data = (const uint8_t *)record->data + from;
+	struct sopi_ahead_part *last = *count > 0 ? &ahead->parts[*count - 1] : NULL;
 
-	if (from == end)
+	if (part->size == 0)
 		return SOP_OK;
-	if (*count > 0) {
-		sop_bytes *last = &ahead->parts[*count - 1];
-
-		if ((const uint8_t *)last->data + last->size == data) {
-			last->size += end - from;
-			return SOP_OK;
-		}
+	if (last != NULL && last->at + last->size == part->at &&
+	    (last->bytes == NULL ? part->bytes == NULL : last->bytes + last->size == part->bytes)) {
+		last->size += part->size;
+		return SOP_OK;
 	}
 	SOP_TRY(sopi_grow(&ahead->parts, *count, &ahead->part_capacity, sizeof *ahead->parts, err));
-	ahead->parts[(*count)++] = (sop_bytes){ data, end - from };
+	ahead->parts[(*count)++] = *part;
 	return SOP_OK;
+}
+
+/* What was built for a unit says. */
+static sop_status add_pieces(struct sopi_ahead *ahead, const struct sopi_ahead_unit *unit,
+			     size_t *count, sop_error *err)
+{
+	for (size_t at = unit->piece_at; at != SOPI_AHEAD_NONE; at = ahead->pieces[at].next) {
+		const struct sopi_ahead_piece *piece = &ahead->pieces[at];
+		const struct sopi_ahead_part part = { NULL, piece->record_at,
+						      (size_t)(piece->record_end - piece->record_at) };
+
+		SOP_TRY(part_add(ahead, &part, count, err));
+	}
+	return SOP_OK;
+}
+
+/* What was applied for it under the mutex says. */
+static sop_status add_applied(struct sopi_ahead *ahead, const struct sopi_ahead_unit *unit,
+			      const sop_buf *record, size_t *count, sop_error *err)
+{
+	const struct sopi_ahead_part part = { (const uint8_t *)record->data + unit->record_at,
+					      unit->record_at, unit->record_end - unit->record_at };
+
+	return part_add(ahead, &part, count, err);
 }
 
 sop_status sopi_ahead_record(struct sopi_ahead *ahead, const struct sopi_apply *apply,
@@ -314,13 +335,10 @@ sop_status sopi_ahead_record(struct sopi_ahead *ahead, const struct sopi_apply *
 	for (size_t i = 0; i < ahead->unit_count; i++) {
 		const struct sopi_ahead_unit *unit = &ahead->units[i];
 
-		if (!unit->linked)
-			SOP_TRY(part_add(ahead, &apply->scratch->record, unit->record_at,
-					 unit->record_end, count, err));
-		for (size_t at = unit->piece_at; unit->linked && at != SOPI_AHEAD_NONE;
-		     at = ahead->pieces[at].next)
-			SOP_TRY(part_add(ahead, &ahead->scratch.record, ahead->pieces[at].record_at,
-					 ahead->pieces[at].record_end, count, err));
+		if (unit->linked)
+			SOP_TRY(add_pieces(ahead, unit, count, err));
+		else
+			SOP_TRY(add_applied(ahead, unit, &apply->scratch->record, count, err));
 	}
 	for (size_t i = 0; i < *count; i++)
 		*bytes += ahead->parts[i].size;

@@ -31,9 +31,15 @@ void sopi_apply_touch(struct sopi_apply *apply, struct sopi_vnode *vnode)
 	sopi_dirty_add(apply->forest, vnode, apply->tree->id);
 }
 
+/* The position that all of it will be of. */
+static uint64_t lands_at(const struct sopi_apply *apply)
+{
+	return SOPI_UNLIKELY(apply->lands_at != 0) ? apply->lands_at : apply->position;
+}
+
 void sopi_apply_supersede(struct sopi_apply *apply, struct sopi_version *version)
 {
-	version->until = apply->position;
+	version->until = lands_at(apply);
 	sopi_version_list_add(&apply->superseded, version, sopi_version_bytes(version));
 }
 
@@ -45,7 +51,7 @@ void sopi_apply_push(struct sopi_apply *apply, struct sopi_vnode *vnode, struct 
 	sopi_apply_touch(apply, vnode);
 	if (head->version.since == apply->position) { /* its own: nobody else sees it */
 		older = atomic_load_explicit(&head->version.older, memory_order_relaxed);
-		head->version.until = apply->position;
+		head->version.until = lands_at(apply);
 		head->version.unlinked = SOPI_UNLINKED;
 		sopi_version_list_add(&apply->replaced, &head->version, head->capacity);
 	} else {
@@ -111,6 +117,34 @@ void sopi_apply_keep(struct sopi_apply *apply)
 	sopi_reclaim_add(&apply->forest->reclaim, &apply->superseded);
 }
 
+static void land_at(_Atomic uint64_t *position, const struct sopi_apply *apply)
+{
+	if (atomic_load_explicit(position, memory_order_relaxed) == apply->position)
+		atomic_store_explicit(position, apply->lands_at, memory_order_release);
+}
+
+static void land_vnode(const struct sopi_apply *apply, struct sopi_vnode *vnode)
+{
+	struct sopi_block *head = atomic_load_explicit(&vnode->head, memory_order_relaxed);
+	const size_t deltas = head->version.kind == SOPI_LEAF ? atomic_load(&head->delta_count) : 0;
+
+	if (head->version.since == apply->position)
+		head->version.since = apply->lands_at;
+	for (size_t i = 0; i < deltas; i++)
+		land_at(&sopi_leaf_delta_positions(head)[i], apply);
+	land_at(&vnode->newest, apply);
+	land_at(&vnode->ranged, apply);
+	vnode->touched_at = 0; /* the next part has the same number, and must be able to take it back, too */
+}
+
+void sopi_apply_land(struct sopi_apply *apply)
+{
+	for (struct sopi_vnode *vnode = apply->touched; vnode != NULL; vnode = vnode->touched_next)
+		land_vnode(apply, vnode);
+	for (struct sopi_tree *tree = apply->counted; tree != NULL; tree = tree->touched_next)
+		atomic_load(&tree->count)->version.since = apply->lands_at;
+}
+
 /* Takes a block of this commit off its vnode; readers that stand on it still find the older ones.
  * */
 static void pop(struct sopi_apply *apply, struct sopi_vnode *vnode, struct sopi_block *block)
@@ -122,7 +156,7 @@ static void pop(struct sopi_apply *apply, struct sopi_vnode *vnode, struct sopi_
 	atomic_store_explicit(&vnode->head, (struct sopi_block *)older, memory_order_release);
 	if (block->version.kind == SOPI_DEAD)
 		block->version.kind = SOPI_LEAF; /* its vnode lives on */
-	block->version.until = apply->position - 1; /* before `since`: no snapshot needs it */
+	block->version.until = lands_at(apply) - 1; /* before `since`: no snapshot needs it */
 	block->version.unlinked = SOPI_UNLINKED;
 	sopi_version_list_add(&apply->replaced, &block->version, block->capacity);
 }
@@ -176,7 +210,7 @@ static void count_undo(struct sopi_apply *apply, struct sopi_tree *tree)
 
 	atomic_store_explicit(&older->newer, NULL, memory_order_relaxed);
 	atomic_store_explicit(&tree->count, (struct sopi_count *)older, memory_order_release);
-	count->version.until = apply->position - 1;
+	count->version.until = lands_at(apply) - 1;
 	count->version.unlinked = SOPI_UNLINKED;
 	sopi_version_list_add(&apply->replaced, &count->version, sizeof *count);
 }
@@ -243,7 +277,8 @@ static sop_status resolve(struct sopi_apply *apply, const struct sopi_tree *tree
 
 	if (SOPI_UNLIKELY(status == SOP_SCHEMA))
 		apply->scratch->refused = change->newest;
-	resolved->item->version = apply->position;
+	resolved->item->version = SOPI_UNLIKELY(apply->lands_at != 0) ? (uint64_t)change->newest->number
+								      : apply->position;
 	return status;
 }
 
@@ -251,10 +286,17 @@ static sop_status resolve(struct sopi_apply *apply, const struct sopi_tree *tree
 static sop_status record(struct sopi_apply *apply, const struct sopi_change *change,
 			 const struct resolved *resolved, sop_error *err)
 {
+	const sop_bytes key = { sopi_operation_key(change->newest), change->newest->key_size };
 	const struct sopi_item_view *item = resolved->item;
-	struct sopi_change_record said = { .store = apply->tree->id, .removed = !resolved->after };
+	struct sopi_change_record said;
 
-	said.key = (sop_bytes){ sopi_operation_key(change->newest), change->newest->key_size };
+	if (SOPI_LIKELY(resolved->after && item->ride_size == 0 && item->apart == NULL))
+		return sopi_change_record_append_put(apply->tree->id, key,
+						     (sop_bytes){ item->value, item->value_size },
+						     &apply->scratch->record, err);
+	said = (struct sopi_change_record){ .store = apply->tree->id,
+					    .key = key,
+					    .removed = !resolved->after };
 	if (!resolved->after)
 		return sopi_change_record_append(&said, &apply->scratch->record, err);
 	said.ride = (sop_bytes){ item->ride, item->ride_size };
@@ -274,7 +316,7 @@ static sop_status record(struct sopi_apply *apply, const struct sopi_change *cha
 void sopi_apply_value(struct sopi_apply *apply, struct sopi_value *old, struct sopi_value *new)
 {
 	if (new != NULL) {
-		new->version.since = apply->position;
+		new->version.since = lands_at(apply);
 		new->committed = true;
 	}
 	if (old != NULL)

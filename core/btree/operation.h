@@ -23,7 +23,7 @@ struct sopi_operation {
 	struct sopi_operation *before; /* earlier one of the transaction, whatever its key */
 	void *index; /* the index that names it (transaction layer) */
 	struct sopi_value *apart; /* the value, if it is kept apart */
-	int64_t number; /* of ADD, MIN, MAX */
+	int64_t number; /* of ADD, MIN, MAX; where it is replayed, the position of its transaction */
 	uint32_t key_size; /* bytes */
 	uint32_t ride_size; /* bytes */
 	uint32_t value_size; /* bytes */

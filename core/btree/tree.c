@@ -372,6 +372,28 @@ sop_status sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size
 	SOPI_UNREACHABLE();
 }
 
+sop_status sopi_tree_path_above(const struct sopi_tree *tree, const uint8_t *key, size_t size,
+				uint64_t at, size_t depth, struct sopi_path *path, sop_error *err)
+{
+	struct sopi_vnode *vnode = tree->root;
+
+	SOPI_CHECK(depth < SOPI_TREE_DEPTH_MAX);
+	for (size_t level = 0;; level++) {
+		const struct sopi_block *block = sopi_vnode_view(vnode, at);
+
+		path->depth = level;
+		path->level[level].vnode = vnode;
+		path->level[level].child = 0;
+		if (level < depth)
+			SOP_TRY(view(tree, path, vnode, at, level, &block, err));
+		path->level[level].block = block;
+		if (level == depth || block->version.kind == SOPI_LEAF)
+			return SOP_OK;
+		path->level[level].child = sopi_inner_search(block, key, size);
+		vnode = sopi_inner_children(block)[path->level[level].child];
+	}
+}
+
 sop_status sopi_path_descend(const struct sopi_tree *tree, struct sopi_path *path, size_t from,
 			     uint64_t at, bool last, sop_error *err)
 {

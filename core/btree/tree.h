@@ -181,6 +181,10 @@ struct sopi_path {
 sop_status sopi_tree_path(const struct sopi_tree *tree, const uint8_t *key, size_t size,
 			  uint64_t at, struct sopi_path *path, sop_error *err);
 
+/* The same down to level `depth`, where the leaves of the tree are: that one may have no block, and then is not brought in. */
+sop_status sopi_tree_path_above(const struct sopi_tree *tree, const uint8_t *key, size_t size,
+				uint64_t at, size_t depth, struct sopi_path *path, sop_error *err);
+
 /* Continues a path downwards from level `from`, always to the first or the last child. */
 sop_status sopi_path_descend(const struct sopi_tree *tree, struct sopi_path *path, size_t from,
 			     uint64_t at, bool last, sop_error *err);
@@ -209,6 +213,7 @@ struct sopi_apply {
 	struct sopi_scratch *scratch;
 	uint64_t position;
 	uint64_t hints_at; /* position at which the leaves of changes were looked up */
+	uint64_t lands_at; /* of replay, whose operations say their own positions: where sopi_apply_land puts it; else 0 */
 	struct sopi_vnode *touched;
 	struct sopi_tree *counted; /* trees whose count has a new version */
 	const struct sopi_tree *tree; /* whose nodes are being changed */
@@ -237,6 +242,10 @@ void sopi_apply_supersede(struct sopi_apply *apply, struct sopi_version *version
 
 /* Hands the superseded versions over to reclamation. Never fails. */
 void sopi_apply_keep(struct sopi_apply *apply);
+
+/* Gives a part of a replay its place in the order of positions: until then it is newer than all, so that it can be taken
+ * back without what earlier parts of the same replay have changed. REQUIRES: nobody else reads; before sopi_apply_keep. */
+void sopi_apply_land(struct sopi_apply *apply);
 
 /* Takes everything back. Never fails. */
 void sopi_apply_undo(struct sopi_apply *apply);

@@ -46,6 +46,19 @@ static void put_reference(const struct sopi_change_record *change, sop_buf *out)
 	put_number(out, change->length);
 }
 
+sop_status sopi_change_record_append_put(uint64_t store, sop_bytes key, sop_bytes value,
+					 sop_buf *out, sop_error *err)
+{
+	SOP_TRY(sopi_buf_room(out, 1 + 3 * SOPI_VARINT_BYTES_MAX + key.size + value.size, err));
+	((uint8_t *)out->data)[out->size++] = 0;
+	put_number(out, store);
+	put_number(out, key.size);
+	sopi_copy_short((uint8_t *)out->data + out->size, key.data, key.size);
+	out->size += key.size;
+	put_bytes(out, value);
+	return SOP_OK;
+}
+
 sop_status sopi_change_record_append(const struct sopi_change_record *change, sop_buf *out, sop_error *err)
 {
 	const uint8_t flags =

@@ -31,6 +31,10 @@ struct sopi_change_record {
 sop_status sopi_change_record_append(const struct sopi_change_record *change, sop_buf *out,
 				     sop_error *err);
 
+/* The same for an item without ride-along fields whose value is in the record, as most are. */
+sop_status sopi_change_record_append_put(uint64_t store, sop_bytes key, sop_bytes value,
+					 sop_buf *out, sop_error *err);
+
 /* Takes the next change off the front of `*bytes`; its parts are views. NOT_FOUND (without a message): there is none.
  * CORRUPT (with a message that names no file). */
 sop_status sopi_change_record_take(sop_bytes *bytes, struct sopi_change_record *change, sop_error *err);

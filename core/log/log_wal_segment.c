@@ -16,7 +16,13 @@
 
 #define LOG_FOLDER "log"
 
-enum { ZEROS_BYTES = 128 << 10, SEGMENT_UNIT_BYTES = 4096 };
+enum {
+	ZEROS_BYTES = 128 << 10,
+	SEGMENT_UNIT_BYTES = 4096,
+	LARGE_GROUPS = 8, /* what is so many times as large as a large group is one, or several at once */
+	OVERHEAD_BYTES = SOPI_LOG_FIRST_PLACE + SOPI_LOG_BLOCK_BYTES_MAX, /* of a segment, at most */
+	SEVERAL = 4, /* groups of the size that is waited for are to fit into a segment */
+};
 
 void wal_segment_name(uint64_t sequence, char name[SOPI_WAL_NAME_BYTES])
 {
@@ -145,23 +151,27 @@ static sop_status fill(struct wal_segment *segment, uint64_t from, uint64_t to, 
 	return SOP_OK;
 }
 
-/* A disk that is short of room gets zeros. REQUIRES: `maker`. */
-static bool may_stay_raw(struct sopi_wal *wal)
+/* A disk that is short of room gets zeros. `least`: bytes of a segment for what somebody waits for: so large a group
+ * was perhaps not written yet. REQUIRES: `maker`. */
+static bool may_stay_raw(struct sopi_wal *wal, uint64_t least)
 {
+	const bool large = wal->options.raw_group_bytes != 0 &&
+			   (least - OVERHEAD_BYTES) / LARGE_GROUPS >= wal->options.raw_group_bytes;
 	bool may;
 
 	sopi_mutex_lock(&wal->state);
-	may = wal_writes_much(wal) && !wal->tight;
+	may = (large || wal_writes_much(wal)) && !wal->tight;
 	sopi_mutex_unlock(&wal->state);
 	return may;
 }
 
 /* The same for a whole segment, from no bytes at all: what shows may be of a creation that did not end, or of a size whose
  * sync has failed. */
-static sop_status fill_anew(struct sopi_wal *wal, struct wal_segment *segment, sop_error *err)
+static sop_status fill_anew(struct sopi_wal *wal, uint64_t least, struct wal_segment *segment,
+			    sop_error *err)
 {
 	SOP_TRY(sopi_file_resize(segment->file, 0, err));
-	return fill(segment, 0, segment->bytes, may_stay_raw(wal), err);
+	return fill(segment, 0, segment->bytes, may_stay_raw(wal, least), err);
 }
 
 /* Does a device's unit suit a log whose records begin at multiples of `block`? */
@@ -217,14 +227,14 @@ static void unmake(struct sopi_wal *wal, struct wal_segment *segment)
 	(void)sopi_folder_remove(wal->options.folder, name, NULL);
 }
 
-static sop_status make_new(struct sopi_wal *wal, uint64_t bytes, struct wal_segment *segment,
-			   sop_error *err)
+static sop_status make_new(struct sopi_wal *wal, uint64_t bytes, uint64_t least,
+			   struct wal_segment *segment, sop_error *err)
 {
 	sop_status status;
 
 	segment->bytes = bytes;
 	SOP_TRY_OUT(open_both(wal, segment, SOPI_FILE_CREATE, err));
-	SOP_TRY_OUT(fill_anew(wal, segment, err));
+	SOP_TRY_OUT(fill_anew(wal, least, segment, err));
 	SOP_TRY_OUT(sync_names(wal, err));
 out:
 	if (status != SOP_OK)
@@ -260,7 +270,7 @@ static bool take_from_pool(struct sopi_wal *wal, uint64_t bytes, struct wal_list
 	return found;
 }
 
-static sop_status recycle(struct sopi_wal *wal, const struct wal_listed *item,
+static sop_status recycle(struct sopi_wal *wal, const struct wal_listed *item, uint64_t least,
 			  struct wal_segment *segment, sop_error *err)
 {
 	char from[SOPI_WAL_NAME_BYTES], to[SOPI_WAL_NAME_BYTES];
@@ -273,7 +283,7 @@ static sop_status recycle(struct sopi_wal *wal, const struct wal_listed *item,
 	SOP_TRY_OUT(sync_names(wal, err));
 	SOP_TRY_OUT(open_both(wal, segment, 0, err));
 	if (item->raw)
-		SOP_TRY_OUT(fill_anew(wal, segment, err));
+		SOP_TRY_OUT(fill_anew(wal, least, segment, err));
 out:
 	if (status != SOP_OK)
 		unmake(wal, segment);
@@ -304,15 +314,18 @@ static bool is_slow(struct sopi_wal *wal)
 
 /* Twice the size of the last one, which closing may have cut. The first one with zeros after large groups is small again:
  * small groups have to wait until it is there. */
-static uint64_t size_of_next(struct sopi_wal *wal)
+static uint64_t size_of_next(struct sopi_wal *wal, uint64_t needed)
 {
 	const uint64_t least = wal->options.segment_bytes, most = wal->options.segment_bytes_max;
+	const uint64_t room = needed - OVERHEAD_BYTES;
+	const uint64_t several = room < most / SEVERAL ? room * SEVERAL : most;
+	uint64_t usual = wal->made_bytes < most / 2 ? wal->made_bytes * 2 : most;
 
 	if (is_slow(wal))
-		return least;
-	if (wal->made_bytes >= most / 2)
-		return most;
-	return wal->made_bytes * 2 > least ? wal->made_bytes * 2 : least;
+		usual = least;
+	if (usual < several)
+		usual = several;
+	return usual > least ? usual : least;
 }
 
 /* A disk that has no room for a segment of the usual size may have some for what is needed now. If it had not even
@@ -323,15 +336,15 @@ static sop_status make_one(struct sopi_wal *wal, uint64_t least, struct wal_segm
 	const uint64_t needed =
 		wal_round(least > SOPI_WAL_SEGMENT_BYTES_MIN ? least : SOPI_WAL_SEGMENT_BYTES_MIN,
 			  SEGMENT_UNIT_BYTES);
-	const uint64_t usual = size_of_next(wal);
+	const uint64_t usual = wal_round(size_of_next(wal, least), SEGMENT_UNIT_BYTES);
 	sop_status status = SOP_NO_SPACE;
 
 	if (usual > needed && !wal->tight)
-		status = make_new(wal, usual, segment, err);
+		status = make_new(wal, usual, least, segment, err);
 	if (status == SOP_OK || usual <= needed)
 		wal->made_bytes = usual; /* one made for a huge transaction says nothing about the next */
 	if (status == SOP_NO_SPACE) {
-		status = make_new(wal, needed, segment, err);
+		status = make_new(wal, needed, least, segment, err);
 		wal->tight = status == SOP_NO_SPACE;
 	}
 	return status;
@@ -344,7 +357,7 @@ static sop_status make_next(struct sopi_wal *wal, uint64_t least, sop_error *err
 
 	SOP_TRY(sopi_random_fill(wal->options.platform->random, &segment.salt, sizeof segment.salt, err));
 	if (take_from_pool(wal, least, &item))
-		SOP_TRY(recycle(wal, &item, &segment, err));
+		SOP_TRY(recycle(wal, &item, least, &segment, err));
 	else
 		SOP_TRY(make_one(wal, least, &segment, err));
 	wal->next_sequence++;
@@ -355,7 +368,7 @@ static sop_status make_next(struct sopi_wal *wal, uint64_t least, sop_error *err
 /* Cuts the one that is ready to the size that one with zeros would get now, unless more is reserved. */
 static sop_status cut_next(struct sopi_wal *wal, uint64_t least, sop_error *err)
 {
-	const uint64_t usual = size_of_next(wal);
+	const uint64_t usual = size_of_next(wal, least);
 	const uint64_t bytes = wal_round(least > usual ? least : usual, SEGMENT_UNIT_BYTES);
 	bool cuts;
 
@@ -391,7 +404,7 @@ static sop_status reserve_list(struct sopi_wal *wal, sop_error *err)
 
 sop_status wal_segment_make(struct sopi_wal *wal, uint64_t room, sop_error *err)
 {
-	const uint64_t least = room + SOPI_LOG_FIRST_PLACE + SOPI_LOG_BLOCK_BYTES_MAX;
+	const uint64_t least = room + OVERHEAD_BYTES;
 	sop_status status = SOP_OK;
 
 	SOP_TRY(reserve_list(wal, err));
@@ -399,7 +412,7 @@ sop_status wal_segment_make(struct sopi_wal *wal, uint64_t room, sop_error *err)
 		status = make_next(wal, least, err);
 	else if (wal->next.bytes < least)
 		status = grow_next(wal, wal_round(least, SEGMENT_UNIT_BYTES), err);
-	else if (wal->next.raw && !may_stay_raw(wal))
+	else if (wal->next.raw && !may_stay_raw(wal, least))
 		status = fill_next(wal, least, err);
 	if (status == SOP_OK) {
 		sopi_mutex_lock(&wal->state);

@@ -1,6 +1,11 @@
 /* Building, searching and describing node pages in memory. */
 #include "node/block.h"
 
+enum {
+	LINE_BYTES = 64,
+	AHEAD_BYTES = 512 /* that the processor is asked for before they are written */
+};
+
 /* ---- searching --------------------------------------------------------------------------------- */
 
 struct sopi_slot_place sopi_leaf_search_equal_heads(const struct sopi_block *leaf, size_t slot,
@@ -153,7 +158,8 @@ bool sopi_leaf_append_delta(struct sopi_block *leaf, struct sopi_slot_place plac
 	atomic_store_explicit(&sopi_leaf_delta_positions(leaf)[number], position, memory_order_relaxed);
 	sopi_leaf_delta_codes(leaf)[number] = (uint16_t)(place.slot << 1 | (place.exact ? 1u : 0u));
 	sopi_leaf_delta_places(leaf)[number] = (uint16_t)(leaf->free_at / SOPI_PLACE_UNIT);
-	write_item((uint8_t *)leaf + leaf->free_at, position, key, stored, item);
+	write_item((uint8_t *)leaf + leaf->free_at,
+		   item != NULL && item->version != 0 ? item->version : position, key, stored, item);
 	leaf->free_at += (uint32_t)bytes;
 	atomic_store_explicit(&leaf->delta_count, (uint8_t)(number + 1), memory_order_release);
 	return true;
@@ -210,7 +216,7 @@ int sopi_item_compare(const struct sopi_item_view *a, const struct sopi_item_vie
 		int order;
 
 		both = a_part < b_part ? a_part : b_part;
-		order = memcmp(a_bytes, b_bytes, both);
+		order = sopi_compare_short(a_bytes, b_bytes, both);
 		if (order != 0)
 			return order;
 		at += both;
@@ -221,7 +227,7 @@ int sopi_item_compare(const struct sopi_item_view *a, const struct sopi_item_vie
 int sopi_item_compare_key(const struct sopi_item_view *item, const uint8_t *key, size_t size)
 {
 	const size_t first = item->prefix_size < size ? item->prefix_size : size;
-	int order = first == 0 ? 0 : memcmp(item->prefix, key, first);
+	const int order = sopi_compare_short(item->prefix, key, first);
 
 	if (order != 0)
 		return order;
@@ -286,6 +292,8 @@ void sopi_leaf_build(struct sopi_block *leaf, const struct sopi_item_view *items
 		const size_t key_size = sopi_item_whole_key_size(item) - prefix_size;
 		uint8_t *key = bytes + at + sizeof(struct sopi_item);
 
+		__builtin_prefetch(bytes + at + AHEAD_BYTES, 1);
+		__builtin_prefetch(bytes + at + AHEAD_BYTES + LINE_BYTES, 1);
 		inlined = inlined && item->apart == NULL;
 		sopi_item_copy_key(item, prefix_size, key);
 		write_item(bytes + at, item->version, NULL, key_size, item);

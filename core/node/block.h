@@ -396,7 +396,8 @@ void sopi_leaf_build(struct sopi_block *leaf, const struct sopi_item_view *items
 		     size_t prefix_size);
 
 /* Appends a delta behind the published ones and publishes it; false if there is no room for it.
- * `place` is where the base has or lacks the key. A tombstone if `item` is NULL. */
+ * `place` is where the base has or lacks the key. A tombstone if `item` is NULL. Of an item without a version, `position`
+ * is the version. */
 bool sopi_leaf_append_delta(struct sopi_block *leaf, struct sopi_slot_place place, uint64_t position,
 			    const uint8_t *key, size_t key_size, const struct sopi_item_view *item);
 

@@ -6,10 +6,12 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Positions order all commits; two numbers are none. */
+/* Positions order all commits; three numbers are none. */
 #define SOPI_POSITION_NONE UINT64_MAX
 /* Reads the newest version of everything; only under the commit mutex. */
 #define SOPI_POSITION_HEAD (UINT64_MAX - 1)
+/* Of what replay has changed and not kept yet (sopi_apply_land); no reader may meet it. */
+#define SOPI_POSITION_REPLAYED (UINT64_MAX - 2)
 
 enum sopi_version_kind {
 	SOPI_LEAF = 1, /* sopi_block */

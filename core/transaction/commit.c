@@ -508,7 +508,7 @@ static sop_status prepare_log(struct sopi_transaction *txn, struct plan *plan, s
 
 	if (txn->engine->backend == NULL)
 		return SOP_OK;
-	SOP_TRY(sopi_large_write(txn, large, plan->removes_only, err));
+	SOP_TRY(sopi_large_write(txn, large, err));
 	if (large->series != NULL)
 		bytes = sopi_large_last_bytes(large);
 	bytes = bytes < plan->record_least ? plan->record_least : bytes;
@@ -521,7 +521,7 @@ static sop_status prepare_log(struct sopi_transaction *txn, struct plan *plan, s
 static sop_status build_large(struct sopi_transaction *txn, struct plan *plan, sop_error *err)
 {
 	sop_status status = sopi_large_build(txn, &plan->large, plan->change_count, plan->bytes,
-					     plan->checked_at, err);
+					     plan->removes_only, plan->checked_at, err);
 
 	if (status == SOP_OK)
 		status = prepare_log(txn, plan, err);

@@ -41,8 +41,8 @@ static void uncount_newest(struct sopi_index *index, const struct sopi_operation
 }
 
 /* Orders an entry and a key. */
-static int entry_compare(const struct sopi_index_entry *entry, uint32_t head, const uint8_t *key,
-			 size_t size)
+static inline int entry_compare(const struct sopi_index_entry *entry, uint32_t head,
+				const uint8_t *key, size_t size)
 {
 	if (entry->head != head)
 		return entry->head < head ? -1 : 1;
@@ -67,6 +67,15 @@ static size_t chunk_of(const struct sopi_index *index, uint32_t head, const uint
 	return low;
 }
 
+/* Is the key behind all there are? Operations often come in key order. REQUIRES: not empty. */
+static inline bool is_behind_all(const struct sopi_index *index, uint32_t head, const uint8_t *key,
+				 size_t size)
+{
+	const struct sopi_index_chunk *chunk = index->chunks[index->chunk_count - 1];
+
+	return entry_compare(&chunk->entries[chunk->count - 1], head, key, size) < 0;
+}
+
 bool sopi_index_seek(const struct sopi_index *index, const uint8_t *key, size_t size,
 		     struct sopi_index_place *place)
 {
@@ -79,9 +88,7 @@ bool sopi_index_seek(const struct sopi_index *index, const uint8_t *key, size_t 
 	place->entry = 0;
 	if (index->chunk_count == 0)
 		return false;
-	/* Operations often come in key order: look behind the last one first. */
-	chunk = index->chunks[index->chunk_count - 1];
-	if (entry_compare(&chunk->entries[chunk->count - 1], head, key, size) < 0) {
+	if (is_behind_all(index, head, key, size)) {
 		place->chunk = index->chunk_count;
 		return false;
 	}
@@ -167,14 +174,36 @@ static sop_status make_room(struct sopi_index *index, struct sopi_arena *arena,
 	return SOP_OK;
 }
 
+/* Puts the first operation of its key behind all others. False: it belongs elsewhere, or there is no room behind them. */
+static bool append(struct sopi_index *index, struct sopi_operation *operation, uint32_t head)
+{
+	struct sopi_index_chunk *chunk;
+
+	if (index->chunk_count == 0)
+		return false;
+	chunk = index->chunks[index->chunk_count - 1];
+	if (chunk->count == SOPI_INDEX_CHUNK_ENTRIES ||
+	    !is_behind_all(index, head, sopi_operation_key(operation), operation->key_size))
+		return false;
+	operation->previous = NULL;
+	chunk->entries[chunk->count++] = (struct sopi_index_entry){ operation, head };
+	index->entry_count++;
+	index->generation++;
+	count_newest(index, operation);
+	return true;
+}
+
 sop_status sopi_index_add(struct sopi_index *index, struct sopi_arena *arena,
 			  struct sopi_operation *operation, sop_error *err)
 {
+	const uint32_t head = sopi_head_of(sopi_operation_key(operation), operation->key_size);
 	struct sopi_index_place place;
 	struct sopi_index_chunk *chunk;
 	struct sopi_index_entry *entry;
 
 	operation->following = NULL;
+	if (append(index, operation, head))
+		return SOP_OK;
 	if (sopi_index_seek(index, sopi_operation_key(operation), operation->key_size, &place)) {
 		entry = &index->chunks[place.chunk]->entries[place.entry];
 		operation->previous = entry->newest;
@@ -190,7 +219,7 @@ sop_status sopi_index_add(struct sopi_index *index, struct sopi_arena *arena,
 	entry = &chunk->entries[place.entry];
 	memmove(entry + 1, entry, (chunk->count - place.entry) * sizeof *entry);
 	entry->newest = operation;
-	entry->head = sopi_head_of(sopi_operation_key(operation), operation->key_size);
+	entry->head = head;
 	chunk->count++;
 	index->entry_count++;
 	index->generation++;

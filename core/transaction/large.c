@@ -12,6 +12,7 @@ enum {
 	PART_HEAD_BYTES_MAX = 10,
 	LAST_BYTES_MIN = 4 << 10, /* of the entry that names the parts: references, and what is changed at last */
 	LAST_SHARE = 16, /* and this part of the stream */
+	PARTS_IN_MEMORY = 2, /* room for so much of the record: one is written when it is there */
 };
 
 #ifdef SOP_TEST_HOOKS
@@ -92,7 +93,11 @@ static sop_status build_store(struct sopi_transaction *txn, struct sopi_large *l
 static sop_status record_reserve(struct sopi_transaction *txn, sop_buf *record, size_t bytes,
 				 sop_error *err)
 {
-	void *kept = sopi_spare_take(&txn->engine->forest.spare, bytes, &record->capacity);
+	const size_t most = PARTS_IN_MEMORY * sopi_large_part_bytes;
+	void *kept;
+
+	bytes = bytes < most ? bytes : most;
+	kept = sopi_spare_take(&txn->engine->forest.spare, bytes, &record->capacity);
 
 	if (kept == NULL)
 		return sop_buf_reserve(record, bytes, err);
@@ -104,26 +109,6 @@ static void record_free(struct sopi_transaction *txn, sop_buf *record)
 {
 	sopi_spare_give(&txn->engine->forest.spare, record->owned, record->capacity);
 	*record = (sop_buf)SOP_BUF_INIT;
-}
-
-sop_status sopi_large_build(struct sopi_transaction *txn, struct sopi_large *large, size_t count,
-			    size_t bytes, uint64_t at, sop_error *err)
-{
-	const struct sopi_resident *resident = txn->engine->forest.resident;
-
-	if (SOPI_LIKELY(!sopi_is_large(count)))
-		return SOP_OK;
-	large->on = true;
-	large->records = resident != NULL;
-	large->change_count = count;
-	large->ahead.bytes_max = resident != NULL ? resident->bytes_max / 4 : AHEAD_BYTES_MAX;
-	if (large->records) /* so that it does not move while it grows */
-		SOP_TRY(record_reserve(txn, &large->ahead.scratch.record, bytes, err));
-	for (size_t from = 0, end; from < count; from = end) {
-		end = sopi_changes_end(txn, from, count);
-		SOP_TRY(build_store(txn, large, from, end, at, err));
-	}
-	return refresh(txn, large, err);
 }
 
 /* ---- the record -------------------------------------------------------------------------------- */
@@ -156,74 +141,128 @@ static sop_status wait_for_part(struct sopi_transaction *txn, uint64_t position,
 	return sopi_engine_has_failed(err); /* nothing was committed */
 }
 
-/* Writes `size` bytes of the stream from `offset` on. */
-static sop_status write_part(struct sopi_transaction *txn, struct sopi_large *large, bool urgent,
-			     size_t offset, size_t size, sop_error *err)
+/* Writes the first `size` bytes of what there is of the record. */
+static sop_status write_part(struct sopi_large *large, size_t size, sop_error *err)
 {
-	const uint8_t *stream = large->ahead.scratch.record.data;
+	const struct sopi_ahead *ahead = &large->ahead;
+	struct sopi_transaction *txn = large->txn;
 	struct sopi_engine *engine = txn->engine;
 	uint8_t head[PART_HEAD_BYTES_MAX];
 	const struct sopi_log_entry entry = { .id = txn->id,
-					      .payload = { stream + offset, size },
-					      .before = { head, sopi_log_part_head(offset, head) },
+					      .payload = { ahead->scratch.record.data, size },
+					      .before = { head, sopi_log_part_head(ahead->record_gone,
+										   head) },
 					      .durability = (enum sopi_durability)txn->durability,
 					      .kind = SOPI_LOG_PART,
 					      .series = large->series };
 	uint64_t position;
 
 	SOP_TRY(sopi_transaction_may_go_on(txn, err));
-	SOP_TRY(sopi_log_room(engine, entry.before.size + size, urgent, err));
+	SOP_TRY(sopi_log_room(engine, entry.before.size + size, large->urgent, err));
 	sopi_mutex_lock(&engine->commit_mutex);
 	position = engine->log->driver->next(engine->log);
 	engine->log->driver->submit(engine->log, position, &entry, entry.before.size + size);
 	/* Nothing changes at this position. A checkpoint may pass it, so that parts which are given up go. */
 	atomic_store_explicit(&engine->applied, position, memory_order_seq_cst);
 	sopi_mutex_unlock(&engine->commit_mutex);
-	return wait_for_part(txn, position, err);
+	SOP_TRY(wait_for_part(txn, position, err));
+	tell_of_part(false);
+	return SOP_OK;
 }
 
-sop_status sopi_large_write(struct sopi_transaction *txn, struct sopi_large *large, bool urgent,
-			    sop_error *err)
+/* Writes parts as long as there is `least` of the record, and takes them off its front. */
+static sop_status write_parts(struct sopi_large *large, size_t least, sop_error *err)
 {
-	struct sopi_log *log = txn->engine->log;
-	const size_t bytes = large->ahead.scratch.record.size;
-	const size_t most = sopi_large_part_bytes;
+	struct sopi_ahead *ahead = &large->ahead;
+	struct sopi_log *log = large->txn->engine->log;
+	sop_buf *record = &ahead->scratch.record;
 
-	if (!large->on || bytes < most)
-		return SOP_OK;
-	SOP_TRY(log->driver->series_begin(log, &large->series, err));
-	for (size_t at = 0; at < bytes; at += most) {
-		SOP_TRY(write_part(txn, large, urgent, at, bytes - at < most ? bytes - at : most, err));
-		tell_of_part(false);
+	if (large->series == NULL)
+		SOP_TRY(log->driver->series_begin(log, &large->series, err));
+	while (record->size >= least) {
+		const size_t size = record->size < ahead->spill_bytes ? record->size : ahead->spill_bytes;
+
+		SOP_TRY(write_part(large, size, err));
+		ahead->record_gone += size;
+		record->size -= size;
+		memmove(record->data, (const uint8_t *)record->data + size, record->size);
 	}
-	tell_of_part(true);
-	large->stream_bytes = bytes;
+	return SOP_OK;
+}
+
+/* Of what is being built. */
+static sop_status spill(struct sopi_ahead *ahead, void *arg, sop_error *err)
+{
+	return write_parts(arg, ahead->spill_bytes, err);
+}
+
+/* ---- building, and what is left to write ---- */
+
+sop_status sopi_large_build(struct sopi_transaction *txn, struct sopi_large *large, size_t count,
+			    size_t bytes, bool urgent, uint64_t at, sop_error *err)
+{
+	const struct sopi_resident *resident = txn->engine->forest.resident;
+
+	if (SOPI_LIKELY(!sopi_is_large(count)))
+		return SOP_OK;
+	large->on = true;
+	large->records = resident != NULL;
+	large->change_count = count;
+	large->txn = txn;
+	large->urgent = urgent;
+	large->ahead.bytes_max = resident != NULL ? resident->bytes_max / 4 : AHEAD_BYTES_MAX;
+	if (large->records) {
+		large->ahead.spill = spill;
+		large->ahead.spill_arg = large;
+		large->ahead.spill_bytes = sopi_large_part_bytes;
+		SOP_TRY(record_reserve(txn, &large->ahead.scratch.record, bytes, err));
+	}
+	for (size_t from = 0, end; from < count; from = end) {
+		end = sopi_changes_end(txn, from, count);
+		SOP_TRY(build_store(txn, large, from, end, at, err));
+	}
 	return refresh(txn, large, err);
 }
 
-size_t sopi_large_last_bytes(const struct sopi_large *large)
+sop_status sopi_large_write(struct sopi_transaction *txn, struct sopi_large *large, sop_error *err)
 {
-	return LAST_BYTES_MIN + large->stream_bytes / LAST_SHARE;
+	if (large->series == NULL)
+		return SOP_OK;
+	SOP_TRY(write_parts(large, 1, err));
+	tell_of_part(true);
+	return refresh(txn, large, err);
 }
 
-/* Names bytes that are in the stream, or adds them where they are not. */
-static sop_status add_bytes(struct sopi_large *large, sop_bytes bytes, sop_error *err)
-{
-	const uintptr_t stream = (uintptr_t)large->ahead.scratch.record.data;
-	const uintptr_t at = (uintptr_t)bytes.data;
-	struct sopi_log_piece piece = { .size = bytes.size, .bytes = bytes.data };
+/* ---- the entry that commits ---- */
 
-	if (at >= stream && at - stream < large->stream_bytes) {
+size_t sopi_large_last_bytes(const struct sopi_large *large)
+{
+	return LAST_BYTES_MIN + (size_t)(large->ahead.record_gone / LAST_SHARE);
+}
+
+/* Names the bytes of a part that are in the stream, or adds them where they are not. */
+static sop_status add_part(struct sopi_large *large, const struct sopi_ahead_part *part, sop_error *err)
+{
+	const struct sopi_ahead *ahead = &large->ahead;
+	struct sopi_log_piece piece = { .size = part->size, .bytes = part->bytes };
+
+	if (piece.bytes == NULL && part->at < ahead->record_gone) {
 		piece.apart = true;
-		piece.offset = at - stream;
-		if (piece.size > large->stream_bytes - piece.offset)
-			piece.size = large->stream_bytes - piece.offset;
+		piece.offset = part->at;
+		if (piece.size > ahead->record_gone - part->at)
+			piece.size = ahead->record_gone - part->at;
 		SOP_TRY(sopi_log_last_add(&large->last, &piece, err));
-		bytes = (sop_bytes){ (const uint8_t *)bytes.data + piece.size,
-				     bytes.size - (size_t)piece.size };
-		piece = (struct sopi_log_piece){ .size = bytes.size, .bytes = bytes.data };
+		piece = (struct sopi_log_piece){ .size = part->size - piece.size,
+						 .bytes = ahead->scratch.record.data };
+	} else if (piece.bytes == NULL) {
+		piece.bytes = (const uint8_t *)ahead->scratch.record.data +
+			      (part->at - ahead->record_gone);
 	}
-	return piece.size != 0 ? sopi_log_last_add(&large->last, &piece, err) : SOP_OK;
+	if (piece.size == 0)
+		return SOP_OK;
+	return large->series != NULL
+		       ? sopi_log_last_add(&large->last, &piece, err)
+		       : sopi_buf_append(&large->last, piece.bytes, (size_t)piece.size, err);
 }
 
 sop_status sopi_large_record(struct sopi_large *large, const struct sopi_apply *apply, sop_error *err)
@@ -232,18 +271,12 @@ sop_status sopi_large_record(struct sopi_large *large, const struct sopi_apply *
 
 	SOP_TRY(sopi_ahead_record(&large->ahead, apply, &count, &bytes, err));
 	large->last.size = 0;
-	if (large->stream_bytes != 0)
-		SOP_TRY(sopi_log_last_begin(&large->last, large->stream_bytes, err));
+	if (large->series != NULL)
+		SOP_TRY(sopi_log_last_begin(&large->last, large->ahead.record_gone, err));
 	else
 		SOP_TRY(sop_buf_reserve(&large->last, bytes, err));
-	for (size_t i = 0; i < count; i++) {
-		const sop_bytes part = large->ahead.parts[i];
-
-		if (large->stream_bytes != 0)
-			SOP_TRY(add_bytes(large, part, err));
-		else
-			SOP_TRY(sopi_buf_append(&large->last, part.data, part.size, err));
-	}
+	for (size_t i = 0; i < count; i++)
+		SOP_TRY(add_part(large, &large->ahead.parts[i], err));
 	return SOP_OK;
 }
 
@@ -276,6 +309,5 @@ void sopi_large_clear(struct sopi_transaction *txn, struct sopi_large *large)
 	record_free(txn, &large->ahead.scratch.record);
 	sopi_ahead_free(&large->ahead, &txn->engine->forest);
 	sop_buf_free(&large->last);
-	large->stream_bytes = 0;
 	large->on = false;
 }

@@ -10,10 +10,11 @@
 struct sopi_large {
 	bool on; /* the commit is large; what follows is used then only */
 	bool records; /* it has a log that is replayed */
+	bool urgent; /* as the log's reserve */
+	struct sopi_transaction *txn;
 	struct sopi_ahead ahead;
 	size_t change_count;
 	struct sopi_log_series *series; /* of the parts in the log, or NULL; once it is committed, the log's */
-	size_t stream_bytes; /* of the record, in these parts */
 	sop_buf last; /* the entry that commits */
 };
 
@@ -38,14 +39,14 @@ static inline bool sopi_is_large(size_t count)
 	return count >= sopi_ahead_changes_min;
 }
 
-/* Builds for the first `count` of txn->changes as of `at`, and finds their leaves, if they are many. bytes: about what
- * they say. REQUIRES: `at` is published. As sopi_ahead_build. */
+/* Builds for the first `count` of txn->changes as of `at`, and finds their leaves, if they are many; what they say goes into
+ * the log part by part as it is built, if that is much. bytes: about what they say. urgent: as the log's reserve. REQUIRES:
+ * `at` is published. As sopi_ahead_build, and NO_SPACE, FAILED, TIMEOUT, CANCELLED. */
 sop_status sopi_large_build(struct sopi_transaction *txn, struct sopi_large *large, size_t count,
-			    size_t bytes, uint64_t at, sop_error *err);
+			    size_t bytes, bool urgent, uint64_t at, sop_error *err);
 
-/* Writes what it says into the log, if that is much. urgent: as the log's reserve. NO_SPACE, NO_MEMORY, FAILED, TIMEOUT, CANCELLED. */
-sop_status sopi_large_write(struct sopi_transaction *txn, struct sopi_large *large, bool urgent,
-			    sop_error *err);
+/* Writes what is left of a record whose parts are in the log. The same. */
+sop_status sopi_large_write(struct sopi_transaction *txn, struct sopi_large *large, sop_error *err);
 
 /* Bytes that the entry needs which commits it, about. */
 size_t sopi_large_last_bytes(const struct sopi_large *large);

@@ -2,6 +2,8 @@
 #include "base/alloc.h"
 #include "transaction/transaction.h"
 
+enum { LINE_BYTES = 64, AHEAD_BYTES = 768, AHEAD_LINES = 3 };
+
 /* Copies a value that is too large to lie in a leaf. */
 static sop_status value_apart(struct sopi_transaction *txn, sop_bytes bytes,
 			      struct sopi_value **out, sop_error *err)
@@ -63,6 +65,8 @@ sop_status sopi_transaction_add(struct sopi_transaction *txn, struct sopi_used *
 		return sopi_fail(err, SOP_NO_MEMORY, "out of memory for the operations of a transaction");
 	if (apart)
 		SOP_TRY(value_apart(txn, value, &value_copy, err));
+	for (size_t i = 0; i < AHEAD_LINES; i++) /* what the next one will be written to: memory that no cache has */
+		__builtin_prefetch((const char *)operation + AHEAD_BYTES + i * LINE_BYTES, 1);
 	operation->kind = (uint8_t)kind;
 	operation->apart = value_copy;
 	operation->number = number;

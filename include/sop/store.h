@@ -205,11 +205,11 @@ typedef struct sop_range {
 #define SOP_RANGE_TO 2u
 /* `prefix` counts. */
 #define SOP_RANGE_PREFIX 4u
-/* `from` itself, with its duplicates, is outside the range. That leaves out one key or one place, not a prefix: leading
- * fields stand before all keys that begin with them (as for SOP_SEEK_GT), and these are inside, as they are without it. */
+/* `from` itself, with its duplicates, is outside the range; leading fields stand for all keys that begin with them, which
+ * are outside, too (for SOP_SEEK_GT they are a place before these). */
 #define SOP_RANGE_AFTER 8u
-/* `to` itself, with its duplicates, is inside the range; and unlike with SOP_RANGE_AFTER leading fields stand for all keys
- * that begin with them, which are inside, too. */
+/* `to` itself, with its duplicates, is inside the range; leading fields stand for all keys that begin with them, which are
+ * inside, too. */
 #define SOP_RANGE_THROUGH 16u
 
 #define SOP_RANGE_INIT                                                                             \

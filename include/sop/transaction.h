@@ -76,11 +76,14 @@ SOP_API sop_status sop_commit(sop_txn *txn, sop_error *err);
  * transaction. Any thread. */
 SOP_API sop_status sop_rollback(sop_txn *txn, sop_error *err);
 
-/* Begins anew on the handle of a transaction that has ended, with the options it was begun with and
- * no id of the caller. Cheaper than sop_begin: nothing is allocated.
+/* Begins anew on the handle of a transaction that has ended, with the options it was begun with:
+ * its deadline_ms counts from now. An id of the caller is kept, since the same work is tried again,
+ * unless it has committed: then the next one has an id of its own. Cheaper than sop_begin: nothing
+ * is allocated.
  * txn: a transaction that has committed, was rolled back or failed.
  * err: filled on failure; may be NULL.
- * Returns OK; MISUSE if it is still open; CLOSED; FORKED; FAILED. */
+ * Returns OK; EXISTS (the id that is kept has committed, which its commit could not tell, or another
+ * transaction with it is open); MISUSE if it is still open; CLOSED; FORKED; FAILED. */
 SOP_API sop_status sop_txn_renew(sop_txn *txn, sop_error *err);
 
 /* The retry loop for languages that cannot hand over a function: after any call on `txn` failed

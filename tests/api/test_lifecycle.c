@@ -186,6 +186,61 @@ static void commit_and_rollback_may_be_repeated(void **state)
 	fixture_close(&f);
 }
 
+/* Work that is tried again has the id that the caller gave it; the one after it does not. */
+static void an_id_is_kept_until_it_has_committed(void **state)
+{
+	sop_txn_options options = SOP_TXN_OPTIONS_INIT;
+	sop_outcome outcome;
+	uint8_t id[16];
+	sop_txn *txn = NULL, *other = NULL;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	memset(options.id, 7, sizeof options.id);
+	options.deadline_ms = 3600000;
+	TEST_OK(sop_begin(f.db, &options, &txn, &f.err), f.err);
+	for (unsigned i = 0; i < 2; i++) {
+		TEST_OK(sop_put(txn, f.raw, test_text("k"), test_text("v"), &f.err), f.err);
+		TEST_OK(sop_rollback(txn, &f.err), f.err);
+		TEST_OK(sop_txn_renew(txn, &f.err), f.err);
+		TEST_OK(sop_txn_id(txn, id, &f.err), f.err);
+		assert_memory_equal(id, options.id, sizeof id);
+	}
+	TEST_STATUS(sop_begin(f.db, &options, &other, &f.err), SOP_EXISTS, f.err);
+	TEST_OK(sop_put(txn, f.raw, test_text("k"), test_text("v"), &f.err), f.err);
+	TEST_OK(sop_commit(txn, &f.err), f.err);
+	TEST_OK(sop_txn_outcome(f.db, options.id, &outcome, NULL, &f.err), f.err);
+	assert_int_equal(outcome, SOP_OUTCOME_COMMITTED);
+	TEST_OK(sop_txn_renew(txn, &f.err), f.err);
+	TEST_OK(sop_txn_id(txn, id, &f.err), f.err);
+	assert_memory_not_equal(id, options.id, sizeof id);
+	sop_txn_free(txn);
+	fixture_close(&f);
+}
+
+/* While it was rolled back, another transaction took its id. */
+static void an_id_that_another_one_took_is_not_renewed(void **state)
+{
+	sop_txn_options options = SOP_TXN_OPTIONS_INIT;
+	sop_txn *txn = NULL, *other = NULL;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	memset(options.id, 8, sizeof options.id);
+	TEST_OK(sop_begin(f.db, &options, &txn, &f.err), f.err);
+	TEST_OK(sop_rollback(txn, &f.err), f.err);
+	TEST_OK(sop_begin(f.db, &options, &other, &f.err), f.err);
+	TEST_STATUS(sop_txn_renew(txn, &f.err), SOP_EXISTS, f.err);
+	TEST_OK(sop_put(other, f.raw, test_text("k"), test_text("v"), &f.err), f.err);
+	TEST_OK(sop_commit(other, &f.err), f.err);
+	TEST_STATUS(sop_txn_renew(txn, &f.err), SOP_EXISTS, f.err);
+	sop_txn_free(txn);
+	sop_txn_free(other);
+	fixture_close(&f);
+}
+
 static void a_store_outlives_its_declaration_and_the_other_way_round(void **state)
 {
 	struct fixture f;
@@ -468,6 +523,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(closing_twice_does_nothing),
 		cmocka_unit_test(closing_rolls_back_what_is_open),
 		cmocka_unit_test(commit_and_rollback_may_be_repeated),
+		cmocka_unit_test(an_id_is_kept_until_it_has_committed),
+		cmocka_unit_test(an_id_that_another_one_took_is_not_renewed),
 		cmocka_unit_test(a_store_outlives_its_declaration_and_the_other_way_round),
 		cmocka_unit_test(a_copied_entry_outlives_its_transaction),
 		cmocka_unit_test(another_declaration_is_a_schema_error_that_names_the_difference),

@@ -74,8 +74,7 @@ static void with_a_schema_too(void **state)
 	assert_int_equal(count(&f, f.store, a, NULL, 0), 1);
 	assert_int_equal(count(&f, f.store, a, &a, 0), 0);
 	assert_int_equal(count(&f, f.store, all, &a, 0), count(&f, f.store, all, NULL, 0) - 1);
-	assert_int_equal(count(&f, f.store, all, &all, 0), /* no fields are a place before all keys */
-			 count(&f, f.store, all, NULL, 0));
+	assert_int_equal(count(&f, f.store, all, &all, 0), 0); /* all keys begin with no fields */
 	fixture_close(&f);
 }
 
@@ -108,6 +107,70 @@ static void its_end_may_be_inside(void **state)
 	assert_int_equal(count_through(&f, f.store, fixture_key('a')), 1);
 	assert_int_equal(count_through(&f, f.store, nothing), /* all keys begin with no fields */
 			 count(&f, f.store, nothing, NULL, 0));
+	fixture_close(&f);
+}
+
+enum { REGIONS = 3, NUMBERS = 2 };
+
+/* `number` below 0: only the region; that NULL too: no field. */
+static sop_bytes pair_key(sop_schema *schema, sop_buf *room, const char *region, int64_t number)
+{
+	const sop_value values[2] = { sop_value_str(region != NULL ? region : ""),
+				      sop_value_int(number) };
+	sop_error err = SOP_ERROR_INIT;
+
+	if (number < 0)
+		TEST_OK(sop_key_pack_prefix(schema, values, region != NULL, room, &err), err);
+	else
+		TEST_OK(sop_key_pack(schema, values, 2, room, &err), err);
+	return test_bytes(room->data, room->size);
+}
+
+/* Behind all keys that begin with a region, up to all that begin with another. */
+static void leading_fields_stand_for_all_that_begin_so(void **state)
+{
+	const sop_bytes text = test_text(
+		"{\"v\":1,\"sort\":[{\"n\":\"region\",\"t\":\"str\"},{\"n\":\"number\",\"t\":\"int\"}]}");
+	sop_store_options options = SOP_STORE_OPTIONS_INIT;
+	sop_buf low = SOP_BUF_INIT, high = SOP_BUF_INIT;
+	sop_schema *schema = NULL;
+	sop_store *pairs = NULL;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	TEST_OK(sop_schema_parse(text, &schema, &f.err), f.err);
+	options.schema = schema;
+	TEST_OK(sop_store_open(f.db, test_text("pairs"), &options, &pairs, &f.err), f.err);
+	TEST_OK(sop_store_create(f.txn, pairs, &f.err), f.err);
+	for (int i = 0; i < REGIONS * NUMBERS; i++) {
+		const char region[2] = { (char)('a' + i / NUMBERS), '\0' };
+
+		TEST_OK(sop_put(f.txn, pairs, pair_key(schema, &low, region, i % NUMBERS),
+				test_text("v"), &f.err),
+			f.err);
+	}
+	for (int from = 0; from < REGIONS; from++) {
+		for (int to = 0; to < REGIONS; to++) {
+			const char regions[2][2] = { { (char)('a' + from), '\0' },
+						     { (char)('a' + to), '\0' } };
+			sop_range range = SOP_RANGE_INIT;
+			uint64_t counted = 0;
+
+			range.flags = SOP_RANGE_FROM | SOP_RANGE_AFTER | SOP_RANGE_TO | SOP_RANGE_THROUGH;
+			range.from = pair_key(schema, &low, regions[0], -1);
+			range.to = pair_key(schema, &high, regions[1], -1);
+			TEST_OK(sop_count(f.txn, pairs, &range, &counted, &f.err), f.err);
+			assert_int_equal(counted, to > from ? (to - from) * NUMBERS : 0);
+			range.from = pair_key(schema, &low, NULL, -1); /* behind all */
+			TEST_OK(sop_count(f.txn, pairs, &range, &counted, &f.err), f.err);
+			assert_int_equal(counted, 0);
+		}
+	}
+	sop_buf_free(&low);
+	sop_buf_free(&high);
+	sop_store_free(pairs);
+	sop_schema_free(schema);
 	fixture_close(&f);
 }
 
@@ -157,6 +220,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(it_goes_on_behind_one_of_several_items),
 		cmocka_unit_test(with_a_schema_too),
 		cmocka_unit_test(its_end_may_be_inside),
+		cmocka_unit_test(leading_fields_stand_for_all_that_begin_so),
 		cmocka_unit_test(beyond_an_open_end_nothing_is_read),
 	};
 

@@ -26,6 +26,8 @@ def among(start, stop, order):
 def hexed(data):
     return "x" + data.hex()
 
+BEYOND = b"\xff" * 2**17  # behind every key
+
 
 class Unknown(Exception):
     """The model does not say what this answers: a cursor whose store has been rolled away."""
@@ -286,8 +288,10 @@ class Transaction:
                 stop = None if stop is None else (stop, 0)
             elif part[0] in "TU":
                 stop = (order, LAST if part[0] == "U" else 0)
-            if part[0] in "FP" or (part[0] == "A" and not whole):  # leading fields are a place before all that begin so
+            if part[0] in "FP":
                 start = (order, 0)
+            elif part[0] == "A" and not whole:  # behind all that begin so
+                start = (keys.behind(order) or BEYOND, 0)
             elif part[0] == "A":
                 start = (order, int(item) + 1 if item else LAST)
         return start, stop

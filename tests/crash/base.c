@@ -6,6 +6,7 @@
 #include "backend/inredfs.h"
 #include "base/crc32c.h"
 #include "registry/registry.h"
+#include "support/replay.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,6 +59,7 @@ static sop_status open_for(struct base *base, struct sopi_sim_disk *disk, const 
 	TEST_OK(sop_options_new(&options, err), *err);
 	set_options(options, config, create);
 	sopi_recover_checkpoint_each = config->replay_each;
+	test_replay_in_parts(config->replay_parts, false);
 	TEST_OK(sop_options_set_bool(options, "read_only", read_only, err), *err);
 	base->db = NULL;
 	base->process = sopi_sim_process_new(disk, NULL, 7 + config->random);

@@ -13,6 +13,7 @@ struct config {
 	uint64_t log_bytes; /* the budget; a segment has a quarter of it at most */
 	size_t direct_bytes; /* of the disk; 0: no direct writes */
 	uint32_t replay_each; /* groups of the log that are replayed, after which recovery makes a checkpoint; 0: none */
+	uint64_t replay_parts; /* see test_replay_in_parts */
 	uint64_t random; /* seed of the random numbers of processes */
 };
 

@@ -415,6 +415,7 @@ static void choose_config(struct replay *replay, uint64_t number)
 					  .node_items = 4,
 					  .log_bytes = log_bytes[number % 3],
 					  .direct_bytes = direct_bytes[number % 4],
+					  .replay_parts = number,
 					  .random = number };
 }
 

@@ -474,6 +474,7 @@ struct world *world_run(const struct run *run)
 	struct sopi_sim_trace *trace;
 
 	config.replay_each = run->replay_each;
+	config.replay_parts = run->seed;
 	world_start(world, &config, run->seed);
 	atomic_store(&sopi_planted, bug);
 	trace = sopi_sim_trace_start(world->disk);

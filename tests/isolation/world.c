@@ -7,6 +7,7 @@
 #include "api/handle.h"
 #include "btree/resident.h"
 #include "support/large.h"
+#include "support/replay.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@ static void open_database(struct world *world)
 	sop_options *options = NULL;
 	sop_error err = SOP_ERROR_INIT;
 
+	test_replay_in_parts(worlds, true);
 	test_all_are_large(worlds++ % 2 == 1);
 	must(sop_options_new(&options, &err), "options", &err);
 	must(sop_options_set_int(options, "node_bytes", NODE_BYTES, &err), "node_bytes", &err);

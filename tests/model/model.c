@@ -273,16 +273,23 @@ static sop_status atomic(struct model_txn *txn, struct model_store *store, const
 static void range_of(const struct model_txn *txn, const struct op *op, const struct hint *hint,
 		     struct point *from, struct point *to)
 {
+	const struct universe *universe = txn->world->universe;
+	uint32_t first, behind;
+
 	*from = point_of(0, 0);
 	*to = point_of(UINT32_MAX, 0);
 	if ((op->flags & SOP_RANGE_FROM) != 0)
 		*from = point_of(op->key, 0);
 	if ((op->flags & SOP_RANGE_AFTER) != 0)
 		*from = point_of(op->key, hint->item != 0 ? hint->item + 1 : UINT64_MAX);
+	if ((op->flags & SOP_RANGE_AFTER) != 0 && !universe->words[op->key].whole) {
+		universe_prefix(universe, op->key, &first, &behind);
+		*from = point_of(behind, 0);
+	}
 	if ((op->flags & SOP_RANGE_TO) != 0)
 		*to = point_of(op->key2, 0);
 	if ((op->flags & SOP_RANGE_PREFIX) != 0)
-		universe_prefix(txn->world->universe, op->key, &from->key, &to->key);
+		universe_prefix(universe, op->key, &from->key, &to->key);
 }
 
 static void indexes_of(const struct items *items, struct point from, struct point to, size_t *first,

@@ -3,6 +3,7 @@
 
 #include "model/case.h"
 #include "support/large.h"
+#include "support/replay.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -63,6 +64,7 @@ static void configure(struct case_config *config, const struct plan *plan, unsig
 
 	memset(config, 0, sizeof *config);
 	test_all_are_large(number % 3 == 1);
+	test_replay_in_parts(number, true);
 	config->seed = test_seed() * 1000003 + number;
 	config->number = number;
 	config->ops = plan->case_ops;

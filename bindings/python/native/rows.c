@@ -9,7 +9,7 @@ enum {
 	ROOM_GROWTH = 4,
 	HEADER_BYTES = 8,
 	BATCH_ROWS_MAX = 4096,
-	BATCH_BYTES = 128 * 1024
+	BATCH_BYTES = 16 * 1024 /* the fastest cache of the processor holds what one call hands over */
 };
 
 enum { ROWS_KEYS = 0, ROWS_VALUES = 1, ROWS_ITEMS = 2, ROWS_FULL = 3 };
@@ -425,6 +425,7 @@ static void batch_start(struct batch *batch)
 static int batch_add(struct batch *batch, sop_bytes key, sop_bytes value)
 {
 	const size_t end = batch->size + 8 + key.size + value.size;
+	const size_t next = (end + 7) & ~(size_t)7;
 	const uint32_t sizes[2] = { (uint32_t)key.size, (uint32_t)value.size };
 	char *at;
 
@@ -437,13 +438,13 @@ static int batch_add(struct batch *batch, sop_bytes key, sop_bytes value)
 	if (batch_reserve(batch, end + 8) < 0)
 		return -1;
 	at = batch->data + batch->size;
+	memset(batch->data + next - 8, 0, 8); /* what lies between two rows is zero */
 	memcpy(at, sizes, sizeof sizes);
 	if (key.size != 0)
 		memcpy(at + 8, key.data, key.size);
 	if (value.size != 0)
 		memcpy(at + 8 + key.size, value.data, value.size);
-	batch->size = (end + 7) & ~(size_t)7;
-	memset(batch->data + end, 0, batch->size - end);
+	batch->size = next;
 	batch->count++;
 	return 0;
 }

@@ -230,6 +230,8 @@ class Key(_KeyBase, metaclass=_KeyMeta):
             raise TypeError(f"{type(self).__name__} has no field {sorted(unknown)[0]!r}")
         return type(self)(**{**fields, **changes})
 
+    __replace__ = replace  # for copy.replace
+
     def sort_fields(self) -> Tuple[Any, ...]:
         """The fields that sort. Given as a key where an item is replaced, it keeps the fields that ride along."""
         return tuple(self)[: _layout_of(type(self)).sort_count]

@@ -23,7 +23,7 @@ from typing import (
 
 from . import _raw, given
 from .cursor import Cursor, Entry
-from .errors import ExistsError, NotFoundError, SchemaError, WouldBlockError
+from .errors import ExistsError, NotFoundError, WouldBlockError
 
 if TYPE_CHECKING:
     from .store import Store
@@ -140,8 +140,8 @@ class Values(_Rows, ValuesView[V]):
 class View(_raw.ViewBase, MutableMapping[K, V]):
     """A store, or a range of its keys: what tx[STORE] and db[STORE] are.
 
-    In a transaction it ends with it (then ClosedError), and is used by one thread at a time. On a database every call is
-    a transaction of its own, and an iteration one that reads.
+    In a transaction it ends with it (then MisuseError; ClosedError once that is closed), and is used by one thread at a
+    time. On a database every call is a transaction of its own, and an iteration one that reads.
 
     view[key] = value is the blind put: it reads nothing, and two of them never conflict. view[a:b] is the part from a to
     before b, view.prefix(...) that of keys which begin so; both have all methods of the whole. Bounds of composite keys
@@ -206,17 +206,13 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
 
     def after(self, key: Any, item: int = 0) -> View[K, V]:
         """The part behind `key` and its duplicates, such as the next page; behind one of these if `item` names it (then
-        single keys are looked for behind all of them). A tuple of leading fields is a place before all keys that begin so,
-        and these are inside."""
+        single keys are looked for behind all of them). A tuple of leading fields stands for all keys that begin so, which are
+        outside."""
         after_item = given.item(item)
         codec = self._bound.key
         packed = codec.pack_prefix(key)
-        try:
-            codec.pack(key)
-        except SchemaError:
-            if after_item:
-                raise
-            return self._part(packed, None, None)
+        if after_item:
+            codec.pack(key)  # an item has a whole key
         place = self._behind(packed)
         if place is None and after_item == 0:
             return self._part(None, b"", None)

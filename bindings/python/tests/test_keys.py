@@ -118,6 +118,7 @@ class Classes(unittest.TestCase):
         self.assertEqual((key.region, key.emp_id, key.deleted), ("US", 7, True))
         self.assertEqual(key.sort_fields(), ("US", EPOCH, 7, None))
         self.assertEqual(key.replace(emp_id=8).emp_id, 8)
+        self.assertEqual(key.__replace__(emp_id=8), key.replace(emp_id=8))  # what copy.replace calls
         self.assertEqual(key, EmpKey("US", EPOCH, 7, None, True))
         self.assertEqual(hash(key), hash(EmpKey("US", EPOCH, 7, None, True)))
         self.assertIn("emp_id=7", repr(key))

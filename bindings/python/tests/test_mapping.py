@@ -80,7 +80,7 @@ class Mapping(Both):
                 inside = [key for key in raws if low < key <= high]
                 self.assertEqual(list(tx[RAW].after(low).through(high)), inside)
                 self.assertEqual([key for key in raws if key in tx[RAW].through(high).after(low)], inside)
-                stem, last = rng.choice(employees)[:3], rng.choice(employees)[: rng.randrange(4)]
+                stem, last = (rng.choice(employees)[: rng.randrange(4)] for _ in range(2))
                 places = [n for n, key in enumerate(employees) if key[: len(stem)] == stem]
                 ends = [n for n, key in enumerate(employees) if key[: len(last)] == last]
                 found = employees[places[-1] + 1 : ends[-1] + 1]
@@ -111,7 +111,9 @@ class Mapping(Both):
             self.assertEqual(list(twice), [1, 2, 2])
             stored = [EmpKey(region, HIRED, number) for region in ("DE", "US") for number in (1, 2)]
             tx[EMP].put_many((key, 1) for key in stored)
-            self.assertEqual(list(tx[EMP].after(("DE",))), stored)  # a place before all that begin so
+            self.assertEqual(list(tx[EMP].after(("DE",))), stored[2:])  # behind all that begin so
+            self.assertEqual([list(tx[EMP].after(("US",))), list(tx[EMP].after(()))], [[], []])
+            self.assertEqual(list(tx[EMP].range(("DE", HIRED)).after(("DE",))), stored[2:])
             self.assertEqual(list(tx[EMP].after(("DE", HIRED, 1))), stored[1:])
             self.assertEqual(list(tx[EMP].through(("DE",))), stored[:2])
 

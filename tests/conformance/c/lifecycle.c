@@ -189,11 +189,19 @@ sop_status run_stats(struct call *call)
 
 /* ---- transactions --------------------------------------------------------------------------------------------- */
 
-/* Begins anew on the handle that is there, which only the same mode and no id of the caller allow. */
-static bool renewed(struct call *call, struct txn_slot *slot)
+/* Begins anew on the handle that is there, which only the same mode and id of the caller allow; that is kept unless it has
+ * committed. */
+static bool renewed(struct call *call, struct txn_slot *slot, const sop_txn_options *options)
 {
-	return call->spelling % 2 == 1 && slot->txn != NULL && strcmp(call->args[2].text, "-") == 0 &&
-	       (int64_t)slot->mode == call->args[1].number && sop_txn_renew(slot->txn, NULL) == SOP_OK;
+	static const uint8_t none[16];
+	const size_t size = sizeof options->id;
+	uint8_t id[16];
+
+	if (call->spelling % 2 == 0 || slot->txn == NULL || slot->mode != options->mode ||
+	    memcmp(slot->asked_id, options->id, size) != 0 || sop_txn_renew(slot->txn, NULL) != SOP_OK)
+		return false;
+	return memcmp(options->id, none, size) == 0 ||
+	       (sop_txn_id(slot->txn, id, NULL) == SOP_OK && memcmp(options->id, id, size) == 0);
 }
 
 sop_status run_begin(struct call *call)
@@ -207,13 +215,15 @@ sop_status run_begin(struct call *call)
 	if (db == NULL)
 		return NO_SLOT;
 	slot->savepoint_count = 0;
-	if (!renewed(call, slot)) {
+	options.mode = (uint32_t)call->args[1].number;
+	bytes_of_hex(call->args[2].text, &id);
+	memcpy(options.id, id.data, strlen(call->args[2].text) == 32 ? 16 : 0);
+	sop_buf_free(&id);
+	if (!renewed(call, slot, &options)) {
 		sop_txn_free(slot->txn);
 		memset(slot, 0, sizeof *slot);
-		slot->mode = options.mode = (uint32_t)call->args[1].number;
-		bytes_of_hex(call->args[2].text, &id);
-		memcpy(options.id, id.data, strlen(call->args[2].text) == 32 ? 16 : 0);
-		sop_buf_free(&id);
+		slot->mode = options.mode;
+		memcpy(slot->asked_id, options.id, sizeof slot->asked_id);
 		TRY(sop_begin(db, &options, &slot->txn, &call->err));
 	}
 	return sop_txn_id(slot->txn, slot->id, &call->err);

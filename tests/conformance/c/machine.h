@@ -46,6 +46,7 @@ struct txn_slot {
 	sop_txn *txn; /* NULL: empty, or `shut` */
 	bool shut;
 	uint32_t mode;
+	uint8_t asked_id[16]; /* all zero: it was given none */
 	uint8_t id[16];
 	uint64_t savepoints[SAVEPOINTS_MAX];
 	size_t savepoint_count;

@@ -245,6 +245,7 @@ static void dump_store(sop_db *db, sop_txn *txn, sop_bytes name, sop_buf *out)
 	while ((status = sop_cursor_next(cursor, &entry, &err)) == SOP_OK) {
 		add(out, entry.key.data, entry.key.size);
 		add(out, &entry.item, sizeof entry.item);
+		add(out, &entry.version, sizeof entry.version);
 		crc = sopi_crc32c((uint32_t)entry.value.size, entry.value.data, entry.value.size);
 		add(out, &crc, sizeof crc);
 	}

@@ -164,6 +164,12 @@ static void alignment_is_kept(void **state)
 		assert_int_equal((uintptr_t)memory % alignment, 0);
 		sopi_free(memory);
 	}
+	for (size_t size = SOPI_HUGE_PAGE_BYTES; size < 4 * SOPI_HUGE_PAGE_BYTES; size += size / 2) {
+		TEST_OK(sopi_alloc_huge(size, &memory, &err), err);
+		assert_int_equal((uintptr_t)memory % SOPI_HUGE_PAGE_BYTES, 0);
+		memset(memory, 0xEE, size);
+		sopi_free(memory);
+	}
 	for (size_t alignment = 4096; alignment <= 4 << 20; alignment *= 4) {
 		TEST_OK(sopi_alloc_pages(alignment, 3 << 20, &memory, &err), err);
 		assert_int_equal((uintptr_t)memory % alignment, 0);

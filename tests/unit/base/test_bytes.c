@@ -85,6 +85,40 @@ static void nothing_may_be_null_and_comes_before_everything(void **state)
 	assert_true(sopi_bytes_compare("\0", 1, NULL, 0) > 0);
 }
 
+static int sign(int order)
+{
+	return (order > 0) - (order < 0);
+}
+
+/* Sizes at which words overlap, or a call takes over; each byte differs once, either way, in every other pair of bytes. */
+static void short_keys_are_ordered_as_by_memcmp(void **state)
+{
+	static const uint8_t pairs[][2] = { { 0, 1 }, { 0x7F, 0x80 }, { 0, 0xFF }, { 0xFE, 0xFF } };
+
+	(void)state;
+	for (size_t size = 0; size <= 20; size++) {
+		uint8_t a[20], b[20];
+
+		memset(a, 0x61, sizeof a);
+		memcpy(b, a, sizeof b);
+		assert_int_equal(sopi_compare_short(a, b, size), 0);
+		for (size_t at = 0; at < size; at++) {
+			for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+				a[at] = pairs[i][0];
+				b[at] = pairs[i][1];
+				if (at + 1 < size) /* what lies behind says the contrary, and does not count */
+					a[at + 1] = 0xFF;
+				assert_int_equal(sign(sopi_compare_short(a, b, size)),
+						 sign(memcmp(a, b, size)));
+				assert_int_equal(sign(sopi_compare_short(b, a, size)),
+						 sign(memcmp(b, a, size)));
+				memset(a, 0x61, sizeof a);
+				memcpy(b, a, sizeof b);
+			}
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -95,6 +129,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(bytes_are_compared_as_unsigned),
 		cmocka_unit_test(a_prefix_comes_first),
 		cmocka_unit_test(nothing_may_be_null_and_comes_before_everything),
+		cmocka_unit_test(short_keys_are_ordered_as_by_memcmp),
 	};
 
 	test_begin(argc, argv);

@@ -453,6 +453,25 @@ static void small_groups_leave_a_segment_without_zeros(void **state)
 	assert_int_equal(replayed.count, commits);
 }
 
+static void the_first_large_group_waits_for_no_zeros(void **state)
+{
+	enum { LARGE = 2 * WAL_BOX_SEGMENT_BYTES };
+	static const uint8_t payload[LARGE] = { 6 };
+	struct wal_box *box = *state;
+	struct replayed replayed;
+	sop_error err = SOP_ERROR_INIT;
+
+	(void)calls_of(box, SOPI_SIM_WRITE);
+	TEST_OK(box->log->driver->reserve(box->log, LARGE, false, &err), err);
+	assert_int_equal(calls_of(box, SOPI_SIM_WRITE), 0);
+	box->log->driver->unreserve(box->log, LARGE);
+	must_commit(box, payload, LARGE);
+	reopen(box, 0, 1);
+	replay(box, 0, &replayed);
+	assert_int_equal(replayed.count, 1);
+	assert_int_equal(replayed.bytes, LARGE);
+}
+
 /* Small groups wait for the zeros of the segment that they are to go to, so it is not one of 16 MB. */
 static void the_first_segment_with_zeros_is_small(void **state)
 {
@@ -936,6 +955,7 @@ int main(int argc, char **argv)
 		WAL_TEST(trimmed_segments_are_recycled),
 		WAL_TEST(segment_of_is_where_replay_begins),
 		WAL_TEST(small_groups_leave_a_segment_without_zeros),
+		WAL_TEST(the_first_large_group_waits_for_no_zeros),
 		WAL_TEST(the_first_segment_with_zeros_is_small),
 		WAL_TEST(closing_gives_back_what_is_reserved),
 		WAL_TEST(prepare_makes_the_next_segment_ahead),

@@ -35,6 +35,7 @@ public final class Items<K, V> {
   private final Declared declared;
   private final KeyType<K> keys;
   private final Codec<V> values;
+  private boolean hasLarge; // values that a room does not hold
   private final long[] changes; // one counter for all declarations of the store in this transaction
 
   Items(Transaction tx, Store<K, V> store, Declared declared, long[] changes) {
@@ -74,13 +75,25 @@ public final class Items<K, V> {
   public V get(K key) {
     byte[] name = keys.encodeSort(key);
     byte[] value;
-    long handle = tx.enter();
+    Shell shell = tx.enterShell();
     try {
-      value = Raw.sop_get(handle, declared.address(), name);
+      value = get(shell, name);
     } finally {
       tx.leave();
     }
     return value == null ? null : values.decode(value, 0, value.length);
+  }
+
+  private byte[] get(Shell shell, byte[] name) {
+    if (!hasLarge && Room.takes(name)) {
+      Room room = shell.room();
+      int bytes = room.get(shell.address, declared.address(), name);
+      if (bytes != Room.TOO_LARGE) {
+        return bytes == Room.ABSENT ? null : room.value(bytes);
+      }
+      hasLarge = true; // and will have more: they are not looked up twice
+    }
+    return Raw.sop_get(shell.address, declared.address(), name);
   }
 
   /**

@@ -107,9 +107,7 @@ public final class Range<K> {
   }
 
   /**
-   * The same, beginning behind the place of these fields: behind the key that they are, and its
-   * duplicates, if they are all of one. Fewer stand before all keys that begin with them, so that
-   * it is {@link #fromFields}.
+   * The same, beginning behind the last key that has these leading fields.
    *
    * @param leading values of the leading fields, in their order
    * @return the range

@@ -15,6 +15,7 @@ final class Shell {
   final long address;
   private final State state;
   private final Cleaner.Cleanable cleanable;
+  private Room room; // of a transaction that has read something
 
   /**
    * Owns a handle.
@@ -30,6 +31,14 @@ final class Shell {
   /** Says whether it would be a leak if it were collected now. */
   void inUse(boolean used) {
     state.used = used;
+  }
+
+  /** Room for a call; whoever asks uses the handle alone. */
+  Room room() {
+    if (room == null) {
+      room = new Room();
+    }
+    return room;
   }
 
   /** Frees it at once. Only for who knows that nobody can use it any more. */

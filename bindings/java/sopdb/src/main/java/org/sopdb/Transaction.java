@@ -54,13 +54,18 @@ public final class Transaction implements AutoCloseable {
 
   /** Begins a call: the handle, which stays while the call runs. {@link #leave} must follow. */
   long enter() {
+    return enterShell().address;
+  }
+
+  /** The same, with all that belongs to the handle. */
+  Shell enterShell() {
     lock();
     Shell open = shell;
     if (open == null) {
       leave();
       throw closed();
     }
-    return open.address;
+    return open;
   }
 
   static SopException closed() {

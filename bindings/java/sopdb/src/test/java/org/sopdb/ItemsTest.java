@@ -1,5 +1,6 @@
 package org.sopdb;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -10,6 +11,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -50,6 +52,50 @@ class ItemsTest {
 
   private static List<Map.Entry<Long, String>> numbers(int count) {
     return IntStream.range(0, count).mapToObj(i -> Map.entry((long) i, "v" + i)).toList();
+  }
+
+  private static final int[] KEY_SIZES = {1, 2, 511, 512, 513, 2000};
+  private static final int[] VALUE_SIZES = {0, 1, 3583, 3584, 3585, 100_000};
+
+  private static byte[] filled(int size, int with) {
+    byte[] bytes = new byte[size];
+    Arrays.fill(bytes, (byte) with);
+    return bytes;
+  }
+
+  /** Small ones go another way than large ones, and values change the way of those after them. */
+  @Test
+  void getsKeysAndValuesOfEverySize() {
+    db.run(
+        tx -> {
+          for (int i = 0; i < KEY_SIZES.length; i++) {
+            for (int j = 0; j < VALUE_SIZES.length; j++) {
+              tx.items(RAW).set(filled(KEY_SIZES[i], j), filled(VALUE_SIZES[j], i + 1));
+            }
+          }
+        });
+    for (int turn = 0; turn < KEY_SIZES.length * VALUE_SIZES.length; turn++) {
+      int from = turn;
+      db.view(
+          tx -> {
+            Items<byte[], byte[]> items = tx.items(RAW);
+            byte[] first = null;
+            for (int n = 0; n < KEY_SIZES.length * VALUE_SIZES.length; n++) {
+              int place = (from + n) % (KEY_SIZES.length * VALUE_SIZES.length);
+              int i = place / VALUE_SIZES.length;
+              int j = place % VALUE_SIZES.length;
+              byte[] value = items.get(filled(KEY_SIZES[i], j));
+              assertArrayEquals(filled(VALUE_SIZES[j], i + 1), value);
+              assertNull(items.get(filled(KEY_SIZES[i], 99)));
+              if (first == null) {
+                first = value;
+              }
+            }
+            int i = from / VALUE_SIZES.length;
+            assertArrayEquals(filled(VALUE_SIZES[from % VALUE_SIZES.length], i + 1), first);
+            return null;
+          });
+    }
   }
 
   @Test
@@ -553,7 +599,7 @@ class ItemsTest {
 
   record Pair(int a, int b) {}
 
-  /** Leading fields are a place before all keys that begin with them, and an end behind them. */
+  /** Leading fields stand for all keys that begin with them. */
   @Test
   void rangesGoAfterAndThroughLeadingFields() {
     Store<Pair, byte[]> pairs = Store.of("pairs", Pair.class, Codec.bytes());
@@ -565,7 +611,11 @@ class ItemsTest {
           tx -> {
             Items<Pair, byte[]> items = tx.items(pairs);
             all.forEach(key -> items.set(key, new byte[0]));
-            assertEquals(all.subList(2, 5), items.keys(range.afterFields(2)).toList());
+            assertEquals(all.subList(4, 5), items.keys(range.afterFields(2)).toList());
+            assertEquals(List.of(), items.keys(range.afterFields(3)).toList());
+            assertEquals(List.of(), items.keys(range.afterFields()).toList());
+            assertEquals(
+                all.subList(2, 4), items.keys(range.afterFields(1).throughFields(2)).toList());
             assertEquals(all.subList(3, 5), items.keys(range.afterFields(2, 1)).toList());
             assertEquals(all.subList(0, 4), items.keys(range.throughFields(2)).toList());
             assertEquals(
