@@ -7,6 +7,7 @@ enum {
 	CACHE_BYTES = 8 << 20, /* as database_box opens it */
 	ITEMS = 100000,
 	BATCH = 1000,
+	CHECKPOINT_BATCHES = 4,
 	VALUE_BYTES = 300,
 	READ_MS = 300,
 	LONG_MS = 70, /* no more than loading waits for one call */
@@ -39,6 +40,9 @@ static sop_store *fill(struct database_box *box)
 			box->err);
 		if (i % BATCH == BATCH - 1) {
 			TEST_OK(sop_commit(txn, &box->err), box->err);
+			if (i / BATCH % CHECKPOINT_BATCHES ==
+			    0) /* waiting for one would pass the deadline of a simulated clock */
+				TEST_OK(sop_checkpoint(box->db, &box->err), box->err);
 			TEST_OK(sop_txn_renew(txn, &box->err), box->err);
 		}
 	}
