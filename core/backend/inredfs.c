@@ -196,7 +196,9 @@ static sop_status end_gc(struct sopi_inredfs *fs, bool crowded, sop_error *err)
 	static const struct sopi_checkpoint_how how = { .always = true };
 
 	SOP_TRY(sopi_checkpoint_run(fs, &how, err)); /* what the last one made superfluous goes with this one */
+	sopi_mutex_lock(&fs->checkpoint_mutex);
 	sopi_wal_shrink(fs->wal, 0); /* the next segment is there already */
+	sopi_mutex_unlock(&fs->checkpoint_mutex);
 	if (!crowded)
 		return SOP_OK;
 	return sopi_fail(err, SOP_NO_SPACE,

@@ -32,6 +32,8 @@ struct sopi_replay {
 	size_t seen_count; /* a power of two, or 0 */
 	struct sopi_value *values; /* that they wrote apart, linked by next_in_transaction */
 	size_t value_bytes; /* of their descriptors */
+	uint64_t pages; /* that the registry knows */
+	bool knows_pages; /* whether it was asked for this batch */
 	size_t bytes_max; /* of memory for all of that */
 };
 
@@ -41,7 +43,7 @@ struct sopi_replay {
 sop_status sopi_gather(struct sopi_replay *replay, uint64_t position, sop_bytes payload, sop_error *err);
 
 /* Has so much been gathered that it is time to apply it? */
-bool sopi_gather_is_full(const struct sopi_replay *replay);
+bool sopi_gather_is_full(struct sopi_replay *replay);
 
 /* Sorts it by store and key, one entry a key. NO_MEMORY. */
 sop_status sopi_gather_sort(struct sopi_replay *replay, sop_error *err);

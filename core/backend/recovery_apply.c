@@ -299,13 +299,11 @@ static sop_status apply_locked(struct applying *a, const struct part *part, sop_
 	return SOP_OK;
 }
 
-/* Nothing is evicted meanwhile. What it needs besides its leaves, neighbours of those that become empty, is brought in. */
+/* REQUIRES: hold, so that nothing is evicted meanwhile. What it needs besides its leaves, neighbours of those that become empty, is brought in. */
 static sop_status apply_part(struct applying *a, const struct part *part, sop_error *err)
 {
-	sop_status status;
+	sop_status status = bring_leaves(a, part, err);
 
-	atomic_fetch_add(&a->resident->hold, 1);
-	status = bring_leaves(a, part, err);
 	while (status == SOP_OK) {
 		sopi_mutex_lock(&a->engine->commit_mutex);
 		status = apply_locked(a, part, err);
@@ -315,7 +313,6 @@ static sop_status apply_part(struct applying *a, const struct part *part, sop_er
 		status = sopi_resident_bring(a->resident, a->resident->absent_tree,
 					     a->resident->absent, err);
 	}
-	atomic_fetch_sub(&a->resident->hold, 1);
 	return status;
 }
 
@@ -338,8 +335,10 @@ static sop_status step(struct applying *a, const struct part *part, struct part 
 
 	if (status != SOP_OK)
 		return status;
+	atomic_fetch_add(&a->resident->hold, 1); /* before the loader may evict what this part needs */
 	loader_begin(&a->loader, next);
 	status = apply_part(a, part, err);
+	atomic_fetch_sub(&a->resident->hold, 1);
 	if (status == SOP_OK)
 		status = load_part(a->resident, next, err);
 	else

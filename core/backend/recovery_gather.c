@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEEN_MIN = 1 << 10, SEEN_MAX = 1 << 21 };
+enum { SEEN_MIN = 1 << 10, SEEN_MAX = 1 << 21, SEEN_SPARSE = 64 };
 
 #ifdef SOP_TEST_HOOKS
 _Atomic uint32_t sopi_recover_batch_max;
@@ -226,7 +226,7 @@ sop_status sopi_gather(struct sopi_replay *replay, uint64_t position, sop_bytes 
 
 /* Each key may lie in a leaf of its own, but there are not more of them than the registry knows pages; what is added
  * counts with its bytes. Half of what may be dirty: so much may have been dirty before. */
-static bool would_be_dirty(const struct sopi_replay *replay, size_t bytes)
+static bool would_be_dirty(struct sopi_replay *replay, size_t bytes)
 {
 	const struct sopi_resident *resident = replay->fs->engine->forest.resident;
 	const size_t most = resident->dirty_bytes_max / 2;
@@ -236,11 +236,15 @@ static bool would_be_dirty(const struct sopi_replay *replay, size_t bytes)
 		return true;
 	if (replay->count <= (most - bytes) / resident->node_bytes)
 		return false;
-	sopi_registry_get_stats(replay->fs->registry, &registry);
-	return registry.entries > (most - bytes) / resident->node_bytes;
+	if (!replay->knows_pages) { /* only checkpoints change that, and they come between batches */
+		sopi_registry_get_stats(replay->fs->registry, &registry);
+		replay->pages = registry.entries;
+		replay->knows_pages = true;
+	}
+	return replay->pages > (most - bytes) / resident->node_bytes;
 }
 
-bool sopi_gather_is_full(const struct sopi_replay *replay)
+bool sopi_gather_is_full(struct sopi_replay *replay)
 {
 	const size_t bytes = replay->arena.total_bytes + replay->value_bytes +
 			     replay->capacity * sizeof *replay->entries +
@@ -381,6 +385,20 @@ sop_status sopi_gather_sort(struct sopi_replay *replay, sop_error *err)
 
 /* ---- the end ------------------------------------------------------------------------------------- */
 
+/* What a large batch has left is not cleared again and again for small ones. */
+static void seen_clear(struct sopi_replay *replay)
+{
+	if (replay->count == 0)
+		return;
+	if (replay->count < replay->seen_count / SEEN_SPARSE) {
+		sopi_free(replay->seen);
+		replay->seen = NULL;
+		replay->seen_count = 0;
+	} else if (replay->seen_count != 0) {
+		memset(replay->seen, 0, replay->seen_count * sizeof *replay->seen);
+	}
+}
+
 void sopi_gather_clear(struct sopi_replay *replay)
 {
 	while (replay->values != NULL) {
@@ -392,10 +410,10 @@ void sopi_gather_clear(struct sopi_replay *replay)
 		replay->values = next;
 	}
 	replay->value_bytes = 0;
+	seen_clear(replay);
 	replay->count = 0;
 	replay->position = 0;
-	if (replay->seen_count != 0)
-		memset(replay->seen, 0, replay->seen_count * sizeof *replay->seen);
+	replay->knows_pages = false;
 	if (replay->arena.newest != NULL)
 		sopi_arena_reset(&replay->arena);
 }

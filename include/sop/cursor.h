@@ -59,7 +59,8 @@ SOP_API sop_status sop_cursor_next(sop_cursor *cursor, sop_entry *entry, sop_err
 /* Moves `cursor` to the next item, and on over those that lie beside it: the same as sop_cursor_next several times, for the
  * price of one. It stands on the last of them then.
  * entries: `max` of them (1 or more), of which *count are filled in: at least one, and rarely as many as there are (one,
- * where values are large). All of them live until the next call on the cursor. err: may be NULL.
+ * where values are large). All of them live until the next call on the cursor or
+ * on its transaction. err: may be NULL.
  * Returns as sop_cursor_next; NOT_FOUND, with *count 0, is the only sign of the end. */
 SOP_API sop_status sop_cursor_next_many(sop_cursor *cursor, sop_entry *entries, size_t max,
 					size_t *count, sop_error *err);

@@ -82,7 +82,7 @@ SOP_API sop_status sop_rollback(sop_txn *txn, sop_error *err);
  * is allocated.
  * txn: a transaction that has committed, was rolled back or failed.
  * err: filled on failure; may be NULL.
- * Returns OK; EXISTS (the id that is kept has committed, which its commit could not tell, or another
+ * Returns OK; EXISTS (the id that is kept has committed, by this handle, which could not tell, or by another; or another
  * transaction with it is open); MISUSE if it is still open; CLOSED; FORKED; FAILED. */
 SOP_API sop_status sop_txn_renew(sop_txn *txn, sop_error *err);
 

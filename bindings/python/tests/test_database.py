@@ -68,6 +68,7 @@ class Agreement(unittest.TestCase):
             "sop_key_next_prefix",  # ranges take prefixes
             "sop_schema_field_name",  # the class knows them
             "sop_schema_field_descending",
+            "sop_cursor_next_many",  # sop_cursor_fetch gives as many
             "sop_get",  # sop_fetch does the same, and can be asked not to wait
         }
         reached = {name for name in exported if hasattr(_raw, name) or re.search(r"\b%s\(" % name, native)}
