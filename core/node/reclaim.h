@@ -267,6 +267,18 @@ static inline bool sopi_reclaim_due(struct sopi_reclaim *reclaim)
 	return atomic_load_explicit(&reclaim->pending_bytes, memory_order_relaxed) >= (size_t)64 << 10;
 }
 
+/* Bytes that wait for snapshots to end. What waits for running calls, for pins, or for the next collection is none of them:
+ * the end of a transaction would free nothing of it. */
+static inline size_t sopi_reclaim_held_bytes(struct sopi_reclaim *reclaim)
+{
+	const size_t others = atomic_load_explicit(&reclaim->pending_bytes, memory_order_relaxed) +
+			      atomic_load_explicit(&reclaim->limbo_bytes, memory_order_relaxed) +
+			      atomic_load_explicit(&reclaim->pinned_bytes, memory_order_relaxed);
+	const size_t all = atomic_load_explicit(&reclaim->waiting_bytes, memory_order_relaxed);
+
+	return all > others ? all - others : 0;
+}
+
 /* Collects, unless another thread does: unlinks what no snapshot needs, frees what no call can
  * hold.
  * answered: the highest answered position. self: the caller's claimed slot, which holds no pointer

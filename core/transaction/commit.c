@@ -593,7 +593,7 @@ static void collect(struct sopi_transaction *txn)
 		sopi_spare_tick(&engine->forest.spare);
 	if (engine->forest.resident != NULL)
 		(void)sopi_resident_evict(engine->forest.resident);
-	waiting = atomic_load_explicit(&reclaim->waiting_bytes, memory_order_relaxed);
+	waiting = sopi_reclaim_held_bytes(reclaim);
 	if (SOPI_UNLIKELY(waiting > engine->options.snapshot_bytes_max))
 		sopi_transaction_expire_oldest(engine);
 	if (SOPI_UNLIKELY(waiting > SOPI_OLD_VERSIONS_WARN_BYTES))

@@ -306,6 +306,27 @@ static void without_readers_a_superseded_version_goes_at_once(void **state)
 	assert_int_equal(atomic_load(&world->reclaim.pending_bytes), 0);
 }
 
+/* Ending the oldest transaction for the sake of memory must free some. */
+static void only_what_waits_for_snapshots_is_held_by_them(void **state)
+{
+	struct world *world = *state;
+	struct sopi_slot *busy = slot_of(world, world);
+	struct thing *thing = supersede(world, 3, 5);
+
+	assert_int_equal(sopi_reclaim_held_bytes(&world->reclaim), 0); /* not looked at yet */
+	assert_int_equal(sopi_slot_claim(&world->reclaim, busy, false), SOPI_SLOT_IDLE);
+	run_at(world, 5);
+	assert_false(thing->freed); /* the call may look at it */
+	assert_int_equal(atomic_load(&world->reclaim.waiting_bytes), THING_BYTES);
+	assert_int_equal(sopi_reclaim_held_bytes(&world->reclaim), 0);
+	sopi_slot_release(busy);
+	(void)reader_at(world, 7);
+	(void)supersede(world, 6, 9);
+	run_at(world, 9);
+	assert_true(thing->freed);
+	assert_int_equal(sopi_reclaim_held_bytes(&world->reclaim), THING_BYTES);
+}
+
 static void what_is_superseded_by_an_unanswered_commit_stays(void **state)
 {
 	struct world *world = *state;
@@ -729,6 +750,7 @@ int main(int argc, char **argv)
 		WORLD_TEST(closing_waits_for_the_running_call),
 		WORLD_TEST(each_slot_counts_for_itself),
 		WORLD_TEST(without_readers_a_superseded_version_goes_at_once),
+		WORLD_TEST(only_what_waits_for_snapshots_is_held_by_them),
 		WORLD_TEST(what_is_superseded_by_an_unanswered_commit_stays),
 		WORLD_TEST(a_snapshot_pins_what_was_current_at_it_and_nothing_else),
 		WORLD_TEST(the_snapshot_of_a_validation_pins_too),
