@@ -259,7 +259,7 @@ static void foresee(struct building *b)
 		return;
 	b->coming = (const char *)next;
 	b->coming_end = b->coming +
-			(path->level[path->depth].block->free_at & ~(size_t)(2 * LINE_BYTES - 1));
+			(path->level[path->depth].block->capacity & ~(size_t)(2 * LINE_BYTES - 1));
 }
 
 /* Merges the next change. */
