@@ -192,7 +192,7 @@ static void all_views_of_a_call_live(void **state)
 
 	for (; sop_cursor_next_many(cursor, entries, MAX, &count, &box->err) == SOP_OK; calls++) {
 		assert_in_range(count, 1, MAX);
-		if (calls % 8 == 0) {
+		if (calls % 32 == 0) {
 			evict_all(box);
 			evict_all(box); /* what was evicted first is freed now, and used again */
 		}
