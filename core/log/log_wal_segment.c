@@ -17,7 +17,8 @@
 #define LOG_FOLDER "log"
 
 enum {
-	ZEROS_BYTES = 128 << 10,
+	ZEROS_BYTES = 1 << 20,
+	ZEROS_BYTES_BESIDE = 128 << 10, /* where a flush may have to wait for them */
 	SEGMENT_UNIT_BYTES = 4096,
 	LARGE_GROUPS = 8, /* what is so many times as large as a large group is one, or several at once */
 	OVERHEAD_BYTES = SOPI_LOG_FIRST_PLACE + SOPI_LOG_BLOCK_BYTES_MAX, /* of a segment, at most */
@@ -118,16 +119,28 @@ static bool takes_direct(const struct wal_segment *segment, uint64_t places)
 	       places % SEGMENT_UNIT_BYTES == 0;
 }
 
+/* How many zeros are written at a time. While the log is opened nobody waits for a flush, and each piece is one. */
+static size_t zeros_at_once(struct sopi_wal *wal)
+{
+	bool opens;
+
+	sopi_mutex_lock(&wal->state);
+	opens = wal->segment_bytes == 0; /* no segment is the current one yet */
+	sopi_mutex_unlock(&wal->state);
+	return opens ? ZEROS_BYTES : ZEROS_BYTES_BESIDE;
+}
+
 /* Past the page cache where that can be, a piece at a time: a flush meanwhile waits for a piece at most. */
-static sop_status write_zeros(const struct wal_segment *segment, uint64_t from, uint64_t to,
-			      sop_error *err)
+static sop_status write_zeros(struct sopi_wal *wal, const struct wal_segment *segment,
+			      uint64_t from, uint64_t to, sop_error *err)
 {
 	static _Alignas(SEGMENT_UNIT_BYTES)
 		uint8_t zeros[ZEROS_BYTES]; /* not const: that would be in the library's file */
 	struct sopi_file *file = takes_direct(segment, from | to) ? segment->direct : segment->file;
+	const size_t piece = zeros_at_once(wal);
 
 	while (from < to) {
-		const size_t part = to - from < ZEROS_BYTES ? (size_t)(to - from) : ZEROS_BYTES;
+		const size_t part = to - from < piece ? (size_t)(to - from) : piece;
 
 		SOP_TRY(sopi_file_write(file, from, zeros, part, err));
 		from += part;
@@ -137,7 +150,8 @@ static sop_status write_zeros(const struct wal_segment *segment, uint64_t from, 
 
 /* Gives the bytes from `from` to `to` of the segment their room on the disk, durably; with zeros in it unless it may stay
  * raw and the file system can reserve room. */
-static sop_status fill(struct wal_segment *segment, uint64_t from, uint64_t to, bool raw, sop_error *err)
+static sop_status fill(struct sopi_wal *wal, struct wal_segment *segment, uint64_t from,
+		       uint64_t to, bool raw, sop_error *err)
 {
 	const sop_status status = sopi_file_allocate(segment->file, from, to - from, err);
 	const bool stays_raw = raw && status == SOP_OK;
@@ -145,7 +159,7 @@ static sop_status fill(struct wal_segment *segment, uint64_t from, uint64_t to, 
 	if (status != SOP_OK && status != SOP_UNSUPPORTED)
 		return status;
 	if (!stays_raw)
-		SOP_TRY(write_zeros(segment, from, to, err));
+		SOP_TRY(write_zeros(wal, segment, from, to, err));
 	SOP_TRY(sopi_file_sync(segment->file, err));
 	segment->raw = stays_raw;
 	return SOP_OK;
@@ -171,7 +185,7 @@ static sop_status fill_anew(struct sopi_wal *wal, uint64_t least, struct wal_seg
 			    sop_error *err)
 {
 	SOP_TRY(sopi_file_resize(segment->file, 0, err));
-	return fill(segment, 0, segment->bytes, may_stay_raw(wal, least), err);
+	return fill(wal, segment, 0, segment->bytes, may_stay_raw(wal, least), err);
 }
 
 /* Does a device's unit suit a log whose records begin at multiples of `block`? */
@@ -293,7 +307,7 @@ out:
 /* The next one that is ready is too small for what is reserved: it gets longer. */
 static sop_status grow_next(struct sopi_wal *wal, uint64_t bytes, sop_error *err)
 {
-	const sop_status status = fill(&wal->next, wal->next.bytes, bytes, wal->next.raw, err);
+	const sop_status status = fill(wal, &wal->next, wal->next.bytes, bytes, wal->next.raw, err);
 
 	if (status == SOP_OK)
 		wal->next.bytes = bytes;
@@ -388,7 +402,7 @@ static sop_status cut_next(struct sopi_wal *wal, uint64_t least, sop_error *err)
 static sop_status fill_next(struct sopi_wal *wal, uint64_t least, sop_error *err)
 {
 	SOP_TRY(cut_next(wal, least, err));
-	return fill(&wal->next, 0, wal->next.bytes, false, err);
+	return fill(wal, &wal->next, 0, wal->next.bytes, false, err);
 }
 
 /* For the segment to be made, and for one that the leader is about to enter. */
