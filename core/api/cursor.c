@@ -382,21 +382,15 @@ sop_status sop_cursor_next_many(sop_cursor *cursor, sop_entry *entries, size_t m
 				sop_error *err)
 {
 	sop_status status = SOP_OK;
-	size_t given;
 
 	SOP_TRY(enter(cursor, __func__, err));
 	if (entries == NULL || max == 0 || count == NULL) {
 		status = sopi_misuse(err, __func__, "entries or count is NULL, or max is 0");
-		sopi_txn_leave(cursor->txn);
-		return status;
-	}
-	given = steps_plain(cursor, entries, max);
-	if (given == 0) {
+	} else if ((*count = steps_plain(cursor, entries, max)) == 0) {
 		begin_at(cursor, true);
 		status = step(cursor, true, entries, err);
-		given = status == SOP_OK;
+		*count = status == SOP_OK;
 	}
-	*count = given;
 	sopi_txn_leave(cursor->txn);
 	return status;
 }

@@ -348,9 +348,8 @@ static sop_status flush(struct sopi_replay *replay, sop_error *err)
 
 	if (replay->position == 0)
 		return SOP_OK;
-	status = sopi_gather_sort(replay, err);
-	if (status == SOP_OK)
-		status = sopi_replay_apply(replay, err);
+	sopi_gather_sort(replay);
+	status = sopi_replay_apply(replay, err);
 	sopi_gather_clear(replay);
 	let_go(replay->fs);
 	return status;

@@ -45,8 +45,8 @@ sop_status sopi_gather(struct sopi_replay *replay, uint64_t position, sop_bytes 
 /* Has so much been gathered that it is time to apply it? */
 bool sopi_gather_is_full(struct sopi_replay *replay);
 
-/* Sorts it by store and key, one entry a key. NO_MEMORY. */
-sop_status sopi_gather_sort(struct sopi_replay *replay, sop_error *err);
+/* Sorts it by store and key, one entry a key. */
+void sopi_gather_sort(struct sopi_replay *replay);
 
 /* Forgets all of it. Values that no tree has got are nobody's, though the log names them. */
 void sopi_gather_clear(struct sopi_replay *replay);

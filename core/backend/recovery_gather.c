@@ -30,13 +30,8 @@ static sop_status value_of(struct sopi_replay *replay, uint64_t position,
 			   sop_error *err)
 {
 	struct sopi_value *value;
-	void *memory = NULL;
 
-	SOP_TRY(sopi_alloc_zeroed(sizeof *value, &memory, err));
-	value = memory;
-	value->version.kind = SOPI_VALUE;
-	value->version.unlinked = SOPI_UNLINKED;
-	value->size = change->value_size;
+	SOP_TRY(sopi_value_new(&replay->fs->engine->forest, change->value_size, &value, err));
 	value->id = change->value_id;
 	value->pack = change->pack;
 	value->offset = change->offset;
@@ -44,8 +39,6 @@ static sop_status value_of(struct sopi_replay *replay, uint64_t position,
 	value->next_in_transaction = replay->values;
 	replay->values = value;
 	replay->value_bytes += sizeof *value + sizeof(struct sopi_fresh);
-	atomic_fetch_add_explicit(&replay->fs->engine->forest.value_bytes, sizeof *value,
-				  memory_order_relaxed);
 	*out = value;
 	return sopi_values_replayed(replay->fs, value, position, err);
 }
@@ -363,12 +356,11 @@ static void join_equal(struct sopi_replay *replay)
 	replay->count = kept;
 }
 
-sop_status sopi_gather_sort(struct sopi_replay *replay, sop_error *err)
+void sopi_gather_sort(struct sopi_replay *replay)
 {
 	struct sopi_gathered *entries = replay->entries;
 	bool many = false;
 
-	(void)err;
 	for (size_t i = 1; i < replay->count && !many; i++)
 		many = entries[i].store != entries[0].store;
 	if (many)
@@ -380,7 +372,6 @@ sop_status sopi_gather_sort(struct sopi_replay *replay, sop_error *err)
 		sort_store(entries + from, end - from);
 	}
 	join_equal(replay);
-	return SOP_OK;
 }
 
 /* ---- the end ------------------------------------------------------------------------------------- */

@@ -58,18 +58,12 @@ static sop_status load_value(void *arg, uint64_t location, uint64_t size, struct
 {
 	struct loading *loading = arg;
 	struct sopi_value *value;
-	void *memory = NULL;
 
-	SOP_TRY(sopi_alloc_zeroed(sizeof *value, &memory, err));
-	value = memory;
-	value->version.kind = SOPI_VALUE;
-	value->version.unlinked = SOPI_UNLINKED;
+	SOP_TRY(sopi_value_new(loading->forest, size, &value, err));
 	value->committed = true;
-	value->size = size;
 	value->id = location;
 	value->next_in_transaction = loading->values;
 	loading->values = value;
-	atomic_fetch_add_explicit(&loading->forest->value_bytes, sizeof *value, memory_order_relaxed);
 	*out = value;
 	return SOP_OK;
 }
@@ -160,6 +154,16 @@ static sop_status publish(struct sopi_resident *resident, const struct sopi_tree
 	return SOP_OK;
 }
 
+/* Takes the right to load a node that nobody loads. False: it is in memory. REQUIRES: the mutex of its stripe. */
+static bool claim_locked(struct sopi_vnode *vnode)
+{
+	const bool mine = atomic_load_explicit(&vnode->head, memory_order_acquire) == NULL;
+
+	if (mine)
+		atomic_fetch_or(&vnode->state, SOPI_VNODE_LOADING);
+	return mine;
+}
+
 /* Takes the right to load, or waits until another thread has done it. */
 static bool begin_loading(struct sopi_resident *resident, struct sopi_vnode *vnode)
 {
@@ -169,9 +173,7 @@ static bool begin_loading(struct sopi_resident *resident, struct sopi_vnode *vno
 	sopi_mutex_lock(&resident->stripes[stripe].mutex);
 	while ((atomic_load(&vnode->state) & SOPI_VNODE_LOADING) != 0)
 		sopi_cond_wait(&resident->stripes[stripe].loaded, &resident->stripes[stripe].mutex);
-	mine = atomic_load_explicit(&vnode->head, memory_order_acquire) == NULL;
-	if (mine)
-		atomic_fetch_or(&vnode->state, SOPI_VNODE_LOADING);
+	mine = claim_locked(vnode);
 	sopi_mutex_unlock(&resident->stripes[stripe].mutex);
 	return mine;
 }
@@ -183,10 +185,7 @@ static bool try_loading(struct sopi_resident *resident, struct sopi_vnode *vnode
 	bool mine;
 
 	sopi_mutex_lock(&resident->stripes[stripe].mutex);
-	mine = (atomic_load(&vnode->state) & SOPI_VNODE_LOADING) == 0 &&
-	       atomic_load_explicit(&vnode->head, memory_order_acquire) == NULL;
-	if (mine)
-		atomic_fetch_or(&vnode->state, SOPI_VNODE_LOADING);
+	mine = (atomic_load(&vnode->state) & SOPI_VNODE_LOADING) == 0 && claim_locked(vnode);
 	sopi_mutex_unlock(&resident->stripes[stripe].mutex);
 	return mine;
 }

@@ -127,6 +127,22 @@ static void each_apart_value(const struct sopi_block *leaf,
 	}
 }
 
+sop_status sopi_value_new(struct sopi_forest *forest, uint64_t size, struct sopi_value **out,
+			  sop_error *err)
+{
+	struct sopi_value *value;
+	void *memory = NULL;
+
+	SOP_TRY(sopi_alloc_zeroed(sizeof *value, &memory, err));
+	value = memory;
+	value->version.kind = SOPI_VALUE;
+	value->version.unlinked = SOPI_UNLINKED; /* values are in no chain */
+	value->size = size;
+	atomic_fetch_add_explicit(&forest->value_bytes, sizeof *value, memory_order_relaxed);
+	*out = value;
+	return SOP_OK;
+}
+
 void sopi_value_free(struct sopi_forest *forest, struct sopi_value *value)
 {
 	atomic_fetch_sub_explicit(&forest->value_bytes, sopi_version_bytes(&value->version),

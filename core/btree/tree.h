@@ -78,6 +78,10 @@ void sopi_forest_destroy(struct sopi_forest *forest);
 
 void sopi_scratch_free(struct sopi_scratch *scratch);
 
+/* A value of `size` bytes that no item names yet, without its bytes. NO_MEMORY. */
+sop_status sopi_value_new(struct sopi_forest *forest, uint64_t size, struct sopi_value **out,
+			  sop_error *err);
+
 /* Frees a value that no item names, or only in memory. */
 void sopi_value_free(struct sopi_forest *forest, struct sopi_value *value);
 

@@ -9,26 +9,21 @@ static sop_status value_apart(struct sopi_transaction *txn, sop_bytes bytes,
 			      struct sopi_value **out, sop_error *err)
 {
 	struct sopi_value *value;
-	void *memory = NULL;
+	sop_status status;
 	void *copy = NULL;
 
 	SOP_TRY(sopi_alloc(bytes.size, &copy, err));
-	const sop_status status = sopi_alloc_zeroed(sizeof *value, &memory, err);
+	status = sopi_value_new(&txn->engine->forest, bytes.size, &value, err);
 	if (status != SOP_OK) {
 		sopi_free(copy);
 		return status;
 	}
-	value = memory;
-	value->version.kind = SOPI_VALUE;
-	value->version.unlinked = SOPI_UNLINKED; /* values are in no chain */
-	value->size = bytes.size;
 	value->bytes = copy;
 	memcpy(value->bytes, bytes.data, bytes.size);
 	value->next_in_transaction = txn->values;
 	txn->values = value;
 	txn->value_bytes += bytes.size;
-	atomic_fetch_add_explicit(&txn->engine->forest.value_bytes, sizeof *value + bytes.size,
-				  memory_order_relaxed);
+	atomic_fetch_add_explicit(&txn->engine->forest.value_bytes, bytes.size, memory_order_relaxed);
 	*out = value;
 	return SOP_OK;
 }
