@@ -18,6 +18,7 @@ import asyncio
 import concurrent.futures
 import functools
 import os
+import uuid
 from types import TracebackType
 from typing import (
     TYPE_CHECKING,
@@ -294,9 +295,17 @@ class AsyncDatabase:
         """A transaction that only reads."""
         return AsyncTransaction(self, functools.partial(self.sync.read, deadline=deadline))
 
-    def write(self, *, deadline: Optional[float] = None, durability: Optional[Durability] = None) -> AsyncTransaction:
-        """A transaction that reads and writes."""
-        return AsyncTransaction(self, functools.partial(self.sync.write, deadline=deadline, durability=durability))
+    def write(
+        self,
+        *,
+        deadline: Optional[float] = None,
+        durability: Optional[Durability] = None,
+        id: Optional[uuid.UUID] = None,
+        check: bool = True,
+    ) -> AsyncTransaction:
+        """A transaction that reads and writes; see sop.Database.write."""
+        begin = functools.partial(self.sync.write, deadline=deadline, durability=durability, id=id, check=check)
+        return AsyncTransaction(self, begin)
 
     async def run(
         self,

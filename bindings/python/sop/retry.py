@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import uuid
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Type, TypeVar, Union, overload
 
@@ -32,13 +33,19 @@ def begin_again(tx: Transaction, error: Error) -> None:
         raise error from None
 
 
-def _begin(db: Database, deadline: Optional[float], durability: Optional[Durability]) -> Transaction:
+def _begin(
+    db: Database,
+    deadline: Optional[float],
+    durability: Optional[Durability],
+    id: Optional[uuid.UUID] = None,
+    check: bool = True,
+) -> Transaction:
     """A transaction for a body that is run again."""
-    if deadline is None and durability is None:
+    if deadline is None and durability is None and id is None and check:
         return Transaction(db, _raw.begin(db._handle, _raw.SOP_WRITE, db._retry_ms()))
     if deadline is None:
         deadline = db._retry_ms() / 1000 or None
-    return db.write(deadline=deadline, durability=durability)
+    return db.write(deadline=deadline, durability=durability, id=id, check=check)
 
 
 class Attempt:
@@ -77,9 +84,11 @@ class Attempt:
         return self._done
 
 
-def attempts(db: Database, deadline: Optional[float], durability: Optional[Durability]) -> Iterator[Attempt]:
+def attempts(
+    db: Database, deadline: Optional[float], durability: Optional[Durability], id: Optional[uuid.UUID], check: bool
+) -> Iterator[Attempt]:
     """One attempt after the other, until one commits, or fails for good, or the deadline has passed."""
-    tx = _begin(db, deadline, durability)
+    tx = _begin(db, deadline, durability, id, check)
     while True:
         attempt = Attempt(tx)
         yield attempt

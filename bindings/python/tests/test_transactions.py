@@ -171,6 +171,32 @@ class Transactions(Both):
                     raise ZeroDivisionError
         self.assertNotEqual(self.db[S]["a"], 0)
 
+    def test_blocks_with_an_id_commit_once(self) -> None:
+        self.db[S]["a"] = 1
+        id, seen = uuid.uuid4(), []
+        for _ in range(2):
+            try:
+                for attempt in self.db.attempts(id=id):
+                    with attempt as tx:
+                        seen.append((tx.id, tx.attempts))
+                        tx[N].add("times", 1)
+                        tx[S]["b"] = tx[S]["a"]
+                        if tx.attempts < 3:
+                            self.conflict(tx)
+            except sop.ExistsError:
+                seen.append("has committed")
+        self.assertEqual(seen, [(id, 1), (id, 2), (id, 3), "has committed"])
+        self.assertEqual(self.db[N]["times"], 1)
+        self.assertTrue(self.db.outcome(id).committed)
+
+    def test_blocks_whose_reads_are_not_validated(self) -> None:
+        self.db[S]["a"] = 1
+        for attempt in self.db.attempts(check=False):
+            with attempt as tx:
+                tx[S]["b"] = [tx[S]["a"], tx.attempts]
+                self.conflict(tx)
+        self.assertEqual(self.db[S]["b"], [1, 1])
+
     def test_running_again_ends_with_the_deadline(self) -> None:
         self.db[S]["a"] = 1
 
