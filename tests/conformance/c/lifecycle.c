@@ -250,7 +250,8 @@ sop_status run_log(struct call *call)
 		status = messages_take(call, slot->db, level >= SOP_LOG_INFO ? 2 : 0, &count);
 	if (sop_log_enable(slot->db, SOP_LOG_OFF, NULL) != SOP_OK)
 		bug("the messages of an open database cannot be switched off");
-	answer_int(call, count);
+	if (status == SOP_OK)
+		answer_int(call, count);
 	return status;
 }
 
