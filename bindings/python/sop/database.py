@@ -239,9 +239,9 @@ class Database(_raw.DatabaseBase):
         with self.read() as tx:
             return tx.stores()
 
-    def create(self, store: Store[Any, Any]) -> None:
-        """Creates a store; ExistsError if there is one of that name. (The first write would do it, too.)"""
-        self.run(lambda tx: tx.create(store))
+    def create(self, store: Store[Any, Any], *, exist_ok: bool = False) -> None:
+        """Creates a store; ExistsError if there is one of that name, unless `exist_ok`. (The first write would do it, too.)"""
+        self.run(lambda tx: tx.create(store, exist_ok=exist_ok))
 
     def drop(self, store: Store[Any, Any]) -> None:
         """Drops a store with all its items; NotFoundError if there is none."""

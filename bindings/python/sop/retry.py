@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 import uuid
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Type, TypeVar, Union, overload
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
 
 R = TypeVar("R")
+
+_LAZY = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
 
 DEADLINE_S = 30.0
 """How long bodies are run again, in seconds, unless the call or the database (deadline_ms) says something else."""
@@ -46,6 +49,17 @@ def _begin(
     if deadline is None:
         deadline = db._retry_ms() / 1000 or None
     return db.write(deadline=deadline, durability=durability, id=id, check=check)
+
+
+def refuse_lazy(result: Any) -> None:
+    """A body that has not run when it returns: it would, once its transaction is over."""
+    if isinstance(result, _LAZY):
+        if not isinstance(result, types.AsyncGeneratorType):
+            result.close()
+        raise TypeError(
+            "the function that works in a transaction is a coroutine or a generator, which runs only after it has "
+            "returned: use sop.aio for the former, and return a list instead of the latter"
+        )
 
 
 class Attempt:
@@ -109,6 +123,7 @@ def run(
     while True:
         try:
             result = body(tx, *args, **kwargs)
+            refuse_lazy(result)
             tx.__exit__(None, None, None)
             return result
         except BaseException as error:
@@ -139,6 +154,8 @@ def transactional(
     """
     if function is None:
         return functools.partial(transactional, deadline=deadline, durability=durability)
+    if not callable(function):
+        raise TypeError(f"transactional is given a function, or keywords such as deadline=5; not {function!r}")
 
     @functools.wraps(function)
     def wrapper(where: Union[Database, Transaction], *args: Any, **kwargs: Any) -> Any:

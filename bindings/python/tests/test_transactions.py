@@ -211,6 +211,26 @@ class Transactions(Both):
         with self.assertRaises(ValueError):
             self.db.write(deadline=0)
 
+    def test_a_body_that_would_run_too_late_is_refused(self) -> None:
+        async def coroutine(tx: sop.Transaction) -> None:
+            tx[S]["late"] = 1
+
+        def generator(tx: sop.Transaction) -> Any:
+            tx[S]["late"] = 1
+            yield 1
+
+        async def both(tx: sop.Transaction) -> Any:
+            yield 1
+
+        for body in (coroutine, generator, both):
+            with self.subTest(body.__name__), self.assertRaisesRegex(TypeError, "coroutine or a generator"):
+                sop.transactional(body)(self.db)
+            with self.assertRaisesRegex(TypeError, "coroutine or a generator"):
+                self.db.run(body)
+        self.assertEqual(self.db.stores(), [])
+        with self.assertRaisesRegex(TypeError, "deadline=5"):
+            sop.transactional(5)  # type: ignore[call-overload]
+
     def test_only_conflicts_are_run_again(self) -> None:
         times = []
 
@@ -282,10 +302,12 @@ class Transactions(Both):
             tx.create(S)
             with self.assertRaises(sop.ExistsError):
                 tx.create(S)
+            tx.create(S, exist_ok=True)
             tx.rename(S, "t")
             self.assertEqual(tx.stores(), ["t"])
         renamed = sop.Store("t", key=sop.STR, value=sop.JSON)
-        self.db.create(N)
+        for _ in range(2):
+            self.db.create(N, exist_ok=True)
         self.assertEqual(self.db.stores(), ["n", "t"])
         about = self.db.describe(renamed)
         self.assertEqual((about.duplicates, about.node_items, about.schema), (False, 0, renamed.schema()))
