@@ -50,6 +50,14 @@ abstract class KeyType<K> {
   /** The leading fields of a key, or the leading bytes of a raw one. */
   abstract byte[] encodePrefix(Object... leading);
 
+  /** Fails unless a sort field is a text in ascending order. */
+  abstract void requireAscendingText(int field);
+
+  /** The exception of that. */
+  static SopException noAscendingText(String what) {
+    return Status.MISUSE.exception("startsWith takes a text of an ascending field last: " + what);
+  }
+
   /** How a key compares with leading fields; 0 if it begins with them. */
   abstract int compareLeading(K key, Object... leading);
 
@@ -143,6 +151,11 @@ abstract class KeyType<K> {
         }
 
         @Override
+        void requireAscendingText(int field) {
+          throw noAscendingText("these keys are bytes, of which prefix takes the first");
+        }
+
+        @Override
         byte[] encodePrefix(Object... leading) {
           if (leading.length != 1 || !(leading[0] instanceof byte[] bytes)) {
             throw Status.MISUSE.exception("the prefix of a raw key is one byte[]");
@@ -194,6 +207,13 @@ abstract class KeyType<K> {
     @Override
     int compareLeading(K key, Object... leading) {
       return leading.length == 0 ? 0 : field.compare(key, field.accept(leading[0]));
+    }
+
+    @Override
+    void requireAscendingText(int field) {
+      if (field > 0 || type != String.class) {
+        throw noAscendingText("the key is one field of the type " + this.field.name);
+      }
     }
 
     @Override
@@ -446,6 +466,16 @@ abstract class KeyType<K> {
         }
       }
       return 0;
+    }
+
+    @Override
+    void requireAscendingText(int field) {
+      if (field >= sort.length) {
+        throw noAscendingText("the key has " + sort.length + " fields to sort by");
+      }
+      if (sort[field].descending() || !sort[field].type().name.equals("str")) {
+        throw noAscendingText("the field \"" + sort[field].name() + "\" is none");
+      }
     }
 
     @Override
