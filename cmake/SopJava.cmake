@@ -32,6 +32,27 @@ add_custom_command(OUTPUT "${sop_java_build}/raw_java.c" "${sop_java_raw}/Raw.ja
 	DEPENDS "${PROJECT_SOURCE_DIR}/bindings/sop.i" "${PROJECT_SOURCE_DIR}/bindings/swig/java.i" ${sop_headers}
 	COMMENT "SWIG: the raw layer of Java")
 
+# Classes and library must be of one build: both know the version and what the raw layer was made of.
+set(sop_java_hashes "")
+foreach(source IN LISTS sop_headers ITEMS "${PROJECT_SOURCE_DIR}/bindings/sop.i" "${PROJECT_SOURCE_DIR}/bindings/swig/java.i"
+		"${PROJECT_SOURCE_DIR}/bindings/swig/java.h")
+	set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
+	file(SHA256 "${source}" hash)
+	string(APPEND sop_java_hashes "${hash}")
+endforeach()
+string(SHA256 sop_java_hash "${sop_java_hashes}")
+string(SUBSTRING "${sop_java_hash}" 0 12 sop_java_hash)
+set(sop_java_id "${PROJECT_VERSION} (raw layer ${sop_java_hash})")
+file(CONFIGURE OUTPUT "${sop_java_raw}/Build.java" @ONLY CONTENT [=[package org.sopdb;
+
+/** What the classes were built with, and the library must have been, too. */
+final class Build {
+  static final String ID = "@sop_java_id@";
+
+  private Build() {}
+}
+]=])
+
 # The library is whole but for Jansson, which has no static form that a shared library can take and is no part of every
 # system: the artifact has a copy beside it, with its licence.
 find_library(SOP_JANSSON NAMES libjansson.so.4 jansson REQUIRED)
@@ -49,7 +70,8 @@ add_library(sopdb_java MODULE "${sop_java_build}/raw_java.c")
 set_target_properties(sopdb_java PROPERTIES OUTPUT_NAME sopdb-java LIBRARY_OUTPUT_DIRECTORY "${sop_java_native}"
 	BUILD_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN")
 set_source_files_properties("${sop_java_build}/raw_java.c" PROPERTIES
-	OBJECT_DEPENDS "${PROJECT_SOURCE_DIR}/bindings/swig/java.h" COMPILE_OPTIONS "-Wall;-Wextra;-Wno-unused-parameter")
+	OBJECT_DEPENDS "${PROJECT_SOURCE_DIR}/bindings/swig/java.h" COMPILE_OPTIONS "-Wall;-Wextra;-Wno-unused-parameter"
+	COMPILE_DEFINITIONS "JAVA_BUILD_ID=\"${sop_java_id}\"")
 target_include_directories(sopdb_java PRIVATE "${PROJECT_SOURCE_DIR}/bindings" "${sop_jni}" "${sop_jni}/linux")
 target_link_libraries(sopdb_java PRIVATE sopdb_static)
 target_link_options(sopdb_java PRIVATE LINKER:--exclude-libs,ALL LINKER:--no-undefined LINKER:-z,relro LINKER:-z,now)
@@ -60,7 +82,7 @@ set(sop_java_stamp "${sop_java_build}/built")
 add_custom_command(OUTPUT "${sop_java_stamp}"
 	COMMAND bash "${sop_java_source}/build" "${sop_java_build}"
 	COMMAND "${CMAKE_COMMAND}" -E touch "${sop_java_stamp}"
-	DEPENDS sopdb_java ${sop_java_sources} "${sop_java_source}/build" "${sop_java_raw}/Raw.java" "${sop_java_raw}/RawJNI.java"
+	DEPENDS sopdb_java ${sop_java_sources} "${sop_java_source}/build" "${sop_java_raw}/Raw.java" "${sop_java_raw}/RawJNI.java" "${sop_java_raw}/Build.java"
 	COMMENT "Maven: the jars of Java" USES_TERMINAL)
 add_custom_target(sop_java ALL DEPENDS "${sop_java_stamp}")
 

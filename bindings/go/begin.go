@@ -180,18 +180,18 @@ func alive(ctx context.Context) error {
 		return fault(StatusMisuse, "the context is nil; pass context.Background() if there is none")
 	}
 	if ctx.Err() != nil {
-		return ended(ctx)
+		return ended(ctx, "nothing was begun")
 	}
 	return nil
 }
 
-// ended is the error of a context that is over.
-func ended(ctx context.Context) error {
+// ended is the error of a context that is over, and what has come of it.
+func ended(ctx context.Context, so string) error {
 	status := StatusCancelled
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		status = StatusTimeout
 	}
-	return because(fault(status, "the context has ended, so the transaction is not begun: %v", context.Cause(ctx)), ctx)
+	return because(fault(status, "the context has ended, so %s: %v", so, context.Cause(ctx)), ctx)
 }
 
 func (db *DB) beginShell(o *txOptions) (*shell, error) {

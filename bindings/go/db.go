@@ -26,6 +26,7 @@ const (
 	Buffered Durability = C.SOP_BUFFERED
 )
 
+// String is the word for it in options and on the command line, such as "flushed".
 func (d Durability) String() string {
 	switch d {
 	case Flushed:
@@ -38,7 +39,8 @@ func (d Durability) String() string {
 	return "default"
 }
 
-// Options are how a database is opened. Zero values mean the defaults of the library.
+// Options are how a database is opened. Zero values mean the defaults of the library, which each comment ends with; a value
+// outside of what is possible is [ErrLimit], which names the range.
 type Options struct {
 	// Create makes the database if it is missing. Without it opening makes nothing.
 	Create bool
@@ -50,23 +52,24 @@ type Options struct {
 	FlushInterval time.Duration
 	// CacheBytes is the memory for nodes; a quarter of the host's.
 	CacheBytes int64
-	// LogBytesMax is how much log opening may have to read after a crash.
+	// LogBytesMax is how much log opening may have to read after a crash; 256 MiB or a quarter of the data, whichever is more.
 	LogBytesMax int64
-	// SnapshotBytesMax is how many bytes of old versions the oldest transaction may keep alive before it ends.
+	// SnapshotBytesMax is how many bytes of old versions the oldest transaction may keep alive before it ends with
+	// [ErrTimeout]; half of CacheBytes, in memory 1 GiB.
 	SnapshotBytesMax int64
-	// TransactionBytesMax bounds one transaction; 1 GiB.
+	// TransactionBytesMax bounds the changes and checked reads of one transaction; 1 GiB.
 	TransactionBytesMax int64
 	// Deadline of transactions whose context has none; none.
 	Deadline time.Duration
 	// RetryFor is how long [DB.Update] runs a body again that conflicts; 30 s, or as long as the context says.
 	RetryFor time.Duration
-	// NodeBytes is the size of a leaf, fixed when a database is made; 4096.
+	// NodeBytes is the size of a leaf, 1024 to 32768, fixed when a database is made; 4096.
 	NodeBytes int
-	// NodeItems is how many items a node of a store has that does not say; by bytes.
+	// NodeItems is how many items a node of a store has that does not say, 4 to 20000; as many as fit.
 	NodeItems int
 	// InlineValueBytes is how large a value may be to stay in its leaf; 1024.
 	InlineValueBytes int
-	// RegistryBuckets is fixed when a database is made; 250.
+	// RegistryBuckets is how many buckets a segment of the registry has, fixed when a database is made; 250.
 	RegistryBuckets int
 	// Logger receives the messages of the library from LogLevel on; nobody does if it is nil. See [DB.LogTo].
 	Logger   *slog.Logger
@@ -303,8 +306,8 @@ func HasFeature(name string) bool {
 // nothing of it has happened. If it conflicts with another transaction it is rolled back and body runs again, until the
 // context ends or [Options.RetryFor] is over: body should change nothing outside of tx. It must not keep tx.
 //
-// When the context is cancelled, calls on tx and the commit return [ErrCancelled]; its deadline is that of the transaction.
-// [ErrCommitUnknown] is never retried.
+// When the context is cancelled, calls on tx soon return [ErrCancelled], and so does the commit, if it has not begun; its
+// deadline is that of the transaction. [ErrCommitUnknown] is never retried.
 func (db *DB) Update(ctx context.Context, body func(tx *Tx) error, options ...TxOption) error {
 	tx, err := db.begin(ctx, ModeWrite, options)
 	if err != nil {
@@ -322,6 +325,9 @@ func (db *DB) View(ctx context.Context, body func(tx *Tx) error, options ...TxOp
 		return err
 	}
 	defer tx.drop()
+	if tx.mode == ModeWrite || tx.mode == ModeNoCheck {
+		return fault(StatusMisuse, "View takes the mode ModeRead or ModeSnapshot; use Update")
+	}
 	return because(tx.run(body), ctx)
 }
 
@@ -351,6 +357,7 @@ const (
 	OutcomeUnknown Outcome = C.SOP_OUTCOME_UNKNOWN
 )
 
+// String says it in words, such as "not committed".
 func (o Outcome) String() string {
 	switch o {
 	case NotCommitted:

@@ -125,6 +125,7 @@ const (
 // Has tells whether all of the traits are there.
 func (t Traits) Has(traits Traits) bool { return t&traits == traits }
 
+// String has the names of the traits, such as "RETRY|ABORT".
 func (t Traits) String() string {
 	var names []string
 	for _, trait := range []struct {
@@ -164,6 +165,7 @@ type Error struct {
 	cause   error
 }
 
+// Error is the status, the store unless the message names it, and the message.
 func (e *Error) Error() string {
 	where := ""
 	named := strconv.Quote(e.Store) // a short name without quotes is a part of many a word

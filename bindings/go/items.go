@@ -8,6 +8,12 @@ import (
 )
 
 // Items are the items of a store in one transaction; they end with it.
+//
+// Whatever a call does, it may return [ErrClosed] (the transaction or the database has ended), [ErrTimeout] and [ErrCancelled]
+// (it ends now), [ErrMisuse] (two goroutines at once), [ErrSchema] (a key, a value or the declaration does not fit the store),
+// and, where it reads, [ErrNotFound] (there is no such store), [ErrIO], [ErrCorrupt] and [ErrNoMemory]; where it changes
+// something, [ErrReadOnly] and [ErrLimit] (a key beyond 64 KiB, a value beyond 1 GiB, a transaction beyond
+// [Options.TransactionBytesMax]). [Error] says what and where. A conflict is told by the commit.
 type Items[K, V any] struct {
 	store *Store[K, V]
 	tx    *Tx
@@ -27,8 +33,8 @@ type Item[K, V any] struct {
 // Found is what [Items.GetMany] found for one key.
 type Found[V any] struct {
 	Value   V
-	OK      bool
-	Version uint64
+	OK      bool   // the key is there
+	Version uint64 // the position that wrote it; 0: this transaction
 }
 
 // missing tells who has items of no transaction or no store.

@@ -22,6 +22,18 @@ func (u UUID) String() string {
 	return strings.Join([]string{text[:8], text[8:12], text[12:16], text[16:20], text[20:]}, "-")
 }
 
+// MarshalText gives the usual text, so that a UUID in a JSON value is what other languages write.
+func (u UUID) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// UnmarshalText reads the usual text, as [ParseUUID] does.
+func (u *UUID) UnmarshalText(text []byte) error {
+	id, err := ParseUUID(string(text))
+	if err == nil {
+		*u = id
+	}
+	return err
+}
+
 // ParseUUID reads the usual text of a UUID.
 func ParseUUID(text string) (UUID, error) {
 	var id UUID

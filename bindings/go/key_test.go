@@ -2,6 +2,7 @@ package sop_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"math"
 	"testing"
 	"time"
@@ -236,4 +237,17 @@ func TestKeyUUIDText(t *testing.T) {
 		_, err := sop.ParseUUID(text)
 		fails(t, err, sop.ErrSchema)
 	}
+	type order struct {
+		ID sop.UUID            `json:"id"`
+		Of map[sop.UUID]string `json:"of"`
+	}
+	given := order{id, map[sop.UUID]string{id: "ann"}}
+	packed, err := json.Marshal(given)
+	ok(t, err)
+	equal(t, string(packed), `{"id":"123e4567-e89b-12d3-a456-426614174000","of":{"123e4567-e89b-12d3-a456-426614174000":"ann"}}`)
+	var read order
+	ok(t, json.Unmarshal(packed, &read))
+	equal(t, read.ID, id)
+	equal(t, read.Of[id], "ann")
+	fails(t, json.Unmarshal([]byte(`{"id":"ann"}`), &read), sop.ErrSchema)
 }

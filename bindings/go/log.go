@@ -66,7 +66,7 @@ func (db *DB) LogNext(ctx context.Context) (LogMessage, error) {
 			return message, err
 		}
 	}
-	return LogMessage{}, ended(ctx)
+	return LogMessage{}, ended(ctx, "no message was waited for any longer")
 }
 
 // logNext needs no more than the handle, so that who waits for messages does not keep a forgotten database open.

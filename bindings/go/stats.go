@@ -16,15 +16,15 @@ type Stats struct {
 	Commits            uint64        // transactions that changed something and committed
 	ReadsEnded         uint64        // transactions that ended without changing anything
 	Rollbacks          uint64        // rolled back by the caller
-	Conflicts          uint64        // commits that answered CONFLICT
-	Retries            uint64        // attempts made by sop_txn_again and sop_run beyond the first
+	Conflicts          uint64        // commits that answered [ErrConflict]
+	Retries            uint64        // attempts of [DB.Update] and [Tx.Again] beyond the first
 	Operations         uint64        // resolved operations applied
 	Splits             uint64        // nodes split
 	Merges             uint64        // nodes merged
 	TransactionsOpen   uint64        // now
-	OldestSnapshotAge  time.Duration // age of the oldest open transaction, milliseconds; 0: none
+	OldestSnapshotAge  time.Duration // age of the oldest open transaction; 0: none
 	Stores             uint64        // now
-	Nodes              uint64        // vnodes now
+	Nodes              uint64        // of all trees, now
 	MemoryBytes        uint64        // taken from the system for nodes, now
 	NodeBytesUsed      uint64        // of these, in use by current and old versions, now
 	OldVersionBytes    uint64        // of these, kept only for older snapshots, now
@@ -47,9 +47,9 @@ type Stats struct {
 	RegistryEntries    uint64        // nodes and values that the registry knows, now
 	RegistryBytes      uint64        // in registry files now
 	DiskBytes          uint64        // in all files now
-	Failed             bool          // 1: it has stopped after an I/O error; close it and open it again
-	LowSpace           bool          // 1: commits that add get NO_SPACE now, removing goes on
-	Durability         Durability    // a sop_durability: of transactions that do not say
+	Failed             bool          // it has stopped after an I/O error; close it and open it again
+	LowSpace           bool          // commits that add get [ErrNoSpace] now, removing goes on
+	Durability         Durability    // of transactions that do not say
 }
 
 func statsOf(c *C.sop_stats) Stats {
@@ -126,14 +126,14 @@ type Info struct {
 	Backend             string        // "inmemory" or "inredfs"
 	UUID                UUID          // of the database, made with it; all zero in memory
 	Format              uint32        // version of its files; 0 in memory
-	Durability          Durability    // a sop_durability: of transactions that do not say
+	Durability          Durability    // of transactions that do not say
 	NodeBytes           int           // size of a leaf
 	NodeItems           int           // in a node of stores that do not say; 0: by bytes
 	InlineValueBytes    int           // larger values are kept apart from the leaf
 	RegistryBuckets     int           // of a segment of the registry; 0 in memory
 	TransactionBytesMax uint64        // of one transaction
 	SnapshotBytesMax    uint64        // old versions beyond which the oldest transaction ends
-	Deadline            time.Duration // of transactions that do not say, in milliseconds; 0: none
+	Deadline            time.Duration // of transactions that do not say; 0: none
 	FlushInterval       time.Duration // within which weaker commits are on stable storage; 0 in memory
 	CacheBytes          uint64        // memory for nodes; 0 in memory: no limit
 	LogBytesMax         uint64        // log that opening may have to read; 0: chosen by the size of the data
@@ -179,14 +179,14 @@ func (db *DB) Info() (Info, error) {
 
 // PeekInfo is what can be seen of a database that some process has open.
 type PeekInfo struct {
-	IsOpen        bool          // 1: some process has it open
+	IsOpen        bool          // some process has it open
 	Process       uint64        // which one, as its own host counts them; 0: not known
-	Host          string        // where that runs, with a NUL; empty: not known
-	HasFigures    bool          // 1: it has left figures; what follows is 0 without
-	Age           time.Duration // of the figures, in milliseconds, by the clock of whoever asks
-	Written       time.Time     // when they were written: milliseconds since 1970-01-01 UTC
-	Opened        time.Time     // when the database was opened, the same
-	Running       time.Duration // from then to the writing, milliseconds that no change of the clock disturbs
+	Host          string        // where that runs; "": not known
+	HasFigures    bool          // it has left figures; what follows is 0 without
+	Age           time.Duration // of the figures, by the clock of whoever asks
+	Written       time.Time     // when they were written
+	Opened        time.Time     // when the database was opened
+	Running       time.Duration // from then to the writing, whatever was done to the clock
 	Interval      time.Duration // before the writing, of which the next four are
 	CommitsTimed  uint64        // all that wait for a flush, one in 16 of the others
 	CommitP50     time.Duration // half of them took no longer; to a quarter

@@ -40,15 +40,17 @@ type Tx struct {
 	err      error  // the first failure of an iteration
 	changes  uint64 // counts what it changed, for iterations under way
 	position uint64
-	started  time.Time
-	ends     time.Time // the deadline, if it is known
-	earlier  int       // attempts before the transaction of the library was begun anew
-	options  txOptions
-	ctx      context.Context
-	canceled *canceller // own, or one that the context has
-	own      canceller
-	lastDecl *declaration // the store that was used last
-	last     *storeHandle
+	// committed tells that it has, whatever becomes of its context later.
+	committed bool
+	started   time.Time
+	ends      time.Time // the deadline, if it is known
+	earlier   int       // attempts before the transaction of the library was begun anew
+	options   txOptions
+	ctx       context.Context
+	canceled  *canceller // own, or one that the context has
+	own       canceller
+	lastDecl  *declaration // the store that was used last
+	last      *storeHandle
 }
 
 // ---- calls -----------------------------------------------------------------------------------------
@@ -139,6 +141,9 @@ func (tx *Tx) commit() error {
 	if tx.err != nil {
 		return tx.err
 	}
+	if !tx.committed && tx.ctx.Err() != nil { // who watches it is another goroutine, and may be late
+		return ended(tx.ctx, "the transaction was not committed")
+	}
 	sh, err := tx.enter()
 	if err != nil {
 		return err
@@ -150,7 +155,7 @@ func (tx *Tx) commit() error {
 	if status != C.SOP_OK {
 		return fromC(sh.s.err)
 	}
-	tx.position = uint64(sh.s.out.position)
+	tx.committed, tx.position = true, uint64(sh.s.out.position)
 	if !tx.byHand {
 		tx.finish()
 	}
@@ -244,7 +249,7 @@ func (tx *Tx) pause() error {
 	select {
 	case <-timer.C:
 	case <-tx.ctx.Done():
-		return ended(tx.ctx)
+		return ended(tx.ctx, "the transaction was not run again")
 	}
 	return nil
 }

@@ -256,6 +256,39 @@ func TestContextCancelsTransaction(t *testing.T) {
 	update(t, db, func(tx *sop.Tx) error { return users.In(tx).Put("ann", user{}) })
 }
 
+// However late the goroutine is that watches the context.
+func TestNothingCommitsAfterItsContextHasEnded(t *testing.T) {
+	db := inMemory(t)
+	for i := range 200 {
+		ctx, cancel := context.WithCancel(background)
+		err := db.Update(ctx, func(tx *sop.Tx) error {
+			err := numbers.In(tx).Put(int64(i), nil)
+			cancel()
+			return err
+		})
+		fails(t, err, sop.ErrCancelled)
+		equal(t, errors.Is(err, context.Canceled), true)
+	}
+	equal(t, storeNames(t, db), "")
+	ctx, cancel := context.WithCancel(background)
+	tx, err := db.Begin(ctx, sop.ModeWrite)
+	ok(t, err)
+	ok(t, numbers.In(tx).Put(1, nil))
+	ok(t, tx.Commit())
+	cancel()
+	ok(t, tx.Commit()) // it has committed
+	ok(t, tx.Close())
+	equal(t, storeNames(t, db), "numbers")
+}
+
+func TestViewDoesNotWrite(t *testing.T) {
+	db := inMemory(t)
+	for _, mode := range []sop.Mode{sop.ModeWrite, sop.ModeNoCheck} {
+		fails(t, db.View(background, func(*sop.Tx) error { t.Error("ran"); return nil }, sop.WithMode(mode)), sop.ErrMisuse)
+	}
+	ok(t, db.View(background, func(*sop.Tx) error { return nil }, sop.WithMode(sop.ModeSnapshot)))
+}
+
 func TestContextDeadlineIsThatOfTheTransaction(t *testing.T) {
 	db := inMemory(t)
 	ctx, cancel := context.WithTimeout(background, 20*time.Millisecond)

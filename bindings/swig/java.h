@@ -64,6 +64,13 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *vm, void *reserved)
 	return java_progress == NULL || java_found == NULL ? JNI_ERR : JNI_VERSION_1_8;
 }
 
+/* What NativeLibrary.java compares before anything else is called. */
+JNIEXPORT jstring JNICALL Java_org_sopdb_NativeLibrary_builtWith(JNIEnv *env, jclass type)
+{
+	(void)type;
+	return (*env)->NewStringUTF(env, JAVA_BUILD_ID);
+}
+
 /* Bytes as a new array; NULL with an exception pending if there is no room for it. */
 static jbyteArray java_array(JNIEnv *env, const void *data, size_t size)
 {

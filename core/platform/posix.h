@@ -57,7 +57,8 @@ void sopi_posix_unlock(struct sopi_file *base);
 void sopi_posix_close(struct sopi_file *base);
 
 #ifdef SOP_TEST_HOOKS
-/* Lets no read or write move more than `bytes` at once, and interrupts every third (0: off), as a busy system may. */
+/* Lets no read or write move more than `bytes` at once, and interrupts every third (0: off), as a busy system may; and
+ * whatever reserves more than a little space. */
 void sopi_posix_short_io(size_t bytes);
 #endif
 

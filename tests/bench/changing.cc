@@ -36,6 +36,7 @@ Done measure(Lab &lab, const Changing &row, const Data &data, const Kind &kind)
 	for (size_t i = 0; row.absent_each > 0 && i < data.items(); i += row.absent_each)
 		shared.generations[i] = GONE;
 	database.load(data, shared.generations);
+	database.rest(data, shared.generations);
 	const Written before = Written::now();
 	const Done done = lab.run_threads(database.engine(), data, row.threads,
 					  [&](Session &session, int thread) {
@@ -47,10 +48,13 @@ Done measure(Lab &lab, const Changing &row, const Data &data, const Kind &kind)
 	if (row.timed && kind.persistent)
 		lab.figure(title + ": bytes on disk for a byte", kind,
 			   database.megabytes() * 1e6 / live_bytes(shared));
-	prove(database, kind, data, shared.generations, [&] {
+	const auto opened = [&] {
 		if (row.timed)
 			lab.written(title, kind, before, data, done.operations);
-	});
+	};
+
+	prove(
+		database, kind, data, shared.generations, [] {}, opened);
 	return done;
 }
 

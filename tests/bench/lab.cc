@@ -140,9 +140,9 @@ Database::Database(const Kind &of, const Options &options, const std::string &pl
 	setup.durable = durable;
 	setup.cache_bytes = options.cache_bytes;
 	setup.options = options.sop_options;
+	fault = options.plant;
 	std::filesystem::create_directory(setup.folder);
 	reopen();
-	open = plant(options.plant, std::move(open));
 }
 
 Database::Database(const Kind &of, const Options &options, const std::string &folder) : kind(of)
@@ -150,8 +150,8 @@ Database::Database(const Kind &of, const Options &options, const std::string &fo
 	setup.folder = folder;
 	setup.cache_bytes = options.cache_bytes;
 	setup.options = options.sop_options;
+	fault = options.plant;
 	reopen();
-	open = plant(options.plant, std::move(open));
 }
 
 Database::~Database()
@@ -166,7 +166,7 @@ Database::~Database()
 
 void Database::reopen()
 {
-	open = kind.open(setup);
+	open = plant(fault, kind.open(setup));
 }
 
 double Database::megabytes() const
@@ -199,13 +199,23 @@ void Database::load(const Data &data, const Generations &generations)
 		settle();
 }
 
+void Database::rest(const Data &data, const Generations &generations)
+{
+	if (!kind.persistent)
+		return;
+	close();
+	reopen();
+	compare(*open, data, generations);
+	settle();
+}
+
 void Database::settle() const
 {
 	settle_folder(setup.folder);
 }
 
 void prove(Database &database, const Kind &kind, const Data &data, const Generations &generations,
-	   const std::function<void()> &closed)
+	   const std::function<void()> &closed, const std::function<void()> &opened)
 {
 	compare(database.engine(), data, generations);
 	if (!kind.persistent)
@@ -213,6 +223,7 @@ void prove(Database &database, const Kind &kind, const Data &data, const Generat
 	database.close();
 	closed();
 	database.reopen();
+	opened();
 	compare(database.engine(), data, generations);
 }
 

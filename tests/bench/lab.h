@@ -71,6 +71,7 @@ struct Written {
 class Database {
 	const Kind &kind;
 	Setup setup;
+	std::string fault; /* see plant() */
 	std::unique_ptr<Engine> open;
 
 public:
@@ -100,6 +101,8 @@ public:
 	double megabytes() const;
 	/* Puts every record that is not GONE. */
 	void load(const Data &data, const Generations &generations);
+	/* Closes it and opens it again, which ends what loading has left for later, and reads all of it. */
+	void rest(const Data &data, const Generations &generations);
 };
 
 /* "commit1", 16 -> "commit1 x16" */
@@ -181,9 +184,10 @@ uint64_t along(const std::vector<uint32_t> &picks, size_t width, double seconds,
 }
 
 /* Compares everything in a database with what was committed, closes it, opens it again and compares once more.
- * Calls `closed` in between. */
+ * Calls `closed` in between, and `opened` when it is open again: then nothing is owed any more, since some engines write
+ * at opening what others write at closing. */
 void prove(Database &database, const Kind &kind, const Data &data, const Generations &generations,
-	   const std::function<void()> &closed);
+	   const std::function<void()> &closed, const std::function<void()> &opened);
 
 /* The groups of rows, each in its own file. */
 void add_bulk_rows(Lab &lab);

@@ -33,10 +33,12 @@ void add_bulk(Lab &lab, const char *name, const Data &data, const uint32_t *orde
 				   memory / (double)data.items());
 		if (kind.persistent)
 			lab.figure(row + ": MB on disk", kind, database.megabytes());
-		prove(database, kind, data, Generations(data.items()), [&] {
-			lab.written(row, kind, before, data, data.items());
-			lab.figure(row + ": MB on disk when closed", kind, database.megabytes());
-		});
+		prove(
+			database, kind, data, Generations(data.items()),
+			[&] {
+				lab.figure(row + ": MB on disk when closed", kind, database.megabytes());
+			},
+			[&] { lab.written(row, kind, before, data, data.items()); });
 		return done;
 	});
 }

@@ -128,7 +128,8 @@ Done open_dead(Lab &lab, const Data &data, const Kind &kind)
 	lab.figure("recover: MB on disk before", kind, database.megabytes());
 	done.seconds = time_to_first_get(database, data, last, commits);
 	done.operations = 1;
-	prove(database, kind, data, generations, [] {});
+	prove(
+		database, kind, data, generations, [] {}, [] {});
 	return done;
 }
 

@@ -711,7 +711,23 @@ static void more_than_the_disk_holds_is_no_space(void **state)
 	assert_int_equal(err.os_errno, ENOSPC);
 }
 
+/* What is interrupted before it is done begins anew: only less at a time comes to an end. */
+static void signals_do_not_keep_space_from_being_reserved(void **state)
+{
+	const uint64_t bytes = (1 << 20) + 7;
+	struct sopi_file *file = NULL;
+	sop_error err = SOP_ERROR_INIT;
+	uint64_t size = 0;
+
+	TEST_OK(sopi_folder_open_file(folder_of(state), "stormy", ACCEPTANCE_NEW, &file, &err), err);
+	TEST_OK(sopi_file_allocate(file, 5, bytes, &err), err);
+	TEST_OK(sopi_file_size(file, &size, &err), err);
+	assert_int_equal(size, 5 + bytes);
+	sopi_file_close(file);
+}
+
 #define HOST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define HOST_SHORT(test) cmocka_unit_test_setup_teardown(test, setup_with_short_io, teardown)
 #define HOST_WALK(test)                                                                            \
 	{                                                                                          \
 #test " (without openat2)", test, setup_without_openat2, teardown, NULL            \
@@ -748,6 +764,7 @@ int main(int argc, char **argv)
 		HOST(closing_a_handle_in_a_child_closes_no_stranger),
 		HOST(the_file_systems_name_is_known),
 		HOST(more_than_the_disk_holds_is_no_space),
+		HOST_SHORT(signals_do_not_keep_space_from_being_reserved),
 	};
 	int failed = 0;
 

@@ -61,6 +61,8 @@ public final class Database implements AutoCloseable {
    * @throws NotFoundException if there is none
    * @throws LockedException if another process has it open, or this one with other options
    * @throws CorruptException if it is damaged
+   * @throws UnsatisfiedLinkError if the native library is missing or cannot be loaded; its message
+   *     says which file and what to do
    */
   public static Database open(Path folder, Option... options) {
     String path = folder.toString();
@@ -82,6 +84,7 @@ public final class Database implements AutoCloseable {
    * @return the database
    */
   public static Database open(String url, Option... options) {
+    NativeLibrary.load();
     Options all = new Options();
     for (Option option : options) {
       option.applyTo(all);
@@ -503,6 +506,7 @@ public final class Database implements AutoCloseable {
    * @param progress told now and then; may be null
    */
   public static void restore(Path backup, Path folder, Progress progress) {
+    NativeLibrary.load();
     Raw.sop_restore(Text.of(backup.toString()), Text.of(folder.toString()), Callbacks.of(progress));
   }
 
@@ -578,6 +582,7 @@ public final class Database implements AutoCloseable {
    * @return what is known; {@link Peek#isOpen} is false if nobody has it open or there is none
    */
   public static Peek peek(Path folder) {
+    NativeLibrary.load();
     byte[][] image = new byte[1][];
     byte[] stats = Raw.sop_stats_peek(Text.of(folder.toString()), image);
     return Peek.of(image[0], stats);
@@ -626,6 +631,7 @@ public final class Database implements AutoCloseable {
    * @return such as "0.1.0"
    */
   public static String version() {
+    NativeLibrary.load();
     return Raw.sop_version();
   }
 
@@ -636,6 +642,7 @@ public final class Database implements AutoCloseable {
    * @return whether it has
    */
   public static boolean hasFeature(String name) {
+    NativeLibrary.load();
     return Raw.sop_has_feature(Text.of(name)) != 0;
   }
 }

@@ -77,6 +77,78 @@ public final class Options implements Database.Option {
   }
 
   /**
+   * Old versions beyond which the oldest open transaction ends with {@link SopTimeoutException};
+   * half of the memory for nodes, in memory 1 GiB, unless set.
+   *
+   * @param bytes how much, 1 MB to 1 TB
+   * @return this
+   */
+  public Options snapshotBytesMax(long bytes) {
+    return set("snapshot_bytes_max", Long.toString(bytes));
+  }
+
+  /**
+   * Changes and checked reads of one transaction, beyond which it gets {@link LimitException}; 1
+   * GiB unless set.
+   *
+   * @param bytes how much
+   * @return this
+   */
+  public Options transactionBytesMax(long bytes) {
+    return set("transaction_bytes_max", Long.toString(bytes));
+  }
+
+  /**
+   * The time within which written and buffered commits are on stable storage; 10 ms unless set.
+   *
+   * @param interval 1 ms to a minute
+   * @return this
+   */
+  public Options flushInterval(Duration interval) {
+    return set("flush_interval_ms", Long.toString(TxOptions.millis(interval)));
+  }
+
+  /**
+   * The size of a leaf, fixed when a database is made; 4096 unless set.
+   *
+   * @param bytes 1024 to 32768
+   * @return this
+   */
+  public Options nodeBytes(int bytes) {
+    return set("node_bytes", Integer.toString(bytes));
+  }
+
+  /**
+   * Items in a node of stores that do not say; as many as fit unless set.
+   *
+   * @param items 4 to 20000
+   * @return this
+   */
+  public Options nodeItems(int items) {
+    return set("node_items", Integer.toString(items));
+  }
+
+  /**
+   * How large a value may be to stay in its leaf; 1024 unless set.
+   *
+   * @param bytes 64 to 16384
+   * @return this
+   */
+  public Options inlineValueBytes(int bytes) {
+    return set("inline_value_bytes", Integer.toString(bytes));
+  }
+
+  /**
+   * Buckets in a segment of the registry, fixed when a database is made; 250 unless set.
+   *
+   * @param buckets 250 to 750000
+   * @return this
+   */
+  public Options registryBuckets(int buckets) {
+    return set("registry_buckets", Integer.toString(buckets));
+  }
+
+  /**
    * Sets an option by its name, as in a URL.
    *
    * @param name such as "node_bytes"

@@ -1,5 +1,7 @@
 package org.sopdb;
 
+import java.time.Duration;
+
 /**
  * Figures of a database at work: counters since it was opened, and levels now. Those of the disk
  * are 0 in memory.
@@ -9,15 +11,15 @@ package org.sopdb;
  * @param commits transactions that changed something and committed
  * @param readsEnded transactions that ended without changing anything
  * @param rollbacks rolled back by the caller
- * @param conflicts commits that answered CONFLICT
- * @param retries attempts made by sop_txn_again and sop_run beyond the first
+ * @param conflicts commits that ended with a {@link ConflictException}
+ * @param retries attempts beyond the first of transactions that were run again
  * @param operations resolved operations applied
  * @param splits nodes split
  * @param merges nodes merged
- * @param transactionsOpen now
- * @param oldestSnapshotAgeMs age of the oldest open transaction, milliseconds; 0: none
- * @param stores now
- * @param nodes vnodes now
+ * @param transactionsOpen how many are open now
+ * @param oldestSnapshotAge age of the oldest open transaction; zero: none
+ * @param stores how many there are now
+ * @param nodes of all trees, now
  * @param memoryBytes taken from the system for nodes, now
  * @param nodeBytesUsed of these, in use by current and old versions, now
  * @param oldVersionBytes of these, kept only for older snapshots, now
@@ -40,9 +42,9 @@ package org.sopdb;
  * @param registryEntries nodes and values that the registry knows, now
  * @param registryBytes in registry files now
  * @param diskBytes in all files now
- * @param failed 1: it has stopped after an I/O error; close it and open it again
- * @param lowSpace 1: commits that add get NO_SPACE now, removing goes on
- * @param durability a sop_durability: of transactions that do not say
+ * @param failed it has stopped after an I/O error; close it and open it again
+ * @param lowSpace commits that add get a {@link NoSpaceException} now, removing goes on
+ * @param durability of transactions that do not say
  */
 public record Stats(
     long position,
@@ -56,7 +58,7 @@ public record Stats(
     long splits,
     long merges,
     long transactionsOpen,
-    long oldestSnapshotAgeMs,
+    Duration oldestSnapshotAge,
     long stores,
     long nodes,
     long memoryBytes,
@@ -81,9 +83,9 @@ public record Stats(
     long registryEntries,
     long registryBytes,
     long diskBytes,
-    long failed,
-    long lowSpace,
-    long durability) {
+    boolean failed,
+    boolean lowSpace,
+    Durability durability) {
 
   static Stats of(byte[] image) {
     Image in = new Image(image);
@@ -99,6 +101,7 @@ public record Stats(
         in.number(),
         in.number(),
         in.number(),
+        Duration.ofMillis(in.number()),
         in.number(),
         in.number(),
         in.number(),
@@ -123,9 +126,8 @@ public record Stats(
         in.number(),
         in.number(),
         in.number(),
-        in.number(),
-        in.number(),
-        in.number(),
-        in.number());
+        in.number() != 0,
+        in.number() != 0,
+        Durability.of((int) in.number()));
   }
 }

@@ -82,6 +82,7 @@ public enum Status {
 
   /** An exception that Java finds a reason for by itself. */
   SopException exception(String message) {
+    NativeLibrary.load();
     return exception(new SopException.Facts(Raw.sop_status_traits(number), 0, -1, "", "", message));
   }
 }

@@ -18,6 +18,9 @@ import java.util.concurrent.ConcurrentHashMap;
  *
  * <p>{@link Database#update} and {@link Database#view} make one, end it, and run it again after a
  * conflict.
+ *
+ * <p>Interrupting the thread ends no call: the flag stays as it is. A call that takes too long ends
+ * by its deadline ({@link TxOptions#withDeadline}), or by {@link #cancel} from another thread.
  */
 public final class Transaction implements AutoCloseable {
   private static final Duration RETRIES_END = Duration.ofSeconds(30);

@@ -13,8 +13,9 @@ import java.util.UUID;
  * @param deadline after which it ends with {@link SopTimeoutException}, and which bounds its
  *     retries; null: what the database says for the transaction, and 30 seconds for retries
  * @param durability of its commit; null: as the database says
- * @param id its own id, under which it cannot commit twice; null: one is made. A transaction that
- *     is run again has a new one
+ * @param id its own id, under which it cannot commit twice, and for which {@link Database#outcome}
+ *     tells what became of it; null: one is made. A transaction that is run again keeps the id that
+ *     it was given
  */
 public record TxOptions(Mode mode, Duration deadline, Durability durability, UUID id) {
   private static final Duration LONGEST = Duration.ofDays(3_650); // which the library takes

@@ -78,6 +78,12 @@ class DatabaseTest {
             .deadline(Duration.ofSeconds(7))
             .cacheBytes(16 << 20)
             .logBytesMax(8 << 20)
+            .snapshotBytesMax(2 << 20)
+            .transactionBytesMax(32 << 20)
+            .flushInterval(Duration.ofMillis(20))
+            .nodeItems(40)
+            .inlineValueBytes(128)
+            .registryBuckets(500)
             .set("node_bytes", "8KB");
     try (Database db = Database.open(path(), options)) {
       Info info = db.info();
@@ -86,14 +92,19 @@ class DatabaseTest {
       assertEquals(Duration.ofSeconds(7), info.deadline());
       assertEquals(16 << 20, info.cacheBytes());
       assertEquals(8 << 20, info.logBytesMax());
+      assertEquals(2 << 20, info.snapshotBytesMax());
+      assertEquals(32 << 20, info.transactionBytesMax());
+      assertEquals(Duration.ofMillis(20), info.flushInterval());
+      assertEquals(40, info.nodeItems());
+      assertEquals(128, info.inlineValueBytes());
+      assertEquals(500, info.registryBuckets());
       assertEquals(8192, info.nodeBytes());
       assertNotNull(info.uuid());
     }
     assertThrows(
         MisuseException.class, () -> Database.open("inmemory:", new Options().set("no_such", "1")));
     assertThrows(
-        LimitException.class,
-        () -> Database.open("inmemory:", new Options().set("node_bytes", "1")));
+        LimitException.class, () -> Database.open("inmemory:", new Options().nodeBytes(1)));
   }
 
   @Test
@@ -226,7 +237,9 @@ class DatabaseTest {
       db.sync();
       Stats stats = db.stats();
       assertEquals(stats.position(), stats.durablePosition());
-      assertEquals(Durability.BUFFERED.number(), stats.durability());
+      assertEquals(Durability.BUFFERED, stats.durability());
+      assertFalse(stats.failed() || stats.lowSpace());
+      assertEquals(Duration.ZERO, stats.oldestSnapshotAge());
       assertEquals(1, stats.commits());
       db.checkpoint();
       assertTrue(db.stats().checkpoints() >= 1);

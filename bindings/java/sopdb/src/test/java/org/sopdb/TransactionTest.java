@@ -227,6 +227,49 @@ class TransactionTest {
   }
 
   @Test
+  void keepsItsIdWhenItRunsAgain() {
+    UUID id = UUID.randomUUID();
+    db.create(COUNTS);
+    long attempts =
+        db.update(
+            TxOptions.WRITE.withId(id),
+            tx -> {
+              tx.map(COUNTS).set("b", tx.map(COUNTS).getOrDefault("a", 0L));
+              if (tx.attempts() == 1) {
+                db.run(other -> other.map(COUNTS).set("a", 1L));
+              }
+              assertEquals(id, tx.id());
+              return tx.attempts();
+            });
+    assertEquals(2, attempts);
+    assertEquals(Outcome.State.COMMITTED, db.outcome(id).state());
+    assertEquals(1, db.get(COUNTS, "b"));
+    assertThrows(
+        ExistsException.class,
+        () -> db.run(tx -> db.update(TxOptions.WRITE.withId(id), again -> null)));
+  }
+
+  /** No call ends half way, and whoever interrupted is not ignored. */
+  @Test
+  void anInterruptStaysForWhoLooksForIt() {
+    Thread.currentThread().interrupt();
+    try {
+      db.run(
+          tx -> {
+            tx.map(COUNTS).put("a", 1L);
+            if (tx.attempts() == 1) { // and again, with the pause before it
+              db.run(other -> other.map(COUNTS).set("a", 2L));
+            }
+          });
+      assertEquals(1, db.get(COUNTS, "a"));
+      assertEquals(List.of(), db.verify());
+      db.gc();
+    } finally {
+      assertTrue(Thread.interrupted());
+    }
+  }
+
+  @Test
   void answersAfterItsEnd() {
     Transaction tx = db.begin();
     StoreMap<String, Long> map = tx.map(COUNTS);
