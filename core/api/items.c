@@ -237,7 +237,7 @@ sop_status sop_remove(sop_txn *txn, sop_store *store, sop_bytes key, uint64_t it
 	return status;
 }
 
-/* An integer operation. It looks whether there is an integer, but what it finds is nothing that it has read. */
+/* An integer operation. It looks whether there is an integer; only what is none counts as read. */
 static sop_status calculate(sop_txn *txn, sop_store *store, sop_bytes key, enum sopi_operation_kind kind,
 			    int64_t number, const char *function, sop_error *err)
 {

@@ -47,43 +47,48 @@ sop_status sopi_transaction_get(struct sopi_transaction *txn, struct sopi_used *
 				    &found->exists, &found->item, err);
 }
 
-/* The size of the value that a key has in the transaction. Not there: no value, or one that an integer operation has made,
- * after looking itself. */
-static sop_status number_size(struct sopi_transaction *txn, const struct sopi_used *used,
-			      const uint8_t *key, size_t size, bool *there, uint32_t *bytes,
-			      sop_error *err)
+/* The newest of the transaction's own operations on a key that says what its value is; NULL: there is none. */
+static const struct sopi_operation *own_value(const struct sopi_used *used, const uint8_t *key, size_t size)
 {
 	const struct sopi_operation *own = sopi_index_find(&used->index, key, size);
+
+	while (own != NULL && own->kind == SOPI_OP_RIDE)
+		own = own->previous;
+	return own;
+}
+
+/* What the transaction has not changed: a value that is no number is read, or its answer would not be validated. */
+static sop_status check_number_below(struct sopi_transaction *txn, struct sopi_used *used,
+				     const uint8_t *key, size_t size, sop_error *err)
+{
 	const struct sopi_block *block;
 	struct sopi_item_view item;
 	struct sopi_vnode *leaf;
+	struct sopi_found found;
+	sop_status status;
 
-	*there = false;
-	while (own != NULL && own->kind == SOPI_OP_RIDE)
-		own = own->previous;
-	if (own != NULL) {
-		*there = own->kind == SOPI_OP_PUT || own->kind == SOPI_OP_UPDATE;
-		*bytes = own->value_size;
-		return SOP_OK;
-	}
 	if (used->created)
 		return SOP_OK;
 	SOP_TRY(sopi_tree_leaf(&used->store->tree, key, size, txn->snapshot, &leaf, &block, err));
-	*there = sopi_leaf_get(block, key, size, txn->snapshot, &item);
-	*bytes = *there ? item.value_size : 0;
-	return SOP_OK;
+	if (!sopi_leaf_get(block, key, size, txn->snapshot, &item))
+		return SOP_OK;
+	status = sopi_operation_check_number(item.value_size, err);
+	if (SOPI_UNLIKELY(status != SOP_OK))
+		SOP_TRY(read_base(txn, used, key, size, false, &found, err));
+	return status;
 }
 
 sop_status sopi_transaction_check_number(struct sopi_transaction *txn, struct sopi_used *used,
 					 const uint8_t *key, size_t size, sop_error *err)
 {
-	uint32_t bytes = 0;
-	sop_status status;
-	bool there;
+	const struct sopi_operation *own = own_value(used, key, size);
+	sop_status status = SOP_OK;
 
-	SOP_TRY(number_size(txn, used, key, size, &there, &bytes, err));
-	status = there ? sopi_operation_check_number(bytes, err) : SOP_OK;
-	if (SOPI_UNLIKELY(status != SOP_OK))
+	if (own == NULL)
+		status = check_number_below(txn, used, key, size, err);
+	else if (own->kind == SOPI_OP_PUT || own->kind == SOPI_OP_UPDATE)
+		status = sopi_operation_check_number(own->value_size, err);
+	if (SOPI_UNLIKELY(status == SOP_SCHEMA))
 		sopi_error_name_store(err, used->name, used->name_size);
 	return status;
 }

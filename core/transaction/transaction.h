@@ -198,8 +198,8 @@ sop_status sopi_transaction_value(struct sopi_transaction *txn, const struct sop
 sop_status sopi_transaction_copy_value(struct sopi_transaction *txn, const struct sopi_item_view *item,
 				       sop_buf *out, sop_error *err);
 
-/* SCHEMA, naming the store: what `key` has as far as the transaction sees is no integer. What it finds is not remembered
- * as read: others may change it. IO, CORRUPT, NO_MEMORY. */
+/* SCHEMA, naming the store: what `key` has as far as the transaction sees is no integer; then it has
+ * read that. A number, or nothing, is not remembered as read: others may change it. IO, CORRUPT, NO_MEMORY. */
 sop_status sopi_transaction_check_number(struct sopi_transaction *txn, struct sopi_used *used,
 					 const uint8_t *key, size_t size, sop_error *err);
 

@@ -816,6 +816,32 @@ static void a_commit_names_the_value_that_is_no_integer(void **state)
 	a_number_that_became_a_text(5000);
 }
 
+/* An addition that is refused has told its transaction what is there: a commit must rest on it. */
+static void a_refused_addition_counts_as_read(void **state)
+{
+	sop_bytes store, key;
+	struct scene s;
+	sop_error *err;
+
+	(void)state;
+	scene_open(&s);
+	err = &s.fixture.err;
+	put_beside(&s, "text");
+	TEST_OK(sop_rollback(s.txn, err), *err);
+	TEST_OK(sop_txn_renew(s.txn, err), *err);
+	assert_int_equal(sop_add(s.txn, s.store, test_text("n"), 1, err), SOP_SCHEMA);
+	TEST_OK(sop_put(s.txn, s.store, test_text("other"), test_text("n is no number"), err), *err);
+	put_beside(&s, "8 bytes!");
+	assert_int_equal(sop_commit(s.txn, err), SOP_CONFLICT);
+	TEST_OK(sop_txn_conflict(s.txn, &store, &key, err), *err);
+	assert_true(key.size == 1 && memcmp(key.data, "n", 1) == 0);
+	TEST_OK(sop_txn_again(s.txn, err), *err);
+	TEST_OK(sop_add(s.txn, s.store, test_text("n"), 1, err), *err);
+	put_beside(&s, "8 others"); /* a number is not read */
+	TEST_OK(sop_commit(s.txn, err), *err);
+	scene_close(&s);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -826,6 +852,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_transaction_has_a_limit_in_bytes),
 		cmocka_unit_test(a_value_that_is_no_integer_is_refused_by_atomic_operations),
 		cmocka_unit_test(a_commit_names_the_value_that_is_no_integer),
+		cmocka_unit_test(a_refused_addition_counts_as_read),
 		cmocka_unit_test(every_message_says_what_to_do),
 	};
 

@@ -96,9 +96,9 @@ class OpenTransaction:
         return [entry for entry in self.log if entry[2].startswith("OK") and not entry[0].startswith("cursor_") and
                 entry[0] not in ("get", "fetch", "version", "get_many", "scan", "count", "list", "describe")]
 
-    def observe(self, name, args):
+    def observe(self, name, args, answer):
         try:
-            self.observed.append(self.model.observes(name, args))
+            self.observed.append(self.model.observes(name, args, answer))
         except Refused:  # the key is too long to be there
             pass
 
@@ -117,13 +117,11 @@ class OpenTransaction:
         """The same operations on what is committed now; what is wrong with the first that answers otherwise, if any."""
         txn = Transaction(self.database.stores, self.mode)
         for name, args, answer in entries:
-            if name in ATOMIC and answer == NO_INTEGER:
-                continue  # it has changed nothing, and adding reads nothing
             hint = int(answer.split()[1]) if name == "insert" and answer.startswith("OK") else 0
             now = answered(txn, name, args, hint)
             if name == "version" and now == "OK":
                 now = self.again_version(txn, args, answer)
-            if name in ATOMIC and now == NO_INTEGER:
+            if name in ATOMIC and now == NO_INTEGER != answer:
                 return txn, NO_INTEGER
             if now not in (answer, None):
                 return txn, f"{name} answered `{answer}`, and where it took effect it would be `{now}`"
@@ -239,7 +237,7 @@ class Checker:
         elif expected is not None:
             self.expect(answer, expected)
         txn.log.append((name, args, answer))
-        txn.observe(name, args)
+        txn.observe(name, args, answer)
 
     def release_cursor(self, name, slot, answer):
         self.expect(answer, "OK" if slot in self.cursors else "NONE")

@@ -419,9 +419,9 @@ class Transaction:
 
     # ---- what it has read
 
-    def observes(self, name, args):
+    def observes(self, name, args, answer):
         """The keys on which an operation may conflict, as (name of the store, whether a key is among them); None: the stores themselves.
-        Putting and adding read nothing."""
+        Putting reads nothing, nor does adding to what is an integer."""
         if name in ("list", "describe", "create", "drop", "rename"):
             return None
         if name.startswith("cursor_"):
@@ -429,7 +429,8 @@ class Transaction:
             sought = cursor.declaration.order(args[1]) if name == "cursor_seek" else None  # also beyond the range
             return cursor and (cursor.declaration.name,
                                lambda order: order == sought or among(cursor.start, cursor.stop, order))
-        if name in BLIND or name in ("savepoint", "rollback_to") or (name == "put_many" and args[1] == 0):
+        blind = name in BLIND and answer != NO_INTEGER
+        if blind or name in ("savepoint", "rollback_to") or (name == "put_many" and args[1] == 0):
             return "", lambda order: False
         declaration = DECLARATIONS[args[0]]
         if name in ("scan", "count", "remove_range"):
