@@ -657,8 +657,8 @@ static int ask(native_view *view, native_handle *txn, struct batch *batch, struc
 		return 0;
 	if (PyErr_CheckSignals() < 0)
 		return -1;
-	Py_BEGIN_ALLOW_THREADS status =
-		sop_get_many(txn->pointer, view->bound->store->pointer, keys, question.flags, &rows, &err);
+	Py_BEGIN_ALLOW_THREADS status = sop_get_many(txn->pointer, view->bound->store->pointer,
+						     keys, question.flags, &rows, &err);
 	Py_END_ALLOW_THREADS if (status == SOP_OK) result = take_values(view, &rows, question, values);
 	else native_raise(&err);
 	sop_buf_free(&rows);

@@ -1,7 +1,7 @@
 package conformance;
 
 import java.util.ArrayList;
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -173,7 +173,7 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
   }
 
   private Map<K, V> valuesOf(List<K> wanted) {
-    Map<K, V> values = new IdentityHashMap<>(); // keys may be bytes
+    Map<K, V> values = new HashMap<>();
     items().fetchMany(wanted).forEach((key, item) -> values.put(key, item.value()));
     return values;
   }
