@@ -122,11 +122,15 @@ func (p Span[K, V]) Prefix(fields ...any) Span[K, V] {
 }
 
 // StartsWith narrows the span to keys with these leading fields, the last of which is a text that the field begins with:
-// Users.In(tx).Span().StartsWith("an") has "an" and "ann". That field must be ascending.
+// Users.In(tx).Span().StartsWith("an") has "an" and "ann". That field must be ascending, else it is [ErrSchema].
 func (p Span[K, V]) StartsWith(fields ...any) Span[K, V] {
 	last := len(fields) - 1
 	if last < 0 || fields[last] == "" {
 		return p.Prefix(fields[:max(last, 0)]...)
+	}
+	if p.descends(last) {
+		p.err = fault(StatusSchema, "StartsWith takes texts of an ascending field last; field %d is descending, so use AfterFields and ThroughFields", last+1)
+		return p
 	}
 	text, ok := fields[last].(string)
 	end := append(append([]any{}, fields[:last]...), nil)
@@ -134,6 +138,15 @@ func (p Span[K, V]) StartsWith(fields ...any) Span[K, V] {
 		p.err = fault(StatusSchema, "StartsWith takes a text last, which is not made of U+10FFFF alone; this is %v", fields[last])
 	}
 	return p.FromFields(fields...).ToFields(end...)
+}
+
+// descends tells whether a sort field of the keys is descending.
+func (p *Span[K, V]) descends(field int) bool {
+	if p.items.store == nil {
+		return false
+	}
+	schema, err := p.items.store.parsed()
+	return err == nil && field < schema.sorts && schema.c != nil && C.sop_schema_field_descending(schema.c, C.size_t(field)) != 0
 }
 
 // afterText is the first text behind all that begin with `text`, in the order of code points.

@@ -216,6 +216,25 @@ func TestSpanStartsWith(t *testing.T) {
 	})
 }
 
+func TestSpanStartsWithFieldsOfACompositeKey(t *testing.T) {
+	type key struct {
+		Region, Name string
+		Note         string `sop:",desc"`
+	}
+	notes := sop.StoreOf[key, string]("notes", sop.String)
+	update(t, inMemory(t), func(tx *sop.Tx) error {
+		for _, k := range []key{{"EU", "ann", "x"}, {"US", "an", "y"}, {"US", "ann", "x"}, {"US", "bob", "x"}, {"V", "ann", "x"}} {
+			ok(t, notes.In(tx).Put(k, ""))
+		}
+		span := notes.In(tx).Span()
+		equal(t, fmt.Sprint(slices.Collect(span.StartsWith("US", "an").Keys())), "[{US an y} {US ann x}]")
+		equal(t, fmt.Sprint(slices.Collect(span.StartsWith("U").Backward().Limit(2).Keys())), "[{US bob x} {US ann x}]")
+		_, err := span.StartsWith("US", "ann", "x").Count()
+		fails(t, err, sop.ErrSchema)
+		return nil
+	})
+}
+
 // The body of a loop changes the store at random, also around the place where the loop is: what is met is what a cursor that
 // goes key by key over a sorted map meets.
 func TestSpanChangedWhileItIsGoneOver(t *testing.T) {

@@ -364,9 +364,13 @@ static sop_status begin_again(sop_txn *txn, sop_error *err)
 	sopi_slot_choose(txn->core.slot);
 	status = sopi_transaction_begin(&txn->core, txn->options.mode, txn->options.deadline_ms,
 					has_id ? txn->options.id : NULL, err);
-	if (status != SOP_OK)
+	if (status != SOP_OK) {
 		txn->core.failure = status;
-	return status;
+		return status;
+	}
+	txn->core.attempts++;
+	sopi_slot_count(txn->core.slot, SOPI_RETRIES, 1);
+	return SOP_OK;
 }
 
 sop_status sop_txn_again(sop_txn *txn, sop_error *err)
@@ -385,7 +389,6 @@ sop_status sop_txn_again(sop_txn *txn, sop_error *err)
 				   "%s: the transaction failed with %s, which is not retried; begin a new one",
 				   __func__, sop_status_name(failure));
 	} else {
-		sopi_slot_count(txn->core.slot, SOPI_RETRIES, 1);
 		status = sopi_transaction_back_off(&txn->core, err);
 		if (status == SOP_OK)
 			status = begin_again(txn, err);

@@ -9,11 +9,16 @@
 #include "base/plant.h"
 #include "btree/resident.h"
 #include "platform/clock.h"
+#include "platform/thread.h"
 
 #include <sop/log.h>
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Between two short holds of the commit mutex. Who waits for it has to be woken up, and would without it find it taken again
+ * each time. */
+enum { SETTLE_PAUSE_NS = 50000 };
 
 /* A node to be written, as of the checkpoint's position. */
 struct node {
@@ -248,8 +253,11 @@ static sop_status write_pack(struct checkpoint *c, size_t from, size_t *end, sop
 	size_t i = from;
 
 	SOP_TRY(sopi_pack_begin(fs->packs, SOPI_PACK_NODES, bytes_left(c, from), &pack, err));
-	for (; i < c->node_count && sopi_pack_bytes(pack) < SOPI_NODE_PACK_BYTES; i++)
+	for (; i < c->node_count && sopi_pack_bytes(pack) < SOPI_NODE_PACK_BYTES; i++) {
 		SOP_TRY_OUT(write_node(c, pack, &c->nodes[i], page, err));
+		if (sopi_wal_fills(fs->wal)) /* the thread that makes segments is busy here: a commit would have to */
+			sopi_wal_prepare(fs->wal);
+	}
 	*end = i;
 	return sopi_pack_finish(pack, err);
 out:
@@ -663,6 +671,8 @@ static void settle_nodes(struct checkpoint *c)
 		sopi_mutex_lock(&engine->commit_mutex);
 		more = sopi_dirty_settle(engine->forest.resident, &c->dirty, c->at);
 		sopi_mutex_unlock(&engine->commit_mutex);
+		if (more && !c->fs->alone)
+			sopi_sleep_ns(SETTLE_PAUSE_NS);
 	}
 	sopi_slot_forget(c->fs->slot); /* what was pinned for it may go */
 	sopi_slot_refresh(&engine->forest.reclaim, c->fs->slot);

@@ -112,10 +112,12 @@ static size_t node_budget(const struct sopi_inredfs *fs)
 void sopi_inredfs_note_data(struct sopi_inredfs *fs)
 {
 	struct sopi_resident *resident = fs->engine->forest.resident;
+	const uint64_t data = live_bytes(fs);
+	const size_t budget = node_budget(fs);
 
-	atomic_store_explicit(&fs->data_bytes, live_bytes(fs), memory_order_relaxed);
-	if (resident != NULL)
-		atomic_store_explicit(&resident->bytes_max, node_budget(fs), memory_order_relaxed);
+	atomic_store_explicit(&fs->data_bytes, data, memory_order_relaxed);
+	atomic_store_explicit(&resident->bytes_max, budget, memory_order_relaxed);
+	atomic_store_explicit(&resident->data_exceeds, data > budget, memory_order_relaxed);
 }
 
 void sopi_inredfs_make_ballast(struct sopi_inredfs *fs)
@@ -729,8 +731,10 @@ static sop_status open_files(struct sopi_inredfs *fs, sop_error *err)
 	}
 	engine->forest.value_gone = value_gone;
 	engine->forest.owner = fs;
-	return sopi_resident_open(&engine->forest, &source, &engine->commit_mutex, &engine->answered,
-				  node_budget(fs), engine->options.node_bytes, err);
+	SOP_TRY(sopi_resident_open(&engine->forest, &source, &engine->commit_mutex, &engine->answered,
+				   node_budget(fs), engine->options.node_bytes, err));
+	sopi_inredfs_note_data(fs);
+	return SOP_OK;
 }
 
 static void use_log(struct sopi_inredfs *fs)
@@ -927,7 +931,6 @@ static sop_status open_checkpoint(struct sopi_inredfs *fs, struct sopi_log **wal
 	atomic_store(&fs->next_value, fs->manifest.next_value);
 	begin_at(fs, fs->manifest.checkpoint);
 	atomic_store(&fs->checkpointed, fs->manifest.checkpoint);
-	sopi_inredfs_note_data(fs);
 	SOP_TRY(open_files(fs, err));
 	SOP_TRY(take_over(fs, err));
 	SOP_TRY(sopi_outcome_files_load(fs, err));

@@ -78,28 +78,45 @@ static bool entry_is_whole(const uint8_t entry[ENTRY_BYTES], uint64_t number, ui
 
 /* ---- writing ------------------------------------------------------------------------------------ */
 
-/* Writes entries [from, from + count) of a file. */
-static sop_status write_entries(struct sopi_file *file, uint64_t number, uint64_t from,
-				const uint8_t *outcomes, size_t count, sop_error *err)
+/* What is to be written, a portion at a time. */
+struct source {
+	struct sopi_outcomes *outcomes;
+	struct sopi_outcome_range range;
+	size_t count; /* of the portion */
+	uint8_t portion[ENTRIES_AT_ONCE * SOPI_OUTCOME_BYTES];
+	uint8_t bytes[ENTRIES_AT_ONCE * ENTRY_BYTES]; /* the same as it is written */
+};
+
+/* Room in the newest file, or in the one that is to follow it. */
+static uint64_t room_in(const struct sopi_outcome_file *files, size_t count)
 {
-	uint8_t *bytes;
-	void *memory = NULL;
-	sop_status status = SOP_OK;
+	const uint64_t used = count > 0 ? files[count - 1].entries : FILE_ENTRIES_MAX;
 
-	SOP_TRY(sopi_alloc(ENTRIES_AT_ONCE * ENTRY_BYTES, &memory, err));
-	bytes = memory;
-	for (size_t done = 0; done < count && status == SOP_OK;) {
-		const size_t portion = count - done < ENTRIES_AT_ONCE ? count - done : ENTRIES_AT_ONCE;
+	return used < FILE_ENTRIES_MAX ? FILE_ENTRIES_MAX - used : FILE_ENTRIES_MAX;
+}
 
-		for (size_t i = 0; i < portion; i++)
-			encode_entry(bytes + i * ENTRY_BYTES, number, from + done + i,
-				     outcomes + (done + i) * SOPI_OUTCOME_BYTES);
-		status = sopi_file_write(file, HEAD_BYTES + (from + done) * ENTRY_BYTES, bytes,
-					 portion * ENTRY_BYTES, err);
-		done += portion;
-	}
-	sopi_free(bytes);
-	return status;
+static bool next_portion(struct source *source, uint64_t room)
+{
+	const size_t most = room < ENTRIES_AT_ONCE ? (size_t)room : ENTRIES_AT_ONCE;
+
+	source->count = sopi_outcomes_take(source->outcomes, &source->range, source->portion, most);
+	return source->count != 0;
+}
+
+/* Writes the portion behind what the file has, and others as long as there are any and it has room. */
+static sop_status write_entries(struct sopi_file *file, struct sopi_outcome_file *entry,
+				struct source *source, sop_error *err)
+{
+	do {
+		for (size_t i = 0; i < source->count; i++)
+			encode_entry(source->bytes + i * ENTRY_BYTES, entry->number,
+				     entry->entries + i, source->portion + i * SOPI_OUTCOME_BYTES);
+		SOP_TRY(sopi_file_write(file, HEAD_BYTES + entry->entries * ENTRY_BYTES,
+					source->bytes, source->count * ENTRY_BYTES, err));
+		entry->entries += source->count;
+	} while (entry->entries < FILE_ENTRIES_MAX &&
+		 next_portion(source, FILE_ENTRIES_MAX - entry->entries));
+	return SOP_OK;
 }
 
 /* Cuts off what a checkpoint that failed left behind the entries. Its sync has failed, and may have given up the new size
@@ -116,7 +133,7 @@ static sop_status cut_leftovers(struct sopi_file *file, const struct sopi_outcom
 
 /* Adds entries to the file `entry`, which is made if it has none; durable, its name too. */
 static sop_status extend_file(struct sopi_inredfs *fs, struct sopi_outcome_file *entry,
-			      const uint8_t *outcomes, size_t count, sop_error *err)
+			      struct source *source, sop_error *err)
 {
 	const bool made = entry->entries == 0;
 	struct sopi_file *file = NULL;
@@ -132,23 +149,21 @@ static sop_status extend_file(struct sopi_inredfs *fs, struct sopi_outcome_file 
 		encode_head(head, entry->number);
 		SOP_TRY_OUT(sopi_file_write(file, 0, head, sizeof head, err));
 	}
-	SOP_TRY_OUT(write_entries(file, entry->number, entry->entries, outcomes, count, err));
+	SOP_TRY_OUT(write_entries(file, entry, source, err));
 	if (!SOPI_PLANTED(SOPI_PLANT_OUTCOME_NO_SYNC))
 		SOP_TRY_OUT(sopi_file_sync(file, err));
 	if (made)
 		SOP_TRY_OUT(sopi_folder_sync(fs->folder, "outcome", err));
-	entry->entries += count;
 out:
 	sopi_file_close(file);
 	return status;
 }
 
 static sop_status extend_list(struct sopi_inredfs *fs, struct sopi_outcome_file **files,
-			      size_t *count, const uint8_t *outcomes, size_t left, sop_error *err)
+			      size_t *count, struct source *source, sop_error *err)
 {
-	while (left > 0) {
+	while (next_portion(source, room_in(*files, *count))) {
 		struct sopi_outcome_file *last = *count > 0 ? &(*files)[*count - 1] : NULL;
-		size_t portion;
 
 		if (last == NULL || last->entries >= FILE_ENTRIES_MAX) {
 			const uint64_t number = last == NULL ? 1 : last->number + 1;
@@ -159,11 +174,7 @@ static sop_status extend_list(struct sopi_inredfs *fs, struct sopi_outcome_file 
 			last = &(*files)[(*count)++];
 			*last = (struct sopi_outcome_file){ number, 0 };
 		}
-		portion = FILE_ENTRIES_MAX - (size_t)last->entries;
-		portion = portion < left ? portion : left;
-		SOP_TRY(extend_file(fs, last, outcomes, portion, err));
-		outcomes += portion * SOPI_OUTCOME_BYTES;
-		left -= portion;
+		SOP_TRY(extend_file(fs, last, source, err));
 	}
 	return SOP_OK;
 }
@@ -171,13 +182,16 @@ static sop_status extend_list(struct sopi_inredfs *fs, struct sopi_outcome_file 
 sop_status sopi_outcome_files_extend(struct sopi_inredfs *fs, uint64_t above, uint64_t upto,
 				     struct sopi_outcome_file **files, size_t *count, sop_error *err)
 {
-	uint8_t *outcomes = NULL;
-	size_t left = 0;
+	struct source *source;
+	void *memory = NULL;
 	sop_status status;
 
-	SOP_TRY(sopi_outcomes_between(&fs->engine->outcomes, above, upto, &outcomes, &left, err));
-	status = extend_list(fs, files, count, outcomes, left, err);
-	sopi_free(outcomes);
+	SOP_TRY(sopi_alloc(sizeof *source, &memory, err));
+	source = memory;
+	source->outcomes = &fs->engine->outcomes;
+	source->range = sopi_outcomes_between(source->outcomes, above, upto);
+	status = extend_list(fs, files, count, source, err);
+	sopi_free(source);
 	if (status == SOP_OK && *count > FILES_MAX + 1) { /* the oldest are older than the last million */
 		const size_t drop = *count - FILES_MAX - 1;
 

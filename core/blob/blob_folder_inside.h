@@ -16,7 +16,7 @@ _Static_assert((int)SOPI_VALUE_FRAME_BYTES == (int)SOPI_PACK_FRAME_BYTES, "one f
 enum {
 	PACK_VALUE_BYTES_MAX = 1 << 30,
 	PACK_INDEX_SLACK_BYTES = 1 << 16, /* an entry is smaller than any page or frame, but for very few */
-	PACK_TAIL_BYTES = 1 << 20, /* of nodes collected before they are written */
+	PACK_TAIL_BYTES = 256 << 10, /* of nodes collected before they are written */
 	PACK_FOLDERS = 256,
 };
 

@@ -128,7 +128,7 @@ static void clear_away(struct sopi_packs *packs, const struct leftover *left)
 		return;
 	if (left->file->removed) {
 		pack_path(left->file->id, left->file->kind, path);
-		(void)sopi_folder_remove(packs->folder, path, NULL); /* else it is an orphan */
+		(void)sopi_folder_remove_large(packs->folder, path, NULL); /* else it is an orphan */
 	}
 	pack_file_free(left->file);
 }

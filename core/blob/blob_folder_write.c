@@ -255,7 +255,8 @@ out:
 }
 
 /* Lets the device begin with what was written, a piece at a time, and not get ahead of it by more than two: a sync of tens of
- * megabytes at the end would hold up every flush of the log meanwhile. Not under tail_mutex, for which readers wait. */
+ * megabytes at the end would hold up every flush of the log meanwhile, and each flush waits for the piece that is under way:
+ * 0.6 ms for a megabyte, 0.2 for a quarter of one. Not under tail_mutex, for which readers wait. */
 static sop_status push_written(struct sopi_pack *pack, sop_error *err)
 {
 	const uint64_t written = atomic_load_explicit(&pack->file->written, memory_order_relaxed);

@@ -147,6 +147,10 @@ static size_t evict_locked(struct sopi_resident *resident, uint64_t least, struc
 		resident->hand = resident->hand >= resident->leaf_count ? 0 : resident->hand;
 		prefetch_ahead(resident);
 		vnode = resident->leaves[resident->hand];
+		if ((atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_DIRTY) != 0) {
+			leaf_unlist_locked(resident, vnode); /* the checkpoint that writes it lists it again */
+			continue;
+		}
 		head = atomic_load_explicit(&vnode->head, memory_order_acquire);
 		if ((atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_HOT) != 0) {
 			atomic_fetch_and_explicit(&vnode->state, (uint8_t)~SOPI_VNODE_HOT,

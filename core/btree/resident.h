@@ -65,6 +65,7 @@ struct sopi_resident {
 	sopi_mutex *commit_mutex;
 	const _Atomic uint64_t *answered;
 	_Atomic size_t bytes_max; /* of the forest's memory in use; beyond, leaves are evicted */
+	_Atomic bool data_exceeds; /* that budget: most of what is asked for must be read */
 	size_t node_bytes; /* what a leaf usually takes */
 	size_t dirty_bytes_max; /* of nodes that wait for a checkpoint; half of it: one is due */
 	_Atomic uint32_t hold; /* commits that must not lose leaves now */

@@ -1,6 +1,12 @@
 /* Laying out the contents of a node anew: in one page if they fit, in several otherwise. */
 #include "btree/apply.h"
 
+#include "btree/resident.h"
+
+/* A leaf of large items is as large as so many of them need. Where data is beyond the cache it is read for each of them
+ * (docs/decisions/0016). */
+enum { ITEMS_LEAST = 8, ITEMS_LEAST_COLD = 4 };
+
 /* ---- where to cut ---------------------------------------------------------------------- */
 
 /* How a run of entries may be cut into pages. */
@@ -75,9 +81,13 @@ size_t sopi_leaf_gather_first(struct sopi_scratch *scratch, const struct sopi_bl
 
 size_t sopi_leaf_limit(const struct sopi_tree *tree, size_t bytes, size_t count)
 {
+	const struct sopi_resident *resident = tree->forest->resident;
+	const bool cold = resident != NULL &&
+			  atomic_load_explicit(&resident->data_exceeds, memory_order_relaxed);
+	const size_t items = cold ? ITEMS_LEAST_COLD : ITEMS_LEAST;
 	size_t limit = tree->leaf_bytes;
 
-	while (count > 0 && limit < SOPI_NODE_BYTES_MAX && limit < 8 * (bytes / count))
+	while (count > 0 && limit < SOPI_NODE_BYTES_MAX && limit < items * (bytes / count))
 		limit *= 2;
 	return limit;
 }
@@ -145,7 +155,7 @@ size_t sopi_leaf_cut(struct sopi_scratch *scratch, const struct sopi_tree *tree,
 		.most = tree->items_max,
 		.total = extent.bytes - sopi_leaf_fixed_bytes(0, extent.prefix_size),
 		.count = count,
-		.full = full,
+		.full = full && extent.bytes > extent.limit, /* the limit may have grown since they did not fit */
 	};
 
 	return cut_items(scratch, &cutting, extent.prefix_size);

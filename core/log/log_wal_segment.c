@@ -574,7 +574,7 @@ static void shrink(struct sopi_wal *wal, uint64_t bytes_max)
 		if (!taken)
 			return;
 		wal_segment_name(item.sequence, name);
-		(void)sopi_folder_remove(wal->options.folder, name, NULL);
+		(void)sopi_folder_remove_large(wal->options.folder, name, NULL);
 	}
 }
 

@@ -190,6 +190,14 @@ sop_status sopi_folder_remove(struct sopi_folder *folder, const char *path, sop_
 	return folder->driver->remove(folder, path, err);
 }
 
+sop_status sopi_folder_remove_large(struct sopi_folder *folder, const char *path, sop_error *err)
+{
+	if (folder->driver->remove_large == NULL)
+		return sopi_folder_remove(folder, path, err);
+	SOP_TRY(check_name(path, err));
+	return folder->driver->remove_large(folder, path, err);
+}
+
 sop_status sopi_folder_remove_folder(struct sopi_folder *folder, const char *path, sop_error *err)
 {
 	SOP_TRY(check_name(path, err));

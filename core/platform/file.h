@@ -131,6 +131,10 @@ struct sopi_files_driver {
 	 * removed, not followed. Durable after sync_folder. */
 	sop_status (*remove)(struct sopi_folder *folder, const char *path, sop_error *err);
 
+	/* The same for what may be large and is open nowhere: its bytes may go a piece at a time before its name does, so
+	 * that no flush waits long. If it fails, or after a crash, it may be there and shorter. NULL: remove does it. */
+	sop_status (*remove_large)(struct sopi_folder *folder, const char *path, sop_error *err);
+
 	/* Takes an empty folder away; EXISTS if it is not empty. Durable after sync_folder of its parent. */
 	sop_status (*remove_folder)(struct sopi_folder *folder, const char *path, sop_error *err);
 
@@ -234,6 +238,7 @@ sop_status sopi_folder_rename(struct sopi_folder *folder, const char *from, cons
 			      sop_error *err);
 sop_status sopi_folder_link(struct sopi_folder *folder, const char *from, const char *to, sop_error *err);
 sop_status sopi_folder_remove(struct sopi_folder *folder, const char *path, sop_error *err);
+sop_status sopi_folder_remove_large(struct sopi_folder *folder, const char *path, sop_error *err);
 sop_status sopi_folder_remove_folder(struct sopi_folder *folder, const char *path, sop_error *err);
 sop_status sopi_folder_sync(struct sopi_folder *folder, const char *path, sop_error *err);
 sop_status sopi_folder_file_system(struct sopi_folder *folder, struct sopi_file_system *out,

@@ -13,6 +13,7 @@ static const struct sopi_files_driver files_driver = {
 	.rename = sopi_posix_rename,
 	.link = sopi_posix_link,
 	.remove = sopi_posix_remove,
+	.remove_large = sopi_posix_remove_large,
 	.remove_folder = sopi_posix_remove_folder,
 	.sync_folder = sopi_posix_sync_folder,
 	.file_system = sopi_posix_file_system,

@@ -31,6 +31,7 @@ sop_status sopi_posix_look(struct sopi_folder *base, const char *path, struct so
 sop_status sopi_posix_rename(struct sopi_folder *base, const char *from, const char *to, sop_error *err);
 sop_status sopi_posix_link(struct sopi_folder *base, const char *from, const char *to, sop_error *err);
 sop_status sopi_posix_remove(struct sopi_folder *base, const char *path, sop_error *err);
+sop_status sopi_posix_remove_large(struct sopi_folder *base, const char *path, sop_error *err);
 sop_status sopi_posix_remove_folder(struct sopi_folder *base, const char *path, sop_error *err);
 sop_status sopi_posix_sync_folder(struct sopi_folder *base, const char *path, sop_error *err);
 sop_status sopi_posix_file_system(struct sopi_folder *base, struct sopi_file_system *out, sop_error *err);
@@ -56,7 +57,8 @@ void sopi_posix_unlock(struct sopi_file *base);
 void sopi_posix_close(struct sopi_file *base);
 
 #ifdef SOP_TEST_HOOKS
-/* Lets no read or write move more than `bytes` at once, and interrupts every third (0: off), as a busy system may. */
+/* Lets no read or write move more than `bytes` at once, and interrupts every third (0: off), as a busy system may; and
+ * whatever reserves more than a little space. */
 void sopi_posix_short_io(size_t bytes);
 #endif
 

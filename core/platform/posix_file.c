@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { ALLOCATE_BYTES_MIN = 64 << 10 }; /* what is reserved at once where signals interrupt it */
+
 struct posix_file {
 	struct sopi_file base;
 	int fd;
@@ -112,6 +114,13 @@ static bool is_interrupted(void)
 	errno = EINTR;
 	return true;
 }
+
+/* As when a signal comes before so much has been reserved. */
+static bool is_interrupted_at(uint64_t size)
+{
+	errno = EINTR;
+	return atomic_load(&short_bytes) != 0 && size >= 2 * (uint64_t)ALLOCATE_BYTES_MIN;
+}
 #else
 static size_t portion(const struct posix_file *file, size_t size)
 {
@@ -121,6 +130,12 @@ static size_t portion(const struct posix_file *file, size_t size)
 
 static bool is_interrupted(void)
 {
+	return false;
+}
+
+static bool is_interrupted_at(uint64_t size)
+{
+	(void)size;
 	return false;
 }
 #endif
@@ -133,6 +148,11 @@ static ssize_t read_once(const struct posix_file *file, void *to, size_t size, u
 static ssize_t write_once(const struct posix_file *file, const void *from, size_t size, uint64_t offset)
 {
 	return is_interrupted() ? -1 : pwrite(file->fd, from, portion(file, size), (off_t)offset);
+}
+
+static int allocate_once(const struct posix_file *file, uint64_t offset, uint64_t size)
+{
+	return is_interrupted_at(size) ? -1 : fallocate(file->fd, 0, (off_t)offset, (off_t)size);
 }
 
 sop_status sopi_posix_read(struct sopi_file *base, uint64_t offset, void *to, size_t size,
@@ -183,20 +203,28 @@ sop_status sopi_posix_write(struct sopi_file *base, uint64_t offset, const void 
 	return SOP_OK;
 }
 
+/* What is interrupted may have been undone (tmpfs does): with a timer of the program's a large piece would never be done.
+ * So pieces get smaller, down to what takes no time. */
 sop_status sopi_posix_allocate(struct sopi_file *base, uint64_t offset, uint64_t size, sop_error *err)
 {
 	struct posix_file *file = file_of(base);
-	int result;
+	uint64_t piece = size;
 
 	errno = EFBIG;
 	if (!fits(offset, size))
 		return fail(file, true, "reserve space", 0, err);
-	if (size == 0)
-		return SOP_OK;
-	do
-		result = fallocate(file->fd, 0, (off_t)offset, (off_t)size);
-	while (result != 0 && errno == EINTR);
-	return result == 0 ? SOP_OK : fail(file, true, "reserve space", offset, err);
+	while (size > 0) {
+		piece = piece < size ? piece : size;
+		if (allocate_once(file, offset, piece) == 0) {
+			offset += piece;
+			size -= piece;
+		} else if (errno != EINTR) {
+			return fail(file, true, "reserve space", offset, err);
+		} else if (piece / 2 >= ALLOCATE_BYTES_MIN) {
+			piece /= 2;
+		}
+	}
+	return SOP_OK;
 }
 
 sop_status sopi_posix_resize(struct sopi_file *base, uint64_t size, sop_error *err)

@@ -10,13 +10,13 @@
 
 enum { SOPI_OUTCOMES_MAX = 1 << 20, SOPI_OUTCOME_BYTES = 24 };
 
-struct sopi_outcome_entry;
+struct sopi_outcome_piece;
 
 struct sopi_outcomes {
 	sopi_mutex mutex; /* guards what follows; leaf of the lock order */
-	struct sopi_outcome_entry *ring; /* the newest at `added - 1` */
-	uint32_t *buckets; /* newest entry of each chain, plus 1 */
-	size_t capacity; /* of the ring: a power of two; as many buckets */
+	struct sopi_outcome_piece **pieces; /* of the ring, in its order */
+	size_t piece_count, piece_capacity;
+	size_t capacity; /* entries that the pieces have room for */
 	uint64_t added; /* ever */
 	uint64_t reserved; /* additions that must not fail */
 };
@@ -34,10 +34,20 @@ void sopi_outcomes_unreserve(struct sopi_outcomes *outcomes);
 /* Adds a transaction that committed. REQUIRES: a reservation, which it uses up. */
 void sopi_outcomes_add(struct sopi_outcomes *outcomes, const uint8_t id[16], uint64_t position);
 
-/* Copies the ids and positions of those in (above, upto] that are known, oldest first, to *out (freed by the caller with
- * sopi_free): 24 bytes each, the id and the position little-endian. */
-sop_status sopi_outcomes_between(struct sopi_outcomes *outcomes, uint64_t above, uint64_t upto,
-				 uint8_t **out, size_t *count, sop_error *err);
+/* Some of them, by number, oldest first. */
+struct sopi_outcome_range {
+	uint64_t next, end;
+};
+
+/* Those in (above, upto] that are known. */
+struct sopi_outcome_range sopi_outcomes_between(struct sopi_outcomes *outcomes, uint64_t above,
+						uint64_t upto);
+
+/* Copies the next ones of the range, `most` of them at most, and takes them out of it; those that are no longer known are
+ * passed over. 24 bytes each: the id, and the position little-endian. Returns how many; 0: there are no more. Commits wait
+ * meanwhile, so that many are to be had by several calls, with some work between them. */
+size_t sopi_outcomes_take(struct sopi_outcomes *outcomes, struct sopi_outcome_range *range,
+			  uint8_t *to, size_t most);
 
 /* The position of a transaction, or 0. `forgotten` receives whether older ones are no longer
  * known. */

@@ -49,6 +49,5 @@ sop_status sopi_transaction_back_off(struct sopi_transaction *txn, sop_error *er
 		take_softlocks(txn); /* others wait for us now: go on at once */
 	else
 		sopi_clock_sleep_ns(clock, duration_ns);
-	txn->attempts++;
 	return SOP_OK;
 }

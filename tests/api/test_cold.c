@@ -21,6 +21,9 @@ enum {
 	START = 1000, /* what each item holds at first, in the test that moves it about */
 	SCANS = 6,
 	COMMITS_EACH = 30, /* of a thread, beside each scan */
+	LARGE_ITEMS = 6000, /* more than fit in the cache, at once and once more */
+	LARGE_VALUE_BYTES = 1024,
+	ROOMY_CACHE_MB = 64, /* all of them fit */
 };
 
 /* For nftw, which takes no argument for its callback. */
@@ -29,6 +32,7 @@ static off_t largest_bytes;
 
 struct box {
 	char folder[TEST_PATH_BYTES];
+	unsigned cache_mb;
 	sop_db *db;
 	sop_store *store;
 	sop_error err;
@@ -74,8 +78,8 @@ static void open_box(struct box *box)
 	char url[TEST_PATH_BYTES + 100];
 
 	(void)snprintf(url, sizeof url,
-		       "inredfs:%s?create=true&durability=buffered&cache_bytes=%d&snapshot_bytes_max=%d",
-		       box->folder, CACHE_MB << 20, SNAPSHOT_MB << 20);
+		       "inredfs:%s?create=true&durability=buffered&cache_bytes=%uMB&snapshot_bytes_max=%d",
+		       box->folder, box->cache_mb, SNAPSHOT_MB << 20);
 	TEST_OK(sop_open(url, NULL, &box->db, &box->err), box->err);
 	TEST_OK(sop_store_open(box->db, test_text("s"), NULL, &box->store, &box->err), box->err);
 }
@@ -94,6 +98,7 @@ static int setup(void **state)
 	sop_txn *txn;
 
 	memset(box, 0, sizeof *box);
+	box->cache_mb = CACHE_MB;
 	box->err = (sop_error)SOP_ERROR_INIT;
 	test_folder_make(box->folder);
 	open_box(box);
@@ -123,6 +128,23 @@ static int teardown(void **state)
 	test_folder_remove(box->folder);
 	free(box);
 	return 0;
+}
+
+/* Goes over all items, whatever they hold; returns how many there are. */
+static uint64_t scan_all(struct box *box)
+{
+	sop_txn *txn = begin(box, &box->err);
+	sop_cursor *cursor = NULL;
+	uint64_t count = 0;
+	sop_entry entry;
+
+	TEST_OK(sop_cursor_open(txn, box->store, NULL, 0, &cursor, &box->err), box->err);
+	while (sop_cursor_next(cursor, &entry, &box->err) == SOP_OK)
+		count++;
+	sop_cursor_free(cursor);
+	TEST_OK(sop_rollback(txn, &box->err), box->err);
+	sop_txn_free(txn);
+	return count;
 }
 
 /* Goes over all items, and returns the sum of what they hold. */
@@ -377,6 +399,74 @@ static void scans_are_right_while_pages_move_and_change(void **state)
 	assert_int_equal(scan(race.box, &race.box->err), (uint64_t)ITEMS * START);
 }
 
+/* ---- leaves of large items ----------------------------------------------------------------------- */
+
+static void put_large(struct box *box, uint64_t from)
+{
+	uint8_t value[LARGE_VALUE_BYTES] = { 0 };
+	sop_txn *txn = begin(box, &box->err);
+	uint8_t room[8];
+
+	for (uint64_t key = from; key < from + LARGE_ITEMS; key++) {
+		TEST_OK(sop_put(txn, box->store, test_key_u64(room, key),
+				test_bytes(value, sizeof value), &box->err),
+			box->err);
+		if (key % BATCH != BATCH - 1)
+			continue;
+		TEST_OK(sop_commit(txn, &box->err), box->err);
+		TEST_OK(sop_txn_renew(txn, &box->err), box->err);
+	}
+	TEST_OK(sop_commit(txn, &box->err), box->err);
+	sop_txn_free(txn);
+}
+
+static uint64_t nodes_of(struct box *box)
+{
+	sop_stats stats = SOP_STATS_INIT;
+
+	TEST_OK(sop_db_stats(box->db, &stats, &box->err), box->err);
+	return stats.nodes;
+}
+
+/* How many nodes LARGE_ITEMS more of 1 KB take, in a database that has as many and was opened anew. */
+static uint64_t nodes_for_large(unsigned cache_mb)
+{
+	struct box box = { .cache_mb = cache_mb, .err = SOP_ERROR_INIT };
+	uint64_t before, taken;
+	sop_txn *txn;
+
+	test_folder_make(box.folder);
+	open_box(&box);
+	txn = begin(&box, &box.err);
+	TEST_OK(sop_store_create(txn, box.store, &box.err), box.err);
+	TEST_OK(sop_commit(txn, &box.err), box.err);
+	sop_txn_free(txn);
+	put_large(&box, 0);
+	TEST_OK(sop_checkpoint(box.db, &box.err), box.err);
+	close_box(&box);
+	open_box(&box);
+	assert_int_equal(scan_all(&box), LARGE_ITEMS); /* nodes on disk are known when their parents are read */
+	before = nodes_of(&box);
+	put_large(&box, LARGE_ITEMS);
+	taken = nodes_of(&box) - before;
+	assert_int_equal(scan_all(&box), 2 * LARGE_ITEMS);
+	close_box(&box);
+	test_folder_remove(box.folder);
+	return taken;
+}
+
+static void large_items_share_smaller_leaves_where_most_must_be_read(void **state)
+{
+	const uint64_t roomy = nodes_for_large(ROOMY_CACHE_MB);
+	const uint64_t cold = nodes_for_large(CACHE_MB - 2);
+
+	(void)state;
+	print_message("  %d items of 1 KB: %llu nodes in a cache that holds them, %llu otherwise\n",
+		      LARGE_ITEMS, (unsigned long long)roomy, (unsigned long long)cold);
+	assert_true(roomy <= LARGE_ITEMS / 12);
+	assert_true(cold * 2 > roomy * 3);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +475,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_scan_comes_as_far_as_the_damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(scans_are_right_while_pages_move_and_change, setup,
 						teardown),
+		cmocka_unit_test(large_items_share_smaller_leaves_where_most_must_be_read),
 	};
 
 	test_begin(argc, argv);

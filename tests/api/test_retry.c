@@ -74,6 +74,35 @@ static void again_runs_the_body_until_it_commits(void **state)
 	fixture_close(&f);
 }
 
+/* Its id is another's by then: nothing was begun, and nothing is counted. */
+static void an_attempt_that_does_not_begin_is_none(void **state)
+{
+	sop_txn_options options = SOP_TXN_OPTIONS_INIT;
+	sop_stats before = SOP_STATS_INIT;
+	sop_stats after = SOP_STATS_INIT;
+	struct fixture f;
+	sop_txn *other = NULL;
+	uint32_t attempts = 0;
+
+	(void)state;
+	fixture_open(&f);
+	sop_txn_free(f.txn);
+	options.id[0] = 7;
+	TEST_OK(sop_begin(f.db, &options, &f.txn, &f.err), f.err);
+	body(&f);
+	interfere(&f);
+	TEST_STATUS(sop_commit(f.txn, &f.err), SOP_CONFLICT, f.err);
+	TEST_OK(sop_begin(f.db, &options, &other, &f.err), f.err);
+	TEST_OK(sop_db_stats(f.db, &before, &f.err), f.err);
+	TEST_STATUS(sop_txn_again(f.txn, &f.err), SOP_EXISTS, f.err);
+	TEST_OK(sop_txn_attempts(f.txn, &attempts, &f.err), f.err);
+	assert_int_equal(attempts, 1);
+	TEST_OK(sop_db_stats(f.db, &after, &f.err), f.err);
+	assert_int_equal(after.retries, before.retries);
+	sop_txn_free(other);
+	fixture_close(&f);
+}
+
 /* More attempts than soft locks begin at: the one who waits too long for the lock is let through or told. */
 static void soft_locks_hold_nobody_for_ever(void **state)
 {
@@ -686,6 +715,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_conflict_names_store_and_key),
 		cmocka_unit_test(again_runs_the_body_until_it_commits),
+		cmocka_unit_test(an_attempt_that_does_not_begin_is_none),
 		cmocka_unit_test(soft_locks_hold_nobody_for_ever),
 		cmocka_unit_test(again_without_a_failure_is_misuse),
 		cmocka_unit_test(again_repeats_a_failure_that_cannot_be_retried),

@@ -13,12 +13,12 @@ NAMES = {"range": "within", "from": "source", "key": "key", "min": "min"}
 
 
 def camel(name):
-    return "".join(word.upper() if word in ("db", "gc") else word.capitalize() for word in name.split("_"))
+    return "".join(word.upper() if word in ("db", "gc", "id") else word.capitalize() for word in name.split("_"))
 
 
 def lower(name):
     word = camel(NAMES.get(name, name))
-    return word[0].lower() + word[1:]
+    return word.lower() if word.isupper() else word[0].lower() + word[1:]
 
 
 def interface(table):

@@ -102,8 +102,8 @@ def unlike(lines, reference):
 
 def may_differ(instruction, mine, other):
     """Whether it is for the model to say if both answers are right."""
-    if any(word in instruction for word in (" position ", " version ", " peek ")):
-        return re.fullmatch(r"\d+ OK \d+", mine) and re.fullmatch(r"\d+ OK \d+", other)
+    if any(word in instruction for word in (" position ", " version ", " peek ", " outcome_of ")):
+        return all(re.fullmatch(r"\d+ OK( [A-Z_]+)? \d+", answer) for answer in (mine, other))
     return re.match(r"\d+ CONFLICT RETRY\+ABORT store=", mine) and mine.split()[:3] == other.split()[:3]
 
 

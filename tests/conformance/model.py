@@ -5,6 +5,7 @@ conflict. A commit that succeeded must give every answer of its transaction agai
 conflict must name a key that another transaction has changed since this one began.
 
 usage: model.py PROGRAM OUTPUT      files with one or more programs, and what a machine printed; exit status 1 if something is wrong"""
+import re
 import sys
 
 import generate
@@ -18,6 +19,9 @@ IN_TRANSACTION = {name for name, operation in OPERATIONS.items()
 OVER = ("MISUSE MISUSE", "CANCELLED", "CLOSED MISUSE")
 CLOSED = "CLOSED MISUSE"
 READ_ONLY = "READ_ONLY MISUSE"
+NOTHING_FAILED = "MISUSE MISUSE"
+LOG_INFO = 3  # the first level that tells of stores
+FEATURES = ("inmemory", "inredfs")
 
 
 class Wrong(Exception):
@@ -32,6 +36,7 @@ class Database:
         self.changes = []  # for each commit that changed something: {name of a store: orders of keys, or None: the store itself}
         self.committed = {}  # id: whether it left a record; None: not known
         self.opened = set()  # ids that are open
+        self.numbers = {}  # id: of its commit, as changes counts them
         self.positions = {}  # number of commits up to there: a position that was told
 
     def commit(self, txn, id_):
@@ -50,7 +55,19 @@ class Database:
             changed[name] = {order for order, _ in points}
         self.changes.append(changed)
         self.committed[id_] = True if not txn.view.same(before) else None
+        if self.committed[id_]:
+            self.numbers[id_] = len(self.changes)
         self.stores = dict(after)
+
+    def comes_and_goes(self, name):
+        """Two commits: a store was created, and dropped again."""
+        self.changes += [{name: None}, {name: None}]
+
+    def has_told(self, id_, answer):
+        """The answers of `begin` that an id allows."""
+        if id_ in self.opened or self.committed.get(id_, False):
+            return ["EXISTS"]
+        return [answer, "EXISTS"] if self.committed.get(id_, False) is None else [answer]
 
 
 class OpenTransaction:
@@ -63,8 +80,12 @@ class OpenTransaction:
         self.log = []  # (name, arguments, answer)
         self.observed = []  # what it may conflict on, as Transaction.observes says
         self.state = "open"  # committed, over, shut
-        self.number = None  # of its commit, if that changed something
+        self.number = None  # of its commit, if that certainly changed something
+        self.until = self.since  # the newest commit at whose position it may read
         self.cancelled = False
+        self.failure = None  # what it failed with: the answer of its commit
+        self.told = False  # whether it knows what it conflicted on
+        self.attempts = 1
 
     def changes(self):
         """What a commit does again: everything, since all of it is validated, or where reads are not, what changed something."""
@@ -237,14 +258,55 @@ class Checker:
         if handle.closed:
             return self.expect(answer, CLOSED)
         database = handle.database
-        id_ = object() if id_ == "-" else id_
-        if id_ in database.opened or database.committed.get(id_, False):
-            return self.expect(answer, "EXISTS")
-        self.expect(answer, *(["OK", "EXISTS"] if database.committed.get(id_, False) is None else ["OK"]))
+        return self.begin_in(answer, slot, handle, mode, object() if id_ == "-" else id_)
+
+    def begin_in(self, answer, slot, handle, mode, id_):
+        self.expect(answer, *handle.database.has_told(id_, "OK"))
         if answer == "OK":
-            self.txns[slot] = OpenTransaction(handle, database, READ if handle.read_only else mode, id_)
-            database.opened.add(id_)
+            self.txns[slot] = OpenTransaction(handle, handle.database, READ if handle.read_only else mode, id_)
+            handle.database.opened.add(id_)
+
+    def check_renew(self, answer, slot):
+        txn = self.txns.get(slot)
+        if txn is None or txn.handle.closed or txn.state == "shut":
+            return self.expect(answer, "NONE" if txn is None else CLOSED)
+        self.over(txn)
+        del self.txns[slot]
+        own = isinstance(txn.id, str) and txn.state != "committed"
+        return self.begin_in(answer, slot, txn.handle, txn.mode, txn.id if own else object())
+
+    def check_again(self, answer, slot):
+        txn = self.txns.get(slot)
+        if txn is None or txn.handle.closed or txn.state == "shut":
+            return self.expect(answer, "NONE" if txn is None else CLOSED)
+        if txn.state != "over" or txn.failure is None:
+            return self.expect(answer, NOTHING_FAILED)
+        if txn.cancelled:
+            return self.expect(answer, "CANCELLED")
+        if not txn.failure.startswith("CONFLICT "):
+            return self.expect(answer, txn.failure)
+        self.begin_in(answer, slot, txn.handle, txn.mode, txn.id if isinstance(txn.id, str) else object())
+        if answer == "OK":
+            self.txns[slot].attempts, self.txns[slot].told = txn.attempts + 1, True
+        else:
+            txn.failure = answer
         return None
+
+    def known(self, answer, slot, expected):
+        """What is told of transactions that have ended, too."""
+        txn = self.txns.get(slot)
+        if txn is None or txn.handle.closed or txn.state == "shut":
+            return self.expect(answer, "NONE" if txn is None else CLOSED)
+        return self.expect(answer, f"OK {expected(txn)}")
+
+    def check_own_id(self, answer, slot):
+        self.known(answer, slot, lambda txn: txn.id if isinstance(txn.id, str) else "-")
+
+    def check_attempts(self, answer, slot):
+        self.known(answer, slot, lambda txn: txn.attempts)
+
+    def check_conflict(self, answer, slot):
+        self.known(answer, slot, lambda txn: int(txn.told))
 
     @staticmethod
     def over(txn, state="over"):
@@ -261,27 +323,34 @@ class Checker:
         if txn.state == "committed":
             return self.expect(answer, "OK")
         if txn.state == "over" or txn.cancelled:
-            self.over(txn)
+            self.fail(txn, "CANCELLED")
             return self.expect(answer, *OVER)
         if answer.startswith("CONFLICT "):
-            self.over(txn)
-            return self.check_conflict(txn, answer)
+            self.fail(txn, answer)
+            return self.conflicted(txn, answer)
         if txn.model.writes == 0 or txn.mode in (READ, SNAPSHOT):
             self.over(txn, "committed")
             return self.expect(answer, "OK")
         now, difference = txn.again(txn.changes())
         if difference == NO_INTEGER:
-            self.over(txn)
+            self.fail(txn, answer)
             return self.expect(answer, NO_INTEGER)
         if difference is not None:
             raise Wrong(f"it must be CONFLICT: {difference}")
         self.expect(answer, "OK")
         self.over(txn, "committed")
         txn.database.commit(now, txn.id)
-        txn.number = len(txn.database.changes)
+        txn.number = txn.database.numbers.get(txn.id)
+        txn.until = len(txn.database.changes)
         return None
 
-    def check_conflict(self, txn, answer):
+    def fail(self, txn, answer):
+        """Its commit fails with that, unless it has ended before."""
+        if txn.state == "open":
+            txn.failure, txn.told = answer, answer != "CANCELLED"
+        self.over(txn)
+
+    def conflicted(self, txn, answer):
         words = answer.split(" ")
         store, key = words[2].partition("=")[2], bytes.fromhex(words[3].partition("=")[2])
         if words[1] != "RETRY+ABORT" or txn.mode in (READ, SNAPSHOT):
@@ -328,7 +397,7 @@ class Checker:
             return self.expect(answer, "NONE")
         if txn.handle.closed or txn.state == "shut":
             return self.expect(answer, CLOSED)
-        txn.cancelled = txn.cancelled or txn.state == "open"
+        txn.cancelled = txn.cancelled or answer == "OK"
         return self.expect(answer, "OK", *(OVER if txn.state != "open" else ()))
 
     def check_outcome(self, answer, slot):
@@ -337,12 +406,28 @@ class Checker:
             return self.expect(answer, "NONE")
         if txn.handle.closed:
             return self.expect(answer, CLOSED)
-        record = txn.database.committed.get(txn.id, False)
+        return self.expect(answer, *(f"OK {outcome}" for outcome in self.outcomes(txn.database, txn.id)))
+
+    @staticmethod
+    def outcomes(database, id_):
+        record = database.committed.get(id_, False)
         if record is None:
-            return self.expect(answer, "OK COMMITTED", "OK NOT_COMMITTED")
-        if txn.id in txn.database.opened:
-            return self.expect(answer, "OK PENDING")
-        return self.expect(answer, "OK COMMITTED" if record else "OK NOT_COMMITTED")
+            return ["COMMITTED", "NOT_COMMITTED", *["PENDING"] * (id_ in database.opened)]
+        if id_ in database.opened:
+            return ["PENDING"]
+        return ["COMMITTED" if record else "NOT_COMMITTED"]
+
+    def check_outcome_of(self, answer, db, id_):
+        handle = self.usable(db, answer)
+        if handle is None:
+            return None
+        words = answer.split(" ")
+        if len(words) != 3 or words[0] != "OK" or words[1] not in self.outcomes(handle.database, id_):
+            raise Wrong(f"it must be OK and {' or '.join(self.outcomes(handle.database, id_))}")
+        position, number = int(words[2]), handle.database.numbers.get(id_)
+        if (position == 0) == (words[1] == "COMMITTED"):
+            raise Wrong("those that have committed have a position, and no others")
+        return self.check_position_of(handle.database, number, position) if position and number else None
 
     def check_position(self, answer, slot):
         txn = self.txns.get(slot)
@@ -357,14 +442,22 @@ class Checker:
     @staticmethod
     def check_order(txn, position):
         """Positions ascend in the order of the commits; one that changed nothing has the position that it read at."""
-        at = txn.since if txn.number is None else txn.number
+        if txn.number is not None:
+            return Checker.check_position_of(txn.database, txn.number, position)
         for number, told in txn.database.positions.items():
+            if (number < txn.since and told > position) or (number > txn.until and told <= position):
+                raise Wrong(f"after {number} commits the position was {told}, and this is after {txn.since}")
+        return None
+
+    @staticmethod
+    def check_position_of(database, at, position):
+        """That of the commit with this number."""
+        for number, told in database.positions.items():
             if (number < at and told > position) or (number > at and told <= position):
                 raise Wrong(f"after {number} commits the position was {told}, and this is after {at}")
-            if number == at and txn.number is not None and told != position:
+            if number == at and told != position:
                 raise Wrong(f"it was {told} before")
-        if txn.number is not None:
-            txn.database.positions[at] = position
+        database.positions[at] = position
 
     @staticmethod
     def check_version(txn, row, answer):
@@ -382,11 +475,15 @@ class Checker:
             database.positions[at] = version
         return None
 
-    def check_run(self, answer, db, number, key, by, rivals):
+    def check_run(self, answer, db, number, key, by, rivals, id_):
         handle = self.dbs.get(db)
         if handle is None or handle.closed:
             return self.expect(answer, "NONE" if handle is None else CLOSED)
         database, value = handle.database, 0
+        id_ = object() if id_ == "-" else id_
+        allowed = database.has_told(id_, "OK")
+        if answer == "EXISTS" or allowed == ["EXISTS"]:
+            return self.expect(answer, *allowed)
         for attempt in range(rivals + 1):
             txn = Transaction(database.stores, WRITE)
             found = answered(txn, "get", [number, key], 0)
@@ -398,7 +495,7 @@ class Checker:
             value = integer(data) if len(data) == 8 else 0
             put = wrapped(value + (1000 if attempt < rivals else by))
             txn.put(number, key, put.to_bytes(8, "little", signed=True))
-            database.commit(txn, object())
+            database.commit(txn, object() if attempt < rivals else id_)
         return self.expect(answer, f"OK {wrapped(value + by)} {rivals + 1}")
 
     # ---- databases
@@ -476,6 +573,17 @@ class Checker:
         handle = self.usable(db, answer)
         if handle is not None:
             self.expect(answer, f"OK {len(handle.database.stores)}")
+
+    def check_log(self, answer, db, level):
+        handle = self.usable(db, answer)
+        if handle is None or handle.read_only:
+            return None if handle is None else self.expect(answer, READ_ONLY)
+        handle.database.comes_and_goes("marker")
+        return self.expect(answer, f"OK {2 if level >= LOG_INFO else 0}")
+
+    def check_about(self, answer, feature):
+        if not re.fullmatch(rf"OK \d+\.\d+\.\d+ {int(feature in FEATURES)}", answer):
+            raise Wrong("it must be the version, and whether it has that")
 
     def check_backup(self, answer, db, place):
         handle = self.usable(db, answer)

@@ -171,6 +171,51 @@ class Generator:
                 del self.cursors[cursor]
         if how in ("commit", "rollback") and self.one_in(3):
             self.say(self.dice.choice(["outcome", "outcome", "position" if how == "commit" else "outcome"]), slot)
+        if how in ("commit", "rollback", "cancel") and self.one_in(8):
+            self.once_more(slot)
+
+    def once_more(self, slot):
+        """Begins a transaction that has ended again, in this way or that, and does something in it."""
+        for _ in range(self.dice.randrange(1, 3)):
+            self.say(self.dice.choice(["again", "renew", "attempts", "attempts", "conflict", "own_id"]), slot)
+        kind = self.dice.choice(["again", "renew", "renew", "renew", "begin"])
+        self.say(*[kind, slot] if kind != "begin" else [kind, slot, WRITE, self.id()])
+        for _ in range(self.dice.randrange(3)):
+            self.say(self.dice.choice(["attempts", "conflict", "own_id", "again"]), slot)
+        self.saved.discard(slot)
+        for _ in range(self.dice.randrange(4)):
+            self.data(slot)
+        self.say(self.dice.choice(["commit", "commit", "commit", "rollback"]), slot)
+
+    def contend(self):
+        """Two transactions that both want a key: the one that commits later conflicts, unless its reads are not validated."""
+        loser = self.dice.choice(list(self.dbs) or [0]) * 10 + self.transactions_max
+        winner = loser + 1
+        store = self.dice.choice([RAW, OTHER, STR])
+        key = hexed(b"n1") if store != STR else "s6e31"
+        identity = self.dice.choice([*self.ids, "-", "-"])
+        self.say("begin", loser, self.dice.choice([WRITE, WRITE, WRITE, NOCHECK]), identity)
+        self.used |= {loser, winner}
+        self.open[loser] = WRITE
+        for _ in range(self.dice.choice([1, 1, 1, 2, 3])):
+            self.say("get", loser, store, key)
+            self.say("put", loser, store, key, self.value(store, key))
+            self.say("begin", winner, WRITE, "-")
+            self.say("put", winner, store, key, self.value(store, key))
+            self.say("commit", winner)
+            self.say("commit", loser)
+            if self.one_in(3):
+                self.say("get", loser, store, key)
+            if self.one_in(4):
+                self.say(self.dice.choice(["rollback", "cancel", "conflict"]), loser)
+            if self.one_in(4) and identity != "-":  # which begins if the loser has ended, and is then in its way
+                self.say("begin", winner, WRITE, identity)
+            self.say(self.dice.choice(["again", "again", "again", "renew"]), loser)
+        self.open.pop(loser)
+        self.once_more(loser)
+
+    def id(self):
+        return self.dice.choice(self.ids) if self.one_in(3) else "-"
 
     # ---- operations
 
@@ -313,12 +358,20 @@ class Generator:
     def run(self):
         db = self.dice.choice(list(self.dbs) or [0])
         store = self.dice.choice([RAW, RAW, OTHER])
-        self.say("run", db, store, hexed(b"n%d" % self.dice.randrange(1, 4)), self.integer(), self.dice.choice([0, 0, 1, 2]))
+        self.say("run", db, store, hexed(b"n%d" % self.dice.randrange(1, 4)), self.integer(), self.dice.choice([0, 0, 1, 2]),
+                 self.dice.choice(self.ids) if self.one_in(4) else "-")
 
     def upkeep(self):
         db = self.dice.choice(list(self.dbs) or [0])
-        kind = self.dice.choice(["sync", "checkpoint", "gc", "verify", "info", "stats", "stats", "backup", "peek"])
-        if kind == "peek":
+        kind = self.dice.choice(["sync", "checkpoint", "gc", "verify", "info", "stats", "stats", "backup", "peek", "outcome_of",
+                                 "outcome_of", "log" if self.one_in(3) else "about"])
+        if kind == "outcome_of":
+            self.say(kind, db, self.dice.choice([*self.ids, self.ids[0][::-1]]))
+        elif kind == "log":
+            self.say(kind, db, self.dice.randrange(5))
+        elif kind == "about":
+            self.say(kind, self.dice.choice(["inmemory", "inredfs", "inredcfs"]))
+        elif kind == "peek":
             self.say("peek", self.dice.choice(["f0", "f0", "f1", "b0"]))
         elif kind == "backup":
             place = f"b{self.dice.randrange(2)}"
@@ -344,7 +397,9 @@ class Generator:
             self.work(20, self.dice.choice([WRITE, READ, SNAPSHOT, NOCHECK]))
             self.say(self.dice.choice(["sync", "checkpoint", "gc", "verify", "info", "stats"]), 2)
         if self.one_in(3):
-            self.say("run", 2, RAW, hexed(b"n1"), 1, self.dice.randrange(2))
+            self.say("run", 2, RAW, hexed(b"n1"), 1, self.dice.randrange(2), "-")
+        if self.one_in(4):
+            self.say("log", 2, self.dice.randrange(5))
         for slot in [2] if other is None else [1, 2]:
             self.say("close", slot)
             del self.dbs[slot]
@@ -385,7 +440,7 @@ class Generator:
         if not slots:
             return
         slot = self.dice.choice(slots)
-        kind = self.dice.randrange(8)
+        kind = self.dice.randrange(10)
         cursors = [cursor for cursor in self.cursors if cursor // 10 == slot]
         if kind == 0 and slot not in self.open:
             self.say("commit", slot)
@@ -395,8 +450,11 @@ class Generator:
             self.say("end", slot)
         elif kind < 5 and cursors:
             self.cursor_step(self.dice.choice(cursors))
-        elif db is not None and self.one_in(4):
-            self.say(self.dice.choice(["info", "stats", "sync"]), db)
+        elif kind > 7:
+            self.say(self.dice.choice(["attempts", "conflict", "own_id", "again", *["renew"] * (slot not in self.open)]), slot)
+        elif db is not None and self.one_in(2):
+            name = self.dice.choice(["info", "stats", "sync", "log", "outcome_of"])
+            self.say(name, db, *{"log": [3], "outcome_of": [self.ids[0]]}.get(name, []))
         else:
             self.data(slot)
 
@@ -443,8 +501,10 @@ class Generator:
             self.finish()
         elif dice < 0.155:
             self.stale()
-        elif dice < 0.165:
+        elif dice < 0.161:
             self.run()
+        elif dice < 0.165:
+            self.contend()
         elif dice < 0.175:
             self.upkeep()
         elif dice < 0.18:

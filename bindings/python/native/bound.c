@@ -3,12 +3,24 @@
 
 #include <structmember.h>
 
+/* Python's own words do not say what would have done. */
+static int no_int64(PyObject *value)
+{
+	if (PyErr_ExceptionMatches(PyExc_OverflowError))
+		PyErr_Format(PyExc_OverflowError, "sop.INT64 holds -2^63 to 2^63-1; not %R", value);
+	else if (PyErr_ExceptionMatches(PyExc_TypeError))
+		PyErr_Format(PyExc_TypeError, "sop.INT64 holds an int; not %R", value);
+	return -1;
+}
+
 static int encode_int64(PyObject *value, native_packed *out)
 {
-	const long long number = PyLong_AsLongLong(value);
+	PyObject *whole = PyNumber_Index(value); /* Python 3.9 would cut a float off */
+	const long long number = whole != NULL ? PyLong_AsLongLong(whole) : -1;
 
+	Py_XDECREF(whole);
 	if (number == -1 && PyErr_Occurred())
-		return -1;
+		return no_int64(value);
 	for (int i = 0; i < 8; i++)
 		out->room[i] = (char)(unsigned char)((unsigned long long)number >> (8 * i));
 	out->bytes = (sop_bytes){ out->room, 8 };

@@ -17,7 +17,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
+import inspect
 import os
+import uuid
 from types import TracebackType
 from typing import (
     TYPE_CHECKING,
@@ -38,6 +40,7 @@ from typing import (
 )
 
 from . import database
+from .cursor import Entry
 from .errors import Error
 from .retry import DEADLINE_S, begin_again
 from .transaction import Durability, Transaction
@@ -75,6 +78,10 @@ class AsyncView(Generic[K, V]):
         if not isinstance(part, slice):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError("a value is awaited: await view.get(key)")
         return AsyncView(self._view[part], self._owner)
+
+    def range(self, low: Any = None, high: Any = None) -> AsyncView[K, V]:
+        """The part from `low` to before `high`; None: no bound."""
+        return AsyncView(self._view.range(low, high), self._owner)
 
     def prefix(self, *fields: Any) -> AsyncView[K, V]:
         """The part of keys that begin so."""
@@ -128,9 +135,25 @@ class AsyncView(Generic[K, V]):
         """Removes an item and returns its value."""
         return await self._call(self._view.pop, key, *default)
 
+    async def setdefault(self, key: K, default: V) -> V:
+        """The value of `key`; if there is none, `default`, which is inserted."""
+        return await self._call(self._view.setdefault, key, default)
+
+    async def set_ride(self, key: K, item: int = 0) -> None:
+        """Replaces the ride-along fields of an item alone, else KeyError."""
+        await self._call(self._view.set_ride, key, item)
+
     async def add(self, key: K, by: int) -> None:
         """Adds to the integer of 8 bytes under `key`."""
         await self._call(self._view.add, key, by)
+
+    async def min(self, key: K, to: int) -> None:
+        """Lowers the integer of 8 bytes under `key`."""
+        await self._call(self._view.min, key, to)
+
+    async def max(self, key: K, to: int) -> None:
+        """Raises the integer of 8 bytes under `key`."""
+        await self._call(self._view.max, key, to)
 
     async def count(self) -> int:
         """The number of items."""
@@ -143,6 +166,30 @@ class AsyncView(Generic[K, V]):
     async def last(self) -> Optional[Tuple[K, V]]:
         """The last item, or None."""
         return await self._call(self._view.last)
+
+    async def floor(self, key: Any) -> Optional[Tuple[K, V]]:
+        """The last item at or before `key`, or None."""
+        return await self._call(self._view.floor, key)
+
+    async def ceiling(self, key: Any) -> Optional[Tuple[K, V]]:
+        """The first item at or behind `key`, or None."""
+        return await self._call(self._view.ceiling, key)
+
+    async def lower(self, key: Any) -> Optional[Tuple[K, V]]:
+        """The last item before `key`, or None."""
+        return await self._call(self._view.lower, key)
+
+    async def higher(self, key: Any) -> Optional[Tuple[K, V]]:
+        """The first item behind `key`, or None."""
+        return await self._call(self._view.higher, key)
+
+    async def entry(self, key: K, item: int = 0) -> Entry[K, V]:
+        """All that is known of an item, else KeyError; see sop.View.entry."""
+        return await self._call(self._view.entry, key, item)
+
+    async def duplicates(self, key: K) -> List[Entry[K, V]]:
+        """All items with an equal key, the oldest first."""
+        return await self._call(lambda: list(self._view.duplicates(key)))
 
     async def get_many(self, keys: Iterable[K], default: Any = None) -> List[Any]:
         """The values of `keys` in their order."""
@@ -178,6 +225,13 @@ class AsyncView(Generic[K, V]):
         rows = await self._call(lambda: iter(self._view.keys(low, high, reverse=reverse, limit=limit)))
         async for row in self._rows(rows):
             yield row
+
+    async def values(
+        self, low: Any = None, high: Any = None, *, reverse: bool = False, limit: Optional[int] = None
+    ) -> AsyncIterator[V]:
+        """Values alone."""
+        async for _, value in self.items(low, high, reverse=reverse, limit=limit):
+            yield value
 
     def __aiter__(self) -> AsyncIterator[K]:
         return self.keys()
@@ -294,9 +348,17 @@ class AsyncDatabase:
         """A transaction that only reads."""
         return AsyncTransaction(self, functools.partial(self.sync.read, deadline=deadline))
 
-    def write(self, *, deadline: Optional[float] = None, durability: Optional[Durability] = None) -> AsyncTransaction:
-        """A transaction that reads and writes."""
-        return AsyncTransaction(self, functools.partial(self.sync.write, deadline=deadline, durability=durability))
+    def write(
+        self,
+        *,
+        deadline: Optional[float] = None,
+        durability: Optional[Durability] = None,
+        id: Optional[uuid.UUID] = None,
+        check: bool = True,
+    ) -> AsyncTransaction:
+        """A transaction that reads and writes; see sop.Database.write."""
+        begin = functools.partial(self.sync.write, deadline=deadline, durability=durability, id=id, check=check)
+        return AsyncTransaction(self, begin)
 
     async def run(
         self,
@@ -316,13 +378,44 @@ class AsyncDatabase:
         async with self.write(deadline=deadline) as tx:
             while True:
                 try:
-                    result = await body(tx, *args, **kwargs)
+                    made = body(tx, *args, **kwargs)
+                    if not inspect.isawaitable(made):  # pyright: ignore[reportUnnecessaryIsInstance]
+                        raise TypeError(f"{body!r} is no coroutine function: declare it with `async def`")
+                    result = await made
                     await tx.commit()
                     return result
                 except Error as error:
                     if not error.abort:
                         raise
                     await tx.call(begin_again, tx.sync, error)
+
+    async def outcome(self, id: uuid.UUID) -> database.Outcome:
+        """What became of a transaction; see sop.Database.outcome."""
+        return await self.call(self.sync.outcome, id)
+
+    async def stores(self) -> List[str]:
+        """The names of all stores."""
+        return await self.call(self.sync.stores)
+
+    async def create(self, store: Store[Any, Any], *, exist_ok: bool = False) -> None:
+        """Creates a store; ExistsError if there is one of that name, unless `exist_ok`."""
+        await self.call(functools.partial(self.sync.create, store, exist_ok=exist_ok))
+
+    async def drop(self, store: Store[Any, Any]) -> None:
+        """Drops a store with all its items."""
+        await self.call(self.sync.drop, store)
+
+    async def rename(self, store: Store[Any, Any], to: str) -> None:
+        """Renames a store; its declaration keeps the old name."""
+        await self.call(self.sync.rename, store, to)
+
+    async def checkpoint(self) -> None:
+        """Writes a checkpoint now."""
+        await self.call(self.sync.checkpoint)
+
+    async def gc(self) -> None:
+        """Gives space back to the file system."""
+        await self.call(self.sync.gc)
 
     async def stats(self) -> Stats:
         """Its figures."""

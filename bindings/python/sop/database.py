@@ -74,9 +74,10 @@ class Database(_raw.DatabaseBase):
     are transactions over any number of stores. It cannot be pickled; after fork the child gets ForkedError from it.
     """
 
-    __slots__ = ("_calling", "_retry")
+    __slots__ = ("_calling", "_log", "_retry")
 
     _calling: Any
+    _log: logs.Pump
     _retry: int
 
     if TYPE_CHECKING:
@@ -204,7 +205,12 @@ class Database(_raw.DatabaseBase):
         return retry.run(self, body, args, kwargs)
 
     def attempts(
-        self, *, deadline: Optional[float] = None, durability: Optional[Durability] = None
+        self,
+        *,
+        deadline: Optional[float] = None,
+        durability: Optional[Durability] = None,
+        id: Optional[uuid.UUID] = None,
+        check: bool = True,
     ) -> Iterator[retry.Attempt]:
         """The same for a block:
 
@@ -212,9 +218,11 @@ class Database(_raw.DatabaseBase):
                 with attempt as tx:
                     ...
 
-        The block is run again while it conflicts, until `deadline` (seconds, 30 unless set).
+        The block is run again while it conflicts, until `deadline` (seconds, 30 unless set). All other arguments are those
+        of write(). With an `id` of the program's, which all attempts have, the block cannot commit twice: once it has,
+        beginning it is an ExistsError.
         """
-        return retry.attempts(self, deadline, durability)
+        return retry.attempts(self, deadline, durability, id, check)
 
     def outcome(self, id: uuid.UUID) -> Outcome:
         """What became of the transaction `id`: exact for the last million that wrote, also after opening again."""
@@ -231,9 +239,9 @@ class Database(_raw.DatabaseBase):
         with self.read() as tx:
             return tx.stores()
 
-    def create(self, store: Store[Any, Any]) -> None:
-        """Creates a store; ExistsError if there is one of that name. (The first write would do it, too.)"""
-        self.run(lambda tx: tx.create(store))
+    def create(self, store: Store[Any, Any], *, exist_ok: bool = False) -> None:
+        """Creates a store; ExistsError if there is one of that name, unless `exist_ok`. (The first write would do it, too.)"""
+        self.run(lambda tx: tx.create(store, exist_ok=exist_ok))
 
     def drop(self, store: Store[Any, Any]) -> None:
         """Drops a store with all its items; NotFoundError if there is none."""
@@ -265,10 +273,16 @@ class Database(_raw.DatabaseBase):
         self, logger: Union[str, logging.Logger] = "sop", level: Union[int, str] = logging.INFO
     ) -> threading.Thread:
         """Passes messages from `level` (logging.INFO, "INFO") on to a logger of Python's, from a thread that ends when the
-        database is closed. One logger a database."""
+        database is closed. Another call changes logger and level; a level above logging.ERROR ends the messages."""
         target = given.logger(logger)
-        _raw.sop_log_enable(self._handle, logs.native_level(given.level(level)))
-        return logs.start(self._handle, target)
+        recorded = logs.native_level(given.level(level))
+        _raw.sop_log_enable(self._handle, recorded)
+        with logs.STARTING:
+            try:
+                pump = self._log
+            except AttributeError:
+                pump = self._log = logs.Pump(self._handle)
+            return pump.pass_to(target if recorded else None)
 
     # ---- care
 

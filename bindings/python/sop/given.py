@@ -50,6 +50,14 @@ def member(kind: Type[enum.IntEnum], given: Any, what: str) -> int:
     raise error(f"{what} is one of {names}; not {given!r}")
 
 
+def int64(given: Any) -> None:
+    """Raises what is wrong with an integer that was refused."""
+    if not isinstance(given, int):
+        raise TypeError(f"an int is needed here; not {given!r}") from None
+    if not -(1 << 63) <= given < 1 << 63:
+        raise OverflowError(f"an int from -2^63 to 2^63-1 is needed here; not {given!r}") from None
+
+
 def limit(given: Any) -> int:
     """A number of items; -1 for None."""
     if given is None:

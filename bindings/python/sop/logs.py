@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
+import traceback
+from typing import Any, Optional
 
 from . import _raw
 from .errors import Error
 
-_WAIT_MS = 500  # a message ends the wait at once, and so does closing the database
+_PAUSE_S = 0.1  # between two looks for messages; so long a thread may outlive its database
+
+STARTING = threading.Lock()
+"""Who starts a pump, or gives it another logger, holds it."""
 
 _LEVELS = {
     _raw.SOP_LOG_ERROR: logging.ERROR,
@@ -24,22 +28,49 @@ def native_level(level: int) -> int:
     return max((ours for ours, theirs in _LEVELS.items() if theirs >= level), default=_raw.SOP_LOG_OFF)
 
 
-def _pass_on(handle: _raw.Handle, logger: logging.Logger) -> None:
-    """Until the database is closed. Holds the handle, not the sop.Database, which may be dropped meanwhile."""
-    while True:
+class Pump:
+    """The one thread that takes the messages of a database, for the logger that was named last. Holds the handle, not the
+    sop.Database, which may be dropped meanwhile."""
+
+    def __init__(self, handle: _raw.Handle) -> None:
+        self._handle = handle
+        self._logger: Optional[logging.Logger] = None
+        self._thread: Optional[threading.Thread] = None
+        self._changed = threading.Event()
+
+    def pass_to(self, logger: Optional[logging.Logger]) -> threading.Thread:
+        """From now on to this one, until the database is closed; None: the thread has ended when this returns, and takes no
+        message from another handle of the same folder."""
+        self._logger = logger
+        thread = self._thread
+        if thread is None or not thread.is_alive():
+            self._changed.clear()
+            thread = self._thread = threading.Thread(target=self._run, name="sop-log", daemon=True)
+            thread.start()
+        if logger is None and thread is not threading.current_thread():
+            self._changed.set()
+            thread.join()
+        return thread
+
+    def _run(self) -> None:
         try:
-            message: Any = _raw.sop_log_next(handle, _WAIT_MS)
+            while self._logger is not None:
+                message: Any = _raw.sop_log_next(self._handle, 0)
+                if message is None:
+                    self._changed.wait(_PAUSE_S)
+                else:
+                    self._hand(*message)
         except Error:  # closed
+            pass
+
+    def _hand(self, level: int, lost: int, time_ns: int, text: str) -> None:
+        logger = self._logger
+        if logger is None:
             return
-        if message is not None:
-            level, lost, time_ns, text = message
+        try:
             if lost:
                 logger.warning("%d messages were lost: nobody took them in time", lost)
             logger.log(_LEVELS.get(level, logging.INFO), "%s", text, extra={"sop_time_ns": time_ns})
-
-
-def start(handle: _raw.Handle, logger: logging.Logger) -> threading.Thread:
-    """Passes messages on to `logger` from a thread of its own."""
-    thread = threading.Thread(target=_pass_on, args=(handle, logger), name="sop-log", daemon=True)
-    thread.start()
-    return thread
+        except Exception:  # the program's; the messages after it are told all the same
+            if logging.raiseExceptions:
+                traceback.print_exc()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import types
+import uuid
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Type, TypeVar, Union, overload
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+_LAZY = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+
 DEADLINE_S = 30.0
 """How long bodies are run again, in seconds, unless the call or the database (deadline_ms) says something else."""
 
@@ -32,13 +36,30 @@ def begin_again(tx: Transaction, error: Error) -> None:
         raise error from None
 
 
-def _begin(db: Database, deadline: Optional[float], durability: Optional[Durability]) -> Transaction:
+def _begin(
+    db: Database,
+    deadline: Optional[float],
+    durability: Optional[Durability],
+    id: Optional[uuid.UUID] = None,
+    check: bool = True,
+) -> Transaction:
     """A transaction for a body that is run again."""
-    if deadline is None and durability is None:
+    if deadline is None and durability is None and id is None and check:
         return Transaction(db, _raw.begin(db._handle, _raw.SOP_WRITE, db._retry_ms()))
     if deadline is None:
         deadline = db._retry_ms() / 1000 or None
-    return db.write(deadline=deadline, durability=durability)
+    return db.write(deadline=deadline, durability=durability, id=id, check=check)
+
+
+def refuse_lazy(result: Any) -> None:
+    """A body that has not run when it returns: it would, once its transaction is over."""
+    if isinstance(result, _LAZY):
+        if not isinstance(result, types.AsyncGeneratorType):
+            result.close()
+        raise TypeError(
+            "the function that works in a transaction is a coroutine or a generator, which runs only after it has "
+            "returned: use sop.aio for the former, and return a list instead of the latter"
+        )
 
 
 class Attempt:
@@ -77,9 +98,11 @@ class Attempt:
         return self._done
 
 
-def attempts(db: Database, deadline: Optional[float], durability: Optional[Durability]) -> Iterator[Attempt]:
+def attempts(
+    db: Database, deadline: Optional[float], durability: Optional[Durability], id: Optional[uuid.UUID], check: bool
+) -> Iterator[Attempt]:
     """One attempt after the other, until one commits, or fails for good, or the deadline has passed."""
-    tx = _begin(db, deadline, durability)
+    tx = _begin(db, deadline, durability, id, check)
     while True:
         attempt = Attempt(tx)
         yield attempt
@@ -100,6 +123,7 @@ def run(
     while True:
         try:
             result = body(tx, *args, **kwargs)
+            refuse_lazy(result)
             tx.__exit__(None, None, None)
             return result
         except BaseException as error:
@@ -130,6 +154,8 @@ def transactional(
     """
     if function is None:
         return functools.partial(transactional, deadline=deadline, durability=durability)
+    if not callable(function):
+        raise TypeError(f"transactional is given a function, or keywords such as deadline=5; not {function!r}")
 
     @functools.wraps(function)
     def wrapper(where: Union[Database, Transaction], *args: Any, **kwargs: Any) -> Any:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, List, NamedTuple, Optional, Type, TypeVar
 
 from . import _raw, given
-from .errors import ConflictError, Error, NotFoundError
+from .errors import ConflictError, Error, ExistsError, NotFoundError
 from .view import View
 
 if TYPE_CHECKING:
@@ -183,9 +183,13 @@ class Transaction(_raw.TransactionBase):
         """Marks a place to which Savepoint.rollback returns; `with tx.savepoint():` does so if its block raises."""
         return Savepoint(self._handle, _raw.sop_savepoint(self._handle))
 
-    def create(self, store: Store[Any, Any]) -> None:
-        """Creates a store; ExistsError if there is one of that name. (The first write would do it, too.)"""
-        _raw.sop_store_create(self._handle, self._database._bound(store).store)
+    def create(self, store: Store[Any, Any], *, exist_ok: bool = False) -> None:
+        """Creates a store; ExistsError if there is one of that name, unless `exist_ok`. (The first write would do it, too.)"""
+        try:
+            _raw.sop_store_create(self._handle, self._database._bound(store).store)
+        except ExistsError:
+            if not exist_ok:
+                raise
 
     def drop(self, store: Store[Any, Any]) -> None:
         """Drops a store with all its items; NotFoundError if there is none."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import ItemsView, KeysView, MutableMapping, ValuesView
+from collections.abc import ItemsView, KeysView, Mapping, MutableMapping, ValuesView
 from typing import (
     TYPE_CHECKING,
     Any,
     Callable,
+    Dict,
     Iterable,
     Iterator,
     List,
@@ -493,15 +494,22 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
     def add(self, key: K, by: int) -> None:
         """Adds to the integer of 8 bytes under `key` (sop.INT64), which counts as 0 if it is not there. Reads nothing, so
         concurrent additions never conflict."""
-        self._creating(_raw.sop_add, self._pack(key), by)
+        self._atomic(_raw.sop_add, key, by)
+
+    def _atomic(self, call: Callable[..., None], key: K, number: int) -> None:
+        try:
+            self._creating(call, self._pack(key), number)
+        except (TypeError, OverflowError):
+            given.int64(number)
+            raise
 
     def min(self, key: K, to: int) -> None:
         """Lowers the integer under `key` to `to` if it is higher or not there, as add()."""
-        self._creating(_raw.sop_min, self._pack(key), to)
+        self._atomic(_raw.sop_min, key, to)
 
     def max(self, key: K, to: int) -> None:
         """Raises the integer under `key` to `to` if it is lower or not there, as add()."""
-        self._creating(_raw.sop_max, self._pack(key), to)
+        self._atomic(_raw.sop_max, key, to)
 
     # ---- of mappings
 
@@ -556,17 +564,27 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
             self.put_many(cast(Any, more))
 
     def __eq__(self, other: object) -> bool:
-        return self is other
+        """Whether a mapping holds the same, as of dicts. Reads all of the part, or up to the first difference; a key with
+        duplicates equals nothing."""
+        if self is other:
+            return True
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        rest: Dict[Any, Any] = dict(cast(Any, other).items())
+        for key, value in self.items():
+            if key not in rest or rest.pop(key) != value:
+                return False
+        return not rest
 
-    def __hash__(self) -> int:
-        return id(self)
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
 
     def __reduce__(self) -> Any:
         raise TypeError("a view of a store cannot be pickled: copy what it holds, as dict(view)")
 
     def __repr__(self) -> str:
-        part = "" if self._low is self._high is self._prefix is None else "a part of "
-        return f"<{part}{self.store!r}{' in a transaction' if self._txn is not None else ''}>"
+        bounds = (self._low, self._high, self._prefix, self._after, self._through)
+        part = "" if all(bound is None for bound in bounds) else "a part of "
+        return f"<sop.View of {part}{self.store.name!r}{' in a transaction' if self._txn is not None else ''}>"
 
 
 _raw.use_view(View)

@@ -8,6 +8,7 @@ import signal
 import time
 import traceback
 import unittest
+import uuid
 from typing import Any, List
 
 from support import Folder, main
@@ -46,6 +47,42 @@ class Asyncio(Folder, unittest.IsolatedAsyncioTestCase):
             self.db[S]["ann"]  # type: ignore[index]
         with self.assertRaises(KeyError):
             await self.db[S].remove("nobody")
+
+    async def test_what_views_and_databases_have_besides(self) -> None:
+        view, numbers = self.db[S], self.db[N]
+        await self.db.create(S)
+        await self.db.create(S, exist_ok=True)
+        with self.assertRaises(sop.ExistsError):
+            await self.db.create(S)
+        self.assertEqual(await view.setdefault("b", 1), 1)
+        self.assertEqual(await view.setdefault("b", 2), 1)
+        await view.set("d", 2)
+        self.assertEqual([await near("c") for near in (view.floor, view.ceiling)], [("b", 1), ("d", 2)])
+        self.assertEqual([await near("b") for near in (view.lower, view.higher)], [None, ("d", 2)])
+        self.assertEqual(await view.range("c").first(), ("d", 2))
+        self.assertEqual([value async for value in view.values(reverse=True)], [2, 1])
+        self.assertEqual((await view.entry("d")).value, 2)
+        self.assertEqual([entry.value for entry in await view.duplicates("d")], [2])
+        await numbers.max("n", 5)
+        await numbers.min("n", 3)
+        self.assertEqual(await numbers.get("n"), 3)
+        self.assertEqual(await self.db.stores(), ["n", "s"])
+        await self.db.rename(N, "m")
+        await self.db.checkpoint()
+        await self.db.gc()
+        id = uuid.uuid4()
+        async with self.db.write(id=id, check=False) as tx:
+            await tx[S].set("e", 3)
+        self.assertTrue((await self.db.outcome(id)).committed)
+        await self.db.drop(S)
+        self.assertEqual(await self.db.stores(), ["m"])
+
+    async def test_only_coroutine_functions_are_bodies(self) -> None:
+        def body(tx: Any) -> int:
+            return 1
+
+        with self.assertRaisesRegex(TypeError, "async def"):
+            await aio.transactional(body)(self.db)  # type: ignore[arg-type]
 
     async def test_iterating(self) -> None:
         count = 3 * aio.BATCH_ROWS + 5

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
 import pathlib
+import queue
 import re
 import threading
 import time
 import unittest
 import warnings
-from typing import Any, List
+from typing import Any, Callable, List
 
 from support import SOURCE, Both, Folder, main, on_disk
 
@@ -283,6 +286,55 @@ class Messages(Folder):
         thread.join(60)
         self.assertFalse(thread.is_alive())
         self.assertTrue(records and records[0].getMessage())
+
+    @staticmethod
+    def logger(handle: Callable[[str], Any]) -> logging.Logger:
+        """A logger of its own that hands the texts of messages on."""
+
+        class Hand(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                handle(record.getMessage())
+
+        logger = logging.Logger("sop.test")
+        logger.addHandler(Hand())
+        return logger
+
+    def test_the_logger_that_was_named_last_gets_them_all(self) -> None:
+        first: queue.Queue[str] = queue.Queue()
+        second: queue.Queue[str] = queue.Queue()
+        with sop.open(self.path(), create=True) as db:
+            thread = db.log_to(self.logger(first.put))
+            db.create(S)
+            self.assertIn("created", first.get(timeout=60))
+            self.assertIs(db.log_to(self.logger(second.put)), thread)
+            for _ in range(20):
+                db.drop(S)
+                db.create(S)
+            told = [second.get(timeout=60) for _ in range(40)]
+            self.assertEqual([text.split()[3] for text in told], ["dropped", "created"] * 20)
+            ended = db.log_to(level=logging.CRITICAL)
+            self.assertFalse(ended.is_alive())
+            db.drop(S)
+            db.log_to(self.logger(second.put), "INFO")
+            db.create(S)
+            self.assertIn("created", second.get(timeout=60))
+            self.assertTrue(first.empty() and second.empty())
+
+    def test_a_logger_that_raises_costs_one_message(self) -> None:
+        heard: queue.Queue[str] = queue.Queue()
+        logger = self.logger(heard.put)
+
+        def refuse(record: logging.LogRecord) -> bool:
+            logger.removeFilter(refuse)
+            raise ZeroDivisionError
+
+        logger.addFilter(refuse)
+        with sop.open(self.path(), create=True) as db, contextlib.redirect_stderr(io.StringIO()) as told:
+            db.log_to(logger)
+            db.create(S)
+            db.drop(S)
+            self.assertIn("dropped", heard.get(timeout=60))
+        self.assertIn("ZeroDivisionError", told.getvalue())
 
     def test_levels(self) -> None:
         for level, ours in ((logging.DEBUG, 4), (logging.INFO, 3), (logging.WARNING, 2), (logging.ERROR, 1), (60, 0)):

@@ -88,6 +88,7 @@ class Told(Folder):
         any_db: Any = sop.open("inmemory:")
         any_open: Any = sop.open
         texts, raw = sop.Store("texts", key=str), sop.Store("raw")
+        numbers = sop.Store("numbers", key=str, value=sop.INT64)
         transactional: Any = sop.transactional(lambda tx: None)
         tx = any_db.write()
         for wanted, call in (
@@ -111,8 +112,16 @@ class Told(Folder):
             (r"TypeError: .*bytes.* 'int'", lambda: any_db[raw].prefix(5)),
             (r"TypeError: the name .* str; not 5", lambda: tx.rename(raw, 5)),
             (r"TypeError: a sop\.Database or .* 5", lambda: transactional(5)),
+            (r"TypeError: an int .* 1\.5", lambda: any_db[numbers].add("a", 1.5)),
+            (r"OverflowError: an int from -2\^63 .* 9223372036854775808", lambda: any_db[numbers].max("a", 1 << 63)),
+            (r"TypeError: sop\.INT64 holds an int; not 1\.5", lambda: any_db[numbers].insert("a", 1.5)),
+            (r"TypeError: sop\.INT64 holds an int; not 'x'", lambda: any_db[numbers].update({"a": "x"})),
+            (
+                r"OverflowError: sop\.INT64 holds -2\^63 .* -9223372036854775809",
+                lambda: any_db[numbers].insert("a", -(1 << 63) - 1),
+            ),
         ):
-            with self.subTest(wanted), self.assertRaises((TypeError, ValueError)) as caught:
+            with self.subTest(wanted), self.assertRaises((TypeError, ValueError, OverflowError)) as caught:
                 call()
             self.assertRegex(f"{type(caught.exception).__name__}: {caught.exception}", wanted)
         tx[raw][b"k"] = b""

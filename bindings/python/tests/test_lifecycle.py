@@ -10,8 +10,10 @@ import inspect
 import os
 import pickle
 import random
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 import warnings
@@ -454,11 +456,11 @@ class Threads(Folder):
 
 
 class Processes(Folder):
-    def run_python(self, program: str, status: int = 0) -> str:
+    def run_python(self, program: str, status: int = 0, argument: str = "") -> str:
         path = os.path.dirname(os.path.dirname(os.path.abspath(sop.__file__)))
         environment = {**os.environ, "PYTHONPATH": path}
         done = subprocess.run(
-            [sys.executable, "-B", "-X", "dev", "-c", program, self.path()],
+            [sys.executable, "-B", "-X", "dev", "-c", program, argument or self.path()],
             env=environment,
             capture_output=True,
             text=True,
@@ -565,6 +567,32 @@ class Processes(Folder):
                 tx.rollback()
             self.assertEqual([len(list(left)) > 10_000 for left in (rows, keys, pairs)], [True, True, True])
             self.assertEqual(db.verify(), [])
+
+    def test_a_storm_of_signals_disturbs_nothing(self) -> None:
+        # Each system call that can be interrupted is: opening, making the log, committing, checkpoints and closing.
+        storm = (
+            "import signal, sop, sys\n"
+            "S = sop.Store('s', key=sop.INT)\n"
+            "seen = []\n"
+            "signal.signal(signal.SIGALRM, lambda number, frame: seen.append(1))\n"
+            "signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)\n"
+            "for turn in range(8):\n"
+            "    with sop.open(sys.argv[1] + str(turn % 2), create=True, log_bytes_max=64 << 20) as db:\n"
+            "        for i in range(20):\n"
+            "            with db.write() as tx: tx[S][turn * 100 + i] = b'v' * 5000\n"
+            "        with db.write(durability=sop.WRITTEN) as tx: tx[S].put_many((i, b'w' * 900) for i in range(9000))\n"
+            "        db.checkpoint()\n"
+            "        assert db.verify() == []\n"
+            "signal.setitimer(signal.ITIMER_REAL, 0)\n"
+            "print('stormy' if len(seen) > 50 else len(seen))\n"
+        )
+        folders = [self.folder]
+        if os.access("/dev/shm", os.W_OK):
+            folders.append(tempfile.mkdtemp(prefix="sop-python-", dir="/dev/shm"))
+            self.addCleanup(shutil.rmtree, folders[1], ignore_errors=True)
+        for folder in folders:
+            with self.subTest(folder):
+                self.assertIn("stormy", self.run_python(storm, argument=os.path.join(folder, "db")))
 
     @unittest.skipIf(sys.version_info >= (3, 13), "the module has another name there")
     def test_a_subinterpreter_is_refused(self) -> None:

@@ -500,7 +500,28 @@ class Together(unittest.TestCase):
             view.update([("a", 1)])
             self.assertEqual({**view}, {"a": 1})
             self.assertEqual(view, view)
-            self.assertEqual(len({view, view}), 1)
+
+    def test_it_equals_what_holds_the_same(self) -> None:
+        with sop.open("inmemory:") as db:
+            view = db[TEXTS]
+            view.update({"a": 1, "b": [2], "c": None})
+            self.assertEqual(view, {"c": None, "b": [2], "a": 1})
+            self.assertEqual({"a": 1, "b": [2]}, view[:"c"])
+            self.assertEqual(view["a":], view)
+            for other in (
+                {"a": 1, "b": [2]},
+                {"a": 1, "b": [2], "c": 0},
+                {"a": 1, "b": [2], "d": None},
+                view["b":],
+                {},
+                [],
+                5,
+            ):
+                self.assertNotEqual(view, other)
+            with self.assertRaises(TypeError):
+                hash(view)
+            self.assertEqual(repr(view), f"<sop.View of {TEXTS.name!r}>")
+            self.assertEqual(repr(view["a":"b"].after("a")), f"<sop.View of a part of {TEXTS.name!r}>")
 
 
 if __name__ == "__main__":

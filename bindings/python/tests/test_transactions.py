@@ -171,6 +171,32 @@ class Transactions(Both):
                     raise ZeroDivisionError
         self.assertNotEqual(self.db[S]["a"], 0)
 
+    def test_blocks_with_an_id_commit_once(self) -> None:
+        self.db[S]["a"] = 1
+        id, seen = uuid.uuid4(), []
+        for _ in range(2):
+            try:
+                for attempt in self.db.attempts(id=id):
+                    with attempt as tx:
+                        seen.append((tx.id, tx.attempts))
+                        tx[N].add("times", 1)
+                        tx[S]["b"] = tx[S]["a"]
+                        if tx.attempts < 3:
+                            self.conflict(tx)
+            except sop.ExistsError:
+                seen.append("has committed")
+        self.assertEqual(seen, [(id, 1), (id, 2), (id, 3), "has committed"])
+        self.assertEqual(self.db[N]["times"], 1)
+        self.assertTrue(self.db.outcome(id).committed)
+
+    def test_blocks_whose_reads_are_not_validated(self) -> None:
+        self.db[S]["a"] = 1
+        for attempt in self.db.attempts(check=False):
+            with attempt as tx:
+                tx[S]["b"] = [tx[S]["a"], tx.attempts]
+                self.conflict(tx)
+        self.assertEqual(self.db[S]["b"], [1, 1])
+
     def test_running_again_ends_with_the_deadline(self) -> None:
         self.db[S]["a"] = 1
 
@@ -184,6 +210,26 @@ class Transactions(Both):
         self.assertNotIn("b", self.db[S])
         with self.assertRaises(ValueError):
             self.db.write(deadline=0)
+
+    def test_a_body_that_would_run_too_late_is_refused(self) -> None:
+        async def coroutine(tx: sop.Transaction) -> None:
+            tx[S]["late"] = 1
+
+        def generator(tx: sop.Transaction) -> Any:
+            tx[S]["late"] = 1
+            yield 1
+
+        async def both(tx: sop.Transaction) -> Any:
+            yield 1
+
+        for body in (coroutine, generator, both):
+            with self.subTest(body.__name__), self.assertRaisesRegex(TypeError, "coroutine or a generator"):
+                sop.transactional(body)(self.db)
+            with self.assertRaisesRegex(TypeError, "coroutine or a generator"):
+                self.db.run(body)
+        self.assertEqual(self.db.stores(), [])
+        with self.assertRaisesRegex(TypeError, "deadline=5"):
+            sop.transactional(5)  # type: ignore[call-overload]
 
     def test_only_conflicts_are_run_again(self) -> None:
         times = []
@@ -256,10 +302,12 @@ class Transactions(Both):
             tx.create(S)
             with self.assertRaises(sop.ExistsError):
                 tx.create(S)
+            tx.create(S, exist_ok=True)
             tx.rename(S, "t")
             self.assertEqual(tx.stores(), ["t"])
         renamed = sop.Store("t", key=sop.STR, value=sop.JSON)
-        self.db.create(N)
+        for _ in range(2):
+            self.db.create(N, exist_ok=True)
         self.assertEqual(self.db.stores(), ["n", "t"])
         about = self.db.describe(renamed)
         self.assertEqual((about.duplicates, about.node_items, about.schema), (False, 0, renamed.schema()))

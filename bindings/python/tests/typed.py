@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
+from uuid import uuid4
 
 import sop
 
@@ -85,7 +86,9 @@ def check(db: sop.Database) -> None:
     with db.read() as tx:
         assert_type(count(tx), int)
     assert_type(db.run(lambda tx: tx[HITS]["page"]), int)
-    for attempt in db.attempts(deadline=1.5):
+    assert_type(USERS in [USERS] and db[USERS] == {"ann": 1}, bool)
+    db.create(RAW, exist_ok=True)
+    for attempt in db.attempts(deadline=1.5, id=uuid4(), check=True):
         with attempt as tx:
             tx[HITS].max("page", 3)
     assert_type(db.stats().commits, int)

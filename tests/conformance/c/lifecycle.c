@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MESSAGE_WAIT_MS = 60000 }; /* far beyond what one takes */
+
 /* ---- databases ------------------------------------------------------------------------------------------------ */
 
 static const char *path_of(struct call *call, size_t arg, char *room, size_t size)
@@ -187,7 +189,83 @@ sop_status run_stats(struct call *call)
 	return SOP_OK;
 }
 
+sop_status run_about(struct call *call)
+{
+	answer_text(call, sop_version());
+	answer_int(call, sop_has_feature(call->args[0].text));
+	return SOP_OK;
+}
+
+/* ---- messages ------------------------------------------------------------------------------------------------- */
+
+static sop_status create_in(sop_txn *txn, void *store, sop_error *err)
+{
+	return sop_store_create(txn, store, err);
+}
+
+static sop_status drop_in(sop_txn *txn, void *store, sop_error *err)
+{
+	return sop_store_drop(txn, store, err);
+}
+
+/* A store comes and goes, which are two messages of the level info. */
+static sop_status store_for_a_moment(struct call *call, sop_db *db)
+{
+	static const char name[] = "marker";
+	sop_store *store = NULL;
+	sop_status status;
+
+	TRY(sop_store_open(db, (sop_bytes){ name, sizeof name - 1 }, NULL, &store, &call->err));
+	status = sop_run(db, NULL, create_in, store, &call->err);
+	if (status == SOP_OK)
+		status = sop_run(db, NULL, drop_in, store, &call->err);
+	sop_store_free(store);
+	return status;
+}
+
+/* How many messages about stores there are; waits for none once there are `wanted`. */
+static sop_status messages_take(struct call *call, sop_db *db, int64_t wanted, int64_t *count)
+{
+	sop_log_message message = SOP_LOG_MESSAGE_INIT;
+	sop_status status;
+
+	*count = 0;
+	while ((status = sop_log_next(db, &message, *count < wanted ? MESSAGE_WAIT_MS : 0,
+				      &call->err)) == SOP_OK)
+		*count += strncmp(message.text, "store ", strlen("store ")) == 0;
+	return status == SOP_NOT_FOUND ? SOP_OK : status;
+}
+
+sop_status run_log(struct call *call)
+{
+	const int64_t level = call->args[1].number;
+	struct db_slot *slot;
+	sop_status status;
+	int64_t count = 0;
+
+	TRY(use_db(call, 0, &slot));
+	TRY(sop_log_enable(slot->db, (sop_log_level)level, &call->err));
+	status = store_for_a_moment(call, slot->db);
+	if (status == SOP_OK)
+		status = messages_take(call, slot->db, level >= SOP_LOG_INFO ? 2 : 0, &count);
+	if (sop_log_enable(slot->db, SOP_LOG_OFF, NULL) != SOP_OK)
+		bug("the messages of an open database cannot be switched off");
+	if (status == SOP_OK)
+		answer_int(call, count);
+	return status;
+}
+
 /* ---- transactions --------------------------------------------------------------------------------------------- */
+
+static void id_of_token(const char *token, uint8_t id[16])
+{
+	sop_buf bytes = SOP_BUF_INIT;
+
+	bytes_of_hex(token, &bytes);
+	memset(id, 0, 16);
+	memcpy(id, bytes.data, strlen(token) == 32 ? 16 : 0);
+	sop_buf_free(&bytes);
+}
 
 /* Begins anew on the handle that is there, which only the same mode and id of the caller allow; that is kept unless it has
  * committed. */
@@ -210,15 +288,12 @@ sop_status run_begin(struct call *call)
 	const size_t at = (size_t)call->args[0].number;
 	struct txn_slot *slot = &call->machine->txns[at];
 	sop_db *db = call->machine->dbs[at / TXNS_OF_ONE].db;
-	sop_buf id = SOP_BUF_INIT;
 
 	if (db == NULL)
 		return NO_SLOT;
 	slot->savepoint_count = 0;
 	options.mode = (uint32_t)call->args[1].number;
-	bytes_of_hex(call->args[2].text, &id);
-	memcpy(options.id, id.data, strlen(call->args[2].text) == 32 ? 16 : 0);
-	sop_buf_free(&id);
+	id_of_token(call->args[2].text, options.id);
 	if (!renewed(call, slot, &options)) {
 		sop_txn_free(slot->txn);
 		memset(slot, 0, sizeof *slot);
@@ -227,6 +302,84 @@ sop_status run_begin(struct call *call)
 		TRY(sop_begin(db, &options, &slot->txn, &call->err));
 	}
 	return sop_txn_id(slot->txn, slot->id, &call->err);
+}
+
+/* An id of the caller is of one transaction: it goes with that. */
+static sop_status begun_anew(struct call *call, struct txn_slot *slot)
+{
+	slot->savepoint_count = 0;
+	TRY(sop_txn_id(slot->txn, slot->id, &call->err));
+	if (memcmp(slot->id, slot->asked_id, sizeof slot->id) != 0)
+		memset(slot->asked_id, 0, sizeof slot->asked_id);
+	return SOP_OK;
+}
+
+sop_status run_renew(struct call *call)
+{
+	struct txn_slot *slot = &call->machine->txns[call->args[0].number];
+	sop_status status;
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	status = sop_rollback(txn, &call->err);
+	if (status != SOP_OK && status != SOP_MISUSE) /* which it is where that has committed */
+		return status;
+	status = sop_txn_renew(txn, &call->err);
+	if (status == SOP_OK)
+		return begun_anew(call, slot);
+	sop_txn_free(txn);
+	memset(slot, 0, sizeof *slot);
+	return status;
+}
+
+sop_status run_again(struct call *call)
+{
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	TRY(sop_txn_again(txn, &call->err));
+	return begun_anew(call, &call->machine->txns[call->args[0].number]);
+}
+
+sop_status run_own_id(struct call *call)
+{
+	const struct txn_slot *slot = &call->machine->txns[call->args[0].number];
+	uint8_t id[16];
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	TRY(sop_txn_id(txn, id, &call->err));
+	if (memcmp(id, slot->asked_id, sizeof id) == 0) {
+		(void)putc(' ', call->out);
+		print_hex(call->out, id, sizeof id);
+	} else {
+		answer_text(call, "-");
+	}
+	return SOP_OK;
+}
+
+sop_status run_attempts(struct call *call)
+{
+	uint32_t attempts;
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	TRY(sop_txn_attempts(txn, &attempts, &call->err));
+	answer_int(call, attempts);
+	return SOP_OK;
+}
+
+sop_status run_conflict(struct call *call)
+{
+	sop_bytes store, key;
+	sop_status status;
+	sop_txn *txn;
+
+	TRY(use_txn(call, 0, &txn));
+	status = sop_txn_conflict(txn, &store, &key, &call->err);
+	if (status == SOP_OK || status == SOP_NOT_FOUND)
+		answer_int(call, status == SOP_OK);
+	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
 sop_status run_commit(struct call *call)
@@ -277,9 +430,15 @@ sop_status run_cancel(struct call *call)
 	return sop_txn_cancel(txn, &call->err);
 }
 
-sop_status run_outcome(struct call *call)
+static const char *name_of_outcome(sop_outcome outcome)
 {
 	static const char *const names[] = { "NOT_COMMITTED", "COMMITTED", "PENDING", "UNKNOWN" };
+
+	return names[outcome];
+}
+
+sop_status run_outcome(struct call *call)
+{
 	const size_t at = (size_t)call->args[0].number;
 	sop_outcome outcome;
 	sop_txn *txn;
@@ -288,7 +447,22 @@ sop_status run_outcome(struct call *call)
 		return NO_SLOT;
 	TRY(sop_txn_outcome(call->machine->dbs[at / TXNS_OF_ONE].db, call->machine->txns[at].id,
 			    &outcome, NULL, &call->err));
-	answer_text(call, names[outcome]);
+	answer_text(call, name_of_outcome(outcome));
+	return SOP_OK;
+}
+
+sop_status run_outcome_of(struct call *call)
+{
+	struct db_slot *slot;
+	sop_outcome outcome;
+	uint64_t position;
+	uint8_t id[16];
+
+	TRY(use_db(call, 0, &slot));
+	id_of_token(call->args[1].text, id);
+	TRY(sop_txn_outcome(slot->db, id, &outcome, &position, &call->err));
+	answer_text(call, name_of_outcome(outcome));
+	answer_number(call, position);
 	return SOP_OK;
 }
 
@@ -388,13 +562,13 @@ static sop_status add_up(sop_txn *txn, void *arg, sop_error *err)
 }
 
 /* What sop_run does, by hand. */
-static sop_status run_by_hand(struct body *body)
+static sop_status run_by_hand(struct body *body, const sop_txn_options *options)
 {
 	sop_error *err = &body->call->err;
 	sop_txn *txn = NULL;
 	sop_status status;
 
-	TRY(sop_begin(body->slot->db, NULL, &txn, err));
+	TRY(sop_begin(body->slot->db, options, &txn, err));
 	do {
 		status = add_up(txn, body, err);
 		if (status == SOP_OK)
@@ -407,14 +581,16 @@ static sop_status run_by_hand(struct body *body)
 sop_status run_run(struct call *call)
 {
 	struct body body = { call, NULL, NULL, { NULL, 0 }, 0, 0 };
+	sop_txn_options options = SOP_TXN_OPTIONS_INIT;
 	sop_buf *key = &call->machine->keys[0];
 
 	TRY(use_db(call, 0, &body.slot));
 	TRY(key_of_token(call, (unsigned)call->args[1].number, call->args[2].text, false, key));
 	body.key = (sop_bytes){ key->data, key->size };
 	body.store = store_of(call, 0, 1);
-	TRY(call->spelling % 2 == 0 ? sop_run(body.slot->db, NULL, add_up, &body, &call->err)
-				    : run_by_hand(&body));
+	id_of_token(call->args[5].text, options.id);
+	TRY(call->spelling % 2 == 0 ? sop_run(body.slot->db, &options, add_up, &body, &call->err)
+				    : run_by_hand(&body, &options));
 	answer_int(call, body.value);
 	answer_int(call, body.attempts);
 	return SOP_OK;

@@ -376,34 +376,42 @@ type Operations interface {
 	ProgramBegin(folder string)
 	ProgramEnd()
 	Failure(err error) Failure
-	Open(c *Call, dB int, place string, create int64) (err error)
-	Close(c *Call, dB int) (err error)
-	ForgetDB(c *Call, dB int) (err error)
+	Open(c *Call, db int, place string, create int64) (err error)
+	Close(c *Call, db int) (err error)
+	ForgetDB(c *Call, db int) (err error)
 	Begin(c *Call, txn int, mode int64, id []byte) (err error)
+	Renew(c *Call, txn int) (err error)
+	Again(c *Call, txn int) (err error)
 	Commit(c *Call, txn int) (err error)
 	Rollback(c *Call, txn int) (err error)
 	End(c *Call, txn int) (err error)
 	ForgetTxn(c *Call, txn int) (err error)
 	Cancel(c *Call, txn int) (err error)
 	Outcome(c *Call, txn int) (outcome string, err error)
+	OutcomeOf(c *Call, db int, id []byte) (outcome string, position int64, err error)
+	OwnID(c *Call, txn int) (id string, err error)
+	Attempts(c *Call, txn int) (attempts int64, err error)
+	Conflict(c *Call, txn int) (known int64, err error)
 	Position(c *Call, txn int) (position int64, err error)
-	Run(c *Call, dB int, store int, key Key, by int64, rivals int64) (value int64, attempts int64, err error)
-	Sync(c *Call, dB int) (err error)
-	Checkpoint(c *Call, dB int) (err error)
-	GC(c *Call, dB int) (err error)
-	Verify(c *Call, dB int) (problems int64, err error)
-	Backup(c *Call, dB int, place string) (err error)
+	Run(c *Call, db int, store int, key Key, by int64, rivals int64, id []byte) (value int64, attempts int64, err error)
+	Sync(c *Call, db int) (err error)
+	Checkpoint(c *Call, db int) (err error)
+	GC(c *Call, db int) (err error)
+	Verify(c *Call, db int) (problems int64, err error)
+	Backup(c *Call, db int, place string) (err error)
 	Restore(c *Call, source string, place string) (err error)
-	Info(c *Call, dB int) (backend string, nodeBytes int64, err error)
-	Stats(c *Call, dB int) (stores int64, err error)
+	Info(c *Call, db int) (backend string, nodeBytes int64, err error)
+	Stats(c *Call, db int) (stores int64, err error)
 	Peek(c *Call, place string) (open int64, err error)
+	Log(c *Call, db int, level int64) (messages int64, err error)
+	About(c *Call, feature string) (version string, has int64, err error)
 	Create(c *Call, txn int, store int) (err error)
 	Drop(c *Call, txn int, store int) (err error)
 	Rename(c *Call, txn int, store int, to string) (err error)
 	List(c *Call, txn int) (names string, err error)
 	Describe(c *Call, txn int, store int) (duplicates int64, nodeItems int64, schema string, err error)
 	Get(c *Call, txn int, store int, key Key) (value []byte, err error)
-	Read(c *Call, dB int, store int, key Key) (value []byte, err error)
+	Read(c *Call, db int, store int, key Key) (value []byte, err error)
 	Fetch(c *Call, txn int, store int, key Key, item int64) (keyOut Key, value []byte, itemOut int64, err error)
 	Version(c *Call, txn int, store int, key Key, item int64) (version int64, err error)
 	Put(c *Call, txn int, store int, key Key, value []byte) (err error)
@@ -416,7 +424,7 @@ type Operations interface {
 	Max(c *Call, txn int, store int, key Key, to int64) (err error)
 	RemoveRange(c *Call, txn int, store int, within Range) (removed int64, err error)
 	Count(c *Call, txn int, store int, within Range) (count int64, err error)
-	ApproxCount(c *Call, dB int, store int) (count int64, err error)
+	ApproxCount(c *Call, db int, store int) (count int64, err error)
 	GetMany(c *Call, txn int, store int, keys []Key) (values string, err error)
 	PutMany(c *Call, txn int, store int, how int64, rows []Row) (done int64, status string, err error)
 	Scan(c *Call, txn int, store int, within Range, flags int64, limit int64) (rows string, err error)
@@ -454,6 +462,12 @@ func (d *decoder) dispatch(c *Call) error {
 		a1 := d.int()
 		a2 := d.id()
 		return d.machine.Begin(c, a0, a1, a2)
+	case "renew":
+		a0 := d.slot()
+		return d.machine.Renew(c, a0)
+	case "again":
+		a0 := d.slot()
+		return d.machine.Again(c, a0)
 	case "commit":
 		a0 := d.slot()
 		return d.machine.Commit(c, a0)
@@ -477,6 +491,40 @@ func (d *decoder) dispatch(c *Call) error {
 		}
 		d.print(r0)
 		return nil
+	case "outcome_of":
+		a0 := d.slot()
+		a1 := d.id()
+		r0, r1, err := d.machine.OutcomeOf(c, a0, a1)
+		if err != nil {
+			return err
+		}
+		d.print(r0)
+		d.print(strconv.FormatInt(r1, 10))
+		return nil
+	case "own_id":
+		a0 := d.slot()
+		r0, err := d.machine.OwnID(c, a0)
+		if err != nil {
+			return err
+		}
+		d.print(r0)
+		return nil
+	case "attempts":
+		a0 := d.slot()
+		r0, err := d.machine.Attempts(c, a0)
+		if err != nil {
+			return err
+		}
+		d.pushInt(r0)
+		return nil
+	case "conflict":
+		a0 := d.slot()
+		r0, err := d.machine.Conflict(c, a0)
+		if err != nil {
+			return err
+		}
+		d.pushInt(r0)
+		return nil
 	case "position":
 		a0 := d.slot()
 		r0, err := d.machine.Position(c, a0)
@@ -491,7 +539,8 @@ func (d *decoder) dispatch(c *Call) error {
 		a2 := d.key()
 		a3 := d.int()
 		a4 := d.int()
-		r0, r1, err := d.machine.Run(c, a0, a1, a2, a3, a4)
+		a5 := d.id()
+		r0, r1, err := d.machine.Run(c, a0, a1, a2, a3, a4, a5)
 		if err != nil {
 			return err
 		}
@@ -547,6 +596,24 @@ func (d *decoder) dispatch(c *Call) error {
 			return err
 		}
 		d.print(strconv.FormatInt(r0, 10))
+		return nil
+	case "log":
+		a0 := d.slot()
+		a1 := d.int()
+		r0, err := d.machine.Log(c, a0, a1)
+		if err != nil {
+			return err
+		}
+		d.pushInt(r0)
+		return nil
+	case "about":
+		a0 := d.token()
+		r0, r1, err := d.machine.About(c, a0)
+		if err != nil {
+			return err
+		}
+		d.print(r0)
+		d.pushInt(r1)
 		return nil
 	case "create":
 		a0 := d.slot()

@@ -2,10 +2,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -27,6 +30,13 @@ type openCursor struct {
 	reverse bool
 }
 
+// begun is how a transaction was begun, and whether it has committed.
+type begun struct {
+	mode      sop.Mode
+	id        []byte // nil: the library made one
+	committed bool
+}
+
 type machine struct {
 	folder     string
 	tables     []table
@@ -34,6 +44,7 @@ type machine struct {
 	places     map[int]string
 	txns       map[int]*sop.Tx
 	ids        map[int]sop.UUID
+	begun      map[int]*begun
 	savepoints map[int][]sop.Savepoint
 	cursors    map[int]*openCursor
 }
@@ -45,7 +56,7 @@ func main() {
 func (m *machine) ProgramBegin(folder string) {
 	*m = machine{
 		folder: folder, tables: m.tables, dbs: map[int]*sop.DB{}, places: map[int]string{}, txns: map[int]*sop.Tx{},
-		ids: map[int]sop.UUID{}, savepoints: map[int][]sop.Savepoint{}, cursors: map[int]*openCursor{},
+		ids: map[int]sop.UUID{}, begun: map[int]*begun{}, savepoints: map[int][]sop.Savepoint{}, cursors: map[int]*openCursor{},
 	}
 }
 
@@ -114,6 +125,7 @@ func (m *machine) dropTxn(number int) {
 	delete(m.txns, number)
 	delete(m.savepoints, number)
 	delete(m.ids, number)
+	delete(m.begun, number)
 }
 
 func (m *machine) dropDB(number int) {
@@ -273,6 +285,68 @@ func (m *machine) Stats(c *Call, number int) (stores int64, err error) {
 	return stores, err
 }
 
+func (m *machine) About(c *Call, feature string) (version string, has int64, err error) {
+	if sop.HasFeature(feature) {
+		has = 1
+	}
+	return sop.Version(), has, nil
+}
+
+var marker = sop.StoreOf[[]byte]("marker", sop.Bytes)
+
+// logLevels are those of the suite, by number; nothing is above the first.
+var logLevels = []slog.Level{slog.LevelError + 1, slog.LevelError, slog.LevelWarn, slog.LevelInfo, slog.LevelDebug}
+
+// messageWithin is far beyond what a message takes.
+const messageWithin = 60 * time.Second
+
+// storeMessages counts messages about stores; it waits for `wanted` of them.
+func storeMessages(db *sop.DB, wanted int64) (count int64, err error) {
+	for {
+		within := messageWithin
+		if count >= wanted {
+			within = time.Millisecond
+		}
+		ctx, cancel := context.WithTimeout(background, within)
+		message, err := db.LogNext(ctx)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			return count, nil
+		}
+		if err != nil {
+			return count, err
+		}
+		if strings.HasPrefix(message.Text, "store ") {
+			count++
+		}
+	}
+}
+
+// Log has a store come and go, which are two messages of the level info.
+func (m *machine) Log(c *Call, number int, level int64) (messages int64, err error) {
+	err = m.onDB(number, func(db *sop.DB) error {
+		if err := db.LogEnable(logLevels[level]); err != nil {
+			return err
+		}
+		err := db.Update(background, func(tx *sop.Tx) error { return tx.Create(marker) })
+		if err == nil {
+			err = db.Update(background, func(tx *sop.Tx) error { return tx.Drop(marker) })
+		}
+		if err == nil {
+			wanted := int64(0)
+			if level >= 3 {
+				wanted = 2
+			}
+			messages, err = storeMessages(db, wanted)
+		}
+		if err := db.LogEnable(logLevels[0]); err != nil {
+			panic(err)
+		}
+		return err
+	})
+	return messages, err
+}
+
 // ---- transactions
 
 func (m *machine) Begin(c *Call, number int, mode int64, id []byte) error {
@@ -287,17 +361,88 @@ func (m *machine) Begin(c *Call, number int, mode int64, id []byte) error {
 	if err != nil {
 		return err
 	}
-	var options []sop.TxOption
+	return m.beginIn(db, number, sop.Mode(mode), id)
+}
+
+func withID(id []byte) (options []sop.TxOption) {
 	if id != nil {
 		options = append(options, sop.WithID(sop.UUID(id)))
 	}
-	tx, err := db.Begin(background, sop.Mode(mode), options...)
+	return options
+}
+
+func (m *machine) beginIn(db *sop.DB, number int, mode sop.Mode, id []byte) error {
+	tx, err := db.Begin(background, mode, withID(id)...)
 	if err != nil {
 		return err
 	}
-	m.txns[number] = tx
+	m.txns[number], m.begun[number] = tx, &begun{mode: mode, id: id}
 	m.ids[number], err = tx.ID()
 	return err
+}
+
+// Renew rolls back what is open and begins anew, as a program does that has no pool of transactions.
+func (m *machine) Renew(c *Call, number int) error {
+	tx, err := m.tx(number)
+	if err != nil {
+		return err
+	}
+	was := m.begun[number]
+	if err := tx.Rollback(); err != nil && !(was.committed && errors.Is(err, sop.ErrMisuse)) {
+		return err
+	}
+	delete(m.txns, number)
+	delete(m.savepoints, number)
+	if err := tx.Close(); err != nil {
+		panic(err)
+	}
+	if was.committed {
+		was.id = nil
+	}
+	return m.beginIn(m.dbs[number/10], number, was.mode, was.id)
+}
+
+func (m *machine) Again(c *Call, number int) error {
+	return m.onTx(number, func(tx *sop.Tx) error {
+		err := tx.Again()
+		if err == nil {
+			delete(m.savepoints, number)
+			m.ids[number], err = tx.ID()
+		}
+		return err
+	})
+}
+
+func (m *machine) OwnID(c *Call, number int) (text string, err error) {
+	err = m.onTx(number, func(tx *sop.Tx) error {
+		id, err := tx.ID()
+		text = "-"
+		if bytes.Equal(id[:], m.begun[number].id) {
+			text = hex.EncodeToString(id[:])
+		}
+		return err
+	})
+	return text, err
+}
+
+func (m *machine) Attempts(c *Call, number int) (attempts int64, err error) {
+	err = m.onTx(number, func(tx *sop.Tx) error {
+		count, err := tx.Attempts()
+		attempts = int64(count)
+		return err
+	})
+	return attempts, err
+}
+
+func (m *machine) Conflict(c *Call, number int) (known int64, err error) {
+	err = m.onTx(number, func(tx *sop.Tx) error {
+		_, _, ok, err := tx.Conflict()
+		if ok {
+			known = 1
+		}
+		return err
+	})
+	return known, err
 }
 
 func (m *machine) onTx(number int, call func(tx *sop.Tx) error) error {
@@ -321,6 +466,7 @@ func (m *machine) Commit(c *Call, number int) error {
 			}
 			return failure
 		}
+		m.begun[number].committed = m.begun[number].committed || err == nil
 		return err
 	})
 }
@@ -351,7 +497,20 @@ func (m *machine) Outcome(c *Call, number int) (string, error) {
 		return "", err
 	}
 	outcome, _, err := db.Outcome(m.ids[number])
-	return strings.ToUpper(strings.ReplaceAll(outcome.String(), " ", "_")), err
+	return nameOfOutcome(outcome), err
+}
+
+func nameOfOutcome(outcome sop.Outcome) string {
+	return strings.ToUpper(strings.ReplaceAll(outcome.String(), " ", "_"))
+}
+
+func (m *machine) OutcomeOf(c *Call, number int, id []byte) (string, int64, error) {
+	db, err := m.db(number)
+	if err != nil {
+		return "", 0, err
+	}
+	outcome, position, err := db.Outcome(sop.UUID(id))
+	return nameOfOutcome(outcome), int64(position), err
 }
 
 func (m *machine) Position(c *Call, number int) (position int64, err error) {
@@ -363,7 +522,7 @@ func (m *machine) Position(c *Call, number int) (position int64, err error) {
 	return position, err
 }
 
-func (m *machine) Run(c *Call, number, store int, key Key, by, rivals int64) (value, attempts int64, err error) {
+func (m *machine) Run(c *Call, number, store int, key Key, by, rivals int64, id []byte) (value, attempts int64, err error) {
 	db, err := m.db(number)
 	if err != nil {
 		return 0, 0, err
@@ -392,9 +551,9 @@ func (m *machine) Run(c *Call, number, store int, key Key, by, rivals int64) (va
 		return t.put(tx, key, number64(value), 0)
 	}
 	if c.Spelling%2 == 0 {
-		err = db.Update(background, body)
+		err = db.Update(background, body, withID(id)...)
 	} else {
-		err = updateByHand(db, body)
+		err = updateByHand(db, body, withID(id)...)
 	}
 	return value, attempts, err
 }
@@ -402,8 +561,8 @@ func (m *machine) Run(c *Call, number, store int, key Key, by, rivals int64) (va
 func number64(value int64) []byte { return binary.LittleEndian.AppendUint64(nil, uint64(value)) }
 
 // updateByHand is what Update does, as a program may write it.
-func updateByHand(db *sop.DB, body func(tx *sop.Tx) error) error {
-	tx, err := db.Begin(background, sop.ModeWrite)
+func updateByHand(db *sop.DB, body func(tx *sop.Tx) error, options ...sop.TxOption) error {
+	tx, err := db.Begin(background, sop.ModeWrite, options...)
 	if err != nil {
 		return err
 	}

@@ -74,11 +74,17 @@ public final class Decoder {
   /** A store; {@code schema} is null for raw keys. */
   public record Declaration(String name, String schema, boolean duplicates, boolean json) {}
 
+  /** What outcome_of answers. */
+  public record OutcomeOfResult(String outcome, long position) {}
+
   /** What run answers. */
   public record RunResult(long value, long attempts) {}
 
   /** What info answers. */
   public record InfoResult(String backend, long nodeBytes) {}
+
+  /** What about answers. */
+  public record AboutResult(String version, long has) {}
 
   /** What describe answers. */
   public record DescribeResult(long duplicates, long nodeItems, String schema) {}
@@ -108,6 +114,10 @@ public final class Decoder {
 
     void begin(Call call, int txn, long mode, byte[] id) throws Exception;
 
+    void renew(Call call, int txn) throws Exception;
+
+    void again(Call call, int txn) throws Exception;
+
     void commit(Call call, int txn) throws Exception;
 
     void rollback(Call call, int txn) throws Exception;
@@ -120,9 +130,17 @@ public final class Decoder {
 
     String outcome(Call call, int txn) throws Exception;
 
+    OutcomeOfResult outcomeOf(Call call, int db, byte[] id) throws Exception;
+
+    String ownId(Call call, int txn) throws Exception;
+
+    long attempts(Call call, int txn) throws Exception;
+
+    long conflict(Call call, int txn) throws Exception;
+
     long position(Call call, int txn) throws Exception;
 
-    RunResult run(Call call, int db, int store, Key key, long by, long rivals) throws Exception;
+    RunResult run(Call call, int db, int store, Key key, long by, long rivals, byte[] id) throws Exception;
 
     void sync(Call call, int db) throws Exception;
 
@@ -141,6 +159,10 @@ public final class Decoder {
     long stats(Call call, int db) throws Exception;
 
     long peek(Call call, String place) throws Exception;
+
+    long log(Call call, int db, long level) throws Exception;
+
+    AboutResult about(Call call, String feature) throws Exception;
 
     void create(Call call, int txn, int store) throws Exception;
 
@@ -236,15 +258,25 @@ public final class Decoder {
       case "close" -> machine.close(call, slot());
       case "forget_db" -> machine.forgetDb(call, slot());
       case "begin" -> machine.begin(call, slot(), integer(), id());
+      case "renew" -> machine.renew(call, slot());
+      case "again" -> machine.again(call, slot());
       case "commit" -> machine.commit(call, slot());
       case "rollback" -> machine.rollback(call, slot());
       case "end" -> machine.end(call, slot());
       case "forget_txn" -> machine.forgetTxn(call, slot());
       case "cancel" -> machine.cancel(call, slot());
       case "outcome" -> print(machine.outcome(call, slot()));
+      case "outcome_of" -> {
+        var made = machine.outcomeOf(call, slot(), id());
+        print(made.outcome());
+        print(Long.toString(made.position()));
+      }
+      case "own_id" -> print(machine.ownId(call, slot()));
+      case "attempts" -> pushInt(machine.attempts(call, slot()));
+      case "conflict" -> pushInt(machine.conflict(call, slot()));
       case "position" -> print(Long.toString(machine.position(call, slot())));
       case "run" -> {
-        var made = machine.run(call, slot(), slot(), key(), integer(), integer());
+        var made = machine.run(call, slot(), slot(), key(), integer(), integer(), id());
         pushInt(made.value());
         pushInt(made.attempts());
       }
@@ -261,6 +293,12 @@ public final class Decoder {
       }
       case "stats" -> pushInt(machine.stats(call, slot()));
       case "peek" -> print(Long.toString(machine.peek(call, token())));
+      case "log" -> pushInt(machine.log(call, slot(), integer()));
+      case "about" -> {
+        var made = machine.about(call, token());
+        print(made.version());
+        pushInt(made.has());
+      }
       case "create" -> machine.create(call, slot(), slot());
       case "drop" -> machine.drop(call, slot(), slot());
       case "rename" -> machine.rename(call, slot(), slot(), token());

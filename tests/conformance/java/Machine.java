@@ -7,18 +7,25 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.ResourceBundle;
 import java.util.UUID;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import java.util.logging.Logger;
+import org.sopdb.Codec;
 import org.sopdb.ConflictException;
 import org.sopdb.Database;
 import org.sopdb.Durability;
+import org.sopdb.MisuseException;
 import org.sopdb.Mode;
 import org.sopdb.NotFoundException;
 import org.sopdb.Options;
 import org.sopdb.Outcome;
 import org.sopdb.SopException;
+import org.sopdb.Store;
 import org.sopdb.StoreInfo;
 import org.sopdb.Transaction;
 import org.sopdb.TxOptions;
@@ -31,6 +38,14 @@ final class Machine implements Decoder.Operations {
   private static final int TXNS_OF_ONE = 10;
   private static final int CURSORS_OF_ONE = 10;
   private static final int FORGET_MS = 60_000;
+  private static final Store<byte[], byte[]> MARKER = Store.raw("marker", Codec.bytes());
+  private static final List<System.Logger.Level> LEVELS =
+      List.of(
+          System.Logger.Level.OFF,
+          System.Logger.Level.ERROR,
+          System.Logger.Level.WARNING,
+          System.Logger.Level.INFO,
+          System.Logger.Level.DEBUG);
   private static final Logger LEAK_LOGGER = Logger.getLogger("org.sopdb");
   private static final AtomicInteger LEAKS = new AtomicInteger();
 
@@ -38,7 +53,54 @@ final class Machine implements Decoder.Operations {
   private record Db(Database database, Path folder) {}
 
   /** A transaction with what the machine keeps for it. */
-  private record Txn(Transaction transaction, UUID id, List<Long> savepoints) {}
+  private static final class Txn {
+    private final Transaction transaction;
+    private final TxOptions options;
+    private final List<Long> savepoints = new ArrayList<>();
+    private UUID id;
+    private boolean committed;
+
+    Txn(Transaction transaction, TxOptions options) {
+      this.transaction = transaction;
+      this.options = options;
+      this.id = transaction.id();
+    }
+  }
+
+  /** Keeps what a database tells. */
+  private static final class Messages implements System.Logger {
+    private final BlockingQueue<String> texts = new LinkedBlockingQueue<>();
+
+    @Override
+    public String getName() {
+      return "conformance";
+    }
+
+    @Override
+    public boolean isLoggable(Level level) {
+      return true;
+    }
+
+    @Override
+    public void log(Level level, ResourceBundle bundle, String text, Throwable thrown) {
+      texts.add(text);
+    }
+
+    @Override
+    public void log(Level level, ResourceBundle bundle, String format, Object... arguments) {
+      texts.add(format);
+    }
+
+    /** How many there are about stores; waits until there are {@code wanted}. */
+    long stores(int wanted) throws InterruptedException {
+      long count = 0;
+      String text;
+      while ((text = texts.poll(count < wanted ? FORGET_MS : 0, TimeUnit.MILLISECONDS)) != null) {
+        count += text.startsWith("store ") ? 1 : 0;
+      }
+      return count;
+    }
+  }
 
   private final Map<Integer, Db> databases = new HashMap<>();
   private final Map<Integer, Txn> transactions = new HashMap<>();
@@ -70,7 +132,7 @@ final class Machine implements Decoder.Operations {
   }
 
   private Transaction txn(int slot) {
-    return in(transactions, slot).transaction();
+    return in(transactions, slot).transaction;
   }
 
   private Use<?, ?> use(int txn, int store) {
@@ -88,7 +150,7 @@ final class Machine implements Decoder.Operations {
   public void programEnd() {
     cursors.values().forEach(open -> open.cursor().close());
     cursors.clear();
-    transactions.values().forEach(txn -> txn.transaction().close());
+    transactions.values().forEach(txn -> txn.transaction.close());
     transactions.clear();
     databases.values().forEach(db -> db.database().close());
     databases.clear();
@@ -258,6 +320,26 @@ final class Machine implements Decoder.Operations {
   }
 
   @Override
+  public Decoder.AboutResult about(Decoder.Call call, String feature) {
+    return new Decoder.AboutResult(Database.version(), Database.hasFeature(feature) ? 1 : 0);
+  }
+
+  /** A store comes and goes, which are two messages of the level INFO. */
+  @Override
+  public long log(Decoder.Call call, int db, long level) throws InterruptedException {
+    Database database = db(db);
+    Messages messages = new Messages();
+    database.logTo(messages, LEVELS.get((int) level));
+    try {
+      database.create(MARKER);
+      database.drop(MARKER);
+      return messages.stores(level >= LEVELS.indexOf(System.Logger.Level.INFO) ? 2 : 0);
+    } finally {
+      database.logTo(messages, System.Logger.Level.OFF);
+    }
+  }
+
+  @Override
   public long approxCount(Decoder.Call call, int db, int store) {
     return db(db).approxCount(Stores.ALL.get(store).store());
   }
@@ -274,15 +356,57 @@ final class Machine implements Decoder.Operations {
     Database database = db(txn / TXNS_OF_ONE);
     Txn old = transactions.remove(txn);
     if (old != null) {
-      old.transaction().close();
+      old.transaction.close();
     }
     UUID given = id == null ? null : uuid(id);
     TxOptions options = new TxOptions(Mode.values()[(int) mode], null, null, given);
     if (call.spelling() % 2 == 1 && given == null && mode < 2) {
       options = mode == 0 ? TxOptions.WRITE : TxOptions.READ; // whose handles are used again
     }
-    Transaction begun = database.begin(options);
-    transactions.put(txn, new Txn(begun, begun.id(), new ArrayList<>()));
+    transactions.put(txn, new Txn(database.begin(options), options));
+  }
+
+  /** Rolls back what is open, and begins anew as a program does that knows of no handles. */
+  @Override
+  public void renew(Decoder.Call call, int txn) {
+    Txn old = in(transactions, txn);
+    try {
+      old.transaction.rollback();
+    } catch (MisuseException e) {
+      if (!old.committed) {
+        throw e;
+      }
+    }
+    transactions.remove(txn);
+    old.transaction.close(); // its handle may be the next one's
+    boolean keepsId = !old.committed || old.options.id() == null;
+    TxOptions options = keepsId ? old.options : old.options.withId(null);
+    transactions.put(txn, new Txn(db(txn / TXNS_OF_ONE).begin(options), options));
+  }
+
+  @Override
+  public void again(Decoder.Call call, int txn) {
+    Txn mine = in(transactions, txn);
+    mine.transaction.again();
+    mine.id = mine.transaction.id();
+    mine.savepoints.clear();
+  }
+
+  @Override
+  public String ownId(Decoder.Call call, int txn) {
+    Txn mine = in(transactions, txn);
+    UUID id = mine.transaction.id();
+    return id.equals(mine.options.id()) ? id.toString().replace("-", "") : "-";
+  }
+
+  @Override
+  public long attempts(Decoder.Call call, int txn) {
+    return txn(txn).attempts();
+  }
+
+  @Override
+  public long conflict(Decoder.Call call, int txn) {
+    return txn(txn).conflict() == null ? 0 : 1;
   }
 
   private static UUID uuid(byte[] id) {
@@ -293,6 +417,7 @@ final class Machine implements Decoder.Operations {
   @Override
   public void commit(Decoder.Call call, int txn) {
     txn(txn).commit();
+    in(transactions, txn).committed = true;
   }
 
   @Override
@@ -307,7 +432,7 @@ final class Machine implements Decoder.Operations {
 
   @Override
   public void forgetTxn(Decoder.Call call, int txn) {
-    UUID id = in(transactions, txn).id();
+    UUID id = in(transactions, txn).id;
     Db db = databases.get(txn / TXNS_OF_ONE);
     cursors.keySet().removeIf(slot -> slot / CURSORS_OF_ONE == txn);
     transactions.remove(txn);
@@ -323,8 +448,14 @@ final class Machine implements Decoder.Operations {
 
   @Override
   public String outcome(Decoder.Call call, int txn) {
-    UUID id = in(transactions, txn).id();
+    UUID id = in(transactions, txn).id;
     return db(txn / TXNS_OF_ONE).outcome(id).state().name();
+  }
+
+  @Override
+  public Decoder.OutcomeOfResult outcomeOf(Decoder.Call call, int db, byte[] id) {
+    Outcome outcome = db(db).outcome(uuid(id));
+    return new Decoder.OutcomeOfResult(outcome.state().name(), outcome.position());
   }
 
   @Override
@@ -334,12 +465,12 @@ final class Machine implements Decoder.Operations {
 
   @Override
   public void savepoint(Decoder.Call call, int txn) {
-    in(transactions, txn).savepoints().add(txn(txn).savepoint());
+    in(transactions, txn).savepoints.add(txn(txn).savepoint());
   }
 
   @Override
   public void rollbackTo(Decoder.Call call, int txn, long index) {
-    List<Long> savepoints = in(transactions, txn).savepoints();
+    List<Long> savepoints = in(transactions, txn).savepoints;
     if (savepoints.isEmpty()) {
       throw new Decoder.NoSlot();
     }
@@ -348,9 +479,10 @@ final class Machine implements Decoder.Operations {
 
   @Override
   public Decoder.RunResult run(
-      Decoder.Call call, int db, int store, Decoder.Key key, long by, long rivals) {
+      Decoder.Call call, int db, int store, Decoder.Key key, long by, long rivals, byte[] id) {
     Database database = db(db);
     return database.update(
+        id == null ? TxOptions.WRITE : TxOptions.WRITE.withId(uuid(id)),
         tx -> {
           Use<?, ?> mine = Use.of(tx, Stores.ALL.get(store));
           long value = number(mine.getOrNothing(key));

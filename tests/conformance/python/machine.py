@@ -1,7 +1,9 @@
 """The machine of Python: every operation through what a program of Python would write. See ../README.md."""
 import datetime
 import gc
+import logging
 import os
+import queue
 import typing
 import uuid
 
@@ -10,6 +12,9 @@ import sop
 from decoder import Answer, Failure, NoSlot
 
 SEEKS = ("ge", "gt", "le", "lt", "eq")
+LEVELS = (logging.CRITICAL + 1, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+MARKER = sop.Store("marker")
+MESSAGE_S = 60  # far beyond what one takes
 
 
 class EmpKey(sop.Key):
@@ -106,6 +111,8 @@ class Machine:
     def program_begin(self, folder):
         self.folder = folder
         self.dbs, self.txns, self.cursors, self.savepoints, self.ids = {}, {}, {}, {}, {}
+        self.begun = {}  # slot of a transaction: its mode, and its id if that is the program's
+        self.committed = set()  # slots of those that have
 
     def program_end(self):
         for db in self.dbs.values():
@@ -204,12 +211,38 @@ class Machine:
     def peek(self, call, place):
         return int(sop.peek(os.path.join(self.folder, place)).is_open)
 
+    def about(self, call, feature):
+        return sop.__version__, int(sop.has_feature(feature))
+
+    def log(self, call, number, level):
+        db, messages = self.db(number), queue.SimpleQueue()
+        logger = logging.Logger("conformance")
+        handler = logging.Handler()
+        handler.emit = lambda record: messages.put(record.getMessage())
+        logger.addHandler(handler)
+        db.log_to(logger, LEVELS[level])
+        try:
+            db.create(MARKER)
+            db.drop(MARKER)
+            count = 0
+            while level >= 3 and count < 2:
+                count += messages.get(timeout=MESSAGE_S).startswith("store ")
+        finally:
+            db.log_to(logger, LEVELS[0])
+        while not messages.empty():
+            count += messages.get().startswith("store ")
+        return count
+
+    def outcome_of(self, call, number, identity):
+        outcome = self.db(number).outcome(uuid.UUID(bytes=identity))
+        return outcome.kind.name, outcome.position
+
     def outcome(self, call, number):
         db = self.db(number // 10)
         self.tx(number)
         return db.outcome(self.ids[number]).kind.name
 
-    def run(self, call, number, store, key, by, rivals):
+    def run(self, call, number, store, key, by, rivals, identity):
         db, store = self.db(number), STORES[store]
         key, attempts = key_of(store, key), [0]
 
@@ -229,11 +262,11 @@ class Machine:
             view[key] = value.to_bytes(8, "little")
             return value - (1 << 64 if value >> 63 else 0)
 
-        if call.spelling % 3 == 0:
+        if call.spelling % 3 == 0 and identity is None:
             return body(db), attempts[0]
-        if call.spelling % 3 == 1:
+        if call.spelling % 3 == 1 and identity is None:
             return db.run(body), attempts[0]
-        for attempt in db.attempts():
+        for attempt in db.attempts(id=identity and uuid.UUID(bytes=identity)):
             with attempt as tx:
                 value = body(tx)
         return value, attempts[0]
@@ -243,17 +276,50 @@ class Machine:
     def begin(self, call, number, mode, identity):
         if number in self.txns:
             self.txns.pop(number).close()
+        self.begin_in(call, number, mode, identity and uuid.UUID(bytes=identity))
+
+    def begin_in(self, call, number, mode, identity):
         db = self.db(number // 10)
-        if identity is not None:
-            tx = db.begin(sop.Mode(mode), id=uuid.UUID(bytes=identity))
+        if identity is not None and mode in (0, 3) and call.spelling % 2:
+            tx = db.write(id=identity, check=mode == 0)
+        elif identity is not None:
+            tx = db.begin(sop.Mode(mode), id=identity)
         elif call.spelling % 2:
             tx = db.begin(sop.Mode(mode))
         else:
             tx = (db.write, db.read, lambda: db.read(snapshot=True), lambda: db.write(check=False))[mode]()
         self.txns[number], self.savepoints[number], self.ids[number] = tx, [], tx.id
+        self.begun[number] = mode, identity
+        self.committed.discard(number)
+
+    def renew(self, call, number):
+        tx = self.tx(number)
+        try:
+            tx.rollback()
+        except sop.MisuseError:  # it has committed
+            pass
+        mode, identity = self.begun[number]
+        del self.txns[number]
+        self.begin_in(call, number, mode, None if number in self.committed else identity)
+
+    def again(self, call, number):
+        tx = self.tx(number)
+        tx.again()
+        self.savepoints[number], self.ids[number] = [], tx.id
+
+    def own_id(self, call, number):
+        identity = self.tx(number).id
+        return identity.hex if identity == self.begun[number][1] else "-"
+
+    def attempts(self, call, number):
+        return self.tx(number).attempts
+
+    def conflict(self, call, number):
+        return int(self.tx(number).conflict is not None)
 
     def commit(self, call, number):
         self.tx(number).commit()
+        self.committed.add(number)
 
     def rollback(self, call, number):
         self.tx(number).rollback()

@@ -148,6 +148,51 @@ static void removing_a_symbolic_link_leaves_its_target(void **state)
 	acceptance_expect_missing(folder_of(state), "link");
 }
 
+/* Several megabytes under `name`, which nothing has open any more. */
+static void put_large(void **state, const char *name, off_t size)
+{
+	char room[400];
+	const int fd = open(system_path(state, name, room), O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, size), 0);
+	assert_int_equal(close(fd), 0);
+}
+
+static off_t size_of(void **state, const char *name)
+{
+	struct stat stat;
+	char room[400];
+
+	assert_int_equal(lstat(system_path(state, name, room), &stat), 0);
+	return stat.st_size;
+}
+
+/* What is made shorter before it goes must be nobody else's. */
+static void a_large_file_goes_and_no_other_name_of_it_is_touched(void **state)
+{
+	enum { LARGE_BYTES = (5 << 20) + 7 };
+	struct sopi_folder *folder = folder_of(state);
+	char from[400], to[400];
+	sop_error err = SOP_ERROR_INIT;
+
+	put_large(state, "alone", LARGE_BYTES);
+	TEST_OK(sopi_folder_remove_large(folder, "alone", &err), err);
+	acceptance_expect_missing(folder, "alone");
+	TEST_STATUS(sopi_folder_remove_large(folder, "alone", &err), SOP_NOT_FOUND, err);
+	put_large(state, "../target", LARGE_BYTES);
+	assert_int_equal(link(system_path(state, "../target", from), system_path(state, "second", to)), 0);
+	TEST_OK(sopi_folder_remove_large(folder, "second", &err), err);
+	acceptance_expect_missing(folder, "second");
+	assert_int_equal(size_of(state, "../target"), LARGE_BYTES);
+	assert_int_equal(symlink("../target", system_path(state, "link", to)), 0);
+	TEST_OK(sopi_folder_remove_large(folder, "link", &err), err);
+	assert_int_equal(size_of(state, "../target"), LARGE_BYTES);
+	acceptance_put(folder, "small", "text");
+	TEST_OK(sopi_folder_remove_large(folder, "small", &err), err);
+	acceptance_expect_missing(folder, "small");
+}
+
 static sop_status tell_other(void *arg, const char *name, enum sopi_entry_kind kind, sop_error *err)
 {
 	(void)err;
@@ -666,7 +711,23 @@ static void more_than_the_disk_holds_is_no_space(void **state)
 	assert_int_equal(err.os_errno, ENOSPC);
 }
 
+/* What is interrupted before it is done begins anew: only less at a time comes to an end. */
+static void signals_do_not_keep_space_from_being_reserved(void **state)
+{
+	const uint64_t bytes = (1 << 20) + 7;
+	struct sopi_file *file = NULL;
+	sop_error err = SOP_ERROR_INIT;
+	uint64_t size = 0;
+
+	TEST_OK(sopi_folder_open_file(folder_of(state), "stormy", ACCEPTANCE_NEW, &file, &err), err);
+	TEST_OK(sopi_file_allocate(file, 5, bytes, &err), err);
+	TEST_OK(sopi_file_size(file, &size, &err), err);
+	assert_int_equal(size, 5 + bytes);
+	sopi_file_close(file);
+}
+
 #define HOST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define HOST_SHORT(test) cmocka_unit_test_setup_teardown(test, setup_with_short_io, teardown)
 #define HOST_WALK(test)                                                                            \
 	{                                                                                          \
 #test " (without openat2)", test, setup_without_openat2, teardown, NULL            \
@@ -679,6 +740,8 @@ int main(int argc, char **argv)
 		HOST_WALK(symbolic_links_are_not_followed),
 		HOST(removing_a_symbolic_link_leaves_its_target),
 		HOST_WALK(removing_a_symbolic_link_leaves_its_target),
+		HOST(a_large_file_goes_and_no_other_name_of_it_is_touched),
+		HOST_WALK(a_large_file_goes_and_no_other_name_of_it_is_touched),
 		HOST(pipes_are_refused_at_once),
 		HOST_WALK(pipes_are_refused_at_once),
 		HOST(the_users_own_links_are_followed),
@@ -701,6 +764,7 @@ int main(int argc, char **argv)
 		HOST(closing_a_handle_in_a_child_closes_no_stranger),
 		HOST(the_file_systems_name_is_known),
 		HOST(more_than_the_disk_holds_is_no_space),
+		HOST_SHORT(signals_do_not_keep_space_from_being_reserved),
 	};
 	int failed = 0;
 

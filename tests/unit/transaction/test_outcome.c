@@ -180,6 +180,75 @@ static void a_reservation_of_many_holds(void **state)
 	sopi_outcomes_destroy(&outcomes);
 }
 
+/* Each commit makes room, while others wait: however many there are, it is a few kilobytes and nothing moves. */
+static void it_grows_by_little_at_a_time(void **state)
+{
+	struct sopi_outcomes outcomes;
+	size_t capacity = 0;
+
+	(void)state;
+	sopi_outcomes_init(&outcomes);
+	for (uint64_t i = 0; i < 100000; i++) {
+		add(&outcomes, i);
+		assert_true(outcomes.capacity - capacity <= 256);
+		capacity = outcomes.capacity;
+	}
+	sopi_outcomes_destroy(&outcomes);
+}
+
+/* Those in (above, upto] are numbers first to end, in their order. */
+static void check_between(struct sopi_outcomes *outcomes, uint64_t above, uint64_t upto,
+			  uint64_t first, uint64_t end)
+{
+	struct sopi_outcome_range range = sopi_outcomes_between(outcomes, above, upto);
+	uint8_t copied[100 * SOPI_OUTCOME_BYTES];
+	uint64_t number = first;
+	uint8_t id[16];
+	size_t count;
+
+	while ((count = sopi_outcomes_take(outcomes, &range, copied, 100)) != 0) {
+		assert_true(count <= 100 && number + count <= end);
+		for (size_t i = 0; i < count; i++, number++) {
+			const uint8_t *at = copied + i * SOPI_OUTCOME_BYTES;
+
+			make_id(number, id);
+			assert_memory_equal(at, id, sizeof id);
+			assert_int_equal(sopi_load_u64le(at + 16), number + 1);
+		}
+	}
+	assert_int_equal(number, end);
+}
+
+static void those_between_two_positions_are_told_in_order(void **state)
+{
+	const uint64_t most = SOPI_OUTCOMES_MAX;
+	struct sopi_outcome_range range;
+	uint8_t first[SOPI_OUTCOME_BYTES];
+	struct sopi_outcomes outcomes;
+	uint64_t added = 0;
+
+	(void)state;
+	sopi_outcomes_init(&outcomes);
+	check_between(&outcomes, 0, UINT64_MAX, 0, 0);
+	while (added < 3000)
+		add(&outcomes, added++);
+	check_between(&outcomes, 0, UINT64_MAX, 0, 3000);
+	check_between(&outcomes, 10, 1000, 10, 1000);
+	check_between(&outcomes, 1000, 1000, 0, 0);
+	check_between(&outcomes, 3000, 9000, 0, 0);
+	while (added < most + 777)
+		add(&outcomes, added++);
+	check_between(&outcomes, 0, UINT64_MAX, 777, added);
+	check_between(&outcomes, 700, 800, 777, 800);
+	check_between(&outcomes, most, most + 5, most, most + 5);
+	range = sopi_outcomes_between(&outcomes, 0, UINT64_MAX);
+	while (added < most + 900)
+		add(&outcomes, added++);
+	assert_int_equal(sopi_outcomes_take(&outcomes, &range, first, 1), 1); /* those before it have fallen out */
+	assert_int_equal(sopi_load_u64le(first + 16), 900 + 1);
+	sopi_outcomes_destroy(&outcomes);
+}
+
 static void room_given_back_is_room_for_others(void **state)
 {
 	struct sopi_outcomes outcomes;
@@ -207,6 +276,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(ids_of_one_chain_are_told_apart),
 		cmocka_unit_test(without_memory_to_grow_nothing_is_lost),
 		cmocka_unit_test(a_reservation_of_many_holds),
+		cmocka_unit_test(it_grows_by_little_at_a_time),
+		cmocka_unit_test(those_between_two_positions_are_told_in_order),
 		cmocka_unit_test(room_given_back_is_room_for_others),
 	};
 

@@ -19,6 +19,12 @@ final class FieldType {
   private static final long MICROS = 1_000_000;
   private static final int NANOS_PER_MICRO = 1000;
 
+  /** The length of a text, 0 of none: takes a String. */
+  static final MethodHandle LENGTH = own("lengthOf", int.class, String.class);
+
+  /** Of two int. */
+  static final MethodHandle ADD = own("sum", int.class, int.class, int.class);
+
   /** The type in the schema. */
   final String name;
 
@@ -220,6 +226,14 @@ final class FieldType {
     }
     return Status.SCHEMA.exception(
         "the field \"" + field + "\" cannot be read as " + type.getSimpleName());
+  }
+
+  private static int lengthOf(String text) {
+    return text == null ? 0 : text.length();
+  }
+
+  private static int sum(int a, int b) {
+    return a + b;
   }
 
   private static String readString(FieldReader in, boolean descending, String field) {

@@ -14,6 +14,8 @@ public final class Range<K> {
   static final int AFTER = 8;
   static final int THROUGH = 16;
   private static final int BEGINS = 0x100; // what begins with the end is inside, also of raw keys
+  private static final int TEXT =
+      0x200; // the last field of the bounds is a part of an ascending text
   private static final int TO_ANY = TO | THROUGH | BEGINS;
 
   private static final Range<?> ALL = new Range<>(0, 0, null, null);
@@ -63,6 +65,35 @@ public final class Range<K> {
   public static <K> Range<K> prefix(Object... leading) {
     Bound<K> bound = new Bound<>(null, leading.clone());
     return new Range<>(FROM | TO | BEGINS, 0, bound, bound);
+  }
+
+  /**
+   * All keys whose first fields are these, but the last of them, a text, is what the field begins
+   * with: {@code startsWith("an")} has "an" and "ann".
+   *
+   * @param leading values of the leading fields, in their order; the field of the last one is
+   *     ascending
+   * @param <K> the class of the keys
+   * @return the range
+   */
+  public static <K> Range<K> startsWith(Object... leading) {
+    int last = leading.length - 1;
+    if (last < 0 || !(leading[last] instanceof String text)) {
+      throw Status.MISUSE.exception("startsWith takes a text last; prefix takes whole fields");
+    }
+    Object[] before = Arrays.copyOf(leading, last);
+    if (text.isEmpty()) {
+      return last == 0 ? all() : prefix(before);
+    }
+    Object[] end = leading.clone();
+    end[last] = Text.behind(text);
+    Bound<K> from = new Bound<>(null, leading.clone());
+    if (end[last] != null) {
+      return new Range<>(FROM | TO | TEXT, 0, from, new Bound<>(null, end));
+    }
+    return last == 0
+        ? new Range<>(FROM | TEXT, 0, from, null)
+        : new Range<>(FROM | TO | THROUGH | TEXT, 0, from, new Bound<>(null, before));
   }
 
   /**
@@ -157,7 +188,7 @@ public final class Range<K> {
   }
 
   private Range<K> withFrom(int set, long newItem, Bound<K> bound) {
-    return new Range<>(flags & ~(FROM | AFTER) | set, newItem, bound, to);
+    return new Range<>(flags & ~(FROM | AFTER | TEXT) | set, newItem, bound, to);
   }
 
   private Range<K> withTo(int set, Bound<K> bound) {
@@ -166,6 +197,9 @@ public final class Range<K> {
 
   /** As bindings/swig/java.h reads it; null is everything. */
   byte[] encode(KeyType<K> type) {
+    if ((flags & TEXT) != 0) {
+      type.requireAscendingText(from.leading().length - 1);
+    }
     return flags == 0 ? null : encode(type, flags, item, packed(from, type), packed(to, type));
   }
 
@@ -174,7 +208,7 @@ public final class Range<K> {
   }
 
   private static byte[] encode(KeyType<?> type, int flags, long item, byte[] from, byte[] to) {
-    int set = flags & ~BEGINS;
+    int set = flags & ~(BEGINS | TEXT);
     byte[] end = to;
     if ((flags & BEGINS) != 0 && type != KeyType.RAW) {
       set |= THROUGH;

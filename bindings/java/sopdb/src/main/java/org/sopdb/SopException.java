@@ -20,7 +20,9 @@ public abstract class SopException extends RuntimeException {
   /** What is known about a failure besides its status. */
   record Facts(int traits, int osErrno, long offset, String store, String file, String message) {}
 
+  /** What it stands for. */
   private final Status status;
+
   private final transient Facts facts;
 
   SopException(Status status, Facts facts) {

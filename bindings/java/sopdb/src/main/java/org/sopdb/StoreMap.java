@@ -110,6 +110,23 @@ public final class StoreMap<K, V> extends AbstractMap<K, V> implements Navigable
   }
 
   /**
+   * The part whose keys have these fields, the last of which is a text that the field begins with.
+   *
+   * @param leading values of the leading fields, in their order; the field of the last one is
+   *     ascending
+   * @return a map that is this one in that range
+   */
+  public StoreMap<K, V> startsWith(Object... leading) {
+    if (range != Range.<K>all()) {
+      throw Status.MISUSE.exception(
+          "startsWith of a part of a store is not supported: take it of the whole");
+    }
+    Range<K> part = Range.startsWith(leading);
+    part.encode(keys); // says at once what is wrong with them
+    return new StoreMap<>(items, part, descending);
+  }
+
+  /**
    * Everything in this range and order, read in batches as it is needed.
    *
    * @return a stream that ends with the transaction

@@ -34,6 +34,20 @@ final class Text {
     return text.getBytes(UTF_8);
   }
 
+  /** The first text behind all that begin with a text, by code points; null: there is none. */
+  static String behind(String text) {
+    int end = text.length();
+    while (end > 0) {
+      int last = text.codePointBefore(end);
+      end -= Character.charCount(last);
+      if (last < Character.MAX_CODE_POINT) {
+        int next = last + 1 == Character.MIN_SURROGATE ? Character.MAX_SURROGATE + 1 : last + 1;
+        return text.substring(0, end) + Character.toString(next);
+      }
+    }
+    return null;
+  }
+
   /** The text up to the first NUL. */
   static String until0(byte[] bytes, int offset, int length) {
     int end = offset;

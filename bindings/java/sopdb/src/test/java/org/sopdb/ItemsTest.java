@@ -348,6 +348,51 @@ class ItemsTest {
   }
 
   @Test
+  void textsMayBeginTheFieldOfAKey() {
+    Store<String, String> texts = Store.of("texts", String.class, Codec.string());
+    List<String> all =
+        List.of("", "a", "an", "ann", "ao", "b", "\uD7FF", "\uD7FFx", "\uE000", "\uDBFF\uDFFFx");
+    db.run(
+        tx -> {
+          all.forEach(text -> tx.map(texts).set(text, text));
+          for (String begin : List.of("", "a", "an", "ann", "x", "\uD7FF", "\uDBFF\uDFFF")) {
+            List<String> wanted = all.stream().filter(text -> text.startsWith(begin)).toList();
+            assertEquals(wanted, new ArrayList<>(tx.map(texts).startsWith(begin).keySet()));
+            assertEquals(wanted.size(), tx.items(texts).count(Range.startsWith(begin)));
+          }
+          StoreMap<String, String> an = tx.map(texts).startsWith("an");
+          assertEquals("ann", an.descendingMap().firstKey());
+          assertEquals(List.of("ann"), new ArrayList<>(an.tailMap("an", false).keySet()));
+          assertEquals(List.of("an"), new ArrayList<>(an.headMap("ann").keySet()));
+          assertFalse(an.containsKey("ao"));
+          assertThrows(IllegalArgumentException.class, () -> an.set("ao", "outside"));
+        });
+    db.run(
+        tx -> {
+          for (String[] place : new String[][] {{"DE", "Bonn"}, {"US", "Boston"}, {"USA", "B"}}) {
+            tx.items(PLACES).set(new Place(place[0], place[1], false, 1), place[1]);
+          }
+          Items<Place, String> items = tx.items(PLACES);
+          assertEquals(1, items.count(Range.startsWith("US", "Bo")));
+          assertEquals(2, items.count(Range.startsWith("U")));
+          assertEquals(1, items.count(Range.startsWith("US", "")));
+          assertEquals(0, items.count(Range.startsWith("US", "\uDBFF\uDFFF")));
+          assertThrows(MisuseException.class, () -> Range.startsWith());
+          assertThrows(MisuseException.class, () -> Range.startsWith("US", 1));
+          assertThrows(MisuseException.class, () -> items.count(Range.startsWith("US", "B", "x")));
+        });
+    record Newest(@Desc String name, long number) {}
+    Store<Newest, String> newest = Store.of("newest", Newest.class, Codec.string());
+    db.run(
+        tx -> {
+          tx.items(newest).set(new Newest("a", 1), "");
+          assertThrows(MisuseException.class, () -> tx.items(newest).count(Range.startsWith("a")));
+          assertThrows(MisuseException.class, () -> tx.map(newest).startsWith("a"));
+          assertThrows(MisuseException.class, () -> tx.map(RAW).startsWith("a"));
+        });
+  }
+
+  @Test
   void prefixesOfRawKeysAreBytes() {
     byte[][] keys = {{}, {1}, {1, 0}, {1, (byte) 255}, {2}, {(byte) 255}, {(byte) 255, (byte) 255}};
     db.run(
