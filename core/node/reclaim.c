@@ -356,16 +356,19 @@ static void sort_held(struct sopi_reclaim *reclaim, const struct look *look,
 	}
 }
 
-/* Publishes which snapshot's end is worth a collection. */
+/* Publishes which snapshot's end is worth a collection, and what all of them hold. */
 static void note_held(struct sopi_reclaim *reclaim)
 {
 	uint64_t least = SOPI_POSITION_NONE;
+	size_t bytes = 0;
 
 	for (size_t i = 0; i < reclaim->held_count; i++) {
 		if (reclaim->held[i].snapshot < least)
 			least = reclaim->held[i].snapshot;
+		bytes += reclaim->held[i].list.bytes;
 	}
 	atomic_store_explicit(&reclaim->held_least, least, memory_order_relaxed);
+	atomic_store_explicit(&reclaim->held_bytes, bytes, memory_order_relaxed);
 }
 
 uint64_t sopi_reclaim_oldest(struct sopi_reclaim *reclaim, size_t *running)

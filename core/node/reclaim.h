@@ -92,6 +92,7 @@ struct sopi_reclaim {
 	struct sopi_version_list pending;
 	_Atomic size_t pending_bytes;
 	_Atomic uint64_t held_least; /* the least snapshot that pins something, or SOPI_POSITION_NONE */
+	_Atomic size_t held_bytes; /* what snapshots pin, as of the newest collection */
 	sopi_mutex mutex; /* one collection at a time; guards what follows */
 	struct sopi_held *held;
 	size_t held_count;
@@ -267,16 +268,11 @@ static inline bool sopi_reclaim_due(struct sopi_reclaim *reclaim)
 	return atomic_load_explicit(&reclaim->pending_bytes, memory_order_relaxed) >= (size_t)64 << 10;
 }
 
-/* Bytes that wait for snapshots to end. What waits for running calls, for pins, or for the next collection is none of them:
- * the end of a transaction would free nothing of it. */
+/* Bytes that waited for snapshots to end when the newest collection ended. What waits for running calls, for pins, or for
+ * the next collection is none of them: the end of a transaction would free nothing of it. */
 static inline size_t sopi_reclaim_held_bytes(struct sopi_reclaim *reclaim)
 {
-	const size_t others = atomic_load_explicit(&reclaim->pending_bytes, memory_order_relaxed) +
-			      atomic_load_explicit(&reclaim->limbo_bytes, memory_order_relaxed) +
-			      atomic_load_explicit(&reclaim->pinned_bytes, memory_order_relaxed);
-	const size_t all = atomic_load_explicit(&reclaim->waiting_bytes, memory_order_relaxed);
-
-	return all > others ? all - others : 0;
+	return atomic_load_explicit(&reclaim->held_bytes, memory_order_relaxed);
 }
 
 /* Collects, unless another thread does: unlinks what no snapshot needs, frees what no call can
