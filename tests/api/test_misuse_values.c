@@ -618,9 +618,9 @@ static sop_status fetch(struct scene *s, size_t offset, size_t size, size_t rows
 	X(range_through_without_to, MISUSE, MISUSE,                                                     \
 	  count(s, s->store, SOP_RANGE_THROUGH, EMPTY, EMPTY, EMPTY, 0, err))                           \
 	X(range_flags_max, MISUSE, MISUSE, count(s, s->store, UINT32_MAX, EMPTY, EMPTY, EMPTY, 0, err)) \
-	X(range_prefix_and_from, MISUSE, MISUSE,                                                        \
+	X(range_prefix_and_from, OK, OK,                                                                \
 	  count(s, s->store, PREFIX | FROM, test_text("a"), EMPTY, test_text("a"), 0, err))             \
-	X(range_prefix_and_to, MISUSE, MISUSE,                                                          \
+	X(range_prefix_and_to, OK, OK,                                                                  \
 	  count(s, s->store, PREFIX | TO, EMPTY, test_text("a"), test_text("a"), 0, err))               \
 	X(range_prefix_and_after, MISUSE, MISUSE,                                                       \
 	  count(s, s->store, PREFIX | AFTER, EMPTY, EMPTY, test_text("a"), 0, err))                     \
