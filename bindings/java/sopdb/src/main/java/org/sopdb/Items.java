@@ -490,7 +490,7 @@ public final class Items<K, V> {
    * @param by what to add
    */
   public void add(K key, long by) {
-    byte[] name = keys.encode(key);
+    byte[] name = counted(key);
     long handle = tx.enter();
     try {
       changes[0]++;
@@ -507,7 +507,7 @@ public final class Items<K, V> {
    * @param to the number
    */
   public void min(K key, long to) {
-    byte[] name = keys.encode(key);
+    byte[] name = counted(key);
     long handle = tx.enter();
     try {
       changes[0]++;
@@ -524,7 +524,7 @@ public final class Items<K, V> {
    * @param to the number
    */
   public void max(K key, long to) {
-    byte[] name = keys.encode(key);
+    byte[] name = counted(key);
     long handle = tx.enter();
     try {
       changes[0]++;
@@ -532,6 +532,15 @@ public final class Items<K, V> {
     } finally {
       tx.leave();
     }
+  }
+
+  /** The key is perhaps new, and its 8 bytes would be no JSON. */
+  private byte[] counted(K key) {
+    if (values instanceof Json.Jackson) {
+      throw Status.SCHEMA.exception(
+          "add, min and max are for Codec.counter(); the values of \"" + store.name() + "\" are JSON");
+    }
+    return keys.encode(key);
   }
 
   /* ---- ranges ---- */
