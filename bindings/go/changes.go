@@ -108,23 +108,18 @@ func (i Items[K, V]) SetRideItem(key K, id uint64) (found bool, err error) {
 
 // Add adds to a counter (see [Int64]); a missing one counts as 0. It reads nothing, so that additions never conflict.
 func (i Items[K, V]) Add(key K, by int64) error {
-	return i.count(C.SOPGO_ADD, unsafe.Pointer(&key), by)
-}
-
-func (i Items[K, V]) count(how C.int, key unsafe.Pointer, number int64) error {
-	if i.store != nil && i.store.json {
-		return fault(StatusSchema, "Add, Min and Max are for stores of Int64; the values of %q are JSON", i.store.name)
-	}
-	_, err := i.changeKey(how, key, 0, number)
+	_, err := i.changeKey(C.SOPGO_ADD, unsafe.Pointer(&key), 0, by)
 	return err
 }
 
 // Min lowers a counter to a number if it is higher or missing, without reading it.
 func (i Items[K, V]) Min(key K, to int64) error {
-	return i.count(C.SOPGO_MIN, unsafe.Pointer(&key), to)
+	_, err := i.changeKey(C.SOPGO_MIN, unsafe.Pointer(&key), 0, to)
+	return err
 }
 
 // Max raises a counter to a number if it is lower or missing, without reading it.
 func (i Items[K, V]) Max(key K, to int64) error {
-	return i.count(C.SOPGO_MAX, unsafe.Pointer(&key), to)
+	_, err := i.changeKey(C.SOPGO_MAX, unsafe.Pointer(&key), 0, to)
+	return err
 }

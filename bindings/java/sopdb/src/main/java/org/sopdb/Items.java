@@ -508,7 +508,7 @@ public final class Items<K, V> {
    * @param by what to add
    */
   public void add(K key, long by) {
-    byte[] name = counted(key);
+    byte[] name = keys.encode(key);
     long handle = tx.enter();
     try {
       changes[0]++;
@@ -525,7 +525,7 @@ public final class Items<K, V> {
    * @param to the number
    */
   public void min(K key, long to) {
-    byte[] name = counted(key);
+    byte[] name = keys.encode(key);
     long handle = tx.enter();
     try {
       changes[0]++;
@@ -542,7 +542,7 @@ public final class Items<K, V> {
    * @param to the number
    */
   public void max(K key, long to) {
-    byte[] name = counted(key);
+    byte[] name = keys.encode(key);
     long handle = tx.enter();
     try {
       changes[0]++;
@@ -550,15 +550,6 @@ public final class Items<K, V> {
     } finally {
       tx.leave();
     }
-  }
-
-  /** The key is perhaps new, and its 8 bytes would be no JSON. */
-  private byte[] counted(K key) {
-    if (values instanceof Json.Jackson) {
-      throw Status.SCHEMA.exception(
-          "add, min and max are for Codec.counter(); the values of \"" + store.name() + "\" are JSON");
-    }
-    return keys.encode(key);
   }
 
   /* ---- ranges ---- */
