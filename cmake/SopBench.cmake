@@ -7,6 +7,11 @@ set_target_properties(commit_loop PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT
 target_compile_options(commit_loop PRIVATE ${SOP_TEST_WARNINGS})
 target_compile_definitions(commit_loop PRIVATE _GNU_SOURCE)
 target_link_libraries(commit_loop PRIVATE sopdb Threads::Threads)
+if(SOP_TESTS AND NOT SOP_SANITIZE)
+	add_test(NAME bench.flushes COMMAND python3 -B "${sop_bench_dir}/count_flushes" --commits 300 --program $<TARGET_FILE:commit_loop>
+		WORKING_DIRECTORY "${sop_test_programs}")
+	set_tests_properties(bench.flushes PROPERTIES TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bench SKIP_RETURN_CODE 77)
+endif()
 
 if(NOT CMAKE_CXX_COMPILER)
 	message(STATUS "bench is not built: it needs a C++ compiler")
