@@ -15,9 +15,10 @@ import (
 type TxOption func(*txOptions)
 
 type txOptions struct {
-	c    C.sop_txn_options
-	mode Mode
-	bare bool // nothing but the mode was said
+	c        C.sop_txn_options
+	retryFor *time.Duration
+	mode     Mode
+	bare     bool // nothing but the mode was said
 }
 
 // WithDurability sets the durability of one commit.
@@ -42,6 +43,12 @@ func WithDeadline(d time.Duration) TxOption {
 		d = time.Nanosecond // rounded up to the shortest there is
 	}
 	return func(o *txOptions) { o.c.deadline_ms, o.bare = C.int64_t(milliseconds(d)), false }
+}
+
+// WithRetryFor is how long after its beginning [DB.Update] runs this transaction again if it conflicts, instead of
+// [Options.RetryFor]; with 0 it is not run again.
+func WithRetryFor(d time.Duration) TxOption {
+	return func(o *txOptions) { o.retryFor = &d }
 }
 
 // WithMode changes the mode, such as to [ModeNoCheck] in [DB.Update].

@@ -61,7 +61,8 @@ type Options struct {
 	TransactionBytesMax int64
 	// Deadline of transactions whose context has none; none.
 	Deadline time.Duration
-	// RetryFor is how long [DB.Update] runs a body again that conflicts; 30 s, or as long as the context says.
+	// RetryFor is how long after its beginning [DB.Update] runs a transaction again that conflicts; 30 s, or, where the context,
+	// the transaction or Deadline sets a deadline, until that. [WithRetryFor] goes before it.
 	RetryFor time.Duration
 	// NodeBytes is the size of a leaf, 1024 to 32768, fixed when a database is made; 4096.
 	NodeBytes int
@@ -83,7 +84,7 @@ const retryForDefault = 30 * time.Second
 // DB is an open database. It is safe for use by many goroutines: open it once and share it.
 type DB struct {
 	h        *dbHandle
-	retryFor time.Duration
+	retryFor time.Duration // of Options; 0: not set
 	deadline time.Duration // of Options
 
 	mu     sync.RWMutex
@@ -130,9 +131,6 @@ func Open(url string, options *Options) (*DB, error) {
 		return nil, fromC(e)
 	}
 	db := &DB{h: &dbHandle{c: c}, retryFor: options.RetryFor, deadline: options.Deadline, stores: make(map[identity]*storeHandle)}
-	if db.retryFor <= 0 {
-		db.retryFor = retryForDefault
-	}
 	runtime.SetFinalizer(db.h, func(h *dbHandle) { go C.sop_db_free(h.c) }) // freeing may have to close
 	if options.Logger != nil {
 		if err := db.LogTo(options.Logger, options.LogLevel); err != nil {

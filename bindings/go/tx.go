@@ -162,10 +162,21 @@ func (tx *Tx) commit() error {
 	return nil
 }
 
+// retryFor is how long the transaction is run again; false: until its deadline.
+func (tx *Tx) retryFor() (time.Duration, bool) {
+	switch {
+	case tx.options.retryFor != nil:
+		return *tx.options.retryFor, true
+	case tx.db.retryFor > 0:
+		return tx.db.retryFor, true
+	}
+	return retryForDefault, tx.ends.IsZero()
+}
+
 // again waits, and begins anew after a conflict; `conflict` is what the attempt ended with.
 func (tx *Tx) again(conflict error) error {
-	if time.Since(tx.started) > tx.db.retryFor {
-		err := fault(StatusTimeout, "the transaction conflicted for %v, and was not run again; the last time: %v", tx.db.retryFor, conflict)
+	if limit, ok := tx.retryFor(); ok && time.Since(tx.started) >= limit {
+		err := fault(StatusTimeout, "the transaction conflicts, and is not run again after %v (RetryFor); the last time: %v", limit, conflict)
 		err.cause = conflict
 		return err
 	}

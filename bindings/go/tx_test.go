@@ -134,6 +134,18 @@ func TestUpdateGivesUpAfterItsTime(t *testing.T) {
 		return sop.ErrConflict
 	})
 	equal(t, errors.Is(err, sop.ErrConflict), true) // what it was all about
+	attempts = 0
+	fails(t, db.Update(background, func(tx *sop.Tx) error { // what the transaction says goes first
+		attempts++
+		return sop.ErrConflict
+	}, sop.WithRetryFor(0)), sop.ErrTimeout)
+	equal(t, attempts, 1)
+	began := time.Now()
+	fails(t, db.Update(background, func(tx *sop.Tx) error {
+		time.Sleep(time.Millisecond)
+		return sop.ErrConflict
+	}, sop.WithRetryFor(100*time.Millisecond)), sop.ErrTimeout)
+	equal(t, time.Since(began) >= 100*time.Millisecond, true)
 }
 
 // A body that always says that it conflicts is run again with pauses, and ends with its context and its deadline.

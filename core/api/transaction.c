@@ -409,7 +409,17 @@ static void end_conflicting(sop_txn *txn)
 	sopi_txn_leave(txn);
 }
 
-static sop_status run_attempts(sop_txn *txn, sop_body body, void *arg, sop_error *err)
+/* TIMEOUT at `ends_ns`, for who set no deadline: a long body is not cut off, but one that always conflicts ends. */
+static sop_status may_run_again(const sop_txn *txn, int64_t ends_ns, sop_error *err)
+{
+	if (sopi_clock_monotonic_ns(txn->db->engine->platform->clock) < ends_ns)
+		return SOP_OK;
+	return sopi_fail(err, SOP_TIMEOUT,
+			 "sop_run: the transaction conflicts still, %d seconds after its beginning; set deadline_ms",
+			 SOPI_RUN_RETRIES_MS / 1000);
+}
+
+static sop_status run_attempts(sop_txn *txn, sop_body body, void *arg, int64_t ends_ns, sop_error *err)
 {
 	for (;;) {
 		sop_status status = body(txn, arg, err);
@@ -419,6 +429,7 @@ static sop_status run_attempts(sop_txn *txn, sop_body body, void *arg, sop_error
 		if (status != SOP_CONFLICT)
 			return status;
 		end_conflicting(txn);
+		SOP_TRY(may_run_again(txn, ends_ns, err));
 		SOP_TRY(sop_txn_again(txn, err));
 	}
 }
@@ -428,6 +439,7 @@ sop_status sop_run(sop_db *db, const sop_txn_options *options, sop_body body, vo
 	sop_error unused = SOP_ERROR_INIT;
 	sop_txn_options all;
 	sop_txn *txn = NULL;
+	int64_t ends_ns = INT64_MAX;
 	sop_status status;
 
 	SOP_TRY(sopi_db_check(db, __func__, err));
@@ -435,9 +447,10 @@ sop_status sop_run(sop_db *db, const sop_txn_options *options, sop_body body, vo
 		return sopi_misuse(err, __func__, "body is NULL");
 	SOP_TRY(read_options(options, &all, __func__, err));
 	if (all.deadline_ms == 0 && db->engine->options.deadline_ms == 0)
-		all.deadline_ms = SOPI_RUN_DEADLINE_MS;
+		ends_ns = sopi_clock_monotonic_ns(db->engine->platform->clock) +
+			  (int64_t)SOPI_RUN_RETRIES_MS * NS_PER_MS;
 	SOP_TRY(sop_begin(db, &all, &txn, err));
-	status = run_attempts(txn, body, arg, err != NULL ? err : &unused);
+	status = run_attempts(txn, body, arg, ends_ns, err != NULL ? err : &unused);
 	sop_txn_free(txn);
 	return status;
 }

@@ -704,7 +704,7 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 		.known = { fs->manifest.log_slot, fs->manifest.log_crc },
 		.segment_bytes = first,
 		.segment_bytes_max = most,
-		.pool_bytes_max = log_budget(fs) / 2,
+		.pool_bytes_max = log_budget(fs) / 4 * 3, /* what a checkpoint passes, so that it is used again */
 		.raw_group_bytes = most / RAW_GROUP_SHARE,
 	};
 

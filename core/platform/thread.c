@@ -60,15 +60,7 @@ bool sopi_mutex_trylock(sopi_mutex *mutex)
 	return result == 0;
 }
 
-#if defined(__SANITIZE_THREAD__)
-#define LOCKS_BY_WALL_CLOCK 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define LOCKS_BY_WALL_CLOCK 1
-#endif
-#endif
-
-#ifdef LOCKS_BY_WALL_CLOCK
+#ifdef __SANITIZE_THREAD__
 /* ThreadSanitizer does not know pthread_mutex_clocklock and would report what it guards as a race. */
 static int lock_until(pthread_mutex_t *mutex, int64_t deadline_ns)
 {

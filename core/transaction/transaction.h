@@ -14,7 +14,7 @@ enum sopi_transaction_state {
 	SOPI_COMMITTED
 };
 
-enum { SOPI_NAMES_CACHED = 8, SOPI_RUN_DEADLINE_MS = 10000 };
+enum { SOPI_NAMES_CACHED = 8, SOPI_RUN_RETRIES_MS = 30000 };
 
 /* A store as one transaction uses it. */
 struct sopi_used {

@@ -162,8 +162,9 @@ SOP_API sop_status sop_rollback_to(sop_txn *txn, uint64_t savepoint, sop_error *
 typedef sop_status (*sop_body)(sop_txn *txn, void *arg, sop_error *err);
 
 /* Runs `body` in a transaction on `db` and commits it; on a status with the trait ABORT (a
- * conflict) rolls back, waits and runs it again until the deadline (10 seconds if neither `options`
- * nor the database sets one). UNKNOWN is never retried.
+ * conflict) rolls back, waits and runs it again until the deadline, or for 30 seconds if neither
+ * `options` nor the database sets one; a body that does not conflict may take longer than these.
+ * UNKNOWN is never retried.
  * options: as in sop_begin; may be NULL.
  * arg: handed to `body`.
  * err: filled on failure; may be NULL.

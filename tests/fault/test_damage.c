@@ -516,7 +516,7 @@ static void damage_to_a_killed_database_is_found(void **state)
 /* A length that a damaged file claims must not be believed: it would not fit. */
 static void limit_memory(void)
 {
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	const struct rlimit limit = { MEMORY_BYTES_MAX, MEMORY_BYTES_MAX };
 
 	(void)setrlimit(RLIMIT_DATA, &limit);

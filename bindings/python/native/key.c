@@ -429,6 +429,19 @@ static PyObject *codec_single_type(PyObject *object, PyObject *unused)
 							       : SOP_TYPE_NULL);
 }
 
+/* Whether sort field number `index` is a text in ascending order. */
+static PyObject *codec_is_text(PyObject *object, PyObject *index)
+{
+	native_key *self = (native_key *)object;
+	const size_t field = PyLong_AsSize_t(index);
+
+	if (PyErr_Occurred())
+		return NULL;
+	return PyBool_FromLong(self->schema != NULL && field < (size_t)self->sort_count &&
+			       sop_schema_field_type(self->schema, field) == SOP_TYPE_STR &&
+			       !sop_schema_field_descending(self->schema, field));
+}
+
 static int codec_set(native_key *self, sop_bytes json, PyObject *key_class, PyObject *defaults)
 {
 	NATIVE_ERROR(err);
@@ -505,6 +518,7 @@ static PyMethodDef codec_methods[] = {
 	{ "pack_prefix", codec_pack_prefix, METH_O, "The bytes of a key or its leading sort fields." },
 	{ "unpack", codec_unpack, METH_O, "The key that bytes are." },
 	{ "schema", codec_schema, METH_NOARGS, "The schema as canonical JSON, or None." },
+	{ "is_text", codec_is_text, METH_O, "Whether a sort field is an ascending text." },
 	{ "single_type", codec_single_type, METH_NOARGS,
 	  "Of keys of one field its SOP_TYPE_, SOP_TYPE_NULL of several fields, -1 of raw bytes." },
 	{ NULL, NULL, 0, NULL },

@@ -144,7 +144,7 @@ extern PyTypeObject native_rows_type;
 /* Batches of a view: see rows.c. */
 PyObject *native_rows_new(native_view *view, int what, bool reverse, Py_ssize_t limit);
 PyObject *native_put_many(native_view *view, PyObject *rows, sop_put_how how);
-PyObject *native_get_many(native_view *view, PyObject *keys, PyObject *absent);
+PyObject *native_get_many(native_view *view, PyObject *keys, PyObject *absent, bool whole);
 
 /* Callbacks of long calls: called with the lock of the interpreter, which their thread had released. */
 int native_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes);

@@ -33,7 +33,7 @@ static uint64_t load64(const char *at)
 /* One packed row. */
 struct row {
 	sop_bytes key, value;
-	uint64_t item;
+	uint64_t item, version;
 	bool absent;
 };
 
@@ -50,8 +50,10 @@ static struct row row_at(const char *batch, size_t *offset, uint32_t flags)
 		row.item = load64(at);
 		at += 8;
 	}
-	if ((flags & SOP_ROWS_VERSION) != 0)
+	if ((flags & SOP_ROWS_VERSION) != 0) {
+		row.version = load64(at);
 		at += 8;
+	}
 	row.key = (sop_bytes){ at, key_size };
 	row.value = (sop_bytes){ at + key_size, row.absent ? 0 : value_size };
 	*offset = ((size_t)(at - batch) + key_size + row.value.size + 7) & ~(size_t)7;
@@ -600,18 +602,39 @@ PyObject *native_put_many(native_view *view, PyObject *rows, sop_put_how how)
 	return NULL;
 }
 
+/* What get_many is asked for. */
+struct question {
+	PyObject *absent; /* what stands for a key that is not there */
+	uint32_t flags; /* of rows; 0: the values alone */
+};
+
+/* The value of a row, or (key, value, version, item). */
+static PyObject *object_of_row(native_view *view, const struct row *row, uint32_t flags)
+{
+	PyObject *value = native_value_decode(view->bound, row->value.data, row->value.size);
+	PyObject *key;
+
+	if (flags == 0 || value == NULL)
+		return value;
+	key = native_key_unpack(view->bound->key, row->key);
+	if (key != NULL)
+		return Py_BuildValue("(NNKK)", key, value, (unsigned long long)row->version,
+				     (unsigned long long)row->item);
+	Py_DECREF(value);
+	return NULL;
+}
+
 /* Appends the values of one answered batch to `values`: 0 or -1. */
-static int take_values(native_view *view, const sop_buf *rows, PyObject *absent, PyObject *values)
+static int take_values(native_view *view, const sop_buf *rows, struct question question, PyObject *values)
 {
 	const char *data = rows->data;
 	const uint32_t count = load32(data);
 	size_t offset = HEADER_BYTES;
 
 	for (uint32_t i = 0; i < count; i++) {
-		const struct row row = row_at(data, &offset, 0);
-		PyObject *value =
-			row.absent ? native_ref(absent)
-				   : native_value_decode(view->bound, row.value.data, row.value.size);
+		const struct row row = row_at(data, &offset, question.flags);
+		PyObject *value = row.absent ? native_ref(question.absent)
+					     : object_of_row(view, &row, question.flags);
 		int status = value != NULL ? PyList_Append(values, value) : -1;
 
 		Py_XDECREF(value);
@@ -621,7 +644,7 @@ static int take_values(native_view *view, const sop_buf *rows, PyObject *absent,
 	return 0;
 }
 
-static int ask(native_view *view, native_handle *txn, struct batch *batch, PyObject *absent,
+static int ask(native_view *view, native_handle *txn, struct batch *batch, struct question question,
 	       PyObject *values)
 {
 	const sop_bytes keys = batch_bytes(batch);
@@ -634,17 +657,18 @@ static int ask(native_view *view, native_handle *txn, struct batch *batch, PyObj
 		return 0;
 	if (PyErr_CheckSignals() < 0)
 		return -1;
-	Py_BEGIN_ALLOW_THREADS status =
-		sop_get_many(txn->pointer, view->bound->store->pointer, keys, 0, &rows, &err);
-	Py_END_ALLOW_THREADS if (status == SOP_OK) result = take_values(view, &rows, absent, values);
+	Py_BEGIN_ALLOW_THREADS status = sop_get_many(txn->pointer, view->bound->store->pointer,
+						     keys, question.flags, &rows, &err);
+	Py_END_ALLOW_THREADS if (status == SOP_OK) result = take_values(view, &rows, question, values);
 	else native_raise(&err);
 	sop_buf_free(&rows);
 	batch_start(batch);
 	return result;
 }
 
-PyObject *native_get_many(native_view *view, PyObject *keys, PyObject *absent)
+PyObject *native_get_many(native_view *view, PyObject *keys, PyObject *absent, bool whole)
 {
+	const struct question question = { absent, whole ? SOP_ROWS_ITEM | SOP_ROWS_VERSION : 0 };
 	struct batch batch = { NULL, 0, 0, 0 };
 	native_handle *txn = native_view_reading(view);
 	PyObject *values = txn != NULL ? PyList_New(0) : NULL;
@@ -657,10 +681,10 @@ PyObject *native_get_many(native_view *view, PyObject *keys, PyObject *absent)
 		good = add_row(view, key, SOP_REMOVE, &batch) == 0; /* a row of a key alone */
 		Py_DECREF(key);
 		if (good && batch_is_full(&batch))
-			good = ask(view, txn, &batch, absent, values) == 0;
+			good = ask(view, txn, &batch, question, values) == 0;
 	}
 	if (good && !PyErr_Occurred())
-		ask(view, txn, &batch, absent, values);
+		ask(view, txn, &batch, question, values);
 	Py_XDECREF(iterator);
 	Py_XDECREF(txn);
 	PyMem_Free(batch.data);

@@ -451,10 +451,11 @@ static PyObject *view_put_many(PyObject *object, PyObject *args)
 static PyObject *view_get_many(PyObject *object, PyObject *args)
 {
 	PyObject *keys, *absent;
+	int whole = 0;
 
-	if (!PyArg_ParseTuple(args, "OO", &keys, &absent))
+	if (!PyArg_ParseTuple(args, "OO|p", &keys, &absent, &whole))
 		return NULL;
-	return native_get_many((native_view *)object, keys, absent);
+	return native_get_many((native_view *)object, keys, absent, whole != 0);
 }
 
 /* A bytes object, or NULL for None: 0 or -1. */

@@ -19,6 +19,7 @@ import concurrent.futures
 import functools
 import inspect
 import os
+import time
 import uuid
 from types import TracebackType
 from typing import (
@@ -39,10 +40,10 @@ from typing import (
     overload,
 )
 
-from . import database
+from . import database, given
 from .cursor import Entry
 from .errors import Error
-from .retry import DEADLINE_S, begin_again
+from .retry import begin_again
 from .transaction import Durability, Transaction
 from .view import View
 
@@ -86,6 +87,10 @@ class AsyncView(Generic[K, V]):
     def prefix(self, *fields: Any) -> AsyncView[K, V]:
         """The part of keys that begin so."""
         return AsyncView(self._view.prefix(*fields), self._owner)
+
+    def starts_with(self, *fields: Any) -> AsyncView[K, V]:
+        """The part of keys with these leading fields, the last of which is a text that the field begins with."""
+        return AsyncView(self._view.starts_with(*fields), self._owner)
 
     def after(self, key: Any, item: int = 0) -> AsyncView[K, V]:
         """The part behind `key`, or behind one of its items."""
@@ -194,6 +199,10 @@ class AsyncView(Generic[K, V]):
     async def get_many(self, keys: Iterable[K], default: Any = None) -> List[Any]:
         """The values of `keys` in their order."""
         return await self._call(self._view.get_many, list(keys), default)
+
+    async def entry_many(self, keys: Iterable[K]) -> List[Optional[Entry[K, V]]]:
+        """All that is known of many items; see sop.View.entry_many."""
+        return await self._call(self._view.entry_many, list(keys))
 
     async def put_many(self, rows: Iterable[Tuple[K, V]]) -> int:
         """Puts pairs; how many. They are taken on the loop and put in the thread."""
@@ -367,14 +376,20 @@ class AsyncDatabase:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Returns await body(tx, ...), run in a transaction that commits; again while it conflicts, for at most 30
-        seconds, or the deadline_ms of the database."""
-        return await self.repeat(None, body, args, kwargs)
+        """Returns await body(tx, ...), run in a transaction that commits; again while it conflicts, for 30 seconds, or as
+        the database was opened (retry_for, deadline_ms)."""
+        return await self.repeat(None, None, body, args, kwargs)
 
-    async def repeat(self, deadline: Optional[float], body: Callable[..., Awaitable[R]], args: Any, kwargs: Any) -> R:
+    async def repeat(
+        self,
+        deadline: Optional[float],
+        retry_for: Optional[float],
+        body: Callable[..., Awaitable[R]],
+        args: Any,
+        kwargs: Any,
+    ) -> R:
         """Runs a body again while it conflicts: what run and transactional do."""
-        if deadline is None and self.sync._retry_ms() != 0:
-            deadline = DEADLINE_S
+        wait = time.monotonic(), deadline, retry_for
         async with self.write(deadline=deadline) as tx:
             while True:
                 try:
@@ -387,7 +402,7 @@ class AsyncDatabase:
                 except Error as error:
                     if not error.abort:
                         raise
-                    await tx.call(begin_again, tx.sync, error)
+                    await tx.call(begin_again, tx.sync, error, wait)
 
     async def outcome(self, id: uuid.UUID) -> database.Outcome:
         """What became of a transaction; see sop.Database.outcome."""
@@ -440,21 +455,24 @@ def transactional(
 ) -> Callable[Concatenate[Union[AsyncDatabase, AsyncTransaction], P], Awaitable[R]]: ...
 @overload
 def transactional(
-    *, deadline: Optional[float] = None
+    *, deadline: Optional[float] = None, retry_for: Optional[float] = None
 ) -> Callable[
     [Callable[Concatenate[AsyncTransaction, P], Awaitable[R]]],
     Callable[Concatenate[Union[AsyncDatabase, AsyncTransaction], P], Awaitable[R]],
 ]: ...
-def transactional(function: Any = None, /, *, deadline: Optional[float] = None) -> Any:
+def transactional(
+    function: Any = None, /, *, deadline: Optional[float] = None, retry_for: Optional[float] = None
+) -> Any:
     """Makes a coroutine function whose first parameter is a transaction a transaction, as sop.transactional does."""
+    retry_for = given.retry_for(retry_for)
     if function is None:
-        return functools.partial(transactional, deadline=deadline)
+        return functools.partial(transactional, deadline=deadline, retry_for=retry_for)
 
     @functools.wraps(function)
     async def wrapper(where: Union[AsyncDatabase, AsyncTransaction], *args: Any, **kwargs: Any) -> Any:
         if isinstance(where, AsyncTransaction):
             return await function(where, *args, **kwargs)
-        return await where.repeat(deadline, function, args, kwargs)
+        return await where.repeat(deadline, retry_for, function, args, kwargs)
 
     return wrapper
 

@@ -74,11 +74,11 @@ class Database(_raw.DatabaseBase):
     are transactions over any number of stores. It cannot be pickled; after fork the child gets ForkedError from it.
     """
 
-    __slots__ = ("_calling", "_log", "_retry")
+    __slots__ = ("_calling", "_log", "_retry_for")
 
     _calling: Any
     _log: logs.Pump
-    _retry: int
+    _retry_for: Optional[float]
 
     if TYPE_CHECKING:
 
@@ -131,13 +131,11 @@ class Database(_raw.DatabaseBase):
 
     # ---- transactions
 
-    def _retry_ms(self) -> int:
-        """The deadline of bodies that are run again; 0: the database has one."""
-        try:
-            return self._retry
-        except AttributeError:
-            self._retry = 0 if self.info().deadline_ms else round(retry.DEADLINE_S * 1000)
-            return self._retry
+    @property
+    def retry_for(self) -> Optional[float]:
+        """How long after its beginning a body is run again that conflicts, in seconds, as it was opened; None: 30, or as long
+        as the deadline says where there is one."""
+        return getattr(self, "_retry_for", None)
 
     if TYPE_CHECKING:
 
@@ -200,8 +198,8 @@ class Database(_raw.DatabaseBase):
         )
 
     def run(self, body: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Returns body(tx, ...), run in a transaction that commits; again if it conflicts, for at most 30 seconds, or
-        the deadline_ms of the database. The body may run more than once, so it should change nothing outside."""
+        """Returns body(tx, ...), run in a transaction that commits; again if it conflicts, for 30 seconds, or as
+        the database was opened (retry_for, deadline_ms). The body may run more than once, so it should change nothing outside."""
         return retry.run(self, body, args, kwargs)
 
     def attempts(
@@ -211,6 +209,7 @@ class Database(_raw.DatabaseBase):
         durability: Optional[Durability] = None,
         id: Optional[uuid.UUID] = None,
         check: bool = True,
+        retry_for: Optional[float] = None,
     ) -> Iterator[retry.Attempt]:
         """The same for a block:
 
@@ -218,11 +217,12 @@ class Database(_raw.DatabaseBase):
                 with attempt as tx:
                     ...
 
-        The block is run again while it conflicts, until `deadline` (seconds, 30 unless set). All other arguments are those
+        The block is run again while it conflicts, until `deadline` or, from its beginning, for `retry_for` (both in seconds;
+        30 unless one is set, by the database or here; 0: it is not run again). All other arguments are those
         of write(). With an `id` of the program's, which all attempts have, the block cannot commit twice: once it has,
         beginning it is an ExistsError.
         """
-        return retry.attempts(self, deadline, durability, id, check)
+        return retry.attempts(self, deadline, durability, id, check, retry_for)
 
     def outcome(self, id: uuid.UUID) -> Outcome:
         """What became of the transaction `id`: exact for the last million that wrote, also after opening again."""
@@ -336,6 +336,7 @@ def open(
     read_only: bool = False,
     durability: Optional[Durability] = None,
     deadline_ms: Optional[int] = None,
+    retry_for: Optional[float] = None,
     node_bytes: Optional[int] = None,
     node_items: Optional[int] = None,
     inline_value_bytes: Optional[int] = None,
@@ -353,6 +354,8 @@ def open(
     create: make the database if it is missing, in a folder that is missing or empty.
     read_only: only look: nothing is ever written, and the folder need not be writable.
     durability: of transactions that do not say; FLUSHED unless set.
+    retry_for: how long after its beginning a body that conflicts is run again, in seconds; 30 unless set, or as long as the
+          deadline says where there is one.
 
     All others are as include/sop/options.h has them: sizes in bytes, times in milliseconds, None for the default.
 
@@ -361,6 +364,7 @@ def open(
     """
     settings = dict(locals())
     url = _url(settings.pop("path"))
+    patience = given.retry_for(settings.pop("retry_for"))
     options = _raw.sop_options_new()
     for name, value in settings.items():
         if value is None or value is False:  # a URL may say it
@@ -374,7 +378,9 @@ def open(
             _raw.sop_options_set_int(options, name, value)
         else:
             raise TypeError(f"{name} is an int; not {value!r}")
-    return Database(_raw.sop_open(url, options))
+    db = Database(_raw.sop_open(url, options))
+    db._retry_for = patience  # pyright: ignore[reportPrivateUsage]
+    return db
 
 
 def restore(backup: Path, path: Path, progress: Optional[Progress] = None) -> None:

@@ -14,19 +14,34 @@ from typing import Any, Optional, Type
 _DEADLINE_MS_MAX = 3653 * 24 * 3600 * 1000  # of the library: ten years; what is longer is never reached
 
 
+def _seconds(given: Any, what: str) -> float:
+    """A number of seconds; one beyond all floats is infinite."""
+    if not isinstance(given, numbers.Real):
+        raise TypeError(f"{what} is a number of seconds, such as 1.5, or None; not {given!r}")
+    try:
+        return float(given)
+    except OverflowError:
+        return math.inf if given == abs(given) else -math.inf
+
+
 def milliseconds(deadline: Any) -> int:
     """A deadline in seconds as the library has it; 0 for None."""
     if deadline is None:
         return 0
-    if not isinstance(deadline, numbers.Real):
-        raise TypeError(f"deadline is a number of seconds, such as 1.5, or None; not {deadline!r}")
-    try:
-        seconds = float(deadline)
-    except OverflowError:  # an int beyond all floats
-        seconds = math.inf if deadline == abs(deadline) else -math.inf
+    seconds = _seconds(deadline, "deadline")
     if not seconds > 0:  # nor NaN
         raise ValueError(f"deadline is a number of seconds above 0, or None; not {deadline!r}")
     return max(1, round(min(seconds * 1000, _DEADLINE_MS_MAX)))
+
+
+def retry_for(given: Any) -> Optional[float]:
+    """How long something is run again, in seconds."""
+    if given is None:
+        return None
+    seconds = _seconds(given, "retry_for")
+    if not seconds >= 0:  # nor NaN
+        raise ValueError(f"retry_for is a number of seconds, 0 or more, or None; not {given!r}")
+    return seconds
 
 
 def identity(id: Any) -> Optional[bytes]:

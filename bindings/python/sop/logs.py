@@ -28,6 +28,23 @@ def native_level(level: int) -> int:
     return max((ours for ours, theirs in _LEVELS.items() if theirs >= level), default=_raw.SOP_LOG_OFF)
 
 
+def _tell(logger: logging.Logger, level: int, text: str, time_ns: int) -> None:
+    """As logger.log, but the record has the time of the message, and not of its being taken."""
+    if not hasattr(logger, "makeRecord"):  # what only looks like one, such as a LoggerAdapter
+        logger.log(level, "%s", text, extra={"sop_time_ns": time_ns})
+    elif logger.isEnabledFor(level):
+        _hand_over(logger, level, text, time_ns)
+
+
+def _hand_over(logger: logging.Logger, level: int, text: str, time_ns: int) -> None:
+    record = logger.makeRecord(logger.name, level, __file__, 0, "%s", (text,), None, extra={"sop_time_ns": time_ns})
+    late = record.created
+    record.created = time_ns / 1e9
+    record.msecs = float(time_ns // 1_000_000 % 1000)
+    record.relativeCreated -= (late - record.created) * 1000
+    logger.handle(record)
+
+
 class Pump:
     """The one thread that takes the messages of a database, for the logger that was named last. Holds the handle, not the
     sop.Database, which may be dropped meanwhile."""
@@ -70,7 +87,7 @@ class Pump:
         try:
             if lost:
                 logger.warning("%d messages were lost: nobody took them in time", lost)
-            logger.log(_LEVELS.get(level, logging.INFO), "%s", text, extra={"sop_time_ns": time_ns})
+            _tell(logger, _LEVELS.get(level, logging.INFO), text, time_ns)
         except Exception:  # the program's; the messages after it are told all the same
             if logging.raiseExceptions:
                 traceback.print_exc()

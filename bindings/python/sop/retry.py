@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import math
+import time
 import types
 import uuid
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Type, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Tuple, Type, TypeVar, Union, overload
 
-from . import _raw
-from .errors import Error, MisuseError
+from . import _raw, given
+from .errors import Error, MisuseError, TimeoutError
 from .transaction import Durability, Transaction
 
 if TYPE_CHECKING:
@@ -23,12 +25,33 @@ R = TypeVar("R")
 
 _LAZY = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
 
-DEADLINE_S = 30.0
-"""How long bodies are run again, in seconds, unless the call or the database (deadline_ms) says something else."""
+RETRY_FOR_S = 30.0
+"""How long after their beginning bodies are run again, in seconds, unless somebody says something else or sets a deadline."""
 
 
-def begin_again(tx: Transaction, error: Error) -> None:
-    """Begins the next attempt after `error`, which is raised if it was that of another transaction."""
+Wait = Tuple[float, Optional[float], Optional[float]]
+"""When a body began, its deadline, and how long it said that it is run again."""
+
+
+def _limit(db: Database, deadline: Optional[float], retry_for: Optional[float]) -> float:
+    """For how many seconds a body is run again; infinite where its deadline is what ends it."""
+    if retry_for is not None:
+        return retry_for
+    if db.retry_for is not None:
+        return db.retry_for
+    return RETRY_FOR_S if deadline is None and not db.info().deadline_ms else math.inf
+
+
+def begin_again(tx: Transaction, error: Error, wait: Wait) -> None:
+    """Begins the next attempt after `error`, which is raised if it was that of another transaction. TimeoutError if it has
+    been run again for long enough."""
+    since, deadline, retry_for = wait
+    running = time.monotonic() - since
+    if running >= _limit(tx.database, deadline, retry_for):
+        tx.__exit__(type(error), error, None)
+        raise TimeoutError(
+            f"the transaction conflicts, and is not run again after {running:.3g} seconds (retry_for); the last time: {error}"
+        ) from error
     try:
         tx.again()
     except MisuseError:
@@ -45,9 +68,7 @@ def _begin(
 ) -> Transaction:
     """A transaction for a body that is run again."""
     if deadline is None and durability is None and id is None and check:
-        return Transaction(db, _raw.begin(db._handle, _raw.SOP_WRITE, db._retry_ms()))
-    if deadline is None:
-        deadline = db._retry_ms() / 1000 or None
+        return Transaction(db, _raw.begin(db._handle, _raw.SOP_WRITE))
     return db.write(deadline=deadline, durability=durability, id=id, check=check)
 
 
@@ -65,10 +86,11 @@ def refuse_lazy(result: Any) -> None:
 class Attempt:
     """One attempt of Database.attempts: a context manager that gives the transaction."""
 
-    __slots__ = ("_done", "_tx")
+    __slots__ = ("_done", "_tx", "_wait")
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: Transaction, wait: Wait) -> None:
         self._tx = tx
+        self._wait = wait
         self._done = False
 
     def __enter__(self) -> Transaction:
@@ -87,7 +109,7 @@ class Attempt:
             if not failure.abort:
                 raise
         if isinstance(error, Error) and error.abort:
-            begin_again(self._tx, error)
+            begin_again(self._tx, error, self._wait)
             return True
         self._tx.__exit__(kind, error, trace)
         return False
@@ -99,12 +121,18 @@ class Attempt:
 
 
 def attempts(
-    db: Database, deadline: Optional[float], durability: Optional[Durability], id: Optional[uuid.UUID], check: bool
+    db: Database,
+    deadline: Optional[float],
+    durability: Optional[Durability],
+    id: Optional[uuid.UUID],
+    check: bool,
+    retry_for: Optional[float],
 ) -> Iterator[Attempt]:
-    """One attempt after the other, until one commits, or fails for good, or the deadline has passed."""
+    """One attempt after the other, until one commits, or fails for good, or the time is over."""
+    wait = time.monotonic(), deadline, given.retry_for(retry_for)
     tx = _begin(db, deadline, durability, id, check)
     while True:
-        attempt = Attempt(tx)
+        attempt = Attempt(tx, wait)
         yield attempt
         if attempt.done:
             return
@@ -117,8 +145,10 @@ def run(
     kwargs: Any,
     deadline: Optional[float] = None,
     durability: Optional[Durability] = None,
+    retry_for: Optional[float] = None,
 ) -> R:
     """Runs body(tx, ...) until it commits; see Database.run."""
+    wait = time.monotonic(), deadline, retry_for
     tx = _begin(db, deadline, durability)
     while True:
         try:
@@ -130,7 +160,7 @@ def run(
             if not isinstance(error, Error) or not error.abort:
                 tx.__exit__(type(error), error, None)
                 raise
-            begin_again(tx, error)
+            begin_again(tx, error, wait)
 
 
 @overload
@@ -139,21 +169,27 @@ def transactional(
 ) -> Callable[Concatenate[Union[Database, Transaction], P], R]: ...
 @overload
 def transactional(
-    *, deadline: Optional[float] = None, durability: Optional[Durability] = None
+    *, deadline: Optional[float] = None, durability: Optional[Durability] = None, retry_for: Optional[float] = None
 ) -> Callable[
     [Callable[Concatenate[Transaction, P], R]], Callable[Concatenate[Union[Database, Transaction], P], R]
 ]: ...
 def transactional(
-    function: Any = None, /, *, deadline: Optional[float] = None, durability: Optional[Durability] = None
+    function: Any = None,
+    /,
+    *,
+    deadline: Optional[float] = None,
+    durability: Optional[Durability] = None,
+    retry_for: Optional[float] = None,
 ) -> Any:
     """Makes a function whose first parameter is a transaction a transaction.
 
-    Called with a database it runs in a transaction of its own, again and again while it conflicts, until `deadline`
-    (seconds, 30 unless set): so it should change nothing outside. Called with a transaction it is part of that one.
-    UnknownError is never tried again.
+    Called with a database it runs in a transaction of its own, again and again while it conflicts, until `deadline` or,
+    from its beginning, for `retry_for` (both in seconds; 30 unless one is set): so it should change nothing outside. Called
+    with a transaction it is part of that one. UnknownError is never tried again.
     """
+    retry_for = given.retry_for(retry_for)
     if function is None:
-        return functools.partial(transactional, deadline=deadline, durability=durability)
+        return functools.partial(transactional, deadline=deadline, durability=durability, retry_for=retry_for)
     if not callable(function):
         raise TypeError(f"transactional is given a function, or keywords such as deadline=5; not {function!r}")
 
@@ -163,6 +199,6 @@ def transactional(
             return function(where, *args, **kwargs)
         if not isinstance(where, _raw.DatabaseBase):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"a sop.Database or a sop.Transaction is needed here; not {where!r}")
-        return run(where, function, args, kwargs, deadline, durability)
+        return run(where, function, args, kwargs, deadline, durability, retry_for)
 
     return wrapper

@@ -82,6 +82,15 @@ class Store(Generic[K, V]):
         """The bytes that `key` is stored under."""
         return self._codec.pack(key)
 
+    def pack_prefix(self, *fields: Any) -> bytes:
+        """The bytes with which all packed keys begin that have these leading fields; of raw keys one of bytes, itself."""
+        kind = self._codec.single_type()
+        if kind != _raw.SOP_TYPE_NULL and len(fields) > 1:
+            raise TypeError("keys of this store have one field, and so has a prefix of them")
+        if kind == _raw.SOP_TYPE_NULL:
+            return self._codec.pack_prefix(fields)
+        return self._codec.pack_prefix(*fields) if fields else b""
+
     def unpack(self, data: bytes) -> K:
         """The key that bytes are."""
         return self._codec.unpack(data)

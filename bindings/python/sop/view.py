@@ -47,6 +47,15 @@ def _next_stem(data: bytes) -> Optional[bytes]:
     return stem[:-1] + bytes([stem[-1] + 1]) if stem else None
 
 
+def _next_text(text: str) -> Optional[str]:
+    """The first text behind all that begin with `text`; None: there are none."""
+    stem = text.rstrip(chr(sys.maxunicode))
+    if not stem:
+        return None
+    behind = ord(stem[-1]) + 1
+    return stem[:-1] + chr(0xE000 if behind == 0xD800 else behind)
+
+
 class StoreInfo(NamedTuple):
     """How a store is kept."""
 
@@ -250,17 +259,31 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
             return self._text_prefix(given.text_of(stem, "a prefix of these keys"))
         return self._bytes_prefix(codec.pack(stem)) if kind == -1 else self._part(None, None, codec.pack_prefix(stem))
 
+    def starts_with(self, *fields: Any) -> View[K, V]:
+        """The part of keys with these leading fields, the last of which, a str, is what the field begins with:
+        starts_with("US", "Bo") has the keys with "US" and "Bonn". The field is an ascending text, else it is a TypeError."""
+        before, text = fields[:-1], given.text_of(fields[-1] if fields else None, "what starts_with is given last")
+        codec = self._bound.key
+        if not codec.is_text(len(before)):
+            raise TypeError(
+                f"starts_with takes a text of an ascending field last, and field {len(before) + 1} of these keys is none: "
+                "prefix takes whole fields, and of raw keys the first bytes"
+            )
+        if not text:
+            return self.prefix(*before)
+        if codec.single_type() == _raw.SOP_TYPE_STR:
+            return self._text_prefix(text)
+        behind = _next_text(text)
+        high = None if behind is None else codec.pack_prefix((*before, behind))
+        return self.prefix(*before)._part(codec.pack_prefix(fields), high, None)
+
     def _bytes_prefix(self, data: bytes) -> View[K, V]:
         """The same of bytes."""
         return self._part(data, _next_stem(data), None)
 
     def _text_prefix(self, text: str) -> View[K, V]:
         """Texts that begin with `text` are those from it to before the next one that does not."""
-        stem = text.rstrip(chr(sys.maxunicode))
-        if not stem:
-            return self.range(text)
-        behind = ord(stem[-1]) + 1
-        return self.range(text, stem[:-1] + chr(0xE000 if behind == 0xD800 else behind))
+        return self.range(text, _next_text(text))
 
     # ---- iterating
 
@@ -390,6 +413,11 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
     def get_many(self, keys: Iterable[K], default: Any = None) -> List[Any]:
         """The values of `keys` in their order, `default` where there is none: one crossing for thousands."""
         return self._get_many(keys, default)
+
+    def entry_many(self, keys: Iterable[K]) -> List[Optional[Entry[K, V]]]:
+        """All that is known of many items, as entry() tells it of one, in the order of `keys`; None where there is none. With
+        duplicates the oldest of each key."""
+        return [None if row is None else Entry(*row) for row in self._get_many(keys, None, True)]
 
     def put_many(self, rows: Union[Iterable[Tuple[K, V]], MutableMapping[K, V]]) -> int:
         """Puts pairs (key, value), as view[key] = value does. Returns how many. On a database they are all taken at once."""

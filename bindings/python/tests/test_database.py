@@ -46,7 +46,7 @@ class Agreement(unittest.TestCase):
         self.assertGreaterEqual(len(names), 12)
         import inspect
 
-        self.assertEqual(set(names), set(inspect.signature(sop.open).parameters) - {"path"})
+        self.assertEqual(set(names), set(inspect.signature(sop.open).parameters) - {"path", "retry_for"})
 
     def test_the_stubs_name_what_the_extension_has(self) -> None:
         with open(os.path.join(SOURCE, "bindings/python/sop/_raw.pyi"), encoding="utf-8") as stubs:
@@ -70,7 +70,6 @@ class Agreement(unittest.TestCase):
             "sop_value_text",
             "sop_key_next_prefix",  # ranges take prefixes
             "sop_schema_field_name",  # the class knows them
-            "sop_schema_field_descending",
             "sop_cursor_next_many",  # sop_cursor_fetch gives as many
             "sop_get",  # sop_fetch does the same, and can be asked not to wait
         }
@@ -274,6 +273,7 @@ class Messages(Folder):
         logger.setLevel(logging.DEBUG)
         logger.propagate = False
         logger.addHandler(Keep())
+        began = time.time()
         db = sop.open(self.path(), create=True)
         thread = db.log_to(logger, logging.DEBUG)
         db[S]["a"] = 1
@@ -286,6 +286,12 @@ class Messages(Folder):
         thread.join(60)
         self.assertFalse(thread.is_alive())
         self.assertTrue(records and records[0].getMessage())
+        for record in records:
+            happened: int = vars(record)["sop_time_ns"]
+            self.assertAlmostEqual(record.created, happened / 1e9, places=5)
+            self.assertEqual(int(record.msecs), happened // 10**6 % 1000)
+            self.assertTrue(began - 1 < record.created < time.time() + 1)
+            self.assertLess(abs(record.relativeCreated - (record.created - began) * 1000), 3600_000)
 
     @staticmethod
     def logger(handle: Callable[[str], Any]) -> logging.Logger:

@@ -142,6 +142,24 @@ class Classes(unittest.TestCase):
         self.assertEqual(schema["ride"][0], {"n": "deleted", "t": "bool", "default": False})
         self.assertEqual(schema["ride"][1]["default"], 1 << 60)
 
+    def test_leading_fields_are_packed_as_keys_begin(self) -> None:
+        store, key = sop.Store("emp", key=EmpKey), self.key()
+        packed = store.pack(key)
+        for count in range(len(key.sort_fields()) + 1):
+            self.assertTrue(packed.startswith(store.pack_prefix(*key[:count])), count)
+        self.assertEqual((store.pack_prefix(), store.pack_prefix("US")), (b"", packed[: len(store.pack_prefix("US"))]))
+        self.assertNotEqual(store.pack_prefix("US"), b"")
+        self.assertEqual(
+            store.pack_prefix(*key), store.pack_prefix(*key.sort_fields())
+        )  # as of bounds: no ride-along fields
+        with self.assertRaises(sop.SchemaError):
+            store.pack_prefix(1)
+        text = sop.Store("text", key=sop.STR)
+        self.assertEqual((text.pack_prefix("a"), text.pack_prefix()), (text.pack("a"), b""))
+        self.assertEqual(sop.Store("raw").pack_prefix(b"a"), b"a")
+        with self.assertRaises(TypeError):
+            text.pack_prefix("a", "b")
+
     def test_defaults_of_all_types_come_back(self) -> None:
         class Wide(sop.Key):
             a: int = sop.field(name="number")

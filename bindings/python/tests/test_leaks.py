@@ -120,7 +120,9 @@ class Leaks(Both):
                     before = tracemalloc.get_traced_memory()[0]
                     await turns()
                     gc.collect()
-                    self.assertEqual(_raw.handle_count(), handles)
+                    self.assertLessEqual(
+                        _raw.handle_count(), handles
+                    )  # a thread may have had one still when they were counted
                     self.assertLess(tracemalloc.get_traced_memory()[0] - before, FREE_LISTS_BYTES)
                 finally:
                     tracemalloc.stop()

@@ -29,6 +29,20 @@ class EmpKey(sop.Key):
 EMP = sop.Store("employees", key=EmpKey, value=sop.JSON)
 
 
+class Place(sop.Key):
+    land: str
+    city: str
+    number: int
+
+
+class Newest(sop.Key):
+    name: str = sop.desc()
+
+
+PLACES = sop.Store("places", key=Place)
+NEWEST = sop.Store("newest", key=Newest)
+
+
 class Mapping(Both):
     def test_parts_that_begin_behind_a_key_and_end_with_one(self) -> None:
         with self.db.write() as tx:
@@ -201,12 +215,59 @@ class Mapping(Both):
         with self.assertRaises(sop.SchemaError):
             self.db[TEXTS].add("a", 1)
 
+    def test_many_entries(self) -> None:
+        keys = [EmpKey("US", HIRED, number, deleted=True, note="n") for number in range(1000)]
+        self.db[EMP].put_many((key, key.emp_id) for key in keys)
+        with self.db.write() as tx:
+            view = tx[EMP]
+            view[keys[3]] = "new"
+            absent = keys[0].replace(region="DE")
+            found = view.entry_many(key.replace(note="asked") for key in [*keys, absent])
+            self.assertIsNone(found.pop())
+            self.assertEqual(found, [view.entry(key) for key in keys])
+            self.assertEqual([entry.key for entry in found if entry], keys)
+            self.assertEqual([entry.version == 0 for entry in found if entry], [key.emp_id == 3 for key in keys])
+            oldest = tx[TWICE].insert(1, b"old")
+            tx[TWICE].insert(1, b"new")
+            self.assertEqual(tx[TWICE].entry_many([1, 2]), [(1, b"old", 0, oldest), None])
+            self.assertEqual(tx[TWICE].entry_many([]), [])
+        self.assertEqual([entry.value for entry in self.db[EMP].entry_many(keys[2:4]) if entry], [2, "new"])
+        with self.assertRaises(TypeError):
+            self.db[EMP].entry_many([1])  # pyright: ignore[reportArgumentType]
+
+    def test_parts_by_the_beginning_of_a_text(self) -> None:
+        words = ["", "a", "ab", "b", "é", "\U0010ffff", "\U0010ffffx", "\ud7ffa"]
+        with self.db.write() as tx:
+            view = tx[PLACES]
+            view.put_many((Place(land, city, number), b"") for land in words for city in words for number in (1, 2))
+            for land in words:
+                for stem in words:
+                    wanted = [key for key in view if key.land == land and key.city.startswith(stem)]
+                    self.assertEqual(list(view.starts_with(land, stem)), wanted, (land, stem))
+                wanted = [key for key in view if key.land.startswith(land)]
+                self.assertEqual(list(view.starts_with(land)), wanted)
+                self.assertEqual(
+                    list(view.starts_with("a").starts_with(land)), [k for k in wanted if k.land[:1] == "a"]
+                )
+            for wrong in ((), ("a", 1), ("a", None), ("a", "b", "c"), ("a", "b", 1, "c")):
+                with self.assertRaises(TypeError):
+                    view.starts_with(*wrong)
+            with self.assertRaises(TypeError):
+                tx[EMP].starts_with("US", "x")  # descending, and no text
+            with self.assertRaisesRegex(TypeError, "ascending"):
+                tx[NEWEST].starts_with("a")
+            with self.assertRaisesRegex(TypeError, "prefix"):
+                tx[RAW].starts_with("a")
+            with self.assertRaises(TypeError):
+                tx[NUMBERS].starts_with("1")
+
     def test_parts_of_texts(self) -> None:
         words = ["a", "ab", "aba", "abz", "ac", "b", "é", "\U0010ffff", "\U0010ffffx", "퟿a", "z"]
         self.db[TEXTS].put_many((word, len(word)) for word in words)
         view = self.db[TEXTS]
         for stem in ["", "a", "ab", "abz", "b", "q", "\U0010ffff", "퟿", "é"]:
             self.assertEqual(list(view.prefix(stem)), sorted(word for word in words if word.startswith(stem)), stem)
+            self.assertEqual(list(view.starts_with(stem)), list(view.prefix(stem)), stem)
         self.assertEqual(list(view.prefix()), list(view))
         with self.assertRaises(TypeError):
             view.prefix("a", "b")
@@ -245,6 +306,10 @@ class Mapping(Both):
         self.assertEqual(list(view.prefix("US")), us)
         self.assertEqual(len(view.prefix("US", HIRED)), 3)
         self.assertEqual(list(view[("US",) :]), us)
+        self.assertEqual(
+            (list(view.starts_with("U")), list(view.starts_with("")), len(view.starts_with("V"))), (us, list(view), 0)
+        )
+        self.assertEqual(list(view.starts_with("U").after(us[1])), us[2:])
         self.assertEqual(list(view.keys(us[2], us[4])), us[2:4])
         self.assertEqual(list(view.prefix("US").keys(reverse=True, limit=2)), us[:-3:-1])
         self.assertEqual(view.floor(us[1]), (us[1], ["US"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from typing import Any, List
+from typing import Any, Callable, List, Optional
 
 from support import Both, main, on_disk
 
@@ -121,6 +121,42 @@ class Transactions(Both):
         self.assertNotIn("c", self.db[S])
         self.assertEqual(self.db.run(lambda tx, *a, **k: (a, k), 1, b=2), ((1,), {"b": 2}))
         self.assertEqual(body.__name__, "body")
+
+    def given_up(self, db: sop.Database, run: Callable[[sop.Database, Callable[[sop.Transaction], None]], None]) -> int:
+        """How often a body that always conflicts is run."""
+        runs: List[int] = []
+        db[S]["a"] = 0
+
+        def body(tx: sop.Transaction) -> None:
+            runs.append(tx[S]["a"])
+            db[S]["a"] = len(runs)
+            tx[S]["b"] = 0
+
+        with self.assertRaises(sop.TimeoutError) as caught:
+            run(db, body)
+        self.assertIsInstance(caught.exception.__cause__, sop.ConflictError)
+        return len(runs)
+
+    def test_bodies_are_run_again_for_as_long_as_they_say(self) -> None:
+        def attempts(retry_for: Optional[float]) -> Callable[..., None]:
+            def run(db: sop.Database, body: Callable[[sop.Transaction], None]) -> None:
+                for attempt in db.attempts(retry_for=retry_for):
+                    with attempt as tx:
+                        body(tx)
+
+            return run
+
+        def decorated(retry_for: Optional[float]) -> Callable[..., None]:
+            return lambda db, body: sop.transactional(retry_for=retry_for)(body)(db)
+
+        for way in (attempts, decorated):
+            self.assertEqual(self.given_up(self.db, way(0)), 1)
+            self.assertTrue(any(self.given_up(self.db, way(0.02 * 4**slow)) > 1 for slow in range(6)))
+        with sop.open("inmemory:", retry_for=0) as db:
+            self.assertEqual(db.retry_for, 0)
+            self.assertEqual(self.given_up(db, sop.Database.run), 1)
+            self.assertEqual(self.given_up(db, attempts(None)), 1)
+            self.assertTrue(any(self.given_up(db, decorated(0.02 * 4**slow)) > 1 for slow in range(6)))
 
     def test_every_run_begins_with_the_first_attempt(self) -> None:
         self.db[S]["a"] = 1

@@ -49,7 +49,7 @@ def promote(tx: sop.Transaction, who: EmpKey, word: str = "boss") -> int:
     return len(words) + 1
 
 
-@sop.transactional(deadline=5)
+@sop.transactional(deadline=5, retry_for=1.5)
 def count(tx: sop.Transaction) -> int:
     return len(tx[EMP])
 
@@ -72,6 +72,10 @@ def check(db: sop.Database) -> None:
         assert_type(list(emp[key:]), List[EmpKey])
         assert_type(emp.get_many([key]), List[Optional[List[str]]])
         assert_type(emp.entry(key).version, int)
+        assert_type(emp.entry_many([key]), List[Optional[sop.Entry[EmpKey, List[str]]]])
+        assert_type(tx[USERS].starts_with("an"), sop.View[str, Any])
+        assert_type(emp.starts_with("U"), sop.View[EmpKey, List[str]])
+        assert_type(EMP.pack_prefix("US", key.hired), bytes)
         tx[HITS].add("page", 1)
         assert_type(tx[HITS]["page"], int)
         tx[RAW][b"k"] = b"v"
@@ -88,7 +92,7 @@ def check(db: sop.Database) -> None:
     assert_type(db.run(lambda tx: tx[HITS]["page"]), int)
     assert_type(USERS in [USERS] and db[USERS] == {"ann": 1}, bool)
     db.create(RAW, exist_ok=True)
-    for attempt in db.attempts(deadline=1.5, id=uuid4(), check=True):
+    for attempt in db.attempts(deadline=1.5, id=uuid4(), check=True, retry_for=1):
         with attempt as tx:
             tx[HITS].max("page", 3)
     assert_type(db.stats().commits, int)

@@ -359,7 +359,7 @@ final class Machine implements Decoder.Operations {
       old.transaction.close();
     }
     UUID given = id == null ? null : uuid(id);
-    TxOptions options = new TxOptions(Mode.values()[(int) mode], null, null, given);
+    TxOptions options = TxOptions.WRITE.withMode(Mode.values()[(int) mode]).withId(given);
     if (call.spelling() % 2 == 1 && given == null && mode < 2) {
       options = mode == 0 ? TxOptions.WRITE : TxOptions.READ; // whose handles are used again
     }
@@ -549,7 +549,7 @@ final class Machine implements Decoder.Operations {
 
   @Override
   public long version(Decoder.Call call, int txn, int store, Decoder.Key key, long item) {
-    return use(txn, store).version(key, item);
+    return use(txn, store).version(call.spelling(), key, item);
   }
 
   @Override
@@ -605,7 +605,7 @@ final class Machine implements Decoder.Operations {
 
   @Override
   public String getMany(Decoder.Call call, int txn, int store, List<Decoder.Key> keys) {
-    return use(txn, store).getMany(keys);
+    return use(txn, store).getMany(call.spelling(), keys);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package conformance;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -145,8 +146,11 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
     return entry(kind, there(items().fetch(key(key), item)));
   }
 
-  long version(Decoder.Key key, long item) {
-    return there(items().fetch(key(key), item)).version();
+  long version(int spelling, Decoder.Key key, long item) {
+    K wanted = key(key);
+    return item == 0 && spelling % 2 != 0
+        ? there(items().fetchMany(List.of(wanted)).get(wanted)).version()
+        : there(items().fetch(wanted, item)).version();
   }
 
   private static <K, V> Decoder.Entry entry(Stores.Kind<K, V> kind, Item<K, V> item) {
@@ -157,15 +161,21 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
     return item.value() == null ? new byte[0] : kind.bytes().apply(item.value());
   }
 
-  String getMany(List<Decoder.Key> keys) {
+  String getMany(int spelling, List<Decoder.Key> keys) {
     List<String> printed = new ArrayList<>();
     List<K> wanted = keys.stream().map(this::key).toList();
-    Map<K, V> found = items().getMany(wanted);
+    Map<K, V> found = spelling % 2 == 0 ? items().getMany(wanted) : valuesOf(wanted);
     for (K key : wanted) {
       V value = found.get(key);
       printed.add(value == null ? "-" : Decoder.printBytes(kind.bytes().apply(value)));
     }
     return String.join(" ", printed);
+  }
+
+  private Map<K, V> valuesOf(List<K> wanted) {
+    Map<K, V> values = new HashMap<>();
+    items().fetchMany(wanted).forEach((key, item) -> values.put(key, item.value()));
+    return values;
   }
 
   long count(int spelling, Decoder.Range range) {

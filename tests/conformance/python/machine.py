@@ -407,7 +407,13 @@ class Machine:
         return fields_of(store, entry.key), bytes_of(store, entry.value), entry.item
 
     def version(self, call, number, store, key, item):
-        return self.view(number, store).entry(key_of(STORES[store], key), item_of(item)).version
+        view, wanted = self.view(number, store), key_of(STORES[store], key)
+        if item == 0 and call.spelling % 2:
+            (entry,) = view.entry_many([wanted])
+            if entry is None:
+                raise KeyError(wanted)
+            return entry.version
+        return view.entry(wanted, item_of(item)).version
 
     def put(self, call, number, store, key, value):
         view, store = self.view(number, store), STORES[store]
@@ -446,7 +452,11 @@ class Machine:
 
     def get_many(self, call, number, store, keys):
         view, store = self.view(number, store), STORES[store]
-        values = view.get_many([key_of(store, key) for key in keys], self)
+        wanted = [key_of(store, key) for key in keys]
+        if call.spelling % 2:
+            values = [self if entry is None else entry.value for entry in view.entry_many(wanted)]
+        else:
+            values = view.get_many(wanted, self)
         return " ".join("-" if value is self else "x" + bytes_of(store, value).hex() for value in values)
 
     def put_many(self, call, number, store, how, rows):

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.lang.ref.Reference;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -11,6 +12,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Predicate;
 
@@ -35,14 +37,18 @@ public final class Database implements AutoCloseable {
   private static final int AS_IT_IS = -1;
   private static final int CAUSES_MAX = 100;
 
+  private static final Duration RETRY_FOR = Duration.ofSeconds(30);
+
   private final Shell shell;
+  private final Duration retryFor; // null: not set
   private final Map<String, Declared> stores = new ConcurrentHashMap<>();
   private final Set<Thread> telling = ConcurrentHashMap.newKeySet(); // how far their call is
-  private LogPump pump; // null: no logger
+  private LogPump pump; // null: nobody is told
   private final TxPool writers = new TxPool();
   private final TxPool readers = new TxPool();
 
-  private Database(long address, String what) {
+  private Database(long address, String what, Duration retryFor) {
+    this.retryFor = retryFor;
     shell =
         new Shell(
             address,
@@ -92,7 +98,7 @@ public final class Database implements AutoCloseable {
     byte[] name = Text.of(url);
     long set = all.build();
     try {
-      return new Database(Raw.sop_open(name, set), url);
+      return new Database(Raw.sop_open(name, set), url, all.retryFor());
     } finally {
       Raw.sop_options_free(set);
     }
@@ -123,8 +129,8 @@ public final class Database implements AutoCloseable {
   /* ---- transactions ---- */
 
   /**
-   * Runs a function in a writing transaction and commits it; after a conflict, again, for at most
-   * 30 seconds.
+   * Runs a function in a writing transaction and commits it; after a conflict, again, for 30
+   * seconds ({@link Options#retryFor}) or until its deadline.
    *
    * @param function works in the transaction; it may run more than once
    * @param <R> what it returns
@@ -138,7 +144,7 @@ public final class Database implements AutoCloseable {
   }
 
   /**
-   * The same with options. A deadline bounds the retries.
+   * The same with options, of which the deadline and {@link TxOptions#retryFor} bound the retries.
    *
    * @param options of the transaction
    * @param function works in the transaction; it may run more than once
@@ -185,6 +191,17 @@ public final class Database implements AutoCloseable {
       }
     }
     throw (X) failure;
+  }
+
+  /** Whether a transaction that has been running so long is not run again. */
+  boolean isPastRetries(TxOptions options, Duration running) {
+    Duration given = options.retryFor() != null ? options.retryFor() : retryFor;
+    if (given != null) {
+      return running.compareTo(given) >= 0;
+    }
+    return running.compareTo(RETRY_FOR) >= 0
+        && options.deadline() == null
+        && info().deadline().isZero();
   }
 
   /**
@@ -592,15 +609,29 @@ public final class Database implements AutoCloseable {
    * Sends the messages of the database to a logger from now on, until it is closed. It is silent
    * unless asked. The logger of an earlier call gets no more.
    *
-   * @param logger where to
+   * @param logger where to; it has its own time, {@link #logTo(Consumer, System.Logger.Level)} has
+   *     that of the message
    * @param level the least grave ones to record: ERROR, WARNING, INFO or DEBUG; OFF ends it
    */
   public void logTo(System.Logger logger, System.Logger.Level level) {
     Objects.requireNonNull(logger, "logger");
+    logTo(message -> message.logTo(logger), level);
+  }
+
+  /**
+   * Hands the messages of the database over from now on, until it is closed, one at a time on a
+   * thread of its own. Whom an earlier call named gets no more.
+   *
+   * @param told takes each; an exception goes to the handler of uncaught ones, and the next message
+   *     comes all the same
+   * @param level the least grave ones to record: ERROR, WARNING, INFO or DEBUG; OFF ends it
+   */
+  public void logTo(Consumer<LogMessage> told, System.Logger.Level level) {
+    Objects.requireNonNull(told, "told");
     Objects.requireNonNull(level, "level");
     synchronized (stores) {
       LogPump earlier = pump;
-      pump = LogPump.start(this, logger, level);
+      pump = LogPump.start(this, told, level);
       if (earlier != null) {
         earlier.stop();
       }

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
@@ -195,34 +196,51 @@ public final class Items<K, V> {
    * @return those that are there, with their values, in the order in which they were asked for
    */
   public Map<K, V> getMany(Collection<? extends K> wanted) {
-    Map<K, V> found = new LinkedHashMap<>();
+    return many(wanted, 0, rows -> rows.value(values));
+  }
+
+  /**
+   * Many items in few calls, with all that is known about them.
+   *
+   * @param wanted the keys; with duplicates the oldest item of each
+   * @return those that are there, in the order in which they were asked for
+   */
+  public Map<K, Item<K, V>> fetchMany(Collection<? extends K> wanted) {
+    return many(
+        wanted,
+        Rows.ITEM | Rows.VERSION,
+        rows -> new Item<>(rows.key(keys), rows.value(values), rows.version(), rows.item()));
+  }
+
+  private <T> Map<K, T> many(Collection<? extends K> wanted, int flags, Function<Rows, T> read) {
+    Map<K, T> found = new LinkedHashMap<>();
     Rows.Builder batch = new Rows.Builder();
     List<K> asked = new ArrayList<>();
     for (K key : wanted) {
       batch.add(keys.encodeSort(key), null);
       asked.add(key);
       if (isFull(batch)) {
-        getBatch(batch, asked, found);
+        takeBatch(batch.take(), flags, asked, read, found);
       }
     }
     if (batch.count() > 0) {
-      getBatch(batch, asked, found);
+      takeBatch(batch.take(), flags, asked, read, found);
     }
     return found;
   }
 
-  private void getBatch(Rows.Builder batch, List<K> asked, Map<K, V> found) {
-    byte[] packed = batch.take();
+  private <T> void takeBatch(
+      byte[] packed, int flags, List<K> asked, Function<Rows, T> read, Map<K, T> found) {
     Rows rows;
     long handle = tx.enter();
     try {
-      rows = new Rows(Raw.sop_get_many(handle, declared.address(), packed, 0));
+      rows = new Rows(Raw.sop_get_many(handle, declared.address(), packed, flags));
     } finally {
       tx.leave();
     }
     for (K key : asked) {
       if (rows.next() && rows.isPresent()) {
-        found.put(key, rows.value(values));
+        found.put(key, read.apply(rows));
       }
     }
     asked.clear();

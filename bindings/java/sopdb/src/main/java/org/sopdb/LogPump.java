@@ -3,21 +3,14 @@ package org.sopdb;
 import java.lang.System.Logger;
 import java.lang.ref.WeakReference;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /**
- * Takes the messages of a database to a logger, on a thread of its own, which keeps nobody from
+ * Takes the messages of a database to a consumer, on a thread of its own, which keeps nobody from
  * collecting the database.
  */
 final class LogPump implements Runnable {
   private static final long PAUSE_MS = 100;
-  private static final int TEXT_BYTES = 512;
-  private static final Logger.Level[] LEVELS = {
-    Logger.Level.OFF,
-    Logger.Level.ERROR,
-    Logger.Level.WARNING,
-    Logger.Level.INFO,
-    Logger.Level.DEBUG
-  };
   private static final Map<Logger.Level, Integer> NUMBERS =
       Map.of(
           Logger.Level.OFF,
@@ -36,21 +29,21 @@ final class LogPump implements Runnable {
           4);
 
   private final WeakReference<Database> database;
-  private final Logger logger;
+  private final Consumer<LogMessage> told;
   private volatile boolean stopped;
 
-  private LogPump(Database database, Logger logger) {
+  private LogPump(Database database, Consumer<LogMessage> told) {
     this.database = new WeakReference<>(database);
-    this.logger = logger;
+    this.told = told;
   }
 
   /** Starts one, unless the level is OFF: then null. */
-  static LogPump start(Database database, Logger logger, Logger.Level level) {
+  static LogPump start(Database database, Consumer<LogMessage> told, Logger.Level level) {
     database.enableLog(NUMBERS.get(level));
     if (level == Logger.Level.OFF) {
       return null;
     }
-    LogPump pump = new LogPump(database, logger);
+    LogPump pump = new LogPump(database, told);
     Thread thread = new Thread(pump, "sop-log");
     thread.setDaemon(true);
     thread.start();
@@ -75,7 +68,7 @@ final class LogPump implements Runnable {
     }
   }
 
-  /** Logs what there is; false once the database is gone. */
+  /** Tells what there is; false once the database is gone. */
   private boolean drain() {
     Database open = database.get();
     if (open == null) {
@@ -86,14 +79,18 @@ final class LogPump implements Runnable {
       if (message == null) {
         return true;
       }
-      Image in = new Image(message);
-      int level = in.word();
-      int lost = in.word();
-      in.number(); // its time: the logger has its own
-      String text = in.text(TEXT_BYTES);
-      logger.log(
-          LEVELS[level], lost == 0 ? text : text + " (" + lost + " messages before it were lost)");
+      tell(LogMessage.of(message));
     }
     return false;
+  }
+
+  /** The messages after one over which the program fails are told all the same. */
+  private void tell(LogMessage message) {
+    try {
+      told.accept(message);
+    } catch (RuntimeException e) {
+      Thread thread = Thread.currentThread();
+      thread.getUncaughtExceptionHandler().uncaughtException(thread, e);
+    }
   }
 }

@@ -11,6 +11,7 @@ import java.util.Objects;
  */
 public final class Options implements Database.Option {
   private final Map<String, String> values = new LinkedHashMap<>();
+  private Duration retryFor; // null: not set
 
   /** All of them have their defaults. */
   public Options() {}
@@ -54,6 +55,24 @@ public final class Options implements Database.Option {
    */
   public Options deadline(Duration deadline) {
     return set("deadline_ms", Long.toString(TxOptions.millis(deadline)));
+  }
+
+  /**
+   * How long after its beginning a transaction is run again by {@link Database#update} if it
+   * conflicts; unless set 30 seconds, or as long as the deadline says where there is one. What a
+   * transaction says by itself ({@link TxOptions#withRetryFor}) goes before it.
+   *
+   * @param time from the beginning; zero: nothing is run again
+   * @return this
+   */
+  public Options retryFor(Duration time) {
+    retryFor = Objects.requireNonNull(time, "time");
+    return this;
+  }
+
+  /** Null: not set. */
+  Duration retryFor() {
+    return retryFor;
   }
 
   /**
@@ -163,6 +182,9 @@ public final class Options implements Database.Option {
   @Override
   public void applyTo(Options options) {
     options.values.putAll(values);
+    if (retryFor != null) {
+      options.retryFor = retryFor;
+    }
   }
 
   /** A native set of options, to be freed by the caller. */

@@ -112,6 +112,17 @@ public final class Store<K, V> {
   }
 
   /**
+   * The bytes with which the packed keys begin that have these leading fields.
+   *
+   * @param leading values of the leading fields, in their order, or one array of bytes if keys are
+   *     raw
+   * @return a new array
+   */
+  public byte[] packPrefix(Object... leading) {
+    return key.encodePrefix(leading);
+  }
+
+  /**
    * The key of such bytes, as {@link Conflict#key} has them and other languages make them. Fields
    * that ride along and are not there have their defaults.
    *

@@ -23,7 +23,6 @@ import java.util.concurrent.ConcurrentHashMap;
  * by its deadline ({@link TxOptions#withDeadline}), or by {@link #cancel} from another thread.
  */
 public final class Transaction implements AutoCloseable {
-  private static final Duration RETRIES_END = Duration.ofSeconds(30);
   private static final VarHandle BUSY;
 
   static {
@@ -40,7 +39,7 @@ public final class Transaction implements AutoCloseable {
   private volatile Shell shell; // null once closed
   private volatile int busy; // 1 while a call runs
   private boolean ended; // by commit or rollback
-  private long retriesEndNs; // 0: not asked for yet
+  private final long startedNs; // of one that writes
   private Items<?, ?> first; // of the store that was used first
   private Map<Store<?, ?>, Items<?, ?>> others;
   private long epoch; // counts what may change any store
@@ -50,6 +49,7 @@ public final class Transaction implements AutoCloseable {
     this.options = options;
     this.shell = shell;
     this.pool = pool;
+    this.startedNs = options.mode().writes() ? System.nanoTime() : 0;
     shell.inUse(true);
   }
 
@@ -357,19 +357,14 @@ public final class Transaction implements AutoCloseable {
   }
 
   /**
-   * Begins anew after a conflict, waiting a moment first. Retries end with the deadline, or after
-   * 30 seconds without one.
+   * Begins anew after a conflict, waiting a moment first. Retries end with the deadline, and after
+   * {@link TxOptions#retryFor}.
    *
-   * @throws SopTimeoutException if the deadline has passed
+   * @throws SopTimeoutException if that time is over
    * @throws MisuseException if nothing failed
    */
   public void again() {
-    if (pastRetries()) {
-      throw Status.TIMEOUT.exception(
-          "the transaction was run again for "
-              + RETRIES_END.toSeconds()
-              + " seconds, and conflicts still");
-    }
+    requireTimeLeft();
     long handle = enter();
     try {
       epoch++;
@@ -380,15 +375,14 @@ public final class Transaction implements AutoCloseable {
     }
   }
 
-  private boolean pastRetries() {
-    if (options.deadline() != null) {
-      return false; // the library looks
+  private void requireTimeLeft() {
+    Duration running = Duration.ofNanos(System.nanoTime() - startedNs);
+    if (options.mode().writes() && db.isPastRetries(options, running)) {
+      throw Status.TIMEOUT.exception(
+          "the transaction conflicts, and is not run again after "
+              + running.toMillis()
+              + " ms: options have a longer retryFor");
     }
-    long now = System.nanoTime();
-    if (retriesEndNs == 0) {
-      retriesEndNs = now + RETRIES_END.toNanos();
-    }
-    return now - retriesEndNs > 0;
   }
 
   /** Whether it has been committed or rolled back. */

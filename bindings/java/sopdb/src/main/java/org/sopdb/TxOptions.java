@@ -10,21 +10,23 @@ import java.util.UUID;
  * Options of a transaction.
  *
  * @param mode what it may do
- * @param deadline after which it ends with {@link SopTimeoutException}, and which bounds its
- *     retries; null: what the database says for the transaction, and 30 seconds for retries
+ * @param deadline after which it ends with {@link SopTimeoutException}; null: as the database says
  * @param durability of its commit; null: as the database says
  * @param id its own id, under which it cannot commit twice, and for which {@link Database#outcome}
  *     tells what became of it; null: one is made. A transaction that is run again keeps the id that
  *     it was given
+ * @param retryFor how long after its beginning it is run again if it conflicts; null: as the
+ *     database says ({@link Options#retryFor})
  */
-public record TxOptions(Mode mode, Duration deadline, Durability durability, UUID id) {
+public record TxOptions(
+    Mode mode, Duration deadline, Durability durability, UUID id, Duration retryFor) {
   private static final Duration LONGEST = Duration.ofDays(3_650); // which the library takes
 
   /** A writing transaction with the defaults. */
-  public static final TxOptions WRITE = new TxOptions(Mode.WRITE, null, null, null);
+  public static final TxOptions WRITE = new TxOptions(Mode.WRITE, null, null, null, null);
 
   /** A reading transaction. */
-  public static final TxOptions READ = new TxOptions(Mode.READ, null, null, null);
+  public static final TxOptions READ = new TxOptions(Mode.READ, null, null, null, null);
 
   /**
    * Refuses a missing mode.
@@ -33,6 +35,7 @@ public record TxOptions(Mode mode, Duration deadline, Durability durability, UUI
    * @param deadline of it, or null
    * @param durability of its commit, or null
    * @param id its own, or null
+   * @param retryFor of it, or null
    */
   public TxOptions {
     Objects.requireNonNull(mode, "mode");
@@ -45,7 +48,7 @@ public record TxOptions(Mode mode, Duration deadline, Durability durability, UUI
    * @return the options
    */
   public TxOptions withDeadline(Duration newDeadline) {
-    return new TxOptions(mode, newDeadline, durability, id);
+    return new TxOptions(mode, newDeadline, durability, id, retryFor);
   }
 
   /**
@@ -55,7 +58,7 @@ public record TxOptions(Mode mode, Duration deadline, Durability durability, UUI
    * @return the options
    */
   public TxOptions withDurability(Durability newDurability) {
-    return new TxOptions(mode, deadline, newDurability, id);
+    return new TxOptions(mode, deadline, newDurability, id, retryFor);
   }
 
   /**
@@ -65,7 +68,7 @@ public record TxOptions(Mode mode, Duration deadline, Durability durability, UUI
    * @return the options
    */
   public TxOptions withId(UUID newId) {
-    return new TxOptions(mode, deadline, durability, newId);
+    return new TxOptions(mode, deadline, durability, newId, retryFor);
   }
 
   /**
@@ -75,7 +78,17 @@ public record TxOptions(Mode mode, Duration deadline, Durability durability, UUI
    * @return the options
    */
   public TxOptions withMode(Mode newMode) {
-    return new TxOptions(newMode, deadline, durability, id);
+    return new TxOptions(newMode, deadline, durability, id, retryFor);
+  }
+
+  /**
+   * The same, run again for another time.
+   *
+   * @param newRetryFor from its beginning; zero: it is not run again
+   * @return the options
+   */
+  public TxOptions withRetryFor(Duration newRetryFor) {
+    return new TxOptions(mode, deadline, durability, id, newRetryFor);
   }
 
   /** A duration above zero is never rounded to none, and one beyond all numbers is very long. */

@@ -12,12 +12,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.ResourceBundle;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
@@ -288,6 +292,36 @@ class DatabaseTest {
       db.run(tx -> tx.map(NAMES).set("k", "v"));
       db.checkpoint();
       assertTrue(told.await(60, TimeUnit.SECONDS), "a checkpoint is told of");
+    }
+  }
+
+  @Test
+  void handsOverItsMessagesWithTheirTime() throws Exception {
+    BlockingQueue<LogMessage> told = new LinkedBlockingQueue<>();
+    Instant before = Instant.now();
+    List<Throwable> thrown = Collections.synchronizedList(new ArrayList<>());
+    Thread.UncaughtExceptionHandler earlier = Thread.getDefaultUncaughtExceptionHandler();
+    Thread.setDefaultUncaughtExceptionHandler((thread, e) -> thrown.add(e));
+    try (Database db = Database.open(path(), Create.IF_MISSING)) {
+      db.logTo(
+          message -> {
+            told.add(message);
+            throw new IllegalStateException("the program's own, for the handler of such");
+          },
+          System.Logger.Level.INFO);
+      db.create(NAMES);
+      db.drop(NAMES);
+      for (int i = 0; i < 2; i++) { // the second comes although the first was thrown back
+        LogMessage message = told.poll(60, TimeUnit.SECONDS);
+        assertTrue(message.text().startsWith("store "), message::text);
+        assertEquals(System.Logger.Level.INFO, message.level());
+        assertEquals(0, message.lost());
+        assertFalse(message.time().isBefore(before.minusMillis(1)), message::toString);
+        assertFalse(message.time().isAfter(Instant.now().plusMillis(1)), message::toString);
+      }
+      assertTrue(thrown.get(0) instanceof IllegalStateException, thrown::toString);
+    } finally {
+      Thread.setDefaultUncaughtExceptionHandler(earlier);
     }
   }
 

@@ -217,6 +217,40 @@ class ItemsTest {
   }
 
   @Test
+  void fetchesManyItemsWithAllThatIsKnown() {
+    Place nyc = new Place("US", "NYC", true, 7);
+    Place bonn = new Place("DE", "Bonn", false, 1);
+    long first =
+        db.update(
+            tx -> {
+              tx.items(PLACES).set(nyc, "nyc");
+              long id = tx.items(VISITS).append("a", "old");
+              tx.items(VISITS).append("a", "new");
+              return id;
+            });
+    db.run(
+        tx -> {
+          Items<Place, String> places = tx.items(PLACES);
+          places.set(bonn, "bonn");
+          Place asked = new Place("US", "NYC", false, 0); // its ride-along fields do not count
+          Map<Place, Item<Place, String>> found =
+              places.fetchMany(List.of(bonn, new Place("XX", "", false, 0), asked));
+          assertEquals(List.of(bonn, asked), new ArrayList<>(found.keySet()));
+          assertEquals(nyc, found.get(asked).key());
+          assertEquals("nyc", found.get(asked).value());
+          assertEquals(places.fetch(nyc).version(), found.get(asked).version());
+          assertTrue(found.get(asked).version() > 0);
+          assertEquals(0, found.get(bonn).version(), "this transaction has written it");
+          Item<String, String> oldest = tx.items(VISITS).fetchMany(List.of("a")).get("a");
+          assertEquals(first, oldest.id());
+          assertEquals("old", oldest.value());
+          assertTrue(tx.items(NUMBERS).insert(1L, "one"));
+          List<Long> many = IntStream.range(0, 10_000).mapToObj(i -> (long) i).toList();
+          assertEquals(1, tx.items(NUMBERS).fetchMany(many).size());
+        });
+  }
+
+  @Test
   void rowsOfTextsWithNulsAndOfEveryLengthSurviveThePacking() {
     Store<String, String> texts = Store.of("texts", String.class, Codec.string());
     Map<String, String> all = new TreeMap<>(texts.comparator());

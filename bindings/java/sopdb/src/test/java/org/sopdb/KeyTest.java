@@ -148,7 +148,14 @@ class KeyTest {
         assertFalse(Arrays.equals(other, packed), e.getMessage());
       }
     }
+    byte[] prefix = store.packPrefix(key.region(), key.hired());
+    assertTrue(prefix.length > store.packPrefix(key.region()).length);
+    assertTrue(Arrays.equals(prefix, Arrays.copyOf(packed, prefix.length)));
+    assertEquals(0, store.packPrefix().length);
+    assertThrows(MisuseException.class, () -> store.packPrefix("a", key.hired(), 1L, true));
+    assertThrows(SopException.class, () -> store.packPrefix(1));
     Store<byte[], byte[]> raw = Store.raw("raw", Codec.bytes());
+    assertEquals("01", HEX.formatHex(raw.packPrefix(new byte[] {1})));
     assertEquals("0102", HEX.formatHex(raw.unpackKey(raw.packKey(new byte[] {1, 2}))));
     Store<Double, byte[]> reals = Store.of("reals", Double.class, Codec.bytes());
     assertThrows( // the zero that is written as the other one

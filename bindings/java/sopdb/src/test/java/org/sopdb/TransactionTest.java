@@ -100,6 +100,51 @@ class TransactionTest {
     assertEquals(2, db.stats().retries());
   }
 
+  /** Counts how often a function runs that always conflicts, until it is not run again. */
+  private int runsUntilGivenUp(Database shared, TxOptions options) {
+    int[] runs = new int[1];
+    shared.run(tx -> tx.map(COUNTS).set("a", 0L));
+    SopTimeoutException e =
+        assertThrows(
+            SopTimeoutException.class,
+            () ->
+                shared.update(
+                    options,
+                    tx -> {
+                      runs[0]++;
+                      long seen = tx.map(COUNTS).get("a");
+                      shared.run(rival -> rival.map(COUNTS).set("a", runs[0] + 0L));
+                      tx.map(COUNTS).set("a", seen + 1);
+                      return null;
+                    }));
+    assertTrue(e.getSuppressed()[0] instanceof ConflictException, "what it was all about");
+    return runs[0];
+  }
+
+  /** Gives it more time where the machine is slow. */
+  private boolean runsAgainForSomeTime(Database shared) {
+    for (int ms = 20; ms < 30_000; ms *= 4) {
+      if (runsUntilGivenUp(shared, TxOptions.WRITE.withRetryFor(Duration.ofMillis(ms))) > 1) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  @Test
+  void isRunAgainAsLongAsTheOptionsSay() {
+    TxOptions once = TxOptions.WRITE.withRetryFor(Duration.ZERO);
+    assertEquals(1, runsUntilGivenUp(db, once));
+    assertEquals(1, runsUntilGivenUp(db, once.withDeadline(Duration.ofHours(1))));
+    assertTrue(runsAgainForSomeTime(db));
+    try (Database impatient =
+        Database.open(
+            "inmemory:", new Options().retryFor(Duration.ofHours(1)).retryFor(Duration.ZERO))) {
+      assertEquals(1, runsUntilGivenUp(impatient, TxOptions.WRITE));
+      assertTrue(runsAgainForSomeTime(impatient), "what the transaction says goes first");
+    }
+  }
+
   @Test
   void runsAgainWhenTheConflictComesWrapped() throws IOException {
     db.run(tx -> tx.map(COUNTS).set("a", 0L));
