@@ -176,7 +176,8 @@ SOP_API sop_status sop_remove(sop_txn *txn, sop_store *store, sop_bytes key, uin
  * complement; it wraps; a missing key counts as 0. Nothing counts as read, so concurrent additions
  * never conflict. A value that is no 8-byte integer is SCHEMA (`err` names the store): here if the
  * transaction can see it, and then it counts as read; at commit if it came there meanwhile
- * (sop_txn_conflict names the key).
+ * (sop_txn_conflict names the key), or CONFLICT where the transaction itself has undone or replaced
+ * what it added.
  * err: may be NULL. Returns as above; MISUSE in a store with duplicates. */
 SOP_API sop_status sop_add(sop_txn *txn, sop_store *store, sop_bytes key, int64_t by, sop_error *err);
 
