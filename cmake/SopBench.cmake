@@ -2,11 +2,21 @@
 # installs all of them; what ci/test installs suffices for the test of the bench itself.
 set(sop_bench_dir "${PROJECT_SOURCE_DIR}/tests/bench")
 
-add_executable(commit_loop "${sop_bench_dir}/commit_loop.c") # what tests/bench/count_flushes watches
-set_target_properties(commit_loop PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
-target_compile_options(commit_loop PRIVATE ${SOP_TEST_WARNINGS})
-target_compile_definitions(commit_loop PRIVATE _GNU_SOURCE)
-target_link_libraries(commit_loop PRIVATE sopdb Threads::Threads)
+# commit_loop is what tests/bench/count_flushes watches; flat shows what a cost does not depend on.
+foreach(program IN ITEMS commit_loop flat)
+	add_executable(${program} "${sop_bench_dir}/${program}.c")
+	set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
+	target_compile_options(${program} PRIVATE ${SOP_TEST_WARNINGS})
+	target_compile_definitions(${program} PRIVATE _GNU_SOURCE)
+	target_link_libraries(${program} PRIVATE sopdb Threads::Threads)
+endforeach()
+if(SOP_TESTS AND NOT SOP_SANITIZE)
+	add_test(NAME bench.flushes COMMAND python3 -B "${sop_bench_dir}/count_flushes" --commits 300 --program $<TARGET_FILE:commit_loop>
+		WORKING_DIRECTORY "${sop_test_programs}")
+	add_test(NAME bench.flat COMMAND flat inmemory: 200 WORKING_DIRECTORY "${sop_test_programs}")
+	set_tests_properties(bench.flat PROPERTIES TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bench)
+	set_tests_properties(bench.flushes PROPERTIES TIMEOUT ${SOP_TEST_TIMEOUT_S} LABELS bench SKIP_RETURN_CODE 77)
+endif()
 
 if(NOT CMAKE_CXX_COMPILER)
 	message(STATUS "bench is not built: it needs a C++ compiler")

@@ -95,6 +95,43 @@ func ExampleSpan() {
 	// <nil>
 }
 
+func ExampleSpan_pages() {
+	db, err := sop.Open("inmemory:", nil)
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close()
+	err = db.Update(context.Background(), func(tx *sop.Tx) error {
+		users := exampleUsers.In(tx)
+		for i := range 5 {
+			name := fmt.Sprint("page", i)
+			if err := users.Put(name, user{name, i}); err != nil {
+				return err
+			}
+		}
+		var last string
+		list := users.Span().StartsWith("page").Limit(2)
+		for name := range list.Keys() {
+			last = name
+		}
+		for name := range list.After(last).Keys() { // the next page
+			last = name
+			fmt.Println(name)
+		}
+		for name := range list.To(last).Backward().Keys() { // and back, the nearest first
+			fmt.Println(name)
+		}
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// page2
+	// page3
+	// page2
+	// page1
+	// <nil>
+}
+
 func ExampleError() {
 	db, err := sop.Open("inmemory:", nil)
 	if err != nil {

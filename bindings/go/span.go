@@ -114,8 +114,8 @@ func (p Span[K, V]) ThroughFields(fields ...any) Span[K, V] {
 	return p
 }
 
-// Prefix narrows the span to keys with these leading fields, or, where keys are bytes, that begin with the bytes given. It
-// goes with [Span.After] but no other bound.
+// Prefix narrows the span to keys with these leading fields, or, where keys are bytes, that begin with the bytes given. Bounds
+// narrow it further: [Span.After] to the next page of a list, [Span.To] and [Span.Backward] to the one before.
 func (p Span[K, V]) Prefix(fields ...any) Span[K, V] {
 	p.prefix, p.has = fields, p.has|C.SOP_RANGE_PREFIX
 	return p

@@ -178,8 +178,9 @@ func TestSpanOfCompositeKeys(t *testing.T) {
 			}
 			return nil
 		}), sop.ErrSchema)
-		_, err := all.Prefix("US").To(empKey{}).Count()
-		fails(t, err, sop.ErrMisuse)
+		equal(t, ids(all.Prefix("US").To(empKey{Region: "US", Hired: at(2022), EmpID: 3})), "2")
+		equal(t, ids(all.Prefix("US").ToFields("USA").FromFields("DE").Backward()), "1 3 2")
+		equal(t, ids(all.Prefix("US").To(empKey{})), "")
 		return nil
 	})
 }

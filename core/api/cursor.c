@@ -408,13 +408,53 @@ sop_status sop_cursor_prev(sop_cursor *cursor, sop_entry *entry, sop_error *err)
 
 /* ---- seeking ----------------------------------------------------------------------------------- */
 
+/* Finds the first item within `bounds`; its key inside goes to `inside`. */
+static sop_status find_within(sop_cursor *cursor, const struct sopi_bounds *bounds,
+			      struct sopi_found *found, sop_buf *inside, sop_error *err)
+{
+	struct sopi_scan scan;
+	sop_status status;
+
+	sopi_scan_init(&scan, &cursor->txn->core, cursor->used, bounds, cursor->scan.keys_only);
+	status = sopi_scan_next(&scan, &found->item, err);
+	found->exists = status == SOP_OK;
+	if (status == SOP_OK)
+		status = sopi_buf_set(inside, scan.key.data, scan.key.size, err);
+	else if (status == SOP_NOT_FOUND)
+		status = SOP_OK;
+	sopi_scan_free(&scan);
+	return status;
+}
+
+/* Looks up one item as the cursor tells of it: without its value, ride-along fields count all the same, which a look-up of
+ * whether it is there would not validate; a range of this one key does. */
+static sop_status find_told(sop_cursor *cursor, const void *key, size_t size,
+			    struct sopi_found *found, sop_error *err)
+{
+	const struct sopi_used *used = cursor->used;
+	struct sopi_bounds bounds = { SOP_BUF_INIT, SOP_BUF_INIT, false };
+	sop_buf inside = SOP_BUF_INIT;
+	sop_status status;
+
+	if (!cursor->scan.keys_only || used->schema == NULL || used->schema->ride_count == 0)
+		return sopi_transaction_get(&cursor->txn->core, cursor->used, key, size,
+					    cursor->scan.keys_only, found, err);
+	SOP_TRY_OUT(sopi_buf_set(&bounds.low, key, size, err));
+	SOP_TRY_OUT(sopi_buf_set(&bounds.high, key, size, err));
+	SOP_TRY_OUT(sopi_buf_append(&bounds.high, "", 1, err)); /* the least key behind it */
+	status = find_within(cursor, &bounds, found, &inside, err);
+out:
+	sop_buf_free(&inside);
+	sopi_bounds_free(&bounds);
+	return status;
+}
+
 /* Finds the oldest duplicate of a caller's key within the range of the cursor. */
 static sop_status find_duplicate(sop_cursor *cursor, sop_bytes key, struct sopi_found *found,
 				 sop_buf *inside, sop_error *err)
 {
 	struct sopi_bounds bounds = { SOP_BUF_INIT, SOP_BUF_INIT, false };
 	const struct sopi_bounds *own = &cursor->bounds;
-	struct sopi_scan scan;
 	sop_status status;
 
 	SOP_TRY_OUT(sopi_item_duplicates(cursor->used, key, "sop_cursor_seek", &bounds, err));
@@ -426,14 +466,7 @@ static sop_status find_duplicate(sop_cursor *cursor, sop_bytes key, struct sopi_
 		SOP_TRY_OUT(sopi_buf_set(&bounds.high, own->high.data, own->high.size, err));
 		bounds.unbounded = false;
 	}
-	sopi_scan_init(&scan, &cursor->txn->core, cursor->used, &bounds, cursor->scan.keys_only);
-	status = sopi_scan_next(&scan, &found->item, err);
-	found->exists = status == SOP_OK;
-	if (status == SOP_OK)
-		status = sopi_buf_set(inside, scan.key.data, scan.key.size, err);
-	else if (status == SOP_NOT_FOUND)
-		status = SOP_OK;
-	sopi_scan_free(&scan);
+	status = find_within(cursor, &bounds, found, inside, err);
 out:
 	sopi_bounds_free(&bounds);
 	return status;
@@ -450,8 +483,7 @@ static sop_status find_equal(sop_cursor *cursor, sop_bytes key, struct sopi_foun
 		return find_duplicate(cursor, key, found, inside, err);
 	SOP_TRY(sopi_item_inside(txn, cursor->used, key, 0, "sop_cursor_seek", &taken, err));
 	SOP_TRY(sopi_buf_set(inside, taken.key, taken.size, err));
-	return sopi_transaction_get(txn, cursor->used, taken.key, taken.size,
-				    cursor->scan.keys_only, found, err);
+	return find_told(cursor, taken.key, taken.size, found, err);
 }
 
 /* Puts the scan on the item of a caller's key, or just before its place. */
@@ -514,15 +546,18 @@ sop_status sop_cursor_seek(sop_cursor *cursor, sop_bytes key, sop_seek where, so
 
 /* ---- the current item -------------------------------------------------------------------------- */
 
-/* Looks up the item that the cursor stands on. */
+/* Looks up the item that the cursor stands on: whether it is there, or what the cursor tells of it. */
 static sop_status current(sop_cursor *cursor, bool existence, struct sopi_found *found, sop_error *err)
 {
 	const struct sopi_scan *scan = &cursor->scan;
 
 	if (scan->place != SOPI_SCAN_ON)
 		return sopi_fail(err, SOP_NOT_FOUND, "the cursor stands on no item");
-	SOP_TRY(sopi_transaction_get(&cursor->txn->core, cursor->used, scan->key.data,
-				     scan->key.size, existence, found, err));
+	if (existence)
+		SOP_TRY(sopi_transaction_get(&cursor->txn->core, cursor->used, scan->key.data,
+					     scan->key.size, true, found, err));
+	else
+		SOP_TRY(find_told(cursor, scan->key.data, scan->key.size, found, err));
 	if (!found->exists)
 		return sopi_fail(err, SOP_NOT_FOUND, "the item that the cursor stood on was removed");
 	return SOP_OK;
@@ -537,7 +572,7 @@ sop_status sop_cursor_entry(sop_cursor *cursor, sop_entry *entry, sop_error *err
 	if (entry == NULL)
 		status = sopi_misuse(err, __func__, "entry is NULL");
 	else
-		status = current(cursor, cursor->scan.keys_only, &found, err);
+		status = current(cursor, false, &found, err);
 	if (status == SOP_OK)
 		status = fill(cursor, &found.item, keep_unpinned(cursor), entry, err);
 	sopi_txn_leave(cursor->txn);

@@ -279,16 +279,12 @@ static sop_status check_range(const struct sopi_used *used, const sop_range *ran
 				   "the range has flags that are not known; leave them out");
 	if (range->reserved != 0)
 		return sopi_misuse(err, function, "reserved must be 0; start from an empty range");
-	if ((range->flags & SOP_RANGE_PREFIX) != 0 &&
-	    ((range->flags & SOP_RANGE_TO) != 0 ||
-	     (range->flags & (SOP_RANGE_FROM | SOP_RANGE_AFTER)) == SOP_RANGE_FROM))
-		return sopi_misuse(err, function, "a prefix excludes from and to; give either");
 	if ((range->flags & SOP_RANGE_AFTER) != 0 && (range->flags & SOP_RANGE_FROM) == 0)
 		return sopi_misuse(err, function,
-				   "a range that begins behind a key needs that key as its begin");
+				   "a range that begins behind a key needs that key as its from, too");
 	if ((range->flags & SOP_RANGE_THROUGH) != 0 && (range->flags & SOP_RANGE_TO) == 0)
 		return sopi_misuse(err, function,
-				   "a range that ends with a key needs that key as its end");
+				   "a range that goes through a key needs that key as its to, too");
 	if (range->after_item != 0 && ((range->flags & SOP_RANGE_AFTER) == 0 || !keeps_duplicates(used)))
 		return sopi_misuse(
 			err, function,
@@ -318,20 +314,50 @@ static sop_status hold_nothing(struct sopi_bounds *bounds, sop_error *err)
 	return sopi_buf_set(&bounds->high, "", 0, err);
 }
 
-/* Goes on behind a key within a prefix: raises the low bound, unless the prefix begins behind it. */
-static sop_status raise_low_bound(const struct sopi_used *used, const sop_range *range,
-				  const char *function, struct sopi_bounds *bounds, sop_error *err)
+/* Where `range` ends, into `high`: at a key, or behind it. `*unbounded`: nowhere. */
+static sop_status high_bound(const struct sopi_used *used, const sop_range *range,
+			     const char *function, sop_buf *high, bool *unbounded, sop_error *err)
 {
-	sop_buf low = SOP_BUF_INIT;
-	bool is_empty;
+	*unbounded = (range->flags & SOP_RANGE_TO) == 0;
+	if ((range->flags & SOP_RANGE_THROUGH) != 0)
+		return bound_behind(used, range->to, function, high, unbounded, err);
+	if ((range->flags & SOP_RANGE_TO) != 0)
+		return sopi_item_bound(used, range->to, false, function, high, err);
+	return SOP_OK;
+}
+
+/* Makes `bound` the greater one of both, or the smaller one. */
+static sop_status tighten(sop_buf *bound, const sop_buf *other, bool greater, sop_error *err)
+{
+	const int order = sopi_bytes_compare(other->data, other->size, bound->data, bound->size);
+
+	if (greater ? order <= 0 : order >= 0)
+		return SOP_OK;
+	return sopi_buf_set(bound, other->data, other->size, err);
+}
+
+/* Narrows the bounds of a prefix to what `range` has of it; a bound that lies outside of the prefix changes nothing, or leaves
+ * nothing. */
+static sop_status narrow(const struct sopi_used *used, const sop_range *range, const char *function,
+			 struct sopi_bounds *bounds, sop_error *err)
+{
+	sop_buf low = SOP_BUF_INIT, high = SOP_BUF_INIT;
+	bool is_empty, unbounded = true;
 	sop_status status = low_bound(used, range, function, &low, &is_empty, err);
 
+	if (status == SOP_OK)
+		status = high_bound(used, range, function, &high, &unbounded, err);
+	if (status == SOP_OK)
+		status = tighten(&bounds->low, &low, true, err);
 	if (status == SOP_OK && is_empty)
 		status = hold_nothing(bounds, err);
-	else if (status == SOP_OK &&
-		 sopi_bytes_compare(low.data, low.size, bounds->low.data, bounds->low.size) > 0)
-		status = sopi_buf_set(&bounds->low, low.data, low.size, err);
+	else if (status == SOP_OK && bounds->unbounded && !unbounded)
+		status = sopi_buf_set(&bounds->high, high.data, high.size, err);
+	else if (status == SOP_OK && !unbounded)
+		status = tighten(&bounds->high, &high, false, err);
+	bounds->unbounded = bounds->unbounded && unbounded && !is_empty;
 	sop_buf_free(&low);
+	sop_buf_free(&high);
 	return status;
 }
 
@@ -348,13 +374,9 @@ sop_status sopi_item_bounds(const struct sopi_used *used, const sop_range *range
 	SOP_TRY(check_range(used, &all, function, err));
 	if ((all.flags & SOP_RANGE_PREFIX) != 0) {
 		SOP_TRY(prefix_bounds(used, all.prefix, function, bounds, err));
-		return raise_low_bound(used, &all, function, bounds, err);
+		return narrow(used, &all, function, bounds, err);
 	}
 	SOP_TRY(low_bound(used, &all, function, &bounds->low, &is_empty, err));
-	bounds->unbounded = (all.flags & SOP_RANGE_TO) == 0;
-	if ((all.flags & SOP_RANGE_THROUGH) != 0)
-		SOP_TRY(bound_behind(used, all.to, function, &bounds->high, &bounds->unbounded, err));
-	else if ((all.flags & SOP_RANGE_TO) != 0)
-		SOP_TRY(sopi_item_bound(used, all.to, false, function, &bounds->high, err));
+	SOP_TRY(high_bound(used, &all, function, &bounds->high, &bounds->unbounded, err));
 	return is_empty ? hold_nothing(bounds, err) : SOP_OK;
 }

@@ -671,8 +671,11 @@ static void settle_nodes(struct checkpoint *c)
 		sopi_mutex_lock(&engine->commit_mutex);
 		more = sopi_dirty_settle(engine->forest.resident, &c->dirty, c->at);
 		sopi_mutex_unlock(&engine->commit_mutex);
-		if (more && !c->fs->alone)
+		if (more && !c->fs->alone) {
+			sopi_slot_park(c->fs->slot); /* what others give up is freed meanwhile */
 			sopi_sleep_ns(SETTLE_PAUSE_NS);
+			sopi_slot_refresh(&engine->forest.reclaim, c->fs->slot);
+		}
 	}
 	sopi_slot_forget(c->fs->slot); /* what was pinned for it may go */
 	sopi_slot_refresh(&engine->forest.reclaim, c->fs->slot);

@@ -41,6 +41,13 @@ static inline bool sopi_operation_is_absolute(const struct sopi_operation *opera
 	return operation->kind == SOPI_OP_PUT || operation->kind == SOPI_OP_REMOVE;
 }
 
+/* Is it one of the integer operations? */
+static inline bool sopi_operation_calculates(const struct sopi_operation *operation)
+{
+	return operation->kind == SOPI_OP_ADD || operation->kind == SOPI_OP_MIN ||
+	       operation->kind == SOPI_OP_MAX;
+}
+
 /* Does the result of the chain that ends with `newest` depend on what was there before? */
 bool sopi_operations_need_base(const struct sopi_operation *newest);
 

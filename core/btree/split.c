@@ -138,13 +138,18 @@ static struct extent extent_of(const struct sopi_scratch *scratch, const struct 
 	return extent;
 }
 
+/* A shared prefix is stored once, however large it is: it does not count. */
+static bool is_one_page(const struct extent *extent, const struct sopi_tree *tree, size_t count)
+{
+	return (extent->bytes - extent->prefix_size <= extent->limit || count < 2) &&
+	       count <= tree->items_max;
+}
+
 bool sopi_leaf_fits(const struct sopi_scratch *scratch, const struct sopi_tree *tree, size_t count)
 {
 	const struct extent extent = extent_of(scratch, tree, count);
 
-	/* A shared prefix is stored once, however large it is: it does not count. */
-	return (extent.bytes - extent.prefix_size <= extent.limit || count < 2) &&
-	       count <= tree->items_max;
+	return is_one_page(&extent, tree, count);
 }
 
 size_t sopi_leaf_cut(struct sopi_scratch *scratch, const struct sopi_tree *tree, size_t count, bool full)
@@ -155,7 +160,7 @@ size_t sopi_leaf_cut(struct sopi_scratch *scratch, const struct sopi_tree *tree,
 		.most = tree->items_max,
 		.total = extent.bytes - sopi_leaf_fixed_bytes(0, extent.prefix_size),
 		.count = count,
-		.full = full && extent.bytes > extent.limit, /* the limit may have grown since they did not fit */
+		.full = full && !is_one_page(&extent, tree, count), /* the limit may have grown since */
 	};
 
 	return cut_items(scratch, &cutting, extent.prefix_size);

@@ -105,7 +105,7 @@ void sopi_wal_settle(struct sopi_log *log, uint64_t pool_bytes);
 sop_status sopi_wal_flush(struct sopi_log *log, bool mark, sop_error *err);
 
 /* Gets the next segment ready (made, zeroed, durable) if the current one is filling up, so that no commit waits for
- * that. Called by the background thread; never required. */
+ * that. Called by the background thread, and by a checkpoint, which keeps it busy; never required. */
 void sopi_wal_prepare(struct sopi_log *log);
 
 /* Bytes of the chain behind `position`: what replay would read. */

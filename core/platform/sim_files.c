@@ -443,6 +443,33 @@ static sop_status sim_remove(struct sopi_folder *base, const char *path, sop_err
 	return remove_name(base, path, false, "remove the file", err);
 }
 
+/* Each step is a change of its own, which a power cut may keep without those after it. */
+static void shorten(struct sopi_sim_disk *disk, uint32_t node)
+{
+	struct sopi_sim_change change = { .kind = SOPI_SIM_SIZE_IS, .node = node };
+
+	if (is_folder(disk, node) || sopi_sim_links(disk, node) != 1)
+		return;
+	for (uint64_t size = sopi_sim_node_of(disk, node)->cache.content.size;
+	     size > SOPI_SIM_PAGE_BYTES; size = change.offset) {
+		change.offset = size / 2;
+		(void)sopi_sim_make_change(disk, &change);
+	}
+}
+
+/* Two calls: a process may be killed in between. */
+static sop_status sim_remove_large(struct sopi_folder *base, const char *path, sop_error *err)
+{
+	struct sopi_sim_process *process = process_of(base);
+	struct place place;
+
+	if (sopi_sim_begin(process, SOPI_SIM_RESIZE, path, 0, 0) == 0 &&
+	    find_existing(process->disk, folder_of(base)->node, path, &place) == 0)
+		shorten(process->disk, place.node);
+	sopi_mutex_unlock(&process->disk->mutex);
+	return sim_remove(base, path, err);
+}
+
 static sop_status sim_remove_folder(struct sopi_folder *base, const char *path, sop_error *err)
 {
 	return remove_name(base, path, true, "remove the folder", err);
@@ -497,6 +524,7 @@ const struct sopi_files_driver sopi_sim_files_driver = {
 	.rename = sim_rename,
 	.link = sim_link,
 	.remove = sim_remove,
+	.remove_large = sim_remove_large,
 	.remove_folder = sim_remove_folder,
 	.sync_folder = sim_sync_folder,
 	.file_system = sim_file_system,

@@ -55,6 +55,9 @@ sop_status sopi_transaction_add(struct sopi_transaction *txn, struct sopi_used *
 			err, SOP_LIMIT, used->name, used->name_size,
 			"the transaction is larger than transaction_bytes_max (%llu bytes); commit earlier",
 			(unsigned long long)txn->engine->options.transaction_bytes_max);
+	if (SOPI_UNLIKELY(used->calculates) && (kind == SOPI_OP_PUT || kind == SOPI_OP_REMOVE))
+		SOP_TRY(sopi_transaction_keep_number(
+			txn, used, sopi_index_find(&used->index, key.data, key.size), err));
 	operation = sopi_arena_take(&txn->arena, sizeof *operation + key.size + ride.size + inside);
 	if (operation == NULL)
 		return sopi_fail(err, SOP_NO_MEMORY, "out of memory for the operations of a transaction");
@@ -76,6 +79,7 @@ sop_status sopi_transaction_add(struct sopi_transaction *txn, struct sopi_used *
 	if (inside != 0)
 		memcpy(operation->bytes + key.size + ride.size, value.data, inside);
 	SOP_TRY(sopi_index_add(&used->index, &txn->arena, operation, err));
+	used->calculates = used->calculates || sopi_operation_calculates(operation);
 	operation->before = txn->last;
 	txn->last = operation;
 	txn->operation_count++;
@@ -127,6 +131,10 @@ sop_status sopi_transaction_roll_back_to(struct sopi_transaction *txn, uint64_t 
 				 "there is no savepoint %llu: it was rolled back beyond, or is of another transaction; pass one that is still there",
 				 (unsigned long long)savepoint);
 	mark = txn->savepoints[count - 1].last;
+	for (const struct sopi_operation *undone = txn->last; undone != mark; undone = undone->before) {
+		if (SOPI_UNLIKELY(sopi_operation_calculates(undone)))
+			SOP_TRY(sopi_transaction_keep_number(txn, undone->index, undone, err));
+	}
 	txn->savepoint_count = count; /* it stays */
 	while (txn->last != mark) {
 		struct sopi_operation *operation = txn->last;

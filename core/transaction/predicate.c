@@ -189,7 +189,9 @@ static sop_status point_holds(const struct asking *asking, struct sopi_point *po
 	SOP_TRY(sopi_tree_leaf(&point->used->store->tree, point->key, point->key_size, asking->at,
 			       &leaf, &block, asking->err));
 	there = sopi_leaf_get(block, point->key, point->key_size, asking->at, &item);
-	if (there != point->there || (there && !point->existence && item.version != point->version))
+	if (point->number ? there && sopi_operation_check_number(item.value_size, NULL) != SOP_OK
+			  : there != point->there ||
+				    (there && !point->existence && item.version != point->version))
 		return fails(asking, point->used, point->key, point->key_size, false);
 	if (asking->at != SOPI_POSITION_HEAD)
 		point->leaf = leaf;

@@ -12,7 +12,7 @@ struct sopi_used; /* a store as a transaction uses it */
 
 enum { SOPI_PREDICATES_IN_CHUNK = 30, SOPI_LEAVES_IN_CHUNK = 14 };
 
-/* One key: its version (0: absent), or only whether it is there. */
+/* One key: its version (0: absent), only whether it is there, or only that it has no value but a number. */
 struct sopi_point {
 	struct sopi_used *used;
 	struct sopi_vnode *leaf;
@@ -20,6 +20,7 @@ struct sopi_point {
 	uint32_t key_size;
 	bool existence; /* only whether it is there */
 	bool there;
+	bool number; /* only that it is absent or a number */
 	uint64_t version;
 };
 

@@ -78,6 +78,35 @@ static sop_status check_number_below(struct sopi_transaction *txn, struct sopi_u
 	return status;
 }
 
+/* Has the chain an integer operation that was allowed because of what is below it? */
+static bool rests_on_number(const struct sopi_operation *newest)
+{
+	const struct sopi_operation *oldest = NULL;
+
+	for (; newest != NULL; newest = newest->previous) {
+		if (sopi_operation_is_absolute(newest))
+			return false; /* what is below that was remembered when it came */
+		if (newest->kind != SOPI_OP_RIDE)
+			oldest = newest;
+	}
+	return oldest != NULL && sopi_operation_calculates(oldest);
+}
+
+sop_status sopi_transaction_keep_number(struct sopi_transaction *txn, struct sopi_used *used,
+					const struct sopi_operation *newest, sop_error *err)
+{
+	struct sopi_point point = { .used = used, .number = true };
+	const struct sopi_block *block;
+
+	if (used->created || !sopi_transaction_validates(txn) || !rests_on_number(newest))
+		return SOP_OK;
+	point.key = sopi_operation_key(newest);
+	point.key_size = newest->key_size;
+	SOP_TRY(sopi_tree_leaf(&used->store->tree, point.key, point.key_size, txn->snapshot,
+			       &point.leaf, &block, err));
+	return sopi_predicate_point(&txn->predicates, &txn->arena, &point, err);
+}
+
 sop_status sopi_transaction_check_number(struct sopi_transaction *txn, struct sopi_used *used,
 					 const uint8_t *key, size_t size, sop_error *err)
 {

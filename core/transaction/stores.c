@@ -30,6 +30,7 @@ static sop_status use_store(struct sopi_transaction *txn, struct sopi_store *sto
 	used->schema = atomic_load_explicit(&store->tree.schema, memory_order_acquire);
 	used->created = false;
 	used->dropped = false;
+	used->calculates = false;
 	used->extension = NULL;
 	used->extended = false;
 	used->name_size = (uint8_t)name_size;
@@ -324,6 +325,18 @@ sop_status sopi_transaction_create(struct sopi_transaction *txn,
 	return put_name(txn, declaration->name, declaration->name_size, &descriptor, err);
 }
 
+/* What was done in a store that is dropped is not applied: what its integer operations rested on is remembered instead. */
+static sop_status keep_numbers(struct sopi_transaction *txn, struct sopi_used *used, sop_error *err)
+{
+	struct sopi_index_place place = { 0, 0 };
+
+	while (used->calculates && !sopi_index_is_end(&used->index, place)) {
+		SOP_TRY(sopi_transaction_keep_number(txn, used, sopi_index_at(&used->index, place), err));
+		sopi_index_next(&used->index, &place);
+	}
+	return SOP_OK;
+}
+
 sop_status sopi_transaction_drop(struct sopi_transaction *txn,
 				 const struct sopi_declaration *declaration, sop_error *err)
 {
@@ -334,6 +347,7 @@ sop_status sopi_transaction_drop(struct sopi_transaction *txn,
 	if (!named.exists)
 		return not_there(declaration->name, declaration->name_size, err);
 	SOP_TRY(store_of(txn, &named, declaration->name, declaration->name_size, &used, err));
+	SOP_TRY(keep_numbers(txn, used, err));
 	return remove_name(txn, declaration->name, declaration->name_size, named.descriptor.id, err);
 }
 

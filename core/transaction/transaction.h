@@ -25,6 +25,7 @@ struct sopi_used {
 	size_t changes_end; /* in a commit: behind its changes among those of the transaction */
 	bool created; /* by this transaction: there is no base */
 	bool dropped; /* by this transaction: its operations come to nothing */
+	bool calculates; /* there is, or was, an integer operation among them */
 	struct sopi_store_schema *extension; /* to become its schema at commit, or NULL */
 	bool extended; /* it has become so, in a commit that is being applied */
 	uint8_t name_size;
@@ -202,6 +203,12 @@ sop_status sopi_transaction_copy_value(struct sopi_transaction *txn, const struc
  * read that. A number, or nothing, is not remembered as read: others may change it. IO, CORRUPT, NO_MEMORY. */
 sop_status sopi_transaction_check_number(struct sopi_transaction *txn, struct sopi_used *used,
 					 const uint8_t *key, size_t size, sop_error *err);
+
+/* Of the transaction's own operations on a key, of which the newest is given, an integer operation may be about to be undone
+ * or covered. Then no commit looks whether it could be done, and that it was answered with OK is remembered as read: there
+ * is a number, or nothing. IO, CORRUPT, NO_MEMORY. */
+sop_status sopi_transaction_keep_number(struct sopi_transaction *txn, struct sopi_used *used,
+					const struct sopi_operation *newest, sop_error *err);
 
 /* The validated number of items of a store. */
 sop_status sopi_transaction_count(struct sopi_transaction *txn, struct sopi_used *used,

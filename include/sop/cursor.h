@@ -24,7 +24,8 @@ typedef struct sop_entry {
 } sop_entry;
 
 /* Flags of sop_cursor_open. */
-/* sop_cursor_fetch goes from the end of the range to its start. */
+/* sop_cursor_fetch goes from the end of the range to its start. All other calls go where their names say: the last page of a
+ * range is read by sop_cursor_prev, with this flag and without. */
 #define SOP_CURSOR_REVERSE 1u
 /* Keys and ride-along fields only: values are not read, and changes of values no conflict. */
 #define SOP_CURSOR_KEYS 2u

@@ -176,7 +176,8 @@ SOP_API sop_status sop_remove(sop_txn *txn, sop_store *store, sop_bytes key, uin
  * complement; it wraps; a missing key counts as 0. Nothing counts as read, so concurrent additions
  * never conflict. A value that is no 8-byte integer is SCHEMA (`err` names the store): here if the
  * transaction can see it, and then it counts as read; at commit if it came there meanwhile
- * (sop_txn_conflict names the key).
+ * (sop_txn_conflict names the key), or CONFLICT where the transaction itself has undone or replaced
+ * what it added.
  * err: may be NULL. Returns as above; MISUSE in a store with duplicates. */
 SOP_API sop_status sop_add(sop_txn *txn, sop_store *store, sop_bytes key, int64_t by, sop_error *err);
 
@@ -196,7 +197,7 @@ typedef struct sop_range {
 	uint32_t reserved; /* 0 */
 	sop_bytes from; /* first key (with SOP_RANGE_FROM) */
 	sop_bytes to; /* end, itself outside (with SOP_RANGE_TO), or inside (with SOP_RANGE_THROUGH too) */
-	sop_bytes prefix; /* all keys with these leading fields or bytes (with SOP_RANGE_PREFIX; excludes to, and from but with SOP_RANGE_AFTER: then what is behind that) */
+	sop_bytes prefix; /* all keys with these leading fields or bytes (with SOP_RANGE_PREFIX); with from and to only what lies between these, too */
 	uint64_t after_item; /* with SOP_RANGE_AFTER in a store with duplicates: behind this item of the key `from`; 0: behind all of them */
 } sop_range;
 
@@ -206,10 +207,10 @@ typedef struct sop_range {
 #define SOP_RANGE_TO 2u
 /* `prefix` counts. */
 #define SOP_RANGE_PREFIX 4u
-/* `from` itself, with its duplicates, is outside the range; leading fields stand for all keys that begin with them, which
+/* With SOP_RANGE_FROM: `from` itself, with its duplicates, is outside the range; leading fields stand for all keys that begin with them, which
  * are outside, too (for SOP_SEEK_GT they are a place before these). */
 #define SOP_RANGE_AFTER 8u
-/* `to` itself, with its duplicates, is inside the range; leading fields stand for all keys that begin with them, which are
+/* With SOP_RANGE_TO: `to` itself, with its duplicates, is inside the range; leading fields stand for all keys that begin with them, which are
  * inside, too. */
 #define SOP_RANGE_THROUGH 16u
 

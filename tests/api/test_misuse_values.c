@@ -618,9 +618,9 @@ static sop_status fetch(struct scene *s, size_t offset, size_t size, size_t rows
 	X(range_through_without_to, MISUSE, MISUSE,                                                     \
 	  count(s, s->store, SOP_RANGE_THROUGH, EMPTY, EMPTY, EMPTY, 0, err))                           \
 	X(range_flags_max, MISUSE, MISUSE, count(s, s->store, UINT32_MAX, EMPTY, EMPTY, EMPTY, 0, err)) \
-	X(range_prefix_and_from, MISUSE, MISUSE,                                                        \
+	X(range_prefix_and_from, OK, OK,                                                                \
 	  count(s, s->store, PREFIX | FROM, test_text("a"), EMPTY, test_text("a"), 0, err))             \
-	X(range_prefix_and_to, MISUSE, MISUSE,                                                          \
+	X(range_prefix_and_to, OK, OK,                                                                  \
 	  count(s, s->store, PREFIX | TO, EMPTY, test_text("a"), test_text("a"), 0, err))               \
 	X(range_prefix_and_after, MISUSE, MISUSE,                                                       \
 	  count(s, s->store, PREFIX | AFTER, EMPTY, EMPTY, test_text("a"), 0, err))                     \
@@ -842,6 +842,109 @@ static void a_refused_addition_counts_as_read(void **state)
 	scene_close(&s);
 }
 
+/* What is done with an addition after it was answered with OK, before a text comes in from elsewhere. */
+enum undoing { UNDONE, PUT_OVER, REMOVED_OVER, RANGE_REMOVED, STORE_DROPPED, UNDOINGS };
+
+static void undo_addition(struct scene *s, enum undoing how, uint64_t savepoint)
+{
+	sop_error *err = &s->fixture.err;
+
+	switch (how) {
+	case UNDONE:
+		TEST_OK(sop_rollback_to(s->txn, savepoint, err), *err);
+		break;
+	case PUT_OVER:
+		TEST_OK(sop_put(s->txn, s->store, test_text("n"), test_text("x"), err), *err);
+		break;
+	case REMOVED_OVER:
+		TEST_OK(sop_remove(s->txn, s->store, test_text("n"), 0, err), *err);
+		break;
+	case RANGE_REMOVED:
+		TEST_OK(sop_remove_range(s->txn, s->store, NULL, NULL, err), *err);
+		break;
+	case STORE_DROPPED:
+	case UNDOINGS:
+		TEST_OK(sop_store_drop(s->txn, s->store, err), *err);
+		break;
+	}
+}
+
+/* OK said that there is a number, or nothing: also where no commit carries the addition out, since it was undone or covered,
+ * its transaction rests on that. Another number is no conflict. */
+static void an_addition_that_is_undone_was_answered(void **state)
+{
+	(void)state;
+	for (int how = UNDONE; how < UNDOINGS; how++) {
+		for (int number = 0; number < 2; number++) {
+			uint64_t savepoint = 0;
+			struct scene s;
+			sop_error *err;
+
+			scene_open(&s);
+			err = &s.fixture.err;
+			put_beside(&s, "8 bytes!");
+			TEST_OK(sop_rollback(s.txn, err), *err);
+			TEST_OK(sop_txn_renew(s.txn, err), *err);
+			TEST_OK(sop_savepoint(s.txn, &savepoint, err), *err);
+			TEST_OK(sop_add(s.txn, s.store, test_text("n"), 1, err), *err);
+			undo_addition(&s, (enum undoing)how, savepoint);
+			if (how != STORE_DROPPED)
+				TEST_OK(sop_put(s.txn, s.store, test_text("other"), test_text("x"), err),
+					*err);
+			put_beside(&s, number ? "8 others" : "text");
+			assert_int_equal(sop_commit(s.txn, err), number ? SOP_OK : SOP_CONFLICT);
+			scene_close(&s);
+		}
+	}
+}
+
+/* Changes the item "a" of the store with a schema in a transaction of its own: its ride-along field, or its value. */
+static void change_beside(struct scene *s, bool ride)
+{
+	const sop_value values[] = { sop_value_str("a"), sop_value_bool(1) };
+	sop_error *err = &s->fixture.err;
+	sop_buf key = SOP_BUF_INIT;
+	sop_txn *other = NULL;
+	sop_bytes packed;
+
+	TEST_OK(sop_key_pack(s->fixture.schema, values, ride ? 2 : 1, &key, err), *err);
+	packed = (sop_bytes){ key.data, key.size };
+	TEST_OK(sop_begin(s->db, NULL, &other, err), *err);
+	if (ride)
+		TEST_OK(sop_set_ride(other, s->people, packed, 0, err), *err);
+	else
+		TEST_OK(sop_update(other, s->people, packed, 0, test_text("new"), err), *err);
+	TEST_OK(sop_commit(other, err), *err);
+	sop_txn_free(other);
+	sop_buf_free(&key);
+}
+
+/* A cursor over keys tells of ride-along fields, also where it seeks one key: they are read, values are not. */
+static void a_cursor_over_keys_reads_what_rides_along(void **state)
+{
+	(void)state;
+	for (int ride = 0; ride < 2; ride++) {
+		sop_cursor *keys = NULL;
+		sop_entry entry;
+		struct scene s;
+		sop_error *err;
+
+		scene_open(&s);
+		err = &s.fixture.err;
+		TEST_OK(sop_rollback(s.txn, err), *err);
+		TEST_OK(sop_txn_renew(s.txn, err), *err);
+		TEST_OK(sop_cursor_open(s.txn, s.people, NULL, SOP_CURSOR_KEYS, &keys, err), *err);
+		TEST_OK(sop_cursor_seek(keys, fixture_key('a'), SOP_SEEK_EQ, &entry, err), *err);
+		TEST_OK(sop_cursor_entry(keys, &entry, err), *err);
+		assert_int_equal(entry.value.size, 0);
+		TEST_OK(sop_put(s.txn, s.store, test_text("other"), test_text("x"), err), *err);
+		change_beside(&s, ride != 0);
+		assert_int_equal(sop_commit(s.txn, err), ride ? SOP_CONFLICT : SOP_OK);
+		sop_cursor_free(keys);
+		scene_close(&s);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -853,6 +956,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_value_that_is_no_integer_is_refused_by_atomic_operations),
 		cmocka_unit_test(a_commit_names_the_value_that_is_no_integer),
 		cmocka_unit_test(a_refused_addition_counts_as_read),
+		cmocka_unit_test(an_addition_that_is_undone_was_answered),
+		cmocka_unit_test(a_cursor_over_keys_reads_what_rides_along),
 		cmocka_unit_test(every_message_says_what_to_do),
 	};
 

@@ -49,6 +49,55 @@ static void a_prefix_is_gone_through_in_pages(void **state)
 	fixture_close(&f);
 }
 
+/* Items of the raw store whose keys begin with `prefix` and lie in the range from `from` (NULL: the beginning) to `to`
+ * (NULL: the end). */
+static uint64_t count_between(struct fixture *f, const char *prefix, const char *from,
+			      const char *to, uint32_t how)
+{
+	sop_range range = SOP_RANGE_INIT;
+	uint64_t counted = 0;
+
+	range.flags = SOP_RANGE_PREFIX | how;
+	range.prefix = test_text(prefix);
+	if (from != NULL) {
+		range.flags |= SOP_RANGE_FROM;
+		range.from = test_text(from);
+	}
+	if (to != NULL) {
+		range.flags |= SOP_RANGE_TO;
+		range.to = test_text(to);
+	}
+	TEST_OK(sop_count(f->txn, f->raw, &range, &counted, &f->err), f->err);
+	return counted;
+}
+
+/* A page that ends before a key is what goes backward needs. */
+static void a_prefix_is_cut_at_both_ends(void **state)
+{
+	static const char *const keys[] = { "x", "x1", "x2", "x3", "y", "\xff", "\xff\xff" };
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	put_raw(&f, keys, 7);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(count_between(&f, "x", NULL, keys[i], 0), i);
+		assert_int_equal(count_between(&f, "x", NULL, keys[i], SOP_RANGE_THROUGH), i + 1);
+		assert_int_equal(count_between(&f, "x", keys[i], NULL, 0), 4 - i);
+		assert_int_equal(count_between(&f, "x", keys[i], "x3", 0), 3 - i);
+		assert_int_equal(count_between(&f, "x", keys[i], "x2", SOP_RANGE_AFTER), i < 1 ? 1 : 0);
+	}
+	assert_int_equal(count_between(&f, "x", "a", "z", 0), 4); /* what is around it changes nothing */
+	assert_int_equal(count_between(&f, "x", "y", NULL, 0), 0);
+	assert_int_equal(count_between(&f, "x", NULL, "a", 0), 0);
+	assert_int_equal(count_between(&f, "x", "x3", "x1", 0), 0);
+	assert_int_equal(count_between(&f, "\xff", NULL, NULL, 0), 2); /* nothing is behind such keys */
+	assert_int_equal(count_between(&f, "\xff", NULL, "\xff\xff", 0), 1);
+	assert_int_equal(count_between(&f, "", NULL, "x1", 0) + count_between(&f, "", "x1", NULL, 0),
+			 count_between(&f, "", NULL, NULL, 0));
+	fixture_close(&f);
+}
+
 static void it_goes_on_behind_one_of_several_items(void **state)
 {
 	struct fixture f;
@@ -217,6 +266,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_prefix_is_gone_through_in_pages),
+		cmocka_unit_test(a_prefix_is_cut_at_both_ends),
 		cmocka_unit_test(it_goes_on_behind_one_of_several_items),
 		cmocka_unit_test(with_a_schema_too),
 		cmocka_unit_test(its_end_may_be_inside),

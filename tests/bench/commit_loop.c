@@ -1,5 +1,5 @@
 /* Commits again and again, for tests/bench/count_flushes to watch: THREADS threads make COMMITS commits
- * each, every one of a single overwrite. What happens between the words `begin` and `end` on standard
+ * each, every one of a single overwrite; behind each answer a `.` goes to standard error, if that is asked for. What happens between the words `begin` and `end` on standard
  * error is what the commits cost; opening, closing and the first commit of each thread are outside. */
 #include <sop/sop.h>
 
@@ -22,6 +22,7 @@ struct loop {
 	sop_db *db;
 	sop_store *store;
 	size_t commits; /* of each thread */
+	int answers; /* whether each is told */
 	pthread_barrier_t barrier;
 };
 
@@ -82,6 +83,8 @@ static void *work(void *arg)
 		must(sop_txn_renew(txn, &err), &err);
 		put(worker, txn, i + 1);
 		must(sop_commit(txn, &err), &err);
+		if (loop->answers)
+			mark(".");
 	}
 	pthread_barrier_wait(&loop->barrier); /* all are done */
 	sop_txn_free(txn);
@@ -141,16 +144,17 @@ static size_t number(const char *text, size_t max)
 int main(int argc, char **argv)
 {
 	static struct worker workers[THREADS_MAX];
-	struct loop loop = { NULL, NULL, 0, { { 0 } } };
+	struct loop loop = { NULL, NULL, 0, 0, { { 0 } } };
 	size_t threads;
 	uint64_t before, after;
 
-	if (argc != 4) {
-		fprintf(stderr, "usage: commit_loop URL THREADS COMMITS\n");
+	if (argc != 4 && (argc != 5 || strcmp(argv[4], "answers") != 0)) {
+		fprintf(stderr, "usage: commit_loop URL THREADS COMMITS [answers]\n");
 		return 2;
 	}
 	threads = number(argv[2], THREADS_MAX);
 	loop.commits = number(argv[3], COMMITS_MAX);
+	loop.answers = argc == 5;
 	open_database(&loop, argv[1]);
 	if (pthread_barrier_init(&loop.barrier, NULL, (unsigned)threads + 1) != 0)
 		return 1;

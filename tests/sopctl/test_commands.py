@@ -128,7 +128,8 @@ def scan_ranges(box):
     equal(scan("--from", '["US"]', "--to", '["US","2021-01-01T00:00:00+02:00"]'), [us1])
     equal(scan("--from", "Z", "--to", "A"), [])
     equal(box.run("scan", box.db, "staff", "--keys", "-n", 1).rows, [{"key": de}])
-    box.run("scan", box.db, "staff", "--prefix", "US", "--from", "US", code=2)
+    equal(scan("--prefix", "US", "--after", json.dumps(us1[:3])), [us2])  # pages of a prefix, forward
+    equal(scan("--prefix", "US", "--to", json.dumps(us2[:3]), "-r", "-n", 1), [us1])  # and backward
     box.run("scan", box.db, "staff", "--after", "US", "--from", "US", code=2)
     equal(box.run("count", box.db, "staff").row, {"count": 3})
     equal(box.run("count", box.db, "staff", "--prefix", "US", "-o", "raw").out, "2\n")

@@ -163,10 +163,8 @@ sop_status access_range(struct access *access, struct access_range *range)
 	TRY(bound(access, "after", &range->from, &after));
 	TRY(bound(access, "to", &range->to, &to));
 	TRY(bound(access, "prefix", &range->prefix, &prefix));
-	if ((from && after) || (prefix && (from || after || to)))
-		return error_set(&access->err, SOP_MISUSE, "--%s",
-				 prefix ? "prefix excludes --from, --after and --to"
-					: "from and --after exclude each other");
+	if (from && after)
+		return error_set(&access->err, SOP_MISUSE, "--from and --after exclude each other");
 	if (from || after)
 		range->range.flags |= SOP_RANGE_FROM | (after ? SOP_RANGE_AFTER : 0);
 	if (to)

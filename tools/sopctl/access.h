@@ -89,7 +89,7 @@ sop_status print_number(struct access *access, const char *name, uint64_t number
 		{ "to", '\0', OPTION_TEXT, "KEY", NULL, 0, 0, NULL, "end before this key" },       \
 	{                                                                                          \
 		"prefix", '\0', OPTION_TEXT, "KEY", NULL, 0, 0, NULL,                              \
-			"keys with these leading fields, or bytes; excludes the other three"       \
+			"keys with these leading fields, or bytes; cut by the others, too"         \
 	}
 /* How values are shown and read: the option and its flag. */
 #define VALUES_OPTION                                                                              \

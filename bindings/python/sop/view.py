@@ -23,6 +23,7 @@ from typing import (
 )
 
 from . import _raw, given
+from .codec import JSON
 from .cursor import Cursor, Entry
 from .errors import ExistsError, NotFoundError, WouldBlockError
 
@@ -525,6 +526,8 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
         self._atomic(_raw.sop_add, key, by)
 
     def _atomic(self, call: Callable[..., None], key: K, number: int) -> None:
+        if self._bound.declaration.value is JSON:  # the key may be new: 8 bytes that are no JSON
+            raise TypeError(f"add, min and max are for sop.INT64; the values of {self._bound.declaration.name!r} are sop.JSON")
         try:
             self._creating(call, self._pack(key), number)
         except (TypeError, OverflowError):

@@ -211,9 +211,13 @@ class Mapping(Both):
             tx[NUMBERS].max(2, 9)
             tx[NUMBERS].min(2, 8)
         self.assertEqual(dict(self.db[NUMBERS]), {1: -2, 2: 8})
-        self.db[TEXTS]["a"] = "no integer"
+        self.db[RAW][b"a"] = b"no integer"
         with self.assertRaises(sop.SchemaError):
-            self.db[TEXTS].add("a", 1)
+            self.db[RAW].add(b"a", 1)
+        for change in [self.db[TEXTS].add, self.db[TEXTS].min, self.db[TEXTS].max]:
+            with self.assertRaisesRegex(TypeError, "'texts' are sop.JSON"):
+                change("new", 1)
+        self.assertNotIn(TEXTS.name, self.db.stores())
 
     def test_many_entries(self) -> None:
         keys = [EmpKey("US", HIRED, number, deleted=True, note="n") for number in range(1000)]

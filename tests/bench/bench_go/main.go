@@ -5,9 +5,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -46,10 +48,10 @@ var (
 
 // bench has both databases with the same records, and the order in which keys are asked for.
 type bench struct {
-	bolt  *bbolt.DB
-	db    *sop.DB
-	keys  [][]byte
-	order []int
+	bolt         *bbolt.DB
+	db           *sop.DB
+	keys, values [][]byte
+	order        []int
 }
 
 // row is one comparison: nanoseconds of an operation.
@@ -82,6 +84,9 @@ func run() error {
 	}
 	defer b.db.Close()
 	defer b.bolt.Close()
+	if err := b.check(); err != nil {
+		return err
+	}
 	fmt.Printf("%-18s %10s %10s %7s\n", "row", "sop ns", "bbolt ns", "ratio")
 	var rows []row
 	for _, one := range b.rows() {
@@ -91,6 +96,9 @@ func run() error {
 		made := one.measure()
 		fmt.Printf("%-18s %10.0f %10.0f %7.2f\n", made.Name, made.SOP, made.Peer, made.Ratio)
 		rows = append(rows, made)
+	}
+	if err := b.check(); err != nil {
+		return err
 	}
 	if *output == "" {
 		return nil
@@ -106,9 +114,9 @@ func run() error {
 func open(folder string) (*bench, error) {
 	b := &bench{}
 	random := rand.New(rand.NewSource(1))
-	value := make([]byte, 100)
 	for i := range *items {
 		b.keys = append(b.keys, binary.BigEndian.AppendUint64([]byte("user0000"), uint64(i)))
+		b.values = append(b.values, valueOf(i))
 		b.order = append(b.order, i)
 	}
 	random.Shuffle(len(b.order), func(i, j int) { b.order[i], b.order[j] = b.order[j], b.order[i] })
@@ -122,7 +130,7 @@ func open(folder string) (*bench, error) {
 	err = b.bolt.Update(func(tx *bbolt.Tx) error {
 		made, err := tx.CreateBucket(bucket)
 		for i := 0; i < len(b.keys) && err == nil; i++ {
-			err = made.Put(b.keys[i], value)
+			err = made.Put(b.keys[i], b.values[i])
 		}
 		return err
 	})
@@ -131,17 +139,78 @@ func open(folder string) (*bench, error) {
 	}
 	return b, b.db.Update(background, func(tx *sop.Tx) error {
 		if _, err := records.In(tx).PutMany(func(yield func([]byte, []byte) bool) {
-			for i := 0; i < len(b.keys) && yield(b.keys[i], value); i++ {
+			for i := 0; i < len(b.keys) && yield(b.keys[i], b.values[i]); i++ {
 			}
 		}); err != nil {
 			return err
 		}
 		_, err := composite.In(tx).PutMany(func(yield func(compositeKey, []byte) bool) {
-			for i := 0; i < len(b.keys) && yield(b.composite(i), value); i++ {
+			for i := 0; i < len(b.keys) && yield(b.composite(i), b.values[i]); i++ {
 			}
 		})
 		return err
 	})
+}
+
+// valueOf is what record i holds.
+func valueOf(i int) []byte {
+	return bytes.Repeat(binary.BigEndian.AppendUint32(nil, uint32(i)), 25)
+}
+
+// check compares all that both databases hold with what was written, in every way in which the rows read.
+func (b *bench) check() error {
+	err := b.bolt.View(func(tx *bbolt.Tx) error {
+		for i, key := range b.keys {
+			if err := expect("bbolt", i, tx.Bucket(bucket).Get(key)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return b.db.View(background, func(tx *sop.Tx) error {
+		store, pairs := records.In(tx), composite.In(tx)
+		found, err := store.GetMany(b.keys)
+		if err != nil {
+			return err
+		}
+		for i, key := range b.keys {
+			one, _, err := store.Get(key)
+			if err != nil {
+				return err
+			}
+			pair, _, err := pairs.Get(b.composite(i))
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(expect("Get", i, one), expect("Get", i, pair), expect("GetMany", i, found[i].Value)); err != nil {
+				return err
+			}
+		}
+		at := 0
+		for key, value := range store.Span().All() {
+			if at == len(b.keys) || !bytes.Equal(key, b.keys[at]) {
+				return fmt.Errorf("WRONG: a scan has another key than the next behind %d", at)
+			}
+			if err := expect("a scan", at, value); err != nil {
+				return err
+			}
+			at++
+		}
+		if at != len(b.keys) {
+			return fmt.Errorf("WRONG: a scan ends behind %d of %d", at, len(b.keys))
+		}
+		return tx.Err()
+	})
+}
+
+func expect(who string, i int, value []byte) error {
+	if !bytes.Equal(value, valueOf(i)) {
+		return fmt.Errorf("WRONG: %s has another value of record %d", who, i)
+	}
+	return nil
 }
 
 func (b *bench) composite(i int) compositeKey { return compositeKey{"region", uint64(i)} }
@@ -208,6 +277,9 @@ func (b *bench) rows() []comparison {
 
 // at is the i-th key that is asked for.
 func (b *bench) at(i int) []byte { return b.keys[b.order[i%len(b.order)]] }
+
+// value is what its record holds, and is overwritten with.
+func (b *bench) value(i int) []byte { return b.values[b.order[i%len(b.order)]] }
 
 const hotKeys = 2000
 
@@ -369,12 +441,11 @@ func (b *bench) boltScan(n int) error {
 }
 
 func (b *bench) sopPut(n int) error {
-	value := make([]byte, 100)
 	return b.parts(n, func(from, to int) error {
 		return b.db.Update(background, func(tx *sop.Tx) error {
 			store := records.In(tx)
 			for i := from; i < to; i++ {
-				if err := store.Put(b.at(i), value); err != nil {
+				if err := store.Put(b.at(i), b.value(i)); err != nil {
 					return err
 				}
 			}
@@ -384,11 +455,10 @@ func (b *bench) sopPut(n int) error {
 }
 
 func (b *bench) sopPutMany(n int) error {
-	value := make([]byte, 100)
 	return b.parts(n, func(from, to int) error {
 		return b.db.Update(background, func(tx *sop.Tx) error {
 			_, err := records.In(tx).PutMany(func(yield func([]byte, []byte) bool) {
-				for i := from; i < to && yield(b.at(i), value); i++ {
+				for i := from; i < to && yield(b.at(i), b.value(i)); i++ {
 				}
 			})
 			return err
@@ -397,12 +467,11 @@ func (b *bench) sopPutMany(n int) error {
 }
 
 func (b *bench) boltPut(n int) error {
-	value := make([]byte, 100)
 	return b.parts(n, func(from, to int) error {
 		return b.bolt.Update(func(tx *bbolt.Tx) error {
 			made := tx.Bucket(bucket)
 			for i := from; i < to; i++ {
-				if err := made.Put(b.at(i), value); err != nil {
+				if err := made.Put(b.at(i), b.value(i)); err != nil {
 					return err
 				}
 			}

@@ -60,7 +60,7 @@ public final class Bench {
   private final int[] hot = new int[GETS];
   private final int[] any = new int[GETS];
   private int[] order = hot; // of the keys that gets ask for
-  private final byte[] value = new byte[VALUE_BYTES];
+  private final byte[][] values = new byte[RECORDS][VALUE_BYTES];
   private final ByteBuffer lmdbKey = allocateDirect(KEY_BYTES);
   private final ByteBuffer lmdbRecordKey = allocateDirect(64);
   private final ByteBuffer lmdbValue = allocateDirect(VALUE_BYTES);
@@ -79,10 +79,10 @@ public final class Bench {
               .getBytes(java.nio.charset.StandardCharsets.US_ASCII);
       texts[i] = new String(keys[i], java.nio.charset.StandardCharsets.US_ASCII);
       composites[i] = new Composite("region-" + i % 10, i, texts[i]);
+      random.nextBytes(values[i]);
     }
     Arrays.setAll(hot, i -> random.nextInt(HOT));
     Arrays.setAll(any, i -> random.nextInt(RECORDS));
-    random.nextBytes(value);
     Files.createDirectories(folder.resolve("lmdb"));
     db =
         Database.open(folder.resolve("sop"), Create.IF_MISSING, new Options().cacheBytes(1L << 30));
@@ -147,8 +147,8 @@ public final class Bench {
     db.run(
         tx -> {
           for (int i = 0; i < RECORDS; i++) {
-            tx.items(TEXTS).set(texts[i], value);
-            tx.items(COMPOSITES).set(composites[i], value);
+            tx.items(TEXTS).set(texts[i], values[i]);
+            tx.items(COMPOSITES).set(composites[i], values[i]);
           }
           tx.items(RAW).putMany(entries(0, RECORDS));
         });
@@ -169,7 +169,7 @@ public final class Bench {
 
           @Override
           public Map.Entry<byte[], byte[]> next() {
-            return new SimpleImmutableEntry<>(keys[at++], value);
+            return new SimpleImmutableEntry<>(keys[at], values[at++]);
           }
         };
   }
@@ -178,12 +178,78 @@ public final class Bench {
     try (Txn<ByteBuffer> txn = env.txnWrite()) {
       for (int i = from; i < to; i++) {
         lmdbKey.clear().put(keys[i]).flip();
-        lmdbValue.clear().put(value).flip();
+        lmdbValue.clear().put(values[i]).flip();
         into.put(txn, lmdbKey, lmdbValue);
       }
       txn.commit();
     }
     return to - from;
+  }
+
+  /* ---- checking ---- */
+
+  private void expect(String who, int record, byte[] found) {
+    if (!Arrays.equals(found, values[record])) {
+      throw new IllegalStateException("WRONG: " + who + " has another value of record " + record);
+    }
+  }
+
+  /** Compares all that is held with what was written, in every way in which it is read. */
+  private void check() {
+    db.run(
+        tx -> {
+          Map<byte[], byte[]> many = tx.items(RAW).getMany(Arrays.asList(keys));
+          for (int i = 0; i < RECORDS; i++) {
+            expect("get", i, tx.items(RAW).get(keys[i]));
+            expect("map.get", i, tx.map(RAW).get(keys[i]));
+            expect("getMany", i, many.get(keys[i]));
+            expect("get of a text", i, tx.items(TEXTS).get(texts[i]));
+            expect("get of a record", i, tx.items(COMPOSITES).get(composites[i]));
+          }
+          checkScan(tx);
+        });
+    try (Txn<ByteBuffer> txn = env.txnRead()) {
+      byte[] found = new byte[VALUE_BYTES];
+      for (int i = 0; i < RECORDS; i++) {
+        dbi.get(txn, lmdbKey.clear().put(keys[i]).flip()).get(found);
+        expect("LMDB", i, found);
+        records.get(txn, lmdbKeyOf(composites[i])).get(found);
+        expect("LMDB, a record,", i, found);
+      }
+    }
+  }
+
+  /** What was put while it was timed, if it was. */
+  private void checkPuts() {
+    if (!db.view(tx -> tx.stores().contains("puts"))) {
+      return;
+    }
+    db.run(
+        tx -> {
+          for (int i = 0; i < RECORDS; i++) {
+            byte[] found = tx.items(PUTS).get(keys[i]);
+            if (found != null) {
+              expect("put", i, found);
+            }
+          }
+        });
+  }
+
+  private void checkScan(Transaction tx) {
+    Integer[] sorted = new Integer[RECORDS];
+    Arrays.setAll(sorted, i -> i);
+    Arrays.sort(sorted, (a, b) -> Arrays.compare(keys[a], keys[b]));
+    Iterator<Integer> next = Arrays.asList(sorted).iterator();
+    for (Map.Entry<byte[], byte[]> entry : tx.map(RAW).entrySet()) {
+      int record = next.next();
+      expect("a scan", record, entry.getValue());
+      if (!Arrays.equals(entry.getKey(), keys[record])) {
+        throw new IllegalStateException("WRONG: a scan has another key than that of " + record);
+      }
+    }
+    if (next.hasNext()) {
+      throw new IllegalStateException("WRONG: a scan ends before " + next.next());
+    }
   }
 
   /* ---- loops ---- */
@@ -294,8 +360,8 @@ public final class Bench {
 
   private void lmdbPutRecords() {
     try (Txn<ByteBuffer> txn = env.txnWrite()) {
-      for (Composite key : composites) {
-        records.put(txn, lmdbKeyOf(key), lmdbValue.clear().put(value).flip());
+      for (int i = 0; i < RECORDS; i++) {
+        records.put(txn, lmdbKeyOf(composites[i]), lmdbValue.clear().put(values[i]).flip());
       }
       txn.commit();
     }
@@ -393,7 +459,7 @@ public final class Bench {
         tx -> {
           Items<byte[], byte[]> items = tx.items(PUTS);
           for (int i = from; i < from + BATCH; i++) {
-            items.set(keys[i], value);
+            items.set(keys[i], values[i]);
           }
         });
     return BATCH;
@@ -406,6 +472,7 @@ public final class Bench {
 
   private void run() {
     load();
+    check();
     compare("get byte[]", GETS, this::sopGet, this::lmdbGet);
     compare("get byte[], LMDBJava without a copy", GETS, this::sopGet, this::lmdbGetInPlace);
     compare("map get byte[]", GETS, this::sopMapGet, this::lmdbGet);
@@ -427,6 +494,8 @@ public final class Bench {
     compare("scan records of three fields", RECORDS, this::sopStream, this::lmdbScan);
     compare("putMany of 10000, committed", BATCH, this::sopPutMany, this::lmdbPutBatch);
     compare("put of 10000, committed", BATCH, this::sopPut, this::lmdbPutBatch);
+    check();
+    checkPuts();
     System.err.println("sum " + sink);
   }
 

@@ -257,6 +257,23 @@ static void puts_in_ascending_order_fill_pages(void **state)
 	free(grove);
 }
 
+/* Also where it is their number that ends a page. */
+static void puts_in_ascending_order_fill_pages_of_few_items(void **state)
+{
+	const struct grove_style style = { .node_bytes = 4096, .node_items = 16 };
+	struct grove *grove = test_alloc(sizeof *grove);
+
+	(void)state;
+	for (size_t batch = 1; batch <= 1000; batch *= 10) {
+		grove_init(grove, &style, 1);
+		fill(grove, 10000, batch, true);
+		grove_check(grove);
+		assert_in_range(nodes_of(grove), 10000 / 16, 10000 / 13);
+		grove_free(grove);
+	}
+	free(grove);
+}
+
 static void puts_in_descending_order_leave_pages_half_full_at_least(void **state)
 {
 	const struct grove_style style = { .node_bytes = 4096, .key_pad = 8, .value_max = 100 };
@@ -443,6 +460,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(out_of_blocks_anywhere_leaves_no_trace),
 		cmocka_unit_test(out_of_memory_at_every_allocation_leaves_no_trace),
 		cmocka_unit_test(puts_in_ascending_order_fill_pages),
+		cmocka_unit_test(puts_in_ascending_order_fill_pages_of_few_items),
 		cmocka_unit_test(puts_in_descending_order_leave_pages_half_full_at_least),
 		cmocka_unit_test(removing_everything_leaves_one_empty_root),
 		cmocka_unit_test(a_queue_does_not_leave_nodes_behind),

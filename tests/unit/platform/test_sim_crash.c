@@ -511,6 +511,27 @@ static void a_removed_name_may_come_back(void **state)
 	acceptance_expect_missing(box->folder, "f");
 }
 
+/* As on a disk, where it is made shorter a piece at a time before its name goes. */
+static void a_large_file_may_come_back_shorter(void **state)
+{
+	enum { LARGE_BYTES = 4 * SOPI_SIM_PAGE_BYTES };
+	static char text[LARGE_BYTES + 1];
+	struct box *box = *state;
+	struct box crash;
+	sop_error err = SOP_ERROR_INIT;
+
+	memset(text, 'x', LARGE_BYTES);
+	put_durable(box, "f", text);
+	TEST_OK(sopi_folder_remove_large(box->folder, "f", &err), err); /* 0 and 1: half each time; 2: the name */
+	assert_int_equal(sopi_sim_disk_unsynced(box->disk), 3);
+	crash = crashed(box, SOPI_SIM_DROP_ONE, 2, 0, 0);
+	assert_int_equal(slurp(&crash, "f", text, sizeof text), SOPI_SIM_PAGE_BYTES);
+	box_free(&crash);
+	sync_folder(box, "");
+	reboot(box, &keep_none);
+	acceptance_expect_missing(box->folder, "f");
+}
+
 static void removing_a_later_file_of_the_name_leaves_the_earlier(void **state)
 {
 	struct box *box = *state;
@@ -1176,6 +1197,7 @@ int main(int argc, char **argv)
 		BOX(a_new_name_is_lost_without_a_sync_of_its_folder),
 		BOX(a_folder_within_a_lost_folder_is_lost_too),
 		BOX(a_removed_name_may_come_back),
+		BOX(a_large_file_may_come_back_shorter),
 		BOX(removing_a_later_file_of_the_name_leaves_the_earlier),
 		BOX(a_removed_file_is_kept_as_long_as_it_may_come_back),
 		BOX(a_rename_is_old_or_new_and_may_come_before_the_data),

@@ -212,8 +212,21 @@ public final class Database implements AutoCloseable {
    * @throws X what the action threw
    */
   public <X extends Exception> void run(TxAction<X> action) throws X {
+    run(TxOptions.WRITE, action);
+  }
+
+  /**
+   * The same with options.
+   *
+   * @param options of the transaction; of a mode that writes
+   * @param action works in the transaction; it may run more than once
+   * @param <X> what it may throw; then nothing has happened
+   * @throws X what the action threw
+   */
+  public <X extends Exception> void run(TxOptions options, TxAction<X> action) throws X {
     Objects.requireNonNull(action, "action");
     update(
+        options,
         tx -> {
           action.accept(tx);
           return null;
@@ -513,6 +526,16 @@ public final class Database implements AutoCloseable {
           Raw.sop_backup(shell.address, path, Callbacks.of(progress), position);
           return position[0];
         });
+  }
+
+  /**
+   * Makes a database of the copy that {@link #backup} made, and checks it.
+   *
+   * @param backup the folder of the copy
+   * @param folder missing, its parent there, or empty
+   */
+  public static void restore(Path backup, Path folder) {
+    restore(backup, folder, null);
   }
 
   /**

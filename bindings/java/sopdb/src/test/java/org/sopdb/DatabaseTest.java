@@ -194,7 +194,7 @@ class DatabaseTest {
             return db.get(NAMES, "nobody") == null;
           });
     }
-    Database.restore(copy, again, null);
+    Database.restore(copy, again);
     try (Database db = Database.open(again)) {
       assertEquals("v".repeat(5000), db.get(NAMES, "k"));
     }
