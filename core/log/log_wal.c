@@ -204,7 +204,7 @@ struct sopi_wal_point sopi_wal_durable_point(struct sopi_log *log)
 	return point;
 }
 
-static uint64_t bytes_of(const struct wal_list *list)
+uint64_t wal_list_bytes(const struct wal_list *list)
 {
 	uint64_t bytes = 0;
 
@@ -220,8 +220,8 @@ void sopi_wal_get_stats(struct sopi_log *log, struct sopi_wal_stats *stats)
 	sopi_mutex_lock(&wal->state);
 	*stats = wal->stats;
 	stats->segments = wal->chain.count;
-	stats->segment_bytes = bytes_of(&wal->chain);
+	stats->segment_bytes = wal_list_bytes(&wal->chain);
 	stats->current_bytes = wal->chain.items[wal->chain.count - 1].bytes;
-	stats->pool_bytes = bytes_of(&wal->pool);
+	stats->pool_bytes = wal_list_bytes(&wal->pool);
 	sopi_mutex_unlock(&wal->state);
 }

@@ -31,6 +31,7 @@ struct sopi_wal_options {
 	uint64_t segment_bytes; /* of the first segment; each new one is twice as large, up to segment_bytes_max */
 	uint64_t segment_bytes_max;
 	uint64_t pool_bytes_max; /* recycled segments kept; more are removed */
+	uint64_t bytes_max; /* of all segments; beyond it recycled ones are removed, too; 0: any */
 	uint64_t raw_group_bytes; /* while groups have this size or more, segments need no zeros; 0: they always do */
 };
 

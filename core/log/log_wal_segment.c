@@ -578,18 +578,31 @@ static void shrink(struct sopi_wal *wal, uint64_t bytes_max)
 	}
 }
 
+/* REQUIRES: also `maker`. */
+static uint64_t pool_max_locked(const struct sopi_wal *wal)
+{
+	const uint64_t needed =
+		wal_list_bytes(&wal->chain) + (wal->next.file != NULL ? wal->next.bytes : 0);
+	const uint64_t all = wal->options.bytes_max != 0 ? wal->options.bytes_max : UINT64_MAX;
+	const uint64_t left = all > needed ? all - needed : 0;
+
+	return left < wal->options.pool_bytes_max ? left : wal->options.pool_bytes_max;
+}
+
 void sopi_wal_trim(struct sopi_log *log, uint64_t position, uint64_t first_segment)
 {
 	struct sopi_wal *wal = wal_of(log);
+	uint64_t pool_max;
 
 	sopi_mutex_lock(&wal->maker);
 	wal->checkpoint = position;
 	sopi_mutex_lock(&wal->state);
 	retire_locked(wal, first_segment);
+	pool_max = pool_max_locked(wal);
 	sopi_mutex_unlock(&wal->state);
 	wal_series_trim(wal, position);
 	sopi_mutex_unlock(&wal->maker);
-	shrink(wal, wal->options.pool_bytes_max);
+	shrink(wal, pool_max);
 }
 
 void sopi_wal_shrink(struct sopi_log *log, uint64_t pool_bytes)

@@ -261,6 +261,7 @@ uint64_t wal_segment_room(const struct sopi_wal *wal, uint64_t bytes);
 /* Room for so many more. */
 sop_status wal_list_room(struct wal_list *list, size_t more, sop_error *err);
 void wal_list_add(struct wal_list *list, const struct wal_listed *item);
+uint64_t wal_list_bytes(const struct wal_list *list);
 
 /* ---- scan ---- */
 

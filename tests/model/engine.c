@@ -66,7 +66,8 @@ void engine_open(struct engine *engine, const struct universe *universe, const s
 	(void)snprintf(engine->url, sizeof engine->url, "%s%s?node_bytes=%u&inline_value_bytes=%u%s",
 		       options->on_disk ? "inredfs:" : "inmemory:", engine->folder,
 		       options->node_bytes, options->inline_value_bytes,
-		       options->on_disk ? "&create=true&cache_bytes=4MB&snapshot_bytes_max=64MB&durability=buffered" : "");
+		       options->on_disk ? "&create=true&cache_bytes=4MB&snapshot_bytes_max=64MB&durability=buffered"
+					: "");
 	open_all(engine);
 }
 
