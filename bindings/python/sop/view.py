@@ -527,7 +527,9 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
 
     def _atomic(self, call: Callable[..., None], key: K, number: int) -> None:
         if self._bound.declaration.value is JSON:  # the key may be new: 8 bytes that are no JSON
-            raise TypeError(f"add, min and max are for sop.INT64; the values of {self._bound.declaration.name!r} are sop.JSON")
+            raise TypeError(
+                f"add, min and max are for sop.INT64; the values of {self._bound.declaration.name!r} are sop.JSON"
+            )
         try:
             self._creating(call, self._pack(key), number)
         except (TypeError, OverflowError):
