@@ -153,7 +153,8 @@ SOP_API sop_status sop_savepoint(sop_txn *txn, uint64_t *savepoint, sop_error *e
  * still validated.
  * err: filled on failure; may be NULL.
  * Returns OK; MISUSE (no such savepoint); TIMEOUT, CANCELLED (the transaction is rolled back); CLOSED;
- * FORKED; FAILED; NO_MEMORY. */
+ * FORKED; FAILED; NO_MEMORY; IO, CORRUPT (a page with a number that an undone sop_add, min or max
+ * counted on cannot be read). If it fails, nothing is undone. */
 SOP_API sop_status sop_rollback_to(sop_txn *txn, uint64_t savepoint, sop_error *err);
 
 /* The body of sop_run: works in `txn` and returns OK to commit, anything else to roll back. It may
