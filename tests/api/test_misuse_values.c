@@ -779,6 +779,16 @@ static void put_beside(struct scene *s, const char *value)
 	sop_txn_free(other);
 }
 
+/* Begins the transaction of the scene anew, so that it sees `value` under "n". */
+static void see(struct scene *s, const char *value)
+{
+	sop_error *err = &s->fixture.err;
+
+	put_beside(s, value);
+	TEST_OK(sop_rollback(s->txn, err), *err);
+	TEST_OK(sop_txn_renew(s->txn, err), *err);
+}
+
 /* One that came there after the transaction began: at commit, which does nothing then, and says where. `count` additions to
  * other keys go with it: many make the commit a large one. */
 static void a_number_that_became_a_text(int count)
@@ -789,9 +799,7 @@ static void a_number_that_became_a_text(int count)
 
 	scene_open(&s);
 	err = &s.fixture.err;
-	put_beside(&s, "8 bytes!");
-	TEST_OK(sop_rollback(s.txn, err), *err);
-	TEST_OK(sop_txn_renew(s.txn, err), *err);
+	see(&s, "8 bytes!");
 	put_beside(&s, "text");
 	TEST_OK(sop_put(s.txn, s.store, test_text("other"), test_text("x"), err), *err);
 	for (int i = 0; i < count; i++)
@@ -826,9 +834,7 @@ static void a_refused_addition_counts_as_read(void **state)
 	(void)state;
 	scene_open(&s);
 	err = &s.fixture.err;
-	put_beside(&s, "text");
-	TEST_OK(sop_rollback(s.txn, err), *err);
-	TEST_OK(sop_txn_renew(s.txn, err), *err);
+	see(&s, "text");
 	assert_int_equal(sop_add(s.txn, s.store, test_text("n"), 1, err), SOP_SCHEMA);
 	TEST_OK(sop_put(s.txn, s.store, test_text("other"), test_text("n is no number"), err), *err);
 	put_beside(&s, "8 bytes!");
@@ -882,9 +888,7 @@ static void an_addition_that_is_undone_was_answered(void **state)
 
 			scene_open(&s);
 			err = &s.fixture.err;
-			put_beside(&s, "8 bytes!");
-			TEST_OK(sop_rollback(s.txn, err), *err);
-			TEST_OK(sop_txn_renew(s.txn, err), *err);
+			see(&s, "8 bytes!");
 			TEST_OK(sop_savepoint(s.txn, &savepoint, err), *err);
 			TEST_OK(sop_add(s.txn, s.store, test_text("n"), 1, err), *err);
 			undo_addition(&s, (enum undoing)how, savepoint);

@@ -378,6 +378,23 @@ static void trimmed_segments_are_recycled(void **state)
 	assert_int_equal(sopi_wal_end(box->log), box->log->driver->durable(box->log));
 }
 
+static void all_segments_together_have_a_limit(void **state)
+{
+	struct wal_box *box = *state;
+	uint64_t position;
+	struct sopi_wal_stats stats;
+
+	box->options.bytes_max = 8 * WAL_BOX_SEGMENT_BYTES; /* less than the pool may have */
+	reopen(box, 0, 1);
+	fill(box, 200);
+	position = box->log->driver->durable(box->log);
+	assert_true(stats_of(box).segment_bytes > box->options.bytes_max);
+	sopi_wal_trim(box->log, position, sopi_wal_segment_of(box->log, position));
+	stats = stats_of(box);
+	assert_in_range(stats.segment_bytes + stats.pool_bytes, 7 * WAL_BOX_SEGMENT_BYTES,
+			8 * WAL_BOX_SEGMENT_BYTES);
+}
+
 static void segment_of_is_where_replay_begins(void **state)
 {
 	struct wal_box *box = *state;
@@ -953,6 +970,7 @@ int main(int argc, char **argv)
 		WAL_TEST(a_log_that_rests_holds_no_buffers),
 		WAL_TEST(flush_takes_everything_submitted),
 		WAL_TEST(trimmed_segments_are_recycled),
+		WAL_TEST(all_segments_together_have_a_limit),
 		WAL_TEST(segment_of_is_where_replay_begins),
 		WAL_TEST(small_groups_leave_a_segment_without_zeros),
 		WAL_TEST(the_first_large_group_waits_for_no_zeros),
