@@ -19,6 +19,7 @@ enum {
 	SOPI_DEAD_PERCENT = 20, /* of all packs, beyond which the next checkpoint rewrites some */
 	SOPI_DEAD_PERCENT_PRESSED = 50, /* the same, when commits may be waiting for it */
 	SOPI_SMALL_PACKS_MAX = 32, /* packs below a quarter of their size, likewise */
+	SOPI_SMALL_PACKS_MAX_PRESSED = 96, /* together with as many large ones as there usually are, all can be open */
 	SOPI_CHECKPOINT_IDLE_MS = 30000, /* changes are checkpointed after that, however few they are */
 };
 
