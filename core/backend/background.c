@@ -3,7 +3,7 @@
  * the calls that find something due do it. */
 #include "backend/inredfs.h"
 
-#include "btree/resident.h"
+#include "btree/together.h"
 #include "platform/clock.h"
 
 enum { NS_PER_MS = 1000000, TICK_MS = 100, IDLE_TICKS = 10 };
@@ -130,6 +130,8 @@ static void start_locked(struct sopi_inredfs *fs)
 
 void sopi_background_begin(struct sopi_inredfs *fs)
 {
+	if (!fs->engine->options.no_background)
+		sopi_helper_allow(fs->engine->forest.resident);
 	sopi_mutex_lock(&fs->mutex);
 	start_locked(fs);
 	sopi_mutex_unlock(&fs->mutex);

@@ -58,6 +58,19 @@ struct sopi_dirty_list {
 	size_t count; /* of nodes */
 };
 
+/* A thread that helps to bring nodes in (btree/together.h). */
+struct sopi_together;
+struct sopi_helper {
+	_Atomic bool allowed; /* to be begun */
+	sopi_mutex mutex; /* guards the rest; leaf of the lock order */
+	sopi_cond wanted; /* there is something to bring in */
+	sopi_cond done; /* nothing is left */
+	struct sopi_together *together; /* what it helps with; NULL: nothing */
+	bool stop;
+	bool running;
+	sopi_thread thread;
+};
+
 struct sopi_resident {
 	_Alignas(64) _Atomic uint64_t evictions; /* rounds that evicted something */
 	struct sopi_forest *forest;
@@ -86,6 +99,7 @@ struct sopi_resident {
 	_Atomic size_t dirty_bytes; /* of their blocks, about; also of a list that a checkpoint has taken */
 	const struct sopi_tree *absent_tree; /* what apply or validate could not find in memory */
 	struct sopi_vnode *absent;
+	struct sopi_helper helper;
 	struct {
 		sopi_mutex mutex; /* leaf of the lock order */
 		sopi_cond loaded;
@@ -103,6 +117,11 @@ void sopi_resident_close(struct sopi_forest *forest);
 /* Brings in what a WOULD_BLOCK was about. REQUIRES: not the commit mutex. */
 sop_status sopi_resident_bring(struct sopi_resident *resident, const struct sopi_tree *tree,
 			       struct sopi_vnode *vnode, sop_error *err);
+
+/* The same in two steps: whoever brings in many makes room once for all of them. */
+void sopi_resident_make_room(struct sopi_resident *resident);
+sop_status sopi_resident_bring_one(struct sopi_resident *resident, const struct sopi_tree *tree,
+				   struct sopi_vnode *vnode, sop_error *err);
 
 /* Brings in the first of these children of one node, and of those behind it what one read may bring besides, `most` in all.
  * REQUIRES: not the commit mutex. */
