@@ -130,11 +130,16 @@ static void start_locked(struct sopi_inredfs *fs)
 
 void sopi_background_begin(struct sopi_inredfs *fs)
 {
-	if (!fs->engine->options.no_background)
-		sopi_helper_allow(fs->engine->forest.resident);
+	sopi_background_busy(fs, false);
 	sopi_mutex_lock(&fs->mutex);
 	start_locked(fs);
 	sopi_mutex_unlock(&fs->mutex);
+}
+
+/* While a checkpoint is written it needs the processor that another thread would bring leaves in with. */
+void sopi_background_busy(struct sopi_inredfs *fs, bool busy)
+{
+	sopi_helper_allow(fs->engine->forest.resident, !busy && !fs->engine->options.no_background);
 }
 
 /* Has the thread look around now, however long it meant to sleep. */

@@ -799,6 +799,7 @@ sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkp
 	sop_status status;
 
 	sopi_mutex_lock(&fs->checkpoint_mutex);
+	sopi_background_busy(fs, true);
 	if (how->sparing)
 		(void)sopi_inredfs_drop_ballast(fs);
 	status = run(fs, how, err);
@@ -815,6 +816,7 @@ sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkp
 				   sopi_clock_wall_ns(fs->engine->platform->clock),
 				   "a checkpoint was given up: %s", sop_status_name(status));
 	}
+	sopi_background_busy(fs, false);
 	sopi_mutex_unlock(&fs->checkpoint_mutex);
 	sopi_background_ended(fs, status);
 	return status;

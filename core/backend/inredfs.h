@@ -307,6 +307,9 @@ extern _Atomic bool sopi_recover_loader_always; /* with the second thread, howev
 
 /* Starts the thread. The file of figures has been begun. */
 void sopi_background_begin(struct sopi_inredfs *fs);
+
+/* A checkpoint begins, or has ended. */
+void sopi_background_busy(struct sopi_inredfs *fs, bool busy);
 sop_status sopi_background_pace(struct sopi_backend *backend, int64_t deadline_ns, bool urgent,
 				sop_error *err);
 void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool weak);

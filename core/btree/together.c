@@ -47,9 +47,9 @@ static void help(void *arg)
 	sopi_mutex_unlock(&helper->mutex);
 }
 
-void sopi_helper_allow(struct sopi_resident *resident)
+void sopi_helper_allow(struct sopi_resident *resident, bool allowed)
 {
-	atomic_store_explicit(&resident->helper.allowed, true, memory_order_relaxed);
+	atomic_store_explicit(&resident->helper.allowed, allowed, memory_order_relaxed);
 }
 
 void sopi_helper_end(struct sopi_resident *resident)

@@ -29,8 +29,8 @@ sop_status sopi_together_add(struct sopi_together *together, struct sopi_vnode *
 /* Brings in what is left. Must be called, also after a failure (as `status`), which it returns. */
 sop_status sopi_together_end(struct sopi_together *together, sop_status status, sop_error *err);
 
-/* From now on there may be a thread. */
-void sopi_helper_allow(struct sopi_resident *resident);
+/* Whether the thread may be asked to take part: not in the beginning. */
+void sopi_helper_allow(struct sopi_resident *resident, bool allowed);
 
 /* Ends it. REQUIRES: nobody brings anything in. */
 void sopi_helper_end(struct sopi_resident *resident);
