@@ -408,6 +408,7 @@ bool sopi_dirty_settle(struct sopi_resident *resident, struct sopi_dirty_list *l
 	for (size_t i = 0; i < chunk->count; i++) {
 		const struct sopi_dirty dirty = chunk->nodes[i];
 
+		sopi_dirty_ask(chunk, i);
 		if (atomic_load_explicit(&dirty.vnode->newest, memory_order_relaxed) > position)
 			chunk->nodes[kept++] = dirty;
 		else

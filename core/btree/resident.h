@@ -12,7 +12,12 @@
 #include "node/page.h"
 #include "platform/file.h"
 
-enum { SOPI_DIRTY_IN_CHUNK = 170, SOPI_DIRTY_ROOM = 256, SOPI_LOAD_STRIPES = 16 };
+enum {
+	SOPI_DIRTY_IN_CHUNK = 170,
+	SOPI_DIRTY_ROOM = 256,
+	SOPI_DIRTY_AHEAD = 4,
+	SOPI_LOAD_STRIPES = 16
+};
 enum { SOPI_READ_AHEAD_MAX = 16 }; /* leaves that one read brings in */
 enum { SOPI_PINNED_PART = 8 }; /* of the budget: what pins may keep in memory of what was evicted */
 
@@ -51,6 +56,16 @@ struct sopi_dirty_chunk {
 	size_t count;
 	struct sopi_dirty nodes[SOPI_DIRTY_IN_CHUNK];
 };
+
+/* Asks for the nodes that come behind number `i`: they lie anywhere, and nobody has touched them for long. */
+static inline void sopi_dirty_ask(const struct sopi_dirty_chunk *chunk, size_t i)
+{
+	if (i + 2 * SOPI_DIRTY_AHEAD < chunk->count)
+		__builtin_prefetch(chunk->nodes[i + 2 * SOPI_DIRTY_AHEAD].vnode);
+	if (i + SOPI_DIRTY_AHEAD < chunk->count)
+		__builtin_prefetch(atomic_load_explicit(&chunk->nodes[i + SOPI_DIRTY_AHEAD].vnode->head,
+							memory_order_relaxed));
+}
 
 struct sopi_dirty_list {
 	struct sopi_dirty_chunk *newest; /* of a chain from newer to older */

@@ -50,6 +50,8 @@ static void see(struct seen *seen, const struct sopi_block *leaf, uint64_t base,
 {
 	size_t number = atomic_load_explicit(&leaf->delta_count, memory_order_acquire);
 
+	for (size_t i = 0; i < leaf->count; i++) /* nobody may have looked at them for long */
+		__builtin_prefetch(sopi_item_at(leaf, sopi_leaf_places(leaf)[i]));
 	seen->leaf = leaf;
 	seen->base = base;
 	seen->delta_count = 0;
