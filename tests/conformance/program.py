@@ -261,9 +261,11 @@ class Generator:
         self.say("set_ride", slot, store, self.key(store), self.item(store))
 
     def do_atomic(self, slot, store):
+        if self.one_in(20):  # in a store of JSON: refused, whether the key is there or not
+            return self.say(self.dice.choice(["add", "min", "max"]), slot, DOC, self.key(DOC), self.integer())
         store = self.dice.choice([store for store in self.stores if store in (RAW, OTHER)] or [RAW])
         key = self.raw_key() if self.one_in(8) else hexed(b"n%d" % self.dice.randrange(1, 4))  # elsewhere are mostly no integers
-        self.say(self.dice.choice(["add", "add", "min", "max"]), slot, store, key, self.integer())
+        return self.say(self.dice.choice(["add", "add", "min", "max"]), slot, store, key, self.integer())
 
     def do_remove_range(self, slot, store):
         self.say("remove_range", slot, store, self.range(store))

@@ -35,6 +35,7 @@ struct declaration {
 	const char *name;
 	const char *schema; /* NULL: raw keys */
 	bool duplicates;
+	bool json; /* its values are JSON, which languages with codecs know */
 };
 
 struct db_slot {

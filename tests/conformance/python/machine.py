@@ -52,6 +52,8 @@ KEYS = {"raw": bytes, "rawdup": bytes, "str": sop.STR, "int": sop.INT, "emp": Em
 STORES = [sop.Store(name, key=KEYS[name], value=DOCUMENTS if is_json else sop.BYTES, duplicates=duplicates, node_items=4)
           for name, _schema, duplicates, is_json in decoder.STORES]
 
+JSON_DOCUMENTS = sop.Store("doc", key=sop.STR, value=sop.JSON, node_items=4)  # what Documents hides: that they are JSON
+
 
 def key_of(store, fields):
     """A key of the suite as a program has it."""
@@ -445,8 +447,8 @@ class Machine:
         view.set_ride(key_of(store, key), item_of(item))
 
     def add(self, call, number, store, key, by):
-        view, store = self.view(number, store), STORES[store]
-        getattr(view, call.name)(key_of(store, key), by)
+        tx, store = self.tx(number), STORES[store]
+        getattr(tx[JSON_DOCUMENTS if store.name == "doc" else store], call.name)(key_of(store, key), by)
 
     min = max = add
 
