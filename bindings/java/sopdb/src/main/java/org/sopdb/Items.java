@@ -557,7 +557,9 @@ public final class Items<K, V> {
   private byte[] counted(K key) {
     if (values instanceof Json.Jackson) {
       throw Status.SCHEMA.exception(
-          "add, min and max are for Codec.counter(); the values of \"" + store.name() + "\" are JSON");
+          "add, min and max are for Codec.counter(); the values of \""
+              + store.name()
+              + "\" are JSON");
     }
     return keys.encode(key);
   }
