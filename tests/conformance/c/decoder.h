@@ -22,7 +22,7 @@ static const struct operation operations[] = {
 	{ "attempts", "X", run_attempts },
 	{ "conflict", "X", run_conflict },
 	{ "position", "X", run_position },
-	{ "run", "DTkiid", run_run },
+	{ "run", "DTkiidi", run_run },
 	{ "sync", "D", run_sync },
 	{ "checkpoint", "D", run_checkpoint },
 	{ "gc", "D", run_gc },
