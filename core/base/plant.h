@@ -24,6 +24,7 @@ enum sopi_plant {
 	SOPI_PLANT_NO_F4_FILE_SYNC, /* the manifest is not synced before it is renamed */
 	SOPI_PLANT_NO_F4_FOLDER_SYNC, /* its new name is not synced */
 	SOPI_PLANT_LOG_NO_FLUSH, /* F1: a group of the log is written and not synced */
+	SOPI_PLANT_LOG_NO_ORDER, /* a write is answered that has overtaken another one */
 	SOPI_PLANT_LOG_NO_FOLDER_SYNC, /* the name of a new segment is not durable */
 	SOPI_PLANT_LOG_NO_SUCCESSOR_FLUSH, /* a successor record is not durable before the next segment is used */
 	SOPI_PLANT_LOG_NO_TAIL_REWRITE, /* recovery syncs the tail without writing it again */

@@ -5,8 +5,8 @@
  * commits that wait for one flush would ask for ever larger segments.
  *
  * Memory: free_bytes + open_room >= outstanding + SPARE after each reservation. Submitting takes the same from both
- * sides; closing the open group loses less than a chunk of open_room, and no group is closed again before the leader
- * has given the chunks of the last one back. So a chunk is there whenever submit needs one.
+ * sides; closing the open group loses less than a chunk of open_room, and at most SOPI_WAL_WRITES_MAX groups are closed
+ * whose chunks have not been given back. So a chunk is there whenever submit needs one.
  * Space: need fits into the current segment, or into the one that is ready behind it. */
 #include "log/log_wal_state.h"
 
@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { SPARE_BYTES = SOPI_WAL_CHUNK_BYTES + 2 * SOPI_LOG_BLOCK_BYTES_MAX };
+enum { SPARE_BYTES = SOPI_WAL_WRITES_MAX * SOPI_WAL_CHUNK_BYTES + 2 * SOPI_LOG_BLOCK_BYTES_MAX };
 
 static uint64_t cost_of(const struct sopi_wal *wal, size_t bytes)
 {
@@ -405,6 +405,18 @@ void wal_submit(struct sopi_log *log, uint64_t position, const struct sopi_log_e
 
 /* ---- the leader's side ---- */
 
+/* There is one more than writes may be on their way. */
+static struct wal_batch *free_batch_locked(struct sopi_wal *wal)
+{
+	struct wal_batch *batch = wal->batches;
+
+	while (batch->taken) {
+		batch++;
+		SOPI_CHECK(batch < wal->batches + SOPI_WAL_WRITES_MAX + 1);
+	}
+	return batch;
+}
+
 struct wal_batch *wal_buffer_take(struct sopi_wal *wal, bool mark, uint64_t *mark_slot)
 {
 	struct wal_batch *batch;
@@ -415,8 +427,9 @@ struct wal_batch *wal_buffer_take(struct sopi_wal *wal, bool mark, uint64_t *mar
 		group_end(wal);
 	if (mark && !(wal->ends_in_mark && batch->size == 0)) /* a log that rests needs one, not one each time */
 		*mark_slot = wal->slot++;
-	wal->open = batch == &wal->batches[0] ? &wal->batches[1] : &wal->batches[0];
 	sopi_mutex_lock(&wal->state);
+	batch->taken = true;
+	wal->open = free_batch_locked(wal);
 	wal->open_room = 0; /* what is left of the last chunk goes with it */
 	sopi_mutex_unlock(&wal->state);
 	sopi_mutex_unlock(wal->options.commit_mutex);
@@ -430,17 +443,16 @@ void wal_buffer_give(struct sopi_wal *wal, struct wal_batch *batch)
 	struct wal_chunk *surplus;
 
 	sopi_mutex_lock(&wal->state);
-	wal->need -= batch->space;
 	while (batch->first != NULL) {
 		struct wal_chunk *chunk = batch->first;
 
 		batch->first = chunk->next;
 		push_free(wal, chunk);
 	}
+	memset(batch, 0, sizeof *batch);
 	surplus = surplus_locked(wal);
 	sopi_mutex_unlock(&wal->state);
 	free_chunks(surplus);
-	memset(batch, 0, sizeof *batch);
 }
 
 void wal_buffer_rest(struct sopi_wal *wal)
@@ -460,7 +472,7 @@ void wal_buffer_rest(struct sopi_wal *wal)
 void wal_buffer_free(struct sopi_wal *wal)
 {
 	free_chunks(wal->free);
-	free_chunks(wal->batches[0].first);
-	free_chunks(wal->batches[1].first);
+	for (size_t i = 0; i < SOPI_WAL_WRITES_MAX + 1; i++)
+		free_chunks(wal->batches[i].first);
 	wal_series_trim(wal, UINT64_MAX);
 }

@@ -29,6 +29,7 @@ enum {
 	SOPI_WAL_SEGMENT_BYTES_MIN = 16 << 10,
 	SOPI_WAL_FLOOR_BYTES = 64 << 10, /* of log space that only urgent reservations may use */
 	SOPI_WAL_NAME_BYTES = 32, /* "log/", 16 digits, ".log" and a NUL */
+	SOPI_WAL_WRITES_MAX = 2, /* on their way to the device at a time; with three it was no faster */
 };
 
 /* A piece of buffer; its bytes begin at SOPI_WAL_CHUNK_AT. */
@@ -52,6 +53,16 @@ struct wal_batch {
 	uint8_t *head; /* of the group that is open */
 	uint64_t head_end; /* where its payload begins, in the stream */
 	uint64_t last_position; /* of its newest entry */
+	bool taken; /* it is being written */
+};
+
+/* A write on its way to the device. Writes end in any order; what they wrote is durable in the order of the log. */
+struct wal_flight {
+	uint64_t end; /* of the segment: the place behind it */
+	uint64_t slot; /* of its last group */
+	uint64_t position; /* of its last entry */
+	uint32_t crc; /* of its last group */
+	bool landed;
 };
 
 /* A file that is written to. */
@@ -110,8 +121,8 @@ struct sopi_wal {
 	/* the commit mutex guards these */
 	uint64_t slot; /* of the open group */
 	uint32_t count; /* entries of it */
-	struct wal_batch *open; /* one of `batches`; the other one is the leader's */
-	struct wal_batch batches[2];
+	struct wal_batch *open; /* one of `batches`; the others are being written, or empty */
+	struct wal_batch batches[SOPI_WAL_WRITES_MAX + 1];
 
 	sopi_mutex state; /* guards what follows, for a few instructions */
 	struct wal_chunk *free;
@@ -147,14 +158,19 @@ struct sopi_wal {
 	uint64_t place; /* where the next record goes */
 	bool unsynced; /* something went through the page cache and was not synced */
 	bool ends_in_mark;
-	uint64_t flushed_slot; /* durable up to here */
-	uint64_t written_slot;
+	uint64_t written_slot; /* while nothing is in flight */
 	uint32_t previous; /* crc of the last group */
 
 	sopi_mutex queue; /* guards what follows */
-	bool leading; /* a flush is running */
+	bool leading; /* somebody does */
 	size_t durable_waiters;
+	size_t ready_waiters, flying_waiters; /* what they wait for is not, or is, on its way to the device */
 	struct wal_waiter *first_waiter, *last_waiter;
+	struct wal_waiter *drainer; /* the leader, while it waits until nothing is in flight */
+	struct wal_flight flights[SOPI_WAL_WRITES_MAX]; /* a ring */
+	size_t first_flight, flight_count;
+	uint64_t sealed; /* position: what is in flight ends here */
+	_Atomic uint64_t flushed_slot; /* durable up to here */
 
 	_Atomic uint64_t durable, written; /* positions */
 	_Atomic bool fills; /* a segment is to be made ahead, and nobody asked yet */
@@ -235,9 +251,32 @@ sop_status wal_wait_written(struct sopi_log *log, uint64_t position, sop_error *
 
 /* ---- write ---- */
 
-/* Writes everything submitted, and makes it durable if asked to; `mark`: behind it an empty group. A failure makes the
- * log fail. REQUIRES: leader. */
-void wal_write_all(struct sopi_wal *wal, bool durable, bool mark);
+/* What a leader does. */
+struct wal_turn {
+	bool durable; /* not only written */
+	struct wal_batch *batch; /* what was submitted */
+	uint64_t mark_slot; /* of an empty group behind it; 0: there is none */
+	bool leaves_raw; /* it goes into the next segment */
+	struct sopi_file *file; /* once it is sealed: where it goes */
+	uint64_t place; /* and at which byte */
+	struct wal_flight end;
+};
+
+/* Takes everything submitted; `mark`: an empty group goes behind it. False: the log has failed. REQUIRES: leader, as of all of
+ * these but the one that says otherwise. */
+bool wal_turn_begin(struct sopi_wal *wal, struct wal_turn *turn, bool mark);
+
+/* Seals the batch if it is one durable write into the current segment. */
+bool wal_turn_seal(struct sopi_wal *wal, struct wal_turn *turn);
+
+/* Writes what was sealed, durably. A failure makes the log fail. REQUIRES: it is in flight; not the leader. */
+void wal_turn_write(struct sopi_wal *wal, const struct wal_turn *turn);
+
+/* Writes a batch that was not sealed. A failure makes the log fail. REQUIRES: nothing is in flight. */
+void wal_turn_write_all(struct sopi_wal *wal, const struct wal_turn *turn);
+
+/* Log and manifest know now that the log is durable, or written, up to `end`. REQUIRES: leader and nothing in flight, or `queue`. */
+void wal_publish(struct sopi_wal *wal, const struct wal_flight *end, bool durable);
 
 /* ---- segment ---- */
 

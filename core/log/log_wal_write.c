@@ -1,4 +1,6 @@
-/* What the leader writes: groups, sealed; the successor record where a segment ends; marks.
+/* What the leader writes: groups, sealed; the successor record where a segment ends; marks. Groups that are one durable
+ * write into the current segment are only sealed by it, and written while the next leader seals others; for anything else
+ * nothing may be in flight.
  *
  * A failed write or sync is never tried again: the log has failed. */
 #include "log/log_wal_state.h"
@@ -99,7 +101,7 @@ static sop_status write_block(struct sopi_wal *wal, struct sopi_log_record *reco
 	record->sequence = wal->current.sequence;
 	record->salt = wal->current.salt;
 	record->previous = wal->previous;
-	record->flushed = wal->flushed_slot;
+	record->flushed = atomic_load(&wal->flushed_slot);
 	if (record->payload_bytes != 0)
 		memcpy(block + SOPI_LOG_HEAD_BYTES, payload, (size_t)record->payload_bytes);
 	record->payload_crc = sopi_crc32c(0, payload, (size_t)record->payload_bytes);
@@ -149,22 +151,23 @@ static sop_status go_on_in(struct sopi_wal *wal, struct wal_segment *next,
 	return write_block(wal, &record, payload, !SOPI_PLANTED(SOPI_PLANT_LOG_NO_SUCCESSOR_FLUSH), err);
 }
 
-/* REQUIRES: the last group that was written is the one of `slot`. */
-static void publish(struct sopi_wal *wal, uint64_t slot, uint64_t position, bool durable)
+void wal_publish(struct sopi_wal *wal, const struct wal_flight *end, bool durable)
 {
 	if (wal_failed(wal)) /* elsewhere, meanwhile: nothing may be acknowledged */
 		return;
-	wal->written_slot = slot;
-	if (position > atomic_load(&wal->written))
-		atomic_store(&wal->written, position);
+	wal->written_slot = end->slot;
+	if (end->position > atomic_load(&wal->written))
+		atomic_store(&wal->written, end->position);
+	sopi_mutex_lock(&wal->state);
+	wal->chain.items[wal->chain.count - 1].used = end->end;
+	if (durable)
+		wal->durable_point = (struct sopi_wal_point){ end->slot, end->crc };
+	sopi_mutex_unlock(&wal->state);
 	if (!durable)
 		return;
-	wal->flushed_slot = slot;
-	sopi_mutex_lock(&wal->state);
-	wal->durable_point = (struct sopi_wal_point){ slot, wal->previous };
-	sopi_mutex_unlock(&wal->state);
-	if (position > atomic_load(&wal->durable))
-		atomic_store(&wal->durable, position);
+	atomic_store(&wal->flushed_slot, end->slot);
+	if (end->position > atomic_load(&wal->durable))
+		atomic_store(&wal->durable, end->position);
 }
 
 /* `position`: of the last entry that was written. */
@@ -174,6 +177,7 @@ static sop_status roll_over(struct sopi_wal *wal, uint64_t first_slot, uint64_t 
 					 .previous = wal->previous,
 					 .block_bytes = (uint32_t)wal->block };
 	struct wal_segment next = take_next(wal, &head);
+	struct wal_flight end = { .slot = first_slot - 1, .position = position, .crc = wal->previous };
 	sop_status status;
 
 	head.sequence = next.sequence;
@@ -183,7 +187,8 @@ static sop_status roll_over(struct sopi_wal *wal, uint64_t first_slot, uint64_t 
 		wal_segment_close(&next);
 		return status;
 	}
-	publish(wal, first_slot - 1, position, true);
+	end.end = wal->place;
+	wal_publish(wal, &end, true);
 	wal_segment_enter(wal, &next, first_slot);
 	return SOP_OK;
 }
@@ -215,6 +220,20 @@ struct writing {
 	uint64_t groups, bytes; /* sealed */
 };
 
+static struct writing writing_begin(const struct wal_batch *batch)
+{
+	return (struct writing){ .run = { batch->first, 0 }, .at = { batch->first, 0 }, .left = batch->size };
+}
+
+/* Where the log will end when all that is sealed is written. */
+static struct wal_flight end_of(const struct sopi_wal *wal, const struct writing *writing)
+{
+	return (struct wal_flight){ .end = wal->place,
+				    .slot = writing->slot,
+				    .position = writing->position,
+				    .crc = wal->previous };
+}
+
 /* Fills in what is known only now: where the group stands, what precedes it, what is durable. */
 static void seal(struct sopi_wal *wal, struct writing *writing, struct sopi_log_record *record,
 		 uint8_t *head, struct cursor payload)
@@ -223,7 +242,7 @@ static void seal(struct sopi_wal *wal, struct writing *writing, struct sopi_log_
 
 	record->sequence = wal->current.sequence;
 	record->salt = wal->current.salt;
-	record->flushed = wal->flushed_slot;
+	record->flushed = atomic_load(&wal->flushed_slot);
 	record->previous = wal->previous;
 	record->payload_crc = payload_crc(payload, record->payload_bytes);
 	sopi_log_record_encode(record, head);
@@ -251,16 +270,25 @@ static void skip(struct cursor *cursor, uint64_t size)
 	}
 }
 
+/* The group at `writing->at`: its head, its payload, and the bytes that it takes. */
+static uint64_t look_at_group(const struct sopi_wal *wal, const struct writing *writing,
+			      uint8_t **head, struct cursor *payload, struct sopi_log_record *record)
+{
+	size_t piece;
+
+	*payload = writing->at;
+	*head = piece_at(payload, SOPI_LOG_HEAD_BYTES, &piece);
+	sopi_log_record_peek(*head, record);
+	return wal_round(SOPI_LOG_HEAD_BYTES + record->payload_bytes, wal->block);
+}
+
 static sop_status write_group(struct sopi_wal *wal, struct writing *writing, sop_error *err)
 {
-	struct cursor payload = writing->at;
+	struct cursor payload;
 	struct sopi_log_record record;
-	size_t piece;
-	uint8_t *head = piece_at(&payload, SOPI_LOG_HEAD_BYTES, &piece);
-	uint64_t bytes;
+	uint8_t *head;
+	const uint64_t bytes = look_at_group(wal, writing, &head, &payload, &record);
 
-	sopi_log_record_peek(head, &record);
-	bytes = wal_round(SOPI_LOG_HEAD_BYTES + record.payload_bytes, wal->block);
 	if (!fits(wal, writing->run_bytes + bytes)) {
 		/* the flush of the successor record is one for both */
 		SOP_TRY(write_run(wal, &writing->run, writing->run_bytes, false, err));
@@ -277,10 +305,13 @@ static sop_status write_group(struct sopi_wal *wal, struct writing *writing, sop
 
 static sop_status write_groups(struct sopi_wal *wal, struct writing *writing, bool durable, sop_error *err)
 {
+	struct wal_flight end;
+
 	while (writing->left != 0)
 		SOP_TRY(write_group(wal, writing, err));
 	SOP_TRY(write_run(wal, &writing->run, writing->run_bytes, durable, err));
-	publish(wal, writing->slot, writing->position, durable);
+	end = end_of(wal, writing);
+	wal_publish(wal, &end, durable);
 	return SOP_OK;
 }
 
@@ -296,21 +327,22 @@ static void tell_locked(struct sopi_wal *wal)
 	atomic_store_explicit(&wal->fills, true, memory_order_relaxed);
 }
 
-static void count_written(struct sopi_wal *wal, uint64_t groups, uint64_t bytes)
+/* Room that was reserved is used now. `space`: what had been counted as needed for it. */
+static void count_written(struct sopi_wal *wal, uint64_t groups, uint64_t bytes, uint64_t space)
 {
 	sopi_mutex_lock(&wal->state);
 	wal->stats.groups += groups;
 	wal->stats.bytes_written += bytes;
 	if (bytes != 0)
 		wal->group_bytes = wal->group_bytes / 8 * 7 + bytes / 8;
-	wal->chain.items[wal->chain.count - 1].used = wal->place;
+	wal->need -= space;
 	wal->room = wal_segment_room(wal, wal->current.bytes) - (wal->place - SOPI_LOG_FIRST_PLACE);
 	tell_locked(wal);
 	sopi_mutex_unlock(&wal->state);
 }
 
-/* Moves on to a segment that is full of zeros where small groups would have to change metadata in this one. */
-static sop_status leave_raw(struct sopi_wal *wal, sop_error *err)
+/* Are there small groups, which would have to change metadata in this segment, and one that is full of zeros? */
+static bool leaves_raw(struct sopi_wal *wal)
 {
 	bool leaves;
 
@@ -319,57 +351,94 @@ static sop_status leave_raw(struct sopi_wal *wal, sop_error *err)
 	if (leaves)
 		wal->room = 0; /* what is reserved from now on must fit into the next one */
 	sopi_mutex_unlock(&wal->state);
-	if (!leaves)
-		return SOP_OK;
-	return roll_over(wal, wal->written_slot + 1, atomic_load(&wal->written), err);
+	return leaves;
 }
 
-static sop_status write_batch(struct sopi_wal *wal, const struct wal_batch *batch, bool durable,
-			      sop_error *err)
+static sop_status write_batch(struct sopi_wal *wal, const struct wal_turn *turn, sop_error *err)
 {
-	struct writing writing = { .run = { batch->first, 0 },
-				   .at = { batch->first, 0 },
-				   .left = batch->size,
-				   .position = atomic_load(&wal->written),
-				   .slot = wal->written_slot };
+	const struct wal_batch *batch = turn->batch;
+	struct writing writing;
 
-	if (writing.left != 0)
-		SOP_TRY(leave_raw(wal, err));
-	SOP_TRY(write_groups(wal, &writing, durable, err));
+	if (turn->leaves_raw)
+		SOP_TRY(roll_over(wal, wal->written_slot + 1, atomic_load(&wal->written), err));
+	writing = writing_begin(batch);
+	writing.position = atomic_load(&wal->written);
+	writing.slot = wal->written_slot;
+	SOP_TRY(write_groups(wal, &writing, turn->durable, err));
 	if (writing.groups != 0)
 		wal->ends_in_mark = false;
-	count_written(wal, writing.groups, writing.bytes);
+	count_written(wal, writing.groups, writing.bytes, batch->space);
 	return SOP_OK;
 }
 
 static sop_status write_mark(struct sopi_wal *wal, uint64_t slot, sop_error *err)
 {
 	struct sopi_log_record record = { .kind = SOPI_LOG_MARK, .slot = slot };
+	struct wal_flight end = { .slot = slot, .position = atomic_load(&wal->written) };
 
 	if (!fits(wal, wal->block))
-		SOP_TRY(roll_over(wal, slot, atomic_load(&wal->written), err));
+		SOP_TRY(roll_over(wal, slot, end.position, err));
 	SOP_TRY(write_block(wal, &record, NULL, true, err));
 	wal->previous = record.crc;
 	wal->ends_in_mark = true;
-	publish(wal, slot, atomic_load(&wal->written), true);
-	count_written(wal, 1, wal->block);
+	end.end = wal->place;
+	end.crc = record.crc;
+	wal_publish(wal, &end, true);
+	count_written(wal, 1, wal->block, 0);
 	return SOP_OK;
 }
 
-void wal_write_all(struct sopi_wal *wal, bool durable, bool mark)
+/* ---- turns ---- */
+
+bool wal_turn_begin(struct sopi_wal *wal, struct wal_turn *turn, bool mark)
 {
-	uint64_t mark_slot = 0;
-	struct wal_batch *batch;
+	if (wal_failed(wal))
+		return false;
+	turn->batch = wal_buffer_take(wal, mark, &turn->mark_slot);
+	turn->leaves_raw = turn->batch->size != 0 && leaves_raw(wal);
+	return true;
+}
+
+bool wal_turn_seal(struct sopi_wal *wal, struct wal_turn *turn)
+{
+	const struct wal_batch *batch = turn->batch;
+	const uint64_t size = batch->size;
+	struct writing writing;
+
+	if (size == 0 || size > SOPI_WAL_CHUNK_BYTES || turn->leaves_raw ||
+	    handle_of(wal, turn->durable) != wal->current.direct || !fits(wal, size))
+		return false;
+	writing = writing_begin(batch);
+	while (writing.left != 0)
+		SOPI_CHECK(write_group(wal, &writing, NULL) == SOP_OK); /* it fits: nothing is written */
+	turn->file = wal->current.direct;
+	turn->place = wal->place;
+	wal->place += size;
+	wal->ends_in_mark = false;
+	turn->end = end_of(wal, &writing);
+	count_written(wal, writing.groups, writing.bytes, batch->space);
+	return true;
+}
+
+void wal_turn_write(struct sopi_wal *wal, const struct wal_turn *turn)
+{
+	const struct wal_batch *batch = turn->batch;
+
+	if (sopi_file_write(turn->file, turn->place, wal_chunk_bytes(batch->first),
+			    (size_t)batch->size, NULL) == SOP_OK)
+		count_flush(wal);
+	else
+		atomic_store(&wal->failed, true);
+}
+
+void wal_turn_write_all(struct sopi_wal *wal, const struct wal_turn *turn)
+{
 	sop_status status = SOP_IO;
 
-	if (wal_failed(wal))
-		return;
-	batch = wal_buffer_take(wal, mark, &mark_slot);
 	if (!wal_failed(wal))
-		status = write_batch(wal, batch, durable, NULL);
-	if (status == SOP_OK && mark_slot != 0)
-		status = write_mark(wal, mark_slot, NULL);
+		status = write_batch(wal, turn, NULL);
+	if (status == SOP_OK && turn->mark_slot != 0)
+		status = write_mark(wal, turn->mark_slot, NULL);
 	if (status != SOP_OK)
 		atomic_store(&wal->failed, true);
-	wal_buffer_give(wal, batch);
 }
