@@ -9,6 +9,8 @@
  * (fdatasync; 177 k, 86 k and 63 k with direct writes). A lone committer hands nothing over. */
 #include "log/log_wal_state.h"
 
+#include "base/plant.h"
+
 enum { WAITS, DONE, LEADS }; /* states of a waiter */
 
 #define WANTS_TO_LEAD UINT64_MAX
@@ -142,6 +144,8 @@ static void land(struct sopi_wal *wal, size_t number)
 
 	sopi_mutex_lock(&wal->queue);
 	wal->flights[number].landed = true;
+	if (SOPI_PLANTED(SOPI_PLANT_LOG_OUT_OF_ORDER))
+		wal_publish(wal, &wal->flights[number], true);
 	end_flights(wal);
 	if (wal->flight_count == 0) {
 		drainer = wal->drainer;
@@ -168,7 +172,7 @@ static void drain(struct sopi_wal *wal)
 
 	atomic_init(&waiter.state, WAITS);
 	sopi_mutex_lock(&wal->queue);
-	waits = wal->flight_count != 0;
+	waits = wal->flight_count != 0 && !SOPI_PLANTED(SOPI_PLANT_LOG_NO_DRAIN);
 	if (waits)
 		wal->drainer = &waiter;
 	sopi_mutex_unlock(&wal->queue);
