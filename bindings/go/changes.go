@@ -107,19 +107,25 @@ func (i Items[K, V]) SetRideItem(key K, id uint64) (found bool, err error) {
 }
 
 // Add adds to a counter (see [Int64]); a missing one counts as 0. It reads nothing, so that additions never conflict.
+// In a store of [JSON] it is [ErrSchema], as are Min and Max: the key may be new, and 8 bytes are no JSON.
 func (i Items[K, V]) Add(key K, by int64) error {
-	_, err := i.changeKey(C.SOPGO_ADD, unsafe.Pointer(&key), 0, by)
+	return i.count(C.SOPGO_ADD, unsafe.Pointer(&key), by)
+}
+
+func (i Items[K, V]) count(how C.int, key unsafe.Pointer, number int64) error {
+	if i.store != nil && i.store.json {
+		return fault(StatusSchema, "Add, Min and Max are for stores of Int64; the values of %q are JSON", i.store.name)
+	}
+	_, err := i.changeKey(how, key, 0, number)
 	return err
 }
 
 // Min lowers a counter to a number if it is higher or missing, without reading it.
 func (i Items[K, V]) Min(key K, to int64) error {
-	_, err := i.changeKey(C.SOPGO_MIN, unsafe.Pointer(&key), 0, to)
-	return err
+	return i.count(C.SOPGO_MIN, unsafe.Pointer(&key), to)
 }
 
 // Max raises a counter to a number if it is lower or missing, without reading it.
 func (i Items[K, V]) Max(key K, to int64) error {
-	_, err := i.changeKey(C.SOPGO_MAX, unsafe.Pointer(&key), 0, to)
-	return err
+	return i.count(C.SOPGO_MAX, unsafe.Pointer(&key), to)
 }

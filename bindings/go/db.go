@@ -90,6 +90,8 @@ type DB struct {
 	mu     sync.RWMutex
 	stores map[identity]*storeHandle
 	free   [modes][]*shell // transactions that have ended, to be begun anew
+
+	telling map[uint64]bool // goroutines in which functions of the program are called back
 }
 
 // dbHandle frees its database when nothing can reach it any more. Nothing refers from it to anything.
@@ -261,11 +263,15 @@ func milliseconds(d time.Duration) int64 {
 }
 
 // Close waits for the calls that run, rolls open transactions back, puts what has committed on stable storage, and closes
-// the database. Later calls on it and on what was opened from it return [ErrClosed]. Closing again does nothing. It must not
-// be called from a function that another call of this database was given, such as one for progress.
+// the database. Later calls on it and on what was opened from it return [ErrClosed]. Closing again does nothing. In a function
+// that another call of this database was given, such as one for progress, it is [ErrMisuse], since it would wait for itself: so
+// it would, for ever, in a goroutine that such a function waits for.
 func (db *DB) Close() error {
 	if err := db.opened(); err != nil {
 		return err
+	}
+	if db.isTelling() {
+		return fault(StatusMisuse, "a function that a call on the database was given cannot close it: stop the call from there, and close it afterwards")
 	}
 	e := newErr()
 	longCalls.enter()

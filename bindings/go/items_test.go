@@ -340,6 +340,12 @@ func TestItemsCounters(t *testing.T) {
 		for name, want := range map[string]int64{"a": -2, "low": 3, "high": 9, "set": math.MinInt64} {
 			equal(t, found[int64](t)(counters.Get(db, name)), want)
 		}
+		texts := sop.StoreOf[string, int]("texts", sop.JSON[int]())
+		for _, change := range []func(sop.Items[string, int], string, int64) error{
+			sop.Items[string, int].Add, sop.Items[string, int].Min, sop.Items[string, int].Max,
+		} {
+			fails(t, db.Update(background, func(tx *sop.Tx) error { return change(texts.In(tx), "new", 1) }), sop.ErrSchema)
+		}
 		wrong := sop.StoreOf[string, string]("counters", sop.String)
 		fails(t, db.Update(background, func(tx *sop.Tx) error {
 			ok(t, wrong.In(tx).Put("text", "text"))

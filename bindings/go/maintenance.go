@@ -8,16 +8,19 @@ import (
 	"context"
 	"runtime"
 	"runtime/cgo"
+	"strconv"
+	"strings"
 	"unsafe"
 )
 
 // Progress is told how far a long call is, now and then, while that call waits: so many bytes of about so many, which may still
-// grow; 0 of 0 while nothing is known. It may use the database, but not close it. It may be nil.
+// grow; 0 of 0 while nothing is known. It may use the database, but not close it ([ErrMisuse]). It may be nil.
 type Progress func(done, total uint64)
 
 // report is what a call that calls back has on its Go side.
 type report struct {
 	ctx      context.Context
+	db       *DB // that the call is on; nil for Restore
 	progress Progress
 	problem  func(Problem) error
 	err      error // why it was stopped
@@ -68,6 +71,7 @@ func (r *report) guard(callback func() error) (stop C.int) {
 				r.exited = r.panicked == nil
 			}
 		}()
+		defer r.db.tell()()
 		r.err = callback()
 		returned = true
 	}()
@@ -76,6 +80,43 @@ func (r *report) guard(callback func() error) (stop C.int) {
 		return 1
 	}
 	return 0
+}
+
+// tell notes, until the function that it returns is called, that a callback of this database runs in this goroutine.
+func (db *DB) tell() (end func()) {
+	if db == nil {
+		return func() {}
+	}
+	number := routine()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.telling == nil {
+		db.telling = make(map[uint64]bool)
+	}
+	db.telling[number] = true
+	return func() {
+		db.mu.Lock()
+		defer db.mu.Unlock()
+		delete(db.telling, number)
+	}
+}
+
+// isTelling tells whether this goroutine is a callback of a call on this database, which ends only after it.
+func (db *DB) isTelling() bool {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return len(db.telling) > 0 && db.telling[routine()]
+}
+
+// routine is the number of this goroutine, which Go tells in stacks only ("goroutine 7 [running]:"); 0 if it is not told.
+func routine() uint64 {
+	var room [64]byte
+	words := strings.Fields(string(room[:runtime.Stack(room[:], false)]))
+	if len(words) < 2 {
+		return 0
+	}
+	number, _ := strconv.ParseUint(words[1], 10, 64)
+	return number
 }
 
 // call makes a call that may call back.
@@ -109,7 +150,7 @@ func (db *DB) GC(ctx context.Context, progress Progress) error {
 		return err
 	}
 	defer keep(db)
-	r := &report{ctx: ctx, progress: progress}
+	r := &report{ctx: ctx, db: db, progress: progress}
 	return r.call(func(handle C.uintptr_t, e *C.sop_error) C.sop_status {
 		return C.sopgo_gc(db.h.c, handle, e)
 	})
@@ -127,7 +168,7 @@ func (db *DB) Backup(ctx context.Context, path string, progress Progress) (posit
 		return 0, err
 	}
 	defer C.free(unsafe.Pointer(c))
-	r := &report{ctx: ctx, progress: progress}
+	r := &report{ctx: ctx, db: db, progress: progress}
 	var at C.uint64_t
 	err = r.call(func(handle C.uintptr_t, e *C.sop_error) C.sop_status {
 		return C.sopgo_backup(db.h.c, c, handle, &at, e)
@@ -171,7 +212,7 @@ func (db *DB) Verify(ctx context.Context, found func(Problem) error, progress Pr
 		return 0, err
 	}
 	defer keep(db)
-	r := &report{ctx: ctx, problem: found, progress: progress}
+	r := &report{ctx: ctx, db: db, problem: found, progress: progress}
 	var count C.uint64_t
 	err = r.call(func(handle C.uintptr_t, e *C.sop_error) C.sop_status {
 		return C.sopgo_verify(db.h.c, handle, &count, e)

@@ -273,3 +273,39 @@ func TestLogIsPulled(t *testing.T) {
 	_, err = db.LogNext(long)
 	fails(t, err, sop.ErrClosed)
 }
+
+// Each of them would wait for itself.
+func TestCloseInACallback(t *testing.T) {
+	db := inFolder(t, filepath.Join(t.TempDir(), "db"))
+	other := inMemory(t)
+	calls := map[string]func(progress sop.Progress) error{
+		"GC": func(progress sop.Progress) error { return db.GC(background, progress) },
+		"Backup": func(progress sop.Progress) error {
+			_, err := db.Backup(background, filepath.Join(t.TempDir(), "copy"), progress)
+			return err
+		},
+		"Verify": func(progress sop.Progress) error { _, err := db.Verify(background, nil, progress); return err },
+	}
+	for name, call := range calls {
+		told := 0
+		ended := make(chan error, 1)
+		go func() {
+			ended <- call(func(uint64, uint64) {
+				told++
+				if err := db.Close(); !errors.Is(err, sop.ErrMisuse) {
+					t.Errorf("%s: closing in its callback: %v", name, err)
+				}
+			})
+		}()
+		select {
+		case err := <-ended:
+			ok(t, err)
+		case <-time.After(60 * time.Second):
+			t.Fatalf("%s and a Close in its callback wait for each other", name)
+		}
+		equal(t, told > 0, true)
+	}
+	_, err := db.Verify(background, nil, func(uint64, uint64) { ok(t, other.Close()) }) // another database may be
+	ok(t, err)
+	ok(t, db.Close()) // and so may this one, afterwards
+}

@@ -133,11 +133,19 @@ func (p Span[K, V]) StartsWith(fields ...any) Span[K, V] {
 		return p
 	}
 	text, ok := fields[last].(string)
-	end := append(append([]any{}, fields[:last]...), nil)
-	if end[last], ok = afterText(text, ok); !ok {
-		p.err = fault(StatusSchema, "StartsWith takes a text last, which is not made of U+10FFFF alone; this is %v", fields[last])
+	if !ok {
+		p.err = fault(StatusSchema, "StartsWith takes a text last; this is %v", fields[last])
+		return p
 	}
-	return p.FromFields(fields...).ToFields(end...)
+	p = p.FromFields(fields...)
+	behind, ok := afterText(text)
+	switch {
+	case ok:
+		return p.ToFields(append(append([]any{}, fields[:last]...), behind)...)
+	case last > 0:
+		return p.ThroughFields(fields[:last]...)
+	}
+	return p // no text is behind U+10FFFF
 }
 
 // descends tells whether a sort field of the keys is descending.
@@ -149,9 +157,9 @@ func (p *Span[K, V]) descends(field int) bool {
 	return err == nil && field < schema.sorts && schema.c != nil && C.sop_schema_field_descending(schema.c, C.size_t(field)) != 0
 }
 
-// afterText is the first text behind all that begin with `text`, in the order of code points.
-func afterText(text string, ok bool) (string, bool) {
-	for ok && text != "" {
+// afterText is the first text behind all that begin with `text`, in the order of code points; false: there is none.
+func afterText(text string) (string, bool) {
+	for text != "" {
 		last, size := utf8.DecodeLastRuneInString(text)
 		text = text[:len(text)-size]
 		switch {

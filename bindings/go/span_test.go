@@ -204,11 +204,6 @@ func TestSpanStartsWith(t *testing.T) {
 			}
 			sort.Strings(want)
 			span := users.In(tx).Span().StartsWith(text)
-			if text == "\U0010ffff" {
-				_, err := span.Count()
-				fails(t, err, sop.ErrSchema)
-				continue
-			}
 			equal(t, strings.Join(slices.Collect(span.Keys()), "|"), strings.Join(want, "|"))
 		}
 		_, err := users.In(tx).Span().StartsWith(1).Count()
@@ -224,12 +219,13 @@ func TestSpanStartsWithFieldsOfACompositeKey(t *testing.T) {
 	}
 	notes := sop.StoreOf[key, string]("notes", sop.String)
 	update(t, inMemory(t), func(tx *sop.Tx) error {
-		for _, k := range []key{{"EU", "ann", "x"}, {"US", "an", "y"}, {"US", "ann", "x"}, {"US", "bob", "x"}, {"V", "ann", "x"}} {
+		for _, k := range []key{{"EU", "ann", "x"}, {"US", "an", "y"}, {"US", "ann", "x"}, {"US", "bob", "x"}, {"US", "\U0010ffff!", "x"}, {"V", "ann", "x"}} {
 			ok(t, notes.In(tx).Put(k, ""))
 		}
 		span := notes.In(tx).Span()
 		equal(t, fmt.Sprint(slices.Collect(span.StartsWith("US", "an").Keys())), "[{US an y} {US ann x}]")
-		equal(t, fmt.Sprint(slices.Collect(span.StartsWith("U").Backward().Limit(2).Keys())), "[{US bob x} {US ann x}]")
+		equal(t, fmt.Sprint(slices.Collect(span.StartsWith("U").Backward().Limit(2).Keys())), "[{US \U0010ffff! x} {US bob x}]")
+		equal(t, fmt.Sprint(slices.Collect(span.StartsWith("US", "\U0010ffff").Keys())), "[{US \U0010ffff! x}]") // no text is behind
 		_, err := span.StartsWith("US", "ann", "x").Count()
 		fails(t, err, sop.ErrSchema)
 		return nil
@@ -489,7 +485,7 @@ func TestCursorMovesBothWays(t *testing.T) {
 			ok(t, err)
 			defer c.Close()
 			equal(t, c.Next(), true)
-			equal(t, c.Item().Version > 0, true)
+			equal(t, c.Item().Version, 0) // it changes with the value, which is not read
 			equal(t, len(c.Value()), 0)
 			fails(t, c.Remove(), sop.ErrReadOnly)
 			return nil

@@ -35,6 +35,7 @@ type Store[K, V any] struct {
 	declaration
 	codec Codec[V]
 	bytes bool // the codec is [Bytes]: values go as they are
+	json  bool // the codec is that of [JSON]
 }
 
 // declaration is a store without the types of its keys and values.
@@ -84,6 +85,7 @@ func StoreOf[K, V any](name string, codec Codec[V], options ...StoreOption) *Sto
 		option(&s.storeOptions)
 	}
 	_, s.bytes = any(codec).(bytesCodec)
+	_, s.json = any(codec).(jsonCodec[V])
 	s.plan, s.err = planOf(reflect.TypeFor[K](), s.schema)
 	if codec == nil {
 		missing = fault(StatusMisuse, "the store %q is declared without a codec", name)

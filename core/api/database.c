@@ -1,6 +1,7 @@
 /* Opening and closing databases, and reading in one call. */
 #include "api/handle.h"
 #include "api/item.h"
+#include "api/progress.h"
 #include "api/url.h"
 #include "base/alloc.h"
 #include "platform/platform.h"
@@ -105,6 +106,10 @@ sop_status sop_close(sop_db *db, sop_error *err)
 	sop_status status = SOP_OK;
 
 	SOP_TRY(sopi_db_check(db, __func__, err));
+	if (sopi_is_told(db))
+		return sopi_misuse(
+			err, __func__,
+			"a function that a call on the database was given cannot close it: stop the call from there, and close it afterwards");
 	sopi_mutex_lock(&db->close_mutex);
 	if (!atomic_load(&db->closed)) {
 		status = sopi_instance_close(db->instance, db, err);
@@ -118,6 +123,8 @@ sop_status sop_close(sop_db *db, sop_error *err)
 void sop_db_free(sop_db *db)
 {
 	if (db == NULL || sopi_tag_of(db) != SOPI_TAG_DB)
+		return;
+	if (sopi_is_told(db)) /* the call that runs needs it: it stays for ever */
 		return;
 	(void)sop_close(db, NULL);
 	sopi_db_unreference(db);

@@ -204,6 +204,24 @@ static uint64_t closing_locked(const struct sopi_instance *fresh)
 	return there != NULL && there->state == SOPI_INSTANCE_CLOSING ? there->number : 0;
 }
 
+bool sopi_instance_has(const char *path, const struct sopi_platform *platform)
+{
+	struct sopi_folder *opened = NULL;
+	uint64_t folder[2];
+	bool has = false;
+
+	if (!sopi_files_identify(platform->files) ||
+	    sopi_files_open_folder(platform->files, path, 0, &opened, NULL) != SOP_OK)
+		return false;
+	if (sopi_folder_identify(opened, folder, NULL) == SOP_OK) {
+		lock();
+		has = find_locked(platform, folder) != NULL;
+		unlock();
+	}
+	sopi_folder_close(opened);
+	return has;
+}
+
 /* Opening and closing run no code of the program's, so waiting for them ends; but a close waits for calls that do, and
  * this may be in one of them. So nobody waits for ever for the same close; others may come before us any number of
  * times. */

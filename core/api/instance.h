@@ -30,6 +30,9 @@ sop_status sopi_instance_open(const struct sopi_url *url, const sop_options *opt
 			      const struct sopi_platform *platform, struct sopi_instance **out,
 			      sop_error *err);
 
+/* Has this process the folder `path` open as a database? */
+bool sopi_instance_has(const char *path, const struct sopi_platform *platform);
+
 /* One handle less: ends the transactions in the slots of `group`, which are its own, and waits for running calls; the
  * last one closes the engine. Once for each open. As sop_close. */
 sop_status sopi_instance_close(struct sopi_instance *instance, const void *group, sop_error *err);

@@ -150,7 +150,8 @@ static sop_status insert(struct sopi_transaction *txn, struct sopi_used *used, s
 	if (id == 0) {
 		SOP_TRY(sopi_transaction_get(txn, used, inside.key, inside.size, true, &found, err));
 		if (found.exists)
-			return sopi_fail(err, SOP_EXISTS, "the key is there already");
+			return sopi_fail_store(err, SOP_EXISTS, used->name, used->name_size,
+					       "the key is there already; put or update replaces its value");
 	}
 	SOP_TRY(whole_ride(txn, used, inside.ride, &ride, err));
 	SOP_TRY(sopi_transaction_add(txn, used, SOPI_OP_PUT, (sop_bytes){ inside.key, inside.size },

@@ -31,7 +31,7 @@ sop_status sop_checkpoint(sop_db *db, sop_error *err)
 
 sop_status sop_gc(sop_db *db, sop_progress_fn progress, void *arg, sop_error *err)
 {
-	struct sopi_progress telling = { progress, arg };
+	struct sopi_progress telling = { progress, arg, db };
 	struct sopi_transaction *reader = NULL;
 	struct sopi_backend *backend = NULL;
 	sop_status status = SOP_OK;

@@ -143,12 +143,17 @@ static bool report(void *arg, const char *file, int64_t offset, sop_bytes store,
 		.kind = kind,
 		.message = message,
 	};
+	struct sopi_told told;
 
 	verification->problems++;
 	if (!is_harmless(file, kind))
 		verification->damage++;
-	if (verification->found != NULL && verification->found(verification->arg, &problem) != 0)
+	if (verification->found == NULL)
+		return !verification->stopped;
+	sopi_told_begin(&told, verification->progress.db);
+	if (verification->found(verification->arg, &problem) != 0)
 		verification->stopped = true;
+	sopi_told_end(&told);
 	return !verification->stopped;
 }
 
@@ -221,7 +226,7 @@ static sop_status verify(struct sopi_transaction *reader, struct verification *v
 sop_status sop_verify(sop_db *db, sop_problem_fn found, sop_progress_fn progress, void *arg,
 		      uint64_t *problems, sop_error *err)
 {
-	struct verification verification = { .found = found, .progress = { progress, arg }, .arg = arg };
+	struct verification verification = { .found = found, .progress = { progress, arg, db }, .arg = arg };
 	struct sopi_transaction *reader = NULL;
 	sop_status status;
 

@@ -24,6 +24,7 @@ enum sopi_plant {
 	SOPI_PLANT_NO_F4_FILE_SYNC, /* the manifest is not synced before it is renamed */
 	SOPI_PLANT_NO_F4_FOLDER_SYNC, /* its new name is not synced */
 	SOPI_PLANT_LOG_NO_FLUSH, /* F1: a group of the log is written and not synced */
+	SOPI_PLANT_LOG_NO_ORDER, /* a write is answered that has overtaken another one */
 	SOPI_PLANT_LOG_NO_FOLDER_SYNC, /* the name of a new segment is not durable */
 	SOPI_PLANT_LOG_NO_SUCCESSOR_FLUSH, /* a successor record is not durable before the next segment is used */
 	SOPI_PLANT_LOG_NO_TAIL_REWRITE, /* recovery syncs the tail without writing it again */
@@ -31,7 +32,6 @@ enum sopi_plant {
 	SOPI_PLANT_LOG_NO_LOOK_BEHIND, /* recovery cuts at any bad record */
 	SOPI_PLANT_LOG_NO_POINT, /* nor does it ask what the manifest knows of the log */
 	SOPI_PLANT_LOG_POINT_WRITTEN, /* the manifest is told of groups that are written and not flushed */
-	SOPI_PLANT_LOG_OUT_OF_ORDER, /* a write that has landed counts as durable while an earlier one is on its way */
 	SOPI_PLANT_LOG_NO_DRAIN, /* what is no direct write does not wait for those that are on their way */
 	SOPI_PLANT_LOG_PARTS_RECYCLED, /* the log is not kept for the parts of large commits that have not ended */
 	SOPI_PLANT_LOG_PARTS_SKIPPED, /* recovery leaves parts out that are not behind the checkpoint */

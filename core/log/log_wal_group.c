@@ -144,7 +144,7 @@ static void land(struct sopi_wal *wal, size_t number)
 
 	sopi_mutex_lock(&wal->queue);
 	wal->flights[number].landed = true;
-	if (SOPI_PLANTED(SOPI_PLANT_LOG_OUT_OF_ORDER))
+	if (SOPI_PLANTED(SOPI_PLANT_LOG_NO_ORDER))
 		wal_publish(wal, &wal->flights[number], true);
 	end_flights(wal);
 	if (wal->flight_count == 0) {

@@ -34,6 +34,8 @@ static sop_status chunk_add_locked(struct sopi_reclaim *reclaim, sop_error *err)
 	atomic_store_explicit(&chunk->next, atomic_load_explicit(&reclaim->chunks, memory_order_relaxed),
 			      memory_order_relaxed);
 	atomic_store_explicit(&reclaim->chunks, chunk, memory_order_seq_cst);
+	atomic_fetch_add_explicit(&reclaim->due_bytes, SOPI_SLOTS_IN_CHUNK * SOPI_DUE_SLOT_BYTES,
+				  memory_order_relaxed);
 	return SOP_OK;
 }
 
@@ -143,6 +145,7 @@ sop_status sopi_reclaim_init(struct sopi_reclaim *reclaim,
 	sopi_mutex_init(&reclaim->pending_mutex);
 	sopi_mutex_init(&reclaim->mutex);
 	atomic_init(&reclaim->held_least, SOPI_POSITION_NONE);
+	atomic_init(&reclaim->due_bytes, SOPI_DUE_BYTES);
 	atomic_init(&reclaim->epoch, 2); /* an epoch is never mistaken for IDLE or CLOSED */
 	reclaim->dispose = dispose;
 	reclaim->size_of = size_of;
@@ -262,24 +265,38 @@ static uint64_t snapshot_from(const struct sopi_reclaim *reclaim, const struct l
 	return low < look->snapshot_count ? reclaim->snapshots[low] : SOPI_POSITION_NONE;
 }
 
+/* The first of the lists in `held` that is of `snapshot` or a later one. */
+static size_t held_from(const struct sopi_reclaim *reclaim, uint64_t snapshot)
+{
+	size_t low = 0;
+	size_t high = reclaim->held_count;
+
+	while (low < high) {
+		const size_t middle = (low + high) / 2;
+
+		if (reclaim->held[middle].snapshot < snapshot)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* The list of what `snapshot` pins; NULL if memory is short. */
 static struct sopi_version_list *held_list(struct sopi_reclaim *reclaim, uint64_t snapshot)
 {
-	for (size_t i = 0; i < reclaim->held_count; i++) {
-		if (reclaim->held[i].snapshot == snapshot)
-			return &reclaim->held[i].list;
-	}
-	if (reclaim->held_count == reclaim->held_capacity) {
-		const size_t capacity = reclaim->held_capacity == 0 ? 16 : reclaim->held_capacity * 2;
-		void *grown = reclaim->held;
+	const size_t at = held_from(reclaim, snapshot);
+	struct sopi_held *held;
 
-		if (sopi_realloc(&grown, capacity * sizeof *reclaim->held, NULL) != SOP_OK)
-			return NULL;
-		reclaim->held = grown;
-		reclaim->held_capacity = capacity;
-	}
-	reclaim->held[reclaim->held_count] = (struct sopi_held){ snapshot, { NULL, NULL, 0 } };
-	return &reclaim->held[reclaim->held_count++].list;
+	if (at < reclaim->held_count && reclaim->held[at].snapshot == snapshot)
+		return &reclaim->held[at].list;
+	if (sopi_grow(&reclaim->held, reclaim->held_count, &reclaim->held_capacity,
+		      sizeof *reclaim->held, NULL) != SOP_OK)
+		return NULL;
+	held = &reclaim->held[at];
+	memmove(held + 1, held, (reclaim->held_count++ - at) * sizeof *held);
+	*held = (struct sopi_held){ snapshot, { NULL, NULL, 0 } };
+	return &held->list;
 }
 
 /* Takes a version out of its chain. Readers that stand on it still find the way to the older ones.
@@ -342,32 +359,33 @@ static void sort_list(struct sopi_reclaim *reclaim, const struct look *look,
 static void sort_held(struct sopi_reclaim *reclaim, const struct look *look,
 		      struct sopi_version_list *freed, struct sopi_version_list *again)
 {
-	size_t i = 0;
+	struct sopi_version_list gone = { NULL, NULL, 0 };
+	size_t kept = 0, seen = 0; /* both arrays ascend */
 
-	while (i < reclaim->held_count) {
-		const struct sopi_held held = reclaim->held[i];
+	for (size_t i = 0; i < reclaim->held_count; i++) {
+		struct sopi_held *held = &reclaim->held[i];
 
-		if (snapshot_from(reclaim, look, held.snapshot) == held.snapshot) {
-			i++;
-			continue;
-		}
-		reclaim->held[i] = reclaim->held[--reclaim->held_count];
-		sort_list(reclaim, look, held.list, freed, again);
+		while (seen < look->snapshot_count && reclaim->snapshots[seen] < held->snapshot)
+			seen++;
+		if (seen < look->snapshot_count && reclaim->snapshots[seen] == held->snapshot)
+			reclaim->held[kept++] = *held;
+		else
+			list_splice(&gone, &held->list);
 	}
+	reclaim->held_count = kept;
+	sort_list(reclaim, look, gone, freed, again);
 }
 
 /* Publishes which snapshot's end is worth a collection, and what all of them hold. */
 static void note_held(struct sopi_reclaim *reclaim)
 {
-	uint64_t least = SOPI_POSITION_NONE;
 	size_t bytes = 0;
 
-	for (size_t i = 0; i < reclaim->held_count; i++) {
-		if (reclaim->held[i].snapshot < least)
-			least = reclaim->held[i].snapshot;
+	for (size_t i = 0; i < reclaim->held_count; i++)
 		bytes += reclaim->held[i].list.bytes;
-	}
-	atomic_store_explicit(&reclaim->held_least, least, memory_order_relaxed);
+	atomic_store_explicit(&reclaim->held_least,
+			      reclaim->held_count == 0 ? SOPI_POSITION_NONE : reclaim->held[0].snapshot,
+			      memory_order_relaxed);
 	atomic_store_explicit(&reclaim->held_bytes, bytes, memory_order_relaxed);
 }
 

@@ -66,6 +66,10 @@ struct sopi_slot {
 
 enum { SOPI_SLOTS_IN_CHUNK = 32 };
 
+/* What may wait for the next collection: so much, and this for each slot, which a collection looks at (there are 32 at least). So a commit pays for
+ * the same number of slots however many there are; a transaction takes more memory than that itself. */
+enum { SOPI_DUE_BYTES = 48 << 10, SOPI_DUE_SLOT_BYTES = 512 };
+
 struct sopi_slot_chunk {
 	struct sopi_slot slots[SOPI_SLOTS_IN_CHUNK];
 	_Atomic(struct sopi_slot_chunk *) next;
@@ -91,10 +95,11 @@ struct sopi_reclaim {
 	sopi_mutex pending_mutex; /* guards `pending`; leaf of the lock order */
 	struct sopi_version_list pending;
 	_Atomic size_t pending_bytes;
+	_Atomic size_t due_bytes; /* of them, that are worth a collection; grows with the slots */
 	_Atomic uint64_t held_least; /* the least snapshot that pins something, or SOPI_POSITION_NONE */
 	_Atomic size_t held_bytes; /* what snapshots pin, as of the newest collection */
 	sopi_mutex mutex; /* one collection at a time; guards what follows */
-	struct sopi_held *held;
+	struct sopi_held *held; /* ascending by snapshot */
 	size_t held_count;
 	size_t held_capacity;
 	uint64_t *snapshots; /* scratch of a collection */
@@ -265,7 +270,8 @@ void sopi_version_list_add(struct sopi_version_list *list, struct sopi_version *
 /* Is there enough waiting to make a collection worth its scan of the slots? */
 static inline bool sopi_reclaim_due(struct sopi_reclaim *reclaim)
 {
-	return atomic_load_explicit(&reclaim->pending_bytes, memory_order_relaxed) >= (size_t)64 << 10;
+	return atomic_load_explicit(&reclaim->pending_bytes, memory_order_relaxed) >=
+	       atomic_load_explicit(&reclaim->due_bytes, memory_order_relaxed);
 }
 
 /* Bytes that waited for snapshots to end when the newest collection ended. What waits for running calls, for pins, or for

@@ -35,8 +35,8 @@ typedef struct sop_store sop_store;
  *      system may be one that can only be read. Any number of processes may have it open so, and none that writes
  *      beside them: LOCK, which must be there, is locked shared. All that was committed is there, also after a crash:
  *      what the log has since the last checkpoint is applied in memory, which takes as long at each opening, and
- *      stays there whatever `cache_bytes` says (a log may have one and a half times `log_bytes_max`, and takes about
- *      twice as much memory). Commits weaker than SOP_FLUSHED of a process that has just ended are shown, though a
+ *      stays there whatever `cache_bytes` says: about twice as much memory as there is log, which is `log_bytes_max` at
+ *      most, and what transactions wrote that were committing just then. Commits weaker than SOP_FLUSHED of a process that has just ended are shown, though a
  *      power cut may still take them. Every transaction only reads, and whatever writes is READ_ONLY: changes,
  *      sop_sync, sop_checkpoint, sop_gc, sop_backup (sop_restore copies such a folder).
  * out: the open database, owned by the caller: sop_close, then sop_db_free.
@@ -66,17 +66,17 @@ SOP_API sop_status sop_open(const char *url, const sop_options *options, sop_db 
  * anything opened from it return CLOSED. Closing again does nothing and answers OK. Other handles of the same folder go on;
  * the last one to be closed gives the folder back.
  * err: filled on failure; may be NULL.
- * Returns OK; MISUSE if `db` is NULL or no database; FORKED in a child process; IO, NO_SPACE, FAILED
- * or NO_MEMORY: it is closed all the same and what was answered as SOP_FLUSHED is there, but commits
+ * Returns OK; MISUSE if `db` is NULL or no database, or where it may not be closed (below); FORKED in a
+ * child process; IO, NO_SPACE, FAILED or NO_MEMORY: it is closed all the same and what was answered as SOP_FLUSHED is there, but commits
  * of weaker durability may be lost; opening again shows. Any thread; blocks for the calls that run and
- * for the disk. May be called from the body that sop_run runs, the rest of which then gets CLOSED, but
- * not from a function that another call on `db` was given, such as one for progress: it would wait for
- * itself. */
+ * for the disk. May be called from the body that sop_run runs, the rest of which then gets CLOSED. From a
+ * function that another call on `db` was given, such as one for progress, it is MISUSE and does nothing:
+ * it would wait for itself. */
 SOP_API sop_status sop_close(sop_db *db, sop_error *err);
 
 /* Frees the shell of `db`, closing it first if need be (then nobody learns of an error: use sop_close
  * where that matters). Children keep what they need of it and
- * return CLOSED.
+ * return CLOSED. From a function that a call on `db` was given it does nothing, and the shell stays.
  * Takes NULL. Using `db` itself afterwards is undefined. */
 SOP_API void sop_db_free(sop_db *db);
 

@@ -11,7 +11,7 @@ extern "C" {
 /* Told how far a long call is, now and then, on the thread of that call: `done_bytes` of about
  * `total_bytes`, which may still grow; 0 of 0 while nothing is known. Returns 0 to go on, anything else
  * to stop: the call then returns CANCELLED. `arg` is what the call was given. It may read and write the
- * database, but not close it. */
+ * database, but not close it (MISUSE). */
 typedef int (*sop_progress_fn)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
 
 /* Puts everything that had committed on `db` when it was called on stable storage, whatever the

@@ -149,7 +149,7 @@ SOP_API sop_status sop_put(sop_txn *txn, sop_store *store, sop_bytes key, sop_by
 /* Adds `value` under `key` to `store` in `txn` if the key is not there; always in a store with
  * duplicates.
  * item: receives the new item id, 0 in a store without duplicates; may be NULL. err: may be NULL.
- * Returns OK; EXISTS: the key is there, nothing was done; else as above. */
+ * Returns OK; EXISTS: the key is there, nothing was done (`err` names the store); else as above. */
 SOP_API sop_status sop_insert(sop_txn *txn, sop_store *store, sop_bytes key, sop_bytes value,
 			      uint64_t *item, sop_error *err);
 

@@ -517,6 +517,74 @@ static void forking_while_others_work_harms_nobody(void **state)
 	fixture_close(&f);
 }
 
+/* ---- closing in a callback --------------------------------------------------------------------------------------- */
+
+struct closing {
+	struct fixture *f;
+	sop_db *other;
+	unsigned calls;
+	char message[256];
+};
+
+static int close_in_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+{
+	struct closing *closing = arg;
+	sop_error err = SOP_ERROR_INIT;
+
+	(void)done_bytes;
+	(void)total_bytes;
+	closing->calls++;
+	TEST_STATUS(sop_close(closing->f->db, &err), SOP_MISUSE, err);
+	(void)snprintf(closing->message, sizeof closing->message, "%s", err.message);
+	sop_db_free(closing->f->db); /* does nothing */
+	return 0;
+}
+
+static int verify_another_in_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+{
+	struct closing *closing = arg;
+	sop_error err = SOP_ERROR_INIT;
+
+	(void)done_bytes;
+	(void)total_bytes;
+	TEST_OK(sop_verify(closing->other, NULL, close_in_progress, closing, NULL, &err), err);
+	return 0;
+}
+
+static int close_another_in_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+{
+	struct closing *closing = arg;
+	sop_error err = SOP_ERROR_INIT;
+
+	(void)done_bytes;
+	(void)total_bytes;
+	TEST_OK(sop_close(closing->other, &err), err);
+	return 0;
+}
+
+/* It would wait for the call that waits for it. */
+static void a_callback_cannot_close_its_database(void **state)
+{
+	struct fixture f;
+	struct closing closing = { .f = &f };
+
+	(void)state;
+	fixture_open(&f);
+	TEST_OK(sop_open("inmemory:", NULL, &closing.other, &f.err), f.err);
+	(void)alarm(100); /* if it waits after all */
+	TEST_OK(sop_verify(f.db, NULL, close_in_progress, &closing, NULL, &f.err), f.err);
+	assert_true(closing.calls > 0);
+	assert_non_null(strstr(closing.message, "cannot close it: stop the call from there"));
+	closing.calls = 0;
+	TEST_OK(sop_verify(f.db, NULL, verify_another_in_progress, &closing, NULL, &f.err), f.err);
+	assert_true(closing.calls > 0);
+	TEST_OK(sop_verify(f.db, NULL, close_another_in_progress, &closing, NULL, &f.err), f.err);
+	(void)alarm(0);
+	fixture_works(f.db);
+	sop_db_free(closing.other);
+	fixture_close(&f);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -531,6 +599,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_ride_field_may_be_appended),
 		cmocka_unit_test(a_forked_child_gets_forked_from_everything),
 		cmocka_unit_test(forking_while_others_work_harms_nobody),
+		cmocka_unit_test(a_callback_cannot_close_its_database),
 		cmocka_unit_test(every_order_of_closing_is_survived),
 		cmocka_unit_test(every_message_says_what_to_do),
 	};

@@ -205,6 +205,8 @@ static void the_first_row_that_fails_is_named(void **state)
 	assert_int_equal(sop_put_many(f.txn, f.raw, test_bytes(room, size), SOP_INSERT, &done, &f.err),
 			 SOP_EXISTS);
 	assert_int_equal(done, 3);
+	assert_string_equal(f.err.store, "raw"); /* the answers of many stores look alike */
+	assert_non_null(strstr(f.err.message, "the key is there already; put or update"));
 	assert_int_equal(sop_put_many(f.txn, f.raw, test_bytes(room, size), SOP_UPDATE, &done, &f.err),
 			 SOP_NOT_FOUND);
 	assert_int_equal(done, 4);

@@ -594,9 +594,30 @@ static int remove_folder(void **state)
 	return 0;
 }
 
+/* Not the process's own number as that of a stranger. */
+static void what_is_open_here_is_not_restored_and_says_where_it_is_open(void **state)
+{
+	char path[PATH_BYTES], link[PATH_BYTES], to[PATH_BYTES];
+	struct handle h;
+
+	(void)state;
+	path_to("open", path);
+	path_to("link-to-open", link);
+	path_to("restored", to);
+	TEST_OK(handle_open(&h, path), h.err);
+	assert_int_equal(symlink(path, link), 0);
+	TEST_STATUS(sop_restore(link, to, NULL, NULL, &h.err), SOP_LOCKED, h.err);
+	assert_non_null(strstr(h.err.message, "this process has '"));
+	assert_non_null(strstr(h.err.message, "close it first"));
+	assert_null(strstr(h.err.message, "elsewhere"));
+	handle_free(&h);
+	TEST_OK(sop_restore(link, to, NULL, NULL, &h.err), h.err);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_open_here_is_not_restored_and_says_where_it_is_open),
 		cmocka_unit_test(two_handles_share_what_is_committed),
 		cmocka_unit_test(closing_one_ends_only_what_is_its_own),
 		cmocka_unit_test(handles_come_and_go_beside_one_that_stays),

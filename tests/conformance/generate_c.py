@@ -25,7 +25,8 @@ def tables(table):
     lines += ["};", "", "/* clang-format off */", "const struct declaration declarations[STORES] = {"]
     for store in table["stores"]:
         schema = "NULL" if store["schema"] is None else json.dumps(store["schema"])
-        lines.append(f"\t{{ \"{store['name']}\", {schema}, {'true' if store['duplicates'] else 'false'} }},")
+        flags = ", ".join("true" if flag else "false" for flag in (store["duplicates"], store["value"] == "json"))
+        lines.append(f"\t{{ \"{store['name']}\", {schema}, {flags} }},")
     return "\n".join(lines + ["};", "/* clang-format on */", "", "#endif", ""])
 
 

@@ -41,7 +41,7 @@ class Writer(program.Generator):
 
     def do_run(self):
         for name in (b"n1", b"n2"):
-            self.say("run", 0, program.RAW, program.hexed(name), 5, 1, "-")
+            self.say("run", 0, program.RAW, program.hexed(name), 5, 1, "-", -1)
 
     def read(self):
         self.say("open", 0, "f0", 0)

@@ -5,7 +5,7 @@ import struct
 RAW, RAWDUP, STR, INT, EMP, EMPDUP, DOC, WIDE, OTHER = range(9)
 NAMES = ["raw", "rawdup", "str", "int", "emp", "empdup", "doc", "wide", "other"]
 DUPLICATES = (RAWDUP, EMPDUP)
-TEXTS = ["", "a", "ab", "b", "z\0", "\u00e9", "\uffff", "\U0001f600", "US", "n"]
+TEXTS = ["", "a", "ab", "b", "z\0", "\u00e9", "\uffff", "\U0001f600", "US", "n", "\U0010ffffx", "\ud7ffy"]
 INTS = [0, 1, -1, 255, 256, -256, 2**31, -2**63, 2**63 - 1, 2**64 - 1, 2**53 + 1]
 FLOATS = [0.0, 1.0, -1.5, float("inf"), float("-inf"), 5e-324, -1e300]
 TIMES = [0, 1, -1, 1_700_000_000_000_000, -62_135_596_800_000_000, 253_402_300_799_999_999]
@@ -98,6 +98,8 @@ class Generator:
         kind = self.dice.randrange(6)
         if kind < 2:
             return "*"
+        if kind == 2 and store in (STR, DOC, EMP, EMPDUP) and self.one_in(2):
+            return "Ss" + self.dice.choice(["", "a", "ab", "U", "\ud7ff", "\U0010ffff", "\uffff"]).encode(errors="surrogatepass").hex()
         if kind == 2:
             return "P" + self.bound(store)
         begin, end = (self.dice.choice(pair) for pair in ("FA", "TU"))
@@ -261,9 +263,11 @@ class Generator:
         self.say("set_ride", slot, store, self.key(store), self.item(store))
 
     def do_atomic(self, slot, store):
+        if self.one_in(20):  # in a store of JSON: refused, whether the key is there or not
+            return self.say(self.dice.choice(["add", "min", "max"]), slot, DOC, self.key(DOC), self.integer())
         store = self.dice.choice([store for store in self.stores if store in (RAW, OTHER)] or [RAW])
         key = self.raw_key() if self.one_in(8) else hexed(b"n%d" % self.dice.randrange(1, 4))  # elsewhere are mostly no integers
-        self.say(self.dice.choice(["add", "add", "min", "max"]), slot, store, key, self.integer())
+        return self.say(self.dice.choice(["add", "add", "min", "max"]), slot, store, key, self.integer())
 
     def do_remove_range(self, slot, store):
         self.say("remove_range", slot, store, self.range(store))
@@ -359,7 +363,7 @@ class Generator:
         db = self.dice.choice(list(self.dbs) or [0])
         store = self.dice.choice([RAW, RAW, OTHER])
         self.say("run", db, store, hexed(b"n%d" % self.dice.randrange(1, 4)), self.integer(), self.dice.choice([0, 0, 1, 2]),
-                 self.dice.choice(self.ids) if self.one_in(4) else "-")
+                 *(("-", self.dice.choice([0, 60])) if self.one_in(4) else (self.dice.choice(self.ids) if self.one_in(4) else "-", -1)))
 
     def upkeep(self):
         db = self.dice.choice(list(self.dbs) or [0])
@@ -397,7 +401,7 @@ class Generator:
             self.work(20, self.dice.choice([WRITE, READ, SNAPSHOT, NOCHECK]))
             self.say(self.dice.choice(["sync", "checkpoint", "gc", "verify", "info", "stats"]), 2)
         if self.one_in(3):
-            self.say("run", 2, RAW, hexed(b"n1"), 1, self.dice.randrange(2), "-")
+            self.say("run", 2, RAW, hexed(b"n1"), 1, self.dice.randrange(2), "-", -1)
         if self.one_in(4):
             self.say("log", 2, self.dice.randrange(5))
         for slot in [2] if other is None else [1, 2]:

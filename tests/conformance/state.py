@@ -18,7 +18,7 @@ class Declaration:
     """A store as a program declares it."""
 
     def __init__(self, entry):
-        self.name, self.duplicates = entry["name"], entry["duplicates"]
+        self.name, self.duplicates, self.is_json = entry["name"], entry["duplicates"], entry["value"] == "json"
         self.schema = None if entry["key"] == "bytes" else entry["key"]
         self.schema_text = entry["schema"]
         self.rides = len(self.schema.get("ride", ())) if self.schema else 0

@@ -282,6 +282,9 @@ class Transaction:
         start, stop = (b"", 0), None
         for part in range_.split(";") if range_ != "*" else []:
             token, _, item = part[1:].partition("@")
+            if part[0] == "S":  # the mark of the end of the text is two bytes
+                stem = declaration.order(token)[:-2]
+                return (stem, 0), (keys.behind(stem), 0)
             order, whole = declaration.order(token), declaration.is_whole(token)
             if part[0] == "P" or (part[0] == "U" and not whole):
                 stop = keys.behind(order)

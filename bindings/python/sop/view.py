@@ -25,7 +25,7 @@ from typing import (
 from . import _raw, given
 from .codec import JSON
 from .cursor import Cursor, Entry
-from .errors import ExistsError, NotFoundError, WouldBlockError
+from .errors import ExistsError, NotFoundError, SchemaError, WouldBlockError
 
 if TYPE_CHECKING:
     from .store import Store
@@ -527,7 +527,7 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
 
     def _atomic(self, call: Callable[..., None], key: K, number: int) -> None:
         if self._bound.declaration.value is JSON:  # the key may be new: 8 bytes that are no JSON
-            raise TypeError(
+            raise SchemaError(
                 f"add, min and max are for sop.INT64; the values of {self._bound.declaration.name!r} are sop.JSON"
             )
         try:

@@ -215,7 +215,7 @@ class Mapping(Both):
         with self.assertRaises(sop.SchemaError):
             self.db[RAW].add(b"a", 1)
         for change in [self.db[TEXTS].add, self.db[TEXTS].min, self.db[TEXTS].max]:
-            with self.assertRaisesRegex(TypeError, "'texts' are sop.JSON"):
+            with self.assertRaisesRegex(sop.SchemaError, "'texts' are sop.JSON"):
                 change("new", 1)
         self.assertNotIn(TEXTS.name, self.db.stores())
 

@@ -22,7 +22,7 @@ static const struct operation operations[] = {
 	{ "attempts", "X", run_attempts },
 	{ "conflict", "X", run_conflict },
 	{ "position", "X", run_position },
-	{ "run", "DTkiid", run_run },
+	{ "run", "DTkiidi", run_run },
 	{ "sync", "D", run_sync },
 	{ "checkpoint", "D", run_checkpoint },
 	{ "gc", "D", run_gc },
@@ -75,15 +75,15 @@ static const struct operation operations[] = {
 
 /* clang-format off */
 const struct declaration declarations[STORES] = {
-	{ "raw", NULL, false },
-	{ "rawdup", NULL, true },
-	{ "str", "{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"str\"}]}", false },
-	{ "int", "{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"int\"}]}", false },
-	{ "emp", "{\"v\":1,\"sort\":[{\"n\":\"region\",\"t\":\"str\"},{\"n\":\"hired\",\"t\":\"ts\",\"desc\":true},{\"n\":\"emp_id\",\"t\":\"int\"}],\"ride\":[{\"n\":\"deleted\",\"t\":\"bool\",\"default\":false},{\"n\":\"note\",\"t\":\"str\"}]}", false },
-	{ "empdup", "{\"v\":1,\"sort\":[{\"n\":\"region\",\"t\":\"str\"},{\"n\":\"hired\",\"t\":\"ts\",\"desc\":true},{\"n\":\"emp_id\",\"t\":\"int\"}],\"ride\":[{\"n\":\"deleted\",\"t\":\"bool\",\"default\":false},{\"n\":\"note\",\"t\":\"str\"}]}", true },
-	{ "doc", "{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"str\"}]}", false },
-	{ "wide", "{\"v\":1,\"sort\":[{\"n\":\"score\",\"t\":\"float\",\"desc\":true},{\"n\":\"who\",\"t\":\"uuid\"},{\"n\":\"tag\",\"t\":\"bytes\"},{\"n\":\"flag\",\"t\":\"bool\",\"desc\":true}]}", false },
-	{ "other", NULL, false },
+	{ "raw", NULL, false, false },
+	{ "rawdup", NULL, true, false },
+	{ "str", "{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"str\"}]}", false, false },
+	{ "int", "{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"int\"}]}", false, false },
+	{ "emp", "{\"v\":1,\"sort\":[{\"n\":\"region\",\"t\":\"str\"},{\"n\":\"hired\",\"t\":\"ts\",\"desc\":true},{\"n\":\"emp_id\",\"t\":\"int\"}],\"ride\":[{\"n\":\"deleted\",\"t\":\"bool\",\"default\":false},{\"n\":\"note\",\"t\":\"str\"}]}", false, false },
+	{ "empdup", "{\"v\":1,\"sort\":[{\"n\":\"region\",\"t\":\"str\"},{\"n\":\"hired\",\"t\":\"ts\",\"desc\":true},{\"n\":\"emp_id\",\"t\":\"int\"}],\"ride\":[{\"n\":\"deleted\",\"t\":\"bool\",\"default\":false},{\"n\":\"note\",\"t\":\"str\"}]}", true, false },
+	{ "doc", "{\"v\":1,\"sort\":[{\"n\":\"key\",\"t\":\"str\"}]}", false, true },
+	{ "wide", "{\"v\":1,\"sort\":[{\"n\":\"score\",\"t\":\"float\",\"desc\":true},{\"n\":\"who\",\"t\":\"uuid\"},{\"n\":\"tag\",\"t\":\"bytes\"},{\"n\":\"flag\",\"t\":\"bool\",\"desc\":true}]}", false, false },
+	{ "other", NULL, false, false },
 };
 /* clang-format on */
 

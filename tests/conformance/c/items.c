@@ -269,11 +269,23 @@ sop_status run_set_ride(struct call *call)
 typedef sop_status (*atomic_fn)(sop_txn *txn, sop_store *store, sop_bytes key, int64_t by,
 				sop_error *err);
 
+/* What the other languages say of a store of JSON, before they look at anything else. */
+static sop_status refuse_counters(struct call *call)
+{
+	call->err = (sop_error)SOP_ERROR_INIT;
+	call->err.status = SOP_SCHEMA;
+	call->err.traits = SOP_TRAIT_MISUSE;
+	return SOP_SCHEMA;
+}
+
 static sop_status atomic(struct call *call, atomic_fn fn)
 {
 	struct use use;
-	sop_status status;
+	sop_status status = use_store(call, &use);
 
+	if (status != NO_SLOT && declarations[call->args[1].number].json)
+		return refuse_counters(call);
+	TRY(status);
 	TRY(use_item(call, &use));
 	status = fn(use.txn, use.store, use.key, call->args[3].number, &call->err);
 	return created(call, &use, &status)

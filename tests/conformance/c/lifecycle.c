@@ -561,8 +561,8 @@ static sop_status add_up(sop_txn *txn, void *arg, sop_error *err)
 		       sum_of(number, body->call->args[3].number, &body->value), err);
 }
 
-/* What sop_run does, by hand. */
-static sop_status run_by_hand(struct body *body, const sop_txn_options *options)
+/* What sop_run does, by hand; or without running it again, as the other languages do where their time for that is over. */
+static sop_status run_by_hand(struct body *body, const sop_txn_options *options, bool again)
 {
 	sop_error *err = &body->call->err;
 	sop_txn *txn = NULL;
@@ -573,15 +573,19 @@ static sop_status run_by_hand(struct body *body, const sop_txn_options *options)
 		status = add_up(txn, body, err);
 		if (status == SOP_OK)
 			status = sop_commit(txn, err);
-	} while (status == SOP_CONFLICT && sop_txn_again(txn, err) == SOP_OK);
+	} while (status == SOP_CONFLICT && again && sop_txn_again(txn, err) == SOP_OK);
 	sop_txn_free(txn);
-	return status;
+	if (status != SOP_CONFLICT || again)
+		return status;
+	err->traits = SOP_TRAIT_RETRY;
+	return SOP_TIMEOUT;
 }
 
 sop_status run_run(struct call *call)
 {
 	struct body body = { call, NULL, NULL, { NULL, 0 }, 0, 0 };
 	sop_txn_options options = SOP_TXN_OPTIONS_INIT;
+	const bool again = call->args[6].number != 0;
 	sop_buf *key = &call->machine->keys[0];
 
 	TRY(use_db(call, 0, &body.slot));
@@ -589,8 +593,8 @@ sop_status run_run(struct call *call)
 	body.key = (sop_bytes){ key->data, key->size };
 	body.store = store_of(call, 0, 1);
 	id_of_token(call->args[5].text, options.id);
-	TRY(call->spelling % 2 == 0 ? sop_run(body.slot->db, &options, add_up, &body, &call->err)
-				    : run_by_hand(&body, &options));
+	TRY(call->spelling % 2 == 0 && again ? sop_run(body.slot->db, &options, add_up, &body, &call->err)
+					     : run_by_hand(&body, &options, again));
 	answer_int(call, body.value);
 	answer_int(call, body.attempts);
 	return SOP_OK;

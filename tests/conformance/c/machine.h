@@ -16,7 +16,7 @@ enum {
 	CURSORS = TXNS * CURSORS_OF_ONE,
 	STORES = 9,
 	FIELDS_MAX = 5,
-	ARGS_MAX = 6,
+	ARGS_MAX = 7,
 	SAVEPOINTS_MAX = 4096
 };
 
@@ -35,6 +35,7 @@ struct declaration {
 	const char *name;
 	const char *schema; /* NULL: raw keys */
 	bool duplicates;
+	bool json; /* its values are JSON, which languages with codecs know */
 };
 
 struct db_slot {

@@ -201,6 +201,96 @@ static sop_status prefix_of(struct call *call, unsigned store, sop_range *range)
 	return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
+static uint32_t point_of(const uint8_t *bytes, size_t size)
+{
+	uint32_t point = size == 1 ? bytes[0] : bytes[0] & (0x7Fu >> size);
+
+	for (size_t i = 1; i < size; i++)
+		point = point << 6 | (bytes[i] & 0x3Fu);
+	return point;
+}
+
+static size_t put_point(uint8_t *bytes, uint32_t point)
+{
+	const size_t size = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+
+	for (size_t i = size; i-- > 1; point >>= 6)
+		bytes[i] = (uint8_t)(0x80 | (point & 0x3F));
+	bytes[0] = (uint8_t)(size == 1 ? point : (0xF0u << (4 - size) & 0xFF) | point);
+	return size;
+}
+
+/* The first text behind all that begin with `text`, in its place: the last code point that has a next one becomes that.
+ * False: there is none. */
+static bool text_behind(struct call *call, sop_buf *text)
+{
+	if (sop_buf_reserve(text, text->size + 4, &call->err) != SOP_OK)
+		bug("no memory for a text");
+	while (text->size > 0) {
+		uint8_t *bytes = text->data;
+		size_t at = text->size - 1;
+		uint32_t point;
+
+		while (at > 0 && (bytes[at] & 0xC0) == 0x80)
+			at--;
+		point = point_of(bytes + at, text->size - at);
+		text->size = at;
+		if (point == 0x10FFFF)
+			continue;
+		text->size += put_point(bytes + at, point == 0xD7FF ? 0xE000 : point + 1);
+		return true;
+	}
+	return false;
+}
+
+/* The end of the keys whose fields are `before` and then a text that begins with `text`, which it changes. */
+static sop_status end_of_text(struct call *call, unsigned store, const char *before, sop_buf *text,
+			      sop_range *range)
+{
+	const bool ends = text_behind(call, text);
+	char token[1024];
+	size_t size = (size_t)snprintf(token, sizeof token, "%s", before);
+
+	if (!ends && size == 0)
+		return SOP_OK; /* nothing is behind them */
+	if (ends) {
+		size += (size_t)snprintf(token + size, sizeof token - size, "%ss", size > 0 ? "," : "");
+		for (size_t i = 0; i < text->size && size + 3 < sizeof token; i++)
+			size += (size_t)snprintf(token + size, sizeof token - size, "%02x",
+						 ((const uint8_t *)text->data)[i]);
+	}
+	TRY(key_of_token(call, store, token, true, &call->machine->keys[1]));
+	range->flags |= SOP_RANGE_TO | (ends ? 0u : SOP_RANGE_THROUGH);
+	range->to = bytes_of(&call->machine->keys[1]);
+	return SOP_OK;
+}
+
+/* Leading fields, of which the last is only the beginning of a text. */
+static sop_status starts_of(struct call *call, unsigned store, char *token, sop_range *range)
+{
+	sop_buf *keys = call->machine->keys;
+	sop_buf text = SOP_BUF_INIT;
+	char *comma = strrchr(token, ',');
+	const char *field = comma == NULL ? token : comma + 1;
+	sop_status status;
+
+	bytes_of_hex(field + 1, &text);
+	status = key_of_token(call, store, token, true, &keys[0]);
+	if (comma != NULL)
+		*comma = '\0';
+	if (status == SOP_OK && text.size > 0) {
+		range->flags = SOP_RANGE_FROM;
+		range->from = bytes_of(&keys[0]);
+		status = end_of_text(call, store, comma == NULL ? "" : token, &text, range);
+	} else if (status == SOP_OK && comma != NULL) {
+		status = key_of_token(call, store, token, true, &keys[0]);
+		range->flags = SOP_RANGE_PREFIX;
+		range->prefix = bytes_of(&keys[0]);
+	}
+	sop_buf_free(&text);
+	return status;
+}
+
 sop_status range_of_token(struct call *call, unsigned store, char *token, sop_range *range)
 {
 	sop_buf *keys = call->machine->keys;
@@ -217,6 +307,8 @@ sop_status range_of_token(struct call *call, unsigned store, char *token, sop_ra
 			*item = '\0';
 			range->after_item = strtoull(item + 1, NULL, 10);
 		}
+		if (part[0] == 'S')
+			return starts_of(call, store, part + 1, range);
 		TRY(key_of_token(call, store, part + 1, true, key));
 		if (part[0] == 'P')
 			return prefix_of(call, store, range);

@@ -57,9 +57,9 @@ type Key struct {
 // Range has bounds, each nil or a key of leading fields; with After it begins behind From, or behind Item of it unless that is
 // 0; with Through it ends with To.
 type Range struct {
-	From, To, Prefix *Key
-	After, Through   bool
-	Item             uint64
+	From, To, Prefix, Starts *Key // Starts: as Prefix, but the last field only begins so
+	After, Through           bool
+	Item                     uint64
 }
 
 // Row is a key and a value.
@@ -162,6 +162,8 @@ func parseRange(token string) (made Range) {
 			made.From, made.After = &key, part[0] == 'A'
 		case 'T', 'U':
 			made.To, made.Through = &key, part[0] == 'U'
+		case 'S':
+			made.Starts = &key
 		default:
 			made.Prefix = &key
 		}
@@ -393,7 +395,7 @@ type Operations interface {
 	Attempts(c *Call, txn int) (attempts int64, err error)
 	Conflict(c *Call, txn int) (known int64, err error)
 	Position(c *Call, txn int) (position int64, err error)
-	Run(c *Call, db int, store int, key Key, by int64, rivals int64, id []byte) (value int64, attempts int64, err error)
+	Run(c *Call, db int, store int, key Key, by int64, rivals int64, id []byte, retry int64) (value int64, attempts int64, err error)
 	Sync(c *Call, db int) (err error)
 	Checkpoint(c *Call, db int) (err error)
 	GC(c *Call, db int) (err error)
@@ -540,7 +542,8 @@ func (d *decoder) dispatch(c *Call) error {
 		a3 := d.int()
 		a4 := d.int()
 		a5 := d.id()
-		r0, r1, err := d.machine.Run(c, a0, a1, a2, a3, a4, a5)
+		a6 := d.int()
+		r0, r1, err := d.machine.Run(c, a0, a1, a2, a3, a4, a5, a6)
 		if err != nil {
 			return err
 		}

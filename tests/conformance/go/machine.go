@@ -522,7 +522,7 @@ func (m *machine) Position(c *Call, number int) (position int64, err error) {
 	return position, err
 }
 
-func (m *machine) Run(c *Call, number, store int, key Key, by, rivals int64, id []byte) (value, attempts int64, err error) {
+func (m *machine) Run(c *Call, number, store int, key Key, by, rivals int64, id []byte, retry int64) (value, attempts int64, err error) {
 	db, err := m.db(number)
 	if err != nil {
 		return 0, 0, err
@@ -550,12 +550,19 @@ func (m *machine) Run(c *Call, number, store int, key Key, by, rivals int64, id 
 		value += by
 		return t.put(tx, key, number64(value), 0)
 	}
-	if c.Spelling%2 == 0 {
-		err = db.Update(background, body, withID(id)...)
+	if c.Spelling%2 == 0 || retry >= 0 {
+		err = db.Update(background, body, withRetry(retry, withID(id))...)
 	} else {
 		err = updateByHand(db, body, withID(id)...)
 	}
 	return value, attempts, err
+}
+
+func withRetry(seconds int64, options []sop.TxOption) []sop.TxOption {
+	if seconds < 0 {
+		return options
+	}
+	return append(options, sop.WithRetryFor(time.Duration(seconds)*time.Second))
 }
 
 func number64(value int64) []byte { return binary.LittleEndian.AppendUint64(nil, uint64(value)) }

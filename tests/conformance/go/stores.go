@@ -299,6 +299,9 @@ func (t typed[K, V]) putMany(tx *sop.Tx, how int64, rows []Row) (int, error) {
 // span is a range of the suite. Where a bound is a whole key it is given as one, every other time.
 func (t typed[K, V]) span(tx *sop.Tx, within Range, way int) sop.Span[K, V] {
 	span := t.In(tx).Span()
+	if within.Starts != nil {
+		return span.StartsWith(fieldsOf(*within.Starts)...)
+	}
 	if within.Prefix != nil {
 		return span.Prefix(fieldsOf(*within.Prefix)...)
 	}

@@ -3,6 +3,7 @@ package conformance;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -479,10 +480,18 @@ final class Machine implements Decoder.Operations {
 
   @Override
   public Decoder.RunResult run(
-      Decoder.Call call, int db, int store, Decoder.Key key, long by, long rivals, byte[] id) {
+      Decoder.Call call,
+      int db,
+      int store,
+      Decoder.Key key,
+      long by,
+      long rivals,
+      byte[] id,
+      long retry) {
     Database database = db(db);
+    TxOptions options = id == null ? TxOptions.WRITE : TxOptions.WRITE.withId(uuid(id));
     return database.update(
-        id == null ? TxOptions.WRITE : TxOptions.WRITE.withId(uuid(id)),
+        retry < 0 ? options : options.withRetryFor(Duration.ofSeconds(retry)),
         tx -> {
           Use<?, ?> mine = Use.of(tx, Stores.ALL.get(store));
           long value = number(mine.getOrNothing(key));

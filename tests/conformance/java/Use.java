@@ -61,6 +61,9 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
   }
 
   private Range<K> range(Decoder.Range range) {
+    if (range.starts() != null) {
+      return Range.startsWith(kind.leading(range.starts()));
+    }
     if (range.prefix() != null) {
       return Range.prefix(kind.leading(range.prefix()));
     }
@@ -98,7 +101,10 @@ record Use<K, V>(Transaction tx, Stores.Kind<K, V> kind) {
   }
 
   private static boolean isAll(Decoder.Range range) {
-    return range.from() == null && range.to() == null && range.prefix() == null;
+    return range.from() == null
+        && range.to() == null
+        && range.prefix() == null
+        && range.starts() == null;
   }
 
   /* ---- reading ---- */

@@ -33,7 +33,7 @@ OPERATIONS = {
     'attempts': (('slot',), ('int',), 'attempts'),
     'conflict': (('slot',), ('int',), 'conflict'),
     'position': (('slot',), ('number',), 'position'),
-    'run': (('slot', 'store', 'key', 'int', 'int', 'id'), ('int', 'int'), 'run'),
+    'run': (('slot', 'store', 'key', 'int', 'int', 'id', 'int'), ('int', 'int'), 'run'),
     'sync': (('slot',), (), 'sync'),
     'checkpoint': (('slot',), (), 'checkpoint'),
     'gc': (('slot',), (), 'gc'),
@@ -131,10 +131,10 @@ class Failure:
 
 class Range:
     """Bounds, each None or a key of leading fields; it begins behind `after`, or behind `item` of it unless that is 0, and ends
-    with `through`."""
+    with `through`. `starts`: the same as prefix, but the last field only begins so."""
 
     def __init__(self):
-        self.start = self.stop = self.prefix = self.after = self.through = None
+        self.start = self.stop = self.prefix = self.starts = self.after = self.through = None
         self.item = 0
 
 
@@ -170,7 +170,7 @@ def parse_range(token):
     made = Range()
     for part in token.split(";") if token != "*" else []:
         bound, _, item = part[1:].partition("@")
-        setattr(made, {"F": "start", "T": "stop", "P": "prefix", "A": "after", "U": "through"}[part[0]], parse_key(bound))
+        setattr(made, {"F": "start", "T": "stop", "P": "prefix", "S": "starts", "A": "after", "U": "through"}[part[0]], parse_key(bound))
         made.item = int(item) if item else made.item
     return made
 

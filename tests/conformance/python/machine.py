@@ -52,6 +52,8 @@ KEYS = {"raw": bytes, "rawdup": bytes, "str": sop.STR, "int": sop.INT, "emp": Em
 STORES = [sop.Store(name, key=KEYS[name], value=DOCUMENTS if is_json else sop.BYTES, duplicates=duplicates, node_items=4)
           for name, _schema, duplicates, is_json in decoder.STORES]
 
+JSON_DOCUMENTS = sop.Store("doc", key=sop.STR, value=sop.JSON, node_items=4)  # what Documents hides: that they are JSON
+
 
 def key_of(store, fields):
     """A key of the suite as a program has it."""
@@ -96,6 +98,8 @@ def part_between(view, store, bounds):
 
 def part_of(view, store, bounds):
     """The part of a store that a range of the suite is."""
+    if bounds.starts is not None:
+        return view.starts_with(*bounds.starts)
     if bounds.after is not None or bounds.through is not None:
         return part_between(view, store, bounds)
     if bounds.prefix is None:
@@ -242,7 +246,7 @@ class Machine:
         self.tx(number)
         return db.outcome(self.ids[number]).kind.name
 
-    def run(self, call, number, store, key, by, rivals, identity):
+    def run(self, call, number, store, key, by, rivals, identity, retry):
         db, store = self.db(number), STORES[store]
         key, attempts = key_of(store, key), [0]
 
@@ -250,7 +254,9 @@ class Machine:
             data = view.get(key, b"")
             return int.from_bytes(data, "little") if len(data) == 8 else 0
 
-        @sop.transactional
+        patience = None if retry < 0 else retry
+
+        @sop.transactional(retry_for=patience)
         def body(tx):
             attempts[0] = tx.attempts
             view = tx[store]
@@ -264,9 +270,9 @@ class Machine:
 
         if call.spelling % 3 == 0 and identity is None:
             return body(db), attempts[0]
-        if call.spelling % 3 == 1 and identity is None:
+        if call.spelling % 3 == 1 and identity is None and patience is None:
             return db.run(body), attempts[0]
-        for attempt in db.attempts(id=identity and uuid.UUID(bytes=identity)):
+        for attempt in db.attempts(id=identity and uuid.UUID(bytes=identity), retry_for=patience):
             with attempt as tx:
                 value = body(tx)
         return value, attempts[0]
@@ -445,8 +451,8 @@ class Machine:
         view.set_ride(key_of(store, key), item_of(item))
 
     def add(self, call, number, store, key, by):
-        view, store = self.view(number, store), STORES[store]
-        getattr(view, call.name)(key_of(store, key), by)
+        tx, store = self.tx(number), STORES[store]
+        getattr(tx[JSON_DOCUMENTS if store.name == "doc" else store], call.name)(key_of(store, key), by)
 
     min = max = add
 

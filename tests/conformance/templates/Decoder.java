@@ -63,7 +63,8 @@ public final class Decoder {
    * Bounds, each null or a key of leading fields; {@code after}: it begins behind {@code from}, or behind {@code item} of it,
    * unless that is 0; {@code through}: it ends with {@code to}.
    */
-  public record Range(Key from, Key to, Key prefix, boolean after, long item, boolean through) {}
+  public record Range(
+      Key from, Key to, Key prefix, Key starts, boolean after, long item, boolean through) {}
 
   /** A key and a value. */
   public record Row(Key key, byte[] value) {}
@@ -169,6 +170,7 @@ public final class Decoder {
     Key from = null;
     Key to = null;
     Key prefix = null;
+    Key starts = null;
     boolean after = false;
     long item = 0;
     boolean through = false;
@@ -181,10 +183,11 @@ public final class Decoder {
       switch (part.charAt(0)) {
         case 'F', 'A' -> from = key;
         case 'T', 'U' -> to = key;
+        case 'S' -> starts = key;
         default -> prefix = key;
       }
     }
-    return new Range(from, to, prefix, after, item, through);
+    return new Range(from, to, prefix, starts, after, item, through);
   }
 
   private static String printField(Object field) {

@@ -57,9 +57,9 @@ type Key struct {
 // Range has bounds, each nil or a key of leading fields; with After it begins behind From, or behind Item of it unless that is
 // 0; with Through it ends with To.
 type Range struct {
-	From, To, Prefix *Key
-	After, Through   bool
-	Item             uint64
+	From, To, Prefix, Starts *Key // Starts: as Prefix, but the last field only begins so
+	After, Through           bool
+	Item                     uint64
 }
 
 // Row is a key and a value.
@@ -162,6 +162,8 @@ func parseRange(token string) (made Range) {
 			made.From, made.After = &key, part[0] == 'A'
 		case 'T', 'U':
 			made.To, made.Through = &key, part[0] == 'U'
+		case 'S':
+			made.Starts = &key
 		default:
 			made.Prefix = &key
 		}

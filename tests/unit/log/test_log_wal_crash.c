@@ -493,7 +493,72 @@ struct plan {
 	int64_t calls;
 	bool again;
 	bool closes; /* the log, before that */
+	size_t pairs; /* instead of steps: of commits whose writes are on their way at the same time */
 };
+
+/* Two commits, the write of one of which overtakes that of the other. */
+struct pair {
+	struct world *world;
+	sopi_mutex mutex; /* guards the history */
+	_Atomic int64_t writes; /* to the log, before the second one */
+	_Atomic bool holds; /* the first one is about to write */
+	_Atomic bool answered; /* the second one was */
+};
+
+enum { POLLS_MAX = 60, POLL_US = 1000, ANSWER_POLLS = 5 };
+
+/* Holds the first write until the second one was made, and some time longer, in which nobody may be answered. */
+static void hold_first_write(void *arg, unsigned call, const char *path)
+{
+	struct pair *pair = arg;
+	struct sopi_sim_process *process = pair->world->box.process;
+
+	if (call != SOPI_SIM_WRITE || strncmp(path, "log/", 4) != 0)
+		return;
+	sopi_sim_watch(process, NULL, NULL);
+	atomic_store(&pair->writes, sopi_sim_calls(process, SOPI_SIM_WRITE));
+	atomic_store(&pair->holds, true);
+	for (int i = 0;
+	     i < POLLS_MAX && sopi_sim_calls(process, SOPI_SIM_WRITE) == atomic_load(&pair->writes); i++)
+		test_sleep_us(POLL_US);
+	for (int i = 0; i < ANSWER_POLLS && !atomic_load(&pair->answered); i++)
+		test_sleep_us(POLL_US);
+}
+
+/* The first one of a pair whose write is not held, since the log has failed or moves on, lets the other one go, too. */
+static void commit_one_of_pair(size_t index, void *arg)
+{
+	struct pair *pair = arg;
+	struct world *world = pair->world;
+	struct sopi_log *log = world->box.log;
+	uint64_t position;
+
+	for (int i = 0; index != 0 && i < POLLS_MAX && !atomic_load(&pair->holds); i++)
+		test_sleep_us(POLL_US);
+	sopi_mutex_lock(&pair->mutex);
+	position = submit(world);
+	sopi_mutex_unlock(&pair->mutex);
+	if (position != 0 && log->driver->wait_durable(log, position, NULL) == SOP_OK) {
+		sopi_mutex_lock(&pair->mutex);
+		acknowledge(world, position);
+		sopi_mutex_unlock(&pair->mutex);
+		if (index != 0)
+			atomic_store(&pair->answered, true);
+	}
+	if (index == 0)
+		atomic_store(&pair->holds, true);
+}
+
+static void commit_pair(struct world *world)
+{
+	struct pair pair = { .world = world };
+
+	sopi_mutex_init(&pair.mutex);
+	sopi_sim_watch(world->box.process, hold_first_write, &pair);
+	test_run_threads(2, commit_one_of_pair, &pair);
+	sopi_sim_watch(world->box.process, NULL, NULL);
+	sopi_mutex_destroy(&pair.mutex);
+}
 
 static void record(struct world *world, const struct plan *plan)
 {
@@ -508,6 +573,8 @@ static void record(struct world *world, const struct plan *plan)
 		sopi_sim_fail(world->box.process, &fault);
 	}
 	work(world, &rng, plan->steps);
+	for (size_t i = 0; i < plan->pairs; i++)
+		commit_pair(world);
 	if (plan->again) {
 		live_on(world, plan->closes);
 		work(world, &rng, 8);
@@ -600,6 +667,19 @@ static void failed_writes_and_syncs_lose_nothing_acknowledged(void **state)
 					      .steps = 40,
 					      .faulty = SOPI_SIM_WRITE | SOPI_SIM_ANY_SYNC,
 					      .calls = (int64_t)seed * 3,
+					      .again = true },
+			      false);
+}
+
+static void a_write_that_overtakes_is_not_acknowledged(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < test_scaled(4); seed++)
+		must_be_sound(&(struct plan){ .direct_bytes = seed % 2 == 0 ? 512 : 4096,
+					      .seed = 400 + seed,
+					      .pairs = 8,
+					      .faulty = SOPI_SIM_WRITE,
+					      .calls = seed < 2 ? -1 : (int64_t)(seed % 8),
 					      .again = true },
 			      false);
 }
@@ -722,6 +802,12 @@ static void a_group_that_is_not_flushed_is_caught(void **state)
 	must_be_caught(SOPI_PLANT_LOG_NO_FLUSH, plain, 9);
 }
 
+static void an_answer_that_overtakes_is_caught(void **state)
+{
+	(void)state;
+	must_be_caught(SOPI_PLANT_LOG_NO_ORDER, (struct plan){ .pairs = 4 }, 3);
+}
+
 static void a_name_that_is_not_durable_is_caught(void **state)
 {
 	(void)state;
@@ -762,8 +848,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(closing_and_cutting_lose_nothing_acknowledged),
 		cmocka_unit_test(crashes_in_recovery_are_recovered_from),
 		cmocka_unit_test(failed_writes_and_syncs_lose_nothing_acknowledged),
+		cmocka_unit_test(a_write_that_overtakes_is_not_acknowledged),
 		cmocka_unit_test(threads_that_commit_lose_nothing_acknowledged),
 		cmocka_unit_test(a_group_that_is_not_flushed_is_caught),
+		cmocka_unit_test(an_answer_that_overtakes_is_caught),
 		cmocka_unit_test(a_name_that_is_not_durable_is_caught),
 		cmocka_unit_test(a_successor_that_is_not_flushed_is_caught),
 		cmocka_unit_test(a_manifest_that_knows_more_than_is_durable_is_caught),

@@ -453,6 +453,76 @@ static void a_version_passes_from_snapshot_to_snapshot(void **state)
 	assert_true(all->freed);
 }
 
+/* ---- many readers ---------------------------------------------------------------------------- */
+
+enum { MANY_READERS = 200, MANY_THINGS = 2000, MANY_POSITIONS = 1000 };
+
+/* A commit pays for the slots that one collection looks at, divided by the commits between two. */
+static void the_more_slots_the_less_often_they_are_looked_at(void **state)
+{
+	struct world *world = *state;
+
+	for (size_t i = 0; i < (64 << 10) / THING_BYTES; i++)
+		(void)supersede(world, i, i + 1);
+	assert_false(sopi_reclaim_due(&world->reclaim));
+	(void)supersede(world, 1, 2);
+	assert_true(sopi_reclaim_due(&world->reclaim)); /* after 64 KB */
+	for (size_t i = 0; i < 5 * SOPI_SLOTS_IN_CHUNK; i++)
+		(void)slot_of(world, world);
+	assert_false(sopi_reclaim_due(&world->reclaim));
+	for (size_t i = 0; i < (64 << 10) / THING_BYTES; i++)
+		(void)supersede(world, i, i + 1);
+	assert_true(sopi_reclaim_due(&world->reclaim)); /* after 512 bytes for each more */
+}
+
+/* What the snapshots hold, and the least of them that holds something, looked up the slow way. */
+static void assert_held_exactly(struct world *world, struct sopi_slot **readers)
+{
+	uint64_t least = SOPI_POSITION_NONE;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < world->count; i++) {
+		const struct sopi_version *version = &world->things[i].version;
+		uint64_t holder = SOPI_POSITION_NONE;
+
+		for (size_t k = 0; k < MANY_READERS; k++) {
+			const uint64_t snapshot = atomic_load(&readers[k]->snapshot);
+
+			if (snapshot >= version->since && snapshot < version->until && snapshot < holder)
+				holder = snapshot;
+		}
+		bytes += holder != SOPI_POSITION_NONE ? THING_BYTES : 0;
+		least = holder < least ? holder : least;
+		assert_int_equal(world->things[i].freed, holder == SOPI_POSITION_NONE);
+	}
+	assert_int_equal(sopi_reclaim_held_bytes(&world->reclaim), bytes);
+	assert_true(atomic_load(&world->reclaim.held_least) == least);
+}
+
+static void what_many_snapshots_hold_is_counted_exactly(void **state)
+{
+	struct world *world = *state;
+	struct sopi_slot *readers[MANY_READERS];
+	struct test_rng rng;
+
+	test_rng_init(&rng, test_seed(), 7);
+	for (size_t i = 0; i < MANY_READERS; i++)
+		readers[i] = reader_at(world, test_rng_below(&rng, MANY_POSITIONS));
+	for (size_t i = 0; i < MANY_READERS; i++) {
+		for (size_t k = 0; k < MANY_THINGS / MANY_READERS; k++) {
+			const uint64_t since = test_rng_below(&rng, MANY_POSITIONS);
+
+			(void)supersede(world, since, since + 1 + test_rng_below(&rng, 20));
+		}
+		run_at(world, MANY_POSITIONS + 20);
+		assert_held_exactly(world, readers);
+		sopi_slot_forget(readers[i]);
+		run_at(world, MANY_POSITIONS + 20);
+		assert_held_exactly(world, readers);
+	}
+	assert_int_equal(world->freed, MANY_THINGS);
+}
+
 /* ---- taking out of the chain, and freeing ---------------------------------------------------- */
 
 static void chain(struct thing *newer, struct thing *older)
@@ -758,6 +828,8 @@ int main(int argc, char **argv)
 		WORLD_TEST(while_a_snapshot_is_being_chosen_nothing_is_freed),
 		WORLD_TEST(the_collecting_call_may_itself_be_choosing),
 		WORLD_TEST(a_version_passes_from_snapshot_to_snapshot),
+		WORLD_TEST(the_more_slots_the_less_often_they_are_looked_at),
+		WORLD_TEST(what_many_snapshots_hold_is_counted_exactly),
 		WORLD_TEST(a_reader_on_an_unlinked_version_still_finds_the_older_ones),
 		WORLD_TEST(memory_waits_for_the_calls_that_began_before),
 		WORLD_TEST(the_collecting_call_does_not_wait_for_itself),

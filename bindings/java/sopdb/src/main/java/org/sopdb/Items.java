@@ -502,13 +502,14 @@ public final class Items<K, V> {
 
   /**
    * Adds to an integer of 8 bytes ({@link Codec#counter}) without reading it: additions never
-   * conflict. It wraps; a missing key counts as 0.
+   * conflict. It wraps; a missing key counts as 0. In a store of {@link Codec#json} it is a {@link
+   * SchemaException}, as are min and max: the key may be new, and 8 bytes are no JSON.
    *
    * @param key the key
    * @param by what to add
    */
   public void add(K key, long by) {
-    byte[] name = keys.encode(key);
+    byte[] name = counted(key);
     long handle = tx.enter();
     try {
       changes[0]++;
@@ -525,7 +526,7 @@ public final class Items<K, V> {
    * @param to the number
    */
   public void min(K key, long to) {
-    byte[] name = keys.encode(key);
+    byte[] name = counted(key);
     long handle = tx.enter();
     try {
       changes[0]++;
@@ -542,7 +543,7 @@ public final class Items<K, V> {
    * @param to the number
    */
   public void max(K key, long to) {
-    byte[] name = keys.encode(key);
+    byte[] name = counted(key);
     long handle = tx.enter();
     try {
       changes[0]++;
@@ -550,6 +551,17 @@ public final class Items<K, V> {
     } finally {
       tx.leave();
     }
+  }
+
+  /** The key is perhaps new, and its 8 bytes would be no JSON. */
+  private byte[] counted(K key) {
+    if (values instanceof Json.Jackson) {
+      throw Status.SCHEMA.exception(
+          "add, min and max are for Codec.counter(); the values of \""
+              + store.name()
+              + "\" are JSON");
+    }
+    return keys.encode(key);
   }
 
   /* ---- ranges ---- */

@@ -22,7 +22,7 @@ final class Json {
     }
   }
 
-  private static final class Jackson<V> implements Codec<V> {
+  static final class Jackson<V> implements Codec<V> {
     private final ObjectWriter writer;
     private final ObjectReader reader;
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -23,6 +24,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -193,11 +195,31 @@ class DatabaseTest {
                 () -> db.get(Store.raw("none", Codec.bytes()), new byte[0]));
             return db.get(NAMES, "nobody") == null;
           });
+      closesInCallbacks(db, folder.resolve("closing"));
     }
     Database.restore(copy, again);
     try (Database db = Database.open(again)) {
       assertEquals("v".repeat(5000), db.get(NAMES, "k"));
     }
+  }
+
+  /** Each of them would wait for itself. */
+  private static void closesInCallbacks(Database db, Path copy) {
+    AtomicInteger told = new AtomicInteger();
+    Progress closes =
+        (done, total) -> {
+          told.incrementAndGet();
+          assertThrows(MisuseException.class, db::close);
+          return true;
+        };
+    assertTimeoutPreemptively(
+        Duration.ofSeconds(60),
+        () -> {
+          db.gc(closes);
+          db.backup(copy, closes);
+          db.verify(problem -> true, closes);
+        });
+    assertTrue(told.get() >= 3, "told " + told + " times");
   }
 
   @Test

@@ -574,6 +574,9 @@ class ItemsTest {
     db.run(
         tx -> tx.items(Store.of("counts", String.class, Codec.string())).set("text", "no number"));
     assertThrows(SchemaException.class, () -> db.run(tx -> tx.items(COUNTS).add("text", 1)));
+    assertThrows(SchemaException.class, () -> db.run(tx -> tx.items(USERS).add("new", 1)));
+    assertThrows(SchemaException.class, () -> db.run(tx -> tx.items(USERS).min("new", 1)));
+    assertThrows(SchemaException.class, () -> db.run(tx -> tx.items(USERS).max("new", 1)));
     assertThrows(SchemaException.class, () -> db.get(COUNTS, "text"));
   }
 
