@@ -172,7 +172,7 @@ static void drain(struct sopi_wal *wal)
 
 	atomic_init(&waiter.state, WAITS);
 	sopi_mutex_lock(&wal->queue);
-	waits = wal->flight_count != 0 && !SOPI_PLANTED(SOPI_PLANT_LOG_NO_DRAIN);
+	waits = wal->flight_count != 0;
 	if (waits)
 		wal->drainer = &waiter;
 	sopi_mutex_unlock(&wal->queue);
