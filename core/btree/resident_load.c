@@ -271,15 +271,19 @@ static size_t begin_loading_more(struct sopi_resident *resident, struct sopi_vno
 	return count;
 }
 
-sop_status sopi_resident_bring_ahead(struct sopi_resident *resident, const struct sopi_tree *tree,
-				     struct sopi_vnode *const *children, size_t most, sop_error *err)
+void sopi_resident_make_room(struct sopi_resident *resident)
+{
+	atomic_fetch_add_explicit(&resident->loading, 1, memory_order_relaxed);
+	make_room(resident);
+	atomic_fetch_sub_explicit(&resident->loading, 1, memory_order_relaxed);
+}
+
+static sop_status bring_children(struct sopi_resident *resident, const struct sopi_tree *tree,
+				 struct sopi_vnode *const *children, size_t most, sop_error *err)
 {
 	size_t count = 1;
 	sop_status status;
 
-	atomic_fetch_add_explicit(&resident->loading, 1, memory_order_relaxed);
-	make_room(resident);
-	atomic_fetch_sub_explicit(&resident->loading, 1, memory_order_relaxed);
 	if (!begin_loading(resident, children[0]))
 		return SOP_OK;
 	most = most < SOPI_READ_AHEAD_MAX ? most : SOPI_READ_AHEAD_MAX;
@@ -289,6 +293,19 @@ sop_status sopi_resident_bring_ahead(struct sopi_resident *resident, const struc
 	for (size_t i = count; i-- > 0;)
 		end_loading(resident, children[i]);
 	return status;
+}
+
+sop_status sopi_resident_bring_one(struct sopi_resident *resident, const struct sopi_tree *tree,
+				   struct sopi_vnode *vnode, sop_error *err)
+{
+	return bring_children(resident, tree, &vnode, 1, err);
+}
+
+sop_status sopi_resident_bring_ahead(struct sopi_resident *resident, const struct sopi_tree *tree,
+				     struct sopi_vnode *const *children, size_t most, sop_error *err)
+{
+	sopi_resident_make_room(resident);
+	return bring_children(resident, tree, children, most, err);
 }
 
 sop_status sopi_resident_bring(struct sopi_resident *resident, const struct sopi_tree *tree,
