@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/plant.h"
+#include "btree/pending.h"
 #include "btree/resident.h"
 #include "platform/clock.h"
 #include "platform/thread.h"
@@ -20,12 +21,19 @@
  * each time. */
 enum { SETTLE_PAUSE_NS = 50000 };
 
+enum {
+	PENDING_SHARE = 4, /* what is pending is that part of its leaf's page at most, where a patch says it */
+	PENDING_PAGE_BYTES = 2048, /* that a patch of it takes beside the bytes of its items, at most */
+};
+
 /* A node to be written, as of the checkpoint's position. */
 struct node {
 	struct sopi_vnode *vnode;
-	const struct sopi_block *block;
+	const struct sopi_block *block; /* NULL: it is on disk, and what it lacks there is beside it (btree/pending.h) */
 	uint64_t store;
 	uint64_t position; /* of its newest change */
+	uint64_t base; /* without a block: the position of its page */
+	uint32_t bytes; /* that its page takes at most, or its patch */
 	bool whole; /* its page was written, and no patch is left */
 };
 
@@ -99,6 +107,68 @@ static uint64_t newest_change(const struct sopi_block *block, uint64_t at)
 	return newest;
 }
 
+static sop_status add_node(struct checkpoint *c, const struct node *node, sop_error *err)
+{
+	SOP_TRY(sopi_grow(&c->nodes, c->node_count, &c->node_capacity, sizeof *c->nodes, err));
+	c->nodes[c->node_count++] = *node;
+	return SOP_OK;
+}
+
+static sop_status add_block(struct checkpoint *c, const struct sopi_dirty *dirty,
+			    const struct sopi_block *block, sop_error *err)
+{
+	const struct node node = { .vnode = dirty->vnode,
+				   .block = block,
+				   .store = dirty->store,
+				   .position = newest_change(block, c->at),
+				   .bytes = block->capacity };
+
+	return add_node(c, &node, err);
+}
+
+/* Would a patch that says what is pending be small, and the only one? `node` learns what it takes. REQUIRES: it is claimed. */
+static sop_status pending_pays(const struct checkpoint *c, struct node *node, bool *pays, sop_error *err)
+{
+	struct sopi_node_entries entries;
+	const size_t bytes = sopi_pending_bytes(node->vnode);
+
+	SOP_TRY(sopi_registry_find_node(c->fs->registry, node->vnode->vid, &entries, err));
+	node->position = sopi_pending_position(node->vnode);
+	node->base = entries.page.words[3];
+	node->bytes = (uint32_t)bytes + PENDING_PAGE_BYTES;
+	*pays = entries.patch.removed && node->base < node->position &&
+		bytes * PENDING_SHARE <= entries.page.words[2];
+	return SOP_OK;
+}
+
+/* The tree of a store that lives at C, and so as long as our snapshot is published. */
+static const struct sopi_tree *tree_of(const struct checkpoint *c, uint64_t store)
+{
+	struct sopi_catalog *catalog = &c->fs->engine->catalog;
+
+	return store == SOPI_CATALOG_ID ? &catalog->names.tree : &sopi_catalog_find(catalog, store)->tree;
+}
+
+/* Of a leaf that is not in memory. Where no patch can say what is pending, it is brought in: it stays then, since it is dirty. */
+static sop_status gather_pending(struct checkpoint *c, const struct sopi_dirty *dirty, sop_error *err)
+{
+	struct sopi_resident *resident = c->fs->engine->forest.resident;
+	struct node node = { .vnode = dirty->vnode, .store = dirty->store };
+	bool pays = false;
+	sop_status status = SOP_OK;
+
+	if (sopi_resident_claim(resident, dirty->vnode)) {
+		status = pending_pays(c, &node, &pays, err);
+		sopi_resident_unclaim(resident, dirty->vnode);
+	}
+	SOP_TRY(status);
+	if (pays)
+		return add_node(c, &node, err);
+	sopi_slot_refresh(&c->fs->engine->forest.reclaim, c->fs->slot); /* what makes room for it may go */
+	SOP_TRY(sopi_resident_bring(resident, tree_of(c, dirty->store), dirty->vnode, err));
+	return add_block(c, dirty, sopi_vnode_view(dirty->vnode, c->at), err);
+}
+
 /* Judges one dirty node as of C. */
 static sop_status gather_node(struct checkpoint *c, struct sopi_dirty *dirty, sop_error *err)
 {
@@ -115,6 +185,10 @@ static sop_status gather_node(struct checkpoint *c, struct sopi_dirty *dirty, so
 	case SOPI_STORE_LIVES:
 		break;
 	}
+	if (sopi_vnode_has_pending(vnode)) { /* before its versions are looked at: the mark goes when it has one */
+		dirty->lives = true;
+		return gather_pending(c, dirty, err);
+	}
 	block = sopi_vnode_view(vnode, c->at);
 	if (block == NULL)
 		return SOP_OK; /* born after C */
@@ -123,10 +197,7 @@ static sop_status gather_node(struct checkpoint *c, struct sopi_dirty *dirty, so
 		return entry_remove(c, vnode, SOPI_KEY_NODE, SOPI_VNODE_REGISTERED, err);
 	}
 	dirty->lives = true;
-	SOP_TRY(sopi_grow(&c->nodes, c->node_count, &c->node_capacity, sizeof *c->nodes, err));
-	c->nodes[c->node_count++] =
-		(struct node){ vnode, block, dirty->store, newest_change(block, c->at), false };
-	return SOP_OK;
+	return add_block(c, dirty, block, err);
 }
 
 static sop_status gather_nodes(struct checkpoint *c, sop_error *err)
@@ -156,7 +227,8 @@ static struct sopi_item_view first_key(const struct sopi_block *block)
 	return view;
 }
 
-/* Inner nodes first, then leaves in the order of their keys, store by store: so a cold scan reads on. */
+/* Inner nodes first, then leaves in the order of their keys, store by store: so a cold scan reads on. What is pending comes last,
+ * in the order in which the leaves were made. */
 static int compare_nodes(const void *a, const void *b)
 {
 	const struct node *x = a, *y = b;
@@ -165,6 +237,11 @@ static int compare_nodes(const void *a, const void *b)
 
 	if (x->store != y->store)
 		return x->store < y->store ? -1 : 1;
+	if (x->block == NULL || y->block == NULL) {
+		if ((x->block == NULL) != (y->block == NULL))
+			return x->block == NULL ? 1 : -1;
+		return (x->vnode->vid > y->vnode->vid) - (x->vnode->vid < y->vnode->vid);
+	}
 	if (x->block->version.kind != y->block->version.kind)
 		return x->block->version.kind == SOPI_INNER ? -1 : 1;
 	key_x = first_key(x->block);
@@ -194,7 +271,7 @@ static uint64_t bytes_left(const struct checkpoint *c, size_t from)
 	uint64_t bytes = 0;
 
 	for (size_t i = from; i < c->node_count && bytes < SOPI_NODE_PACK_BYTES; i++)
-		bytes += c->nodes[i].block->capacity; /* at most: what is free in it may be filled just now */
+		bytes += c->nodes[i].bytes; /* at most: what is free in a block may be filled just now */
 	return bytes;
 }
 
@@ -218,22 +295,56 @@ static sop_status base_of(const struct checkpoint *c, const struct node *node, u
 	return SOP_OK;
 }
 
+/* Makes the patch of what is pending; *done is false if it is not, since the leaf has been brought in. */
+static sop_status encode_pending(struct checkpoint *c, struct node *node, struct sopi_page_id *id,
+				 sop_buf *page, bool *done, sop_error *err)
+{
+	struct sopi_resident *resident = c->fs->engine->forest.resident;
+	sop_status status;
+
+	*done = sopi_resident_claim(resident, node->vnode);
+	if (*done) {
+		id->base = node->base;
+		status = sopi_pending_encode(node->vnode, id, page, err);
+		sopi_resident_unclaim(resident, node->vnode);
+		return status;
+	}
+	sopi_slot_refresh(&c->fs->engine->forest.reclaim,
+			  c->fs->slot); /* newer versions may go while one looks for it */
+	node->block = sopi_vnode_view(node->vnode, c->at);
+	sopi_slot_park(c->fs->slot);
+	return SOP_OK;
+}
+
+/* Makes the page of a node, or a patch to the page that there is. */
+static sop_status encode_node(struct checkpoint *c, struct node *node, struct sopi_page_id *id,
+			      sop_buf *page, sop_error *err)
+{
+	const struct sopi_page_locator locator = { locate, c->fs };
+	bool done = false;
+
+	if (node->block == NULL)
+		SOP_TRY(encode_pending(c, node, id, page, &done, err));
+	if (done)
+		return SOP_OK;
+	SOP_TRY(base_of(c, node, &id->base, err));
+	return sopi_page_encode(node->block, id, image_position(c), &locator, page, err);
+}
+
 /* Writes one node: its page, or a patch to the page that there is. */
 static sop_status write_node(struct checkpoint *c, struct sopi_pack *pack, struct node *node,
 			     sop_buf *page, sop_error *err)
 {
-	const struct sopi_page_locator locator = { locate, c->fs };
 	struct sopi_vnode *vnode = node->vnode;
 	struct sopi_page_id id = { vnode->vid, node->store, node->position, 0 };
 	struct sopi_registry_entry entry;
 	struct sopi_place place;
 	uint64_t key;
 
-	SOP_TRY(base_of(c, node, &id.base, err));
+	page->size = 0;
+	SOP_TRY(encode_node(c, node, &id, page, err));
 	node->whole = id.base == 0;
 	key = sopi_registry_key(node->whole ? SOPI_KEY_NODE : SOPI_KEY_PATCH, vnode->vid);
-	page->size = 0;
-	SOP_TRY(sopi_page_encode(node->block, &id, image_position(c), &locator, page, err));
 	SOP_TRY(sopi_pack_append(pack, key, (sop_bytes){ page->data, page->size }, &place, err));
 	entry = sopi_entry_of_place(key, &place, node->position);
 	SOP_TRY(entry_add(c, &entry, err));
