@@ -26,7 +26,7 @@ func (s *Store[K, V]) In(tx *Tx) Items[K, V] { return Items[K, V]{s, tx} }
 type Item[K, V any] struct {
 	Key     K // as stored, with its ride-along fields
 	Value   V
-	Version uint64 // the position that wrote it; 0: this transaction
+	Version uint64 // the position that wrote it; 0: this transaction, or only keys were asked for
 	ID      uint64 // which one, in a store with duplicates; else 0
 }
 

@@ -485,7 +485,7 @@ func TestCursorMovesBothWays(t *testing.T) {
 			ok(t, err)
 			defer c.Close()
 			equal(t, c.Next(), true)
-			equal(t, c.Item().Version > 0, true)
+			equal(t, c.Item().Version, 0) // it changes with the value, which is not read
 			equal(t, len(c.Value()), 0)
 			fails(t, c.Remove(), sop.ErrReadOnly)
 			return nil

@@ -178,7 +178,8 @@ static sop_status fill(sop_cursor *cursor, const struct sopi_item_view *item, en
 {
 	const struct sopi_used *used = cursor->used;
 
-	entry->version = item->version;
+	/* Who writes a value writes the version, and a scan of keys has not read it. */
+	entry->version = (cursor->flags & SOP_CURSOR_KEYS) != 0 ? 0 : item->version;
 	SOP_TRY(fill_value(cursor, item, keep, entry, err));
 	entry->item = 0;
 	if (SOPI_LIKELY(entries_are_plain(used))) {

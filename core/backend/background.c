@@ -3,7 +3,7 @@
  * the calls that find something due do it. */
 #include "backend/inredfs.h"
 
-#include "btree/resident.h"
+#include "btree/together.h"
 #include "platform/clock.h"
 
 enum { NS_PER_MS = 1000000, TICK_MS = 100, IDLE_TICKS = 10 };
@@ -130,9 +130,16 @@ static void start_locked(struct sopi_inredfs *fs)
 
 void sopi_background_begin(struct sopi_inredfs *fs)
 {
+	sopi_background_busy(fs, false);
 	sopi_mutex_lock(&fs->mutex);
 	start_locked(fs);
 	sopi_mutex_unlock(&fs->mutex);
+}
+
+/* While a checkpoint is written it needs the processor that another thread would bring leaves in with. */
+void sopi_background_busy(struct sopi_inredfs *fs, bool busy)
+{
+	sopi_helper_allow(fs->engine->forest.resident, !busy && !fs->engine->options.no_background);
 }
 
 /* Has the thread look around now, however long it meant to sleep. */

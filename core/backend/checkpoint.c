@@ -20,11 +20,9 @@
 /* Between two short holds of the commit mutex. Who waits for it has to be woken up, and would without it find it taken again
  * each time. */
 enum { SETTLE_PAUSE_NS = 50000 };
+enum { HEAD_BYTES = 384 }; /* of a leaf of 4 KB: all that says where its items lie */
 
-enum {
-	PENDING_SHARE = 4, /* what is pending is that part of its leaf's page at most, where a patch says it */
-	PENDING_PAGE_BYTES = 2048, /* that a patch of it takes beside the bytes of its items, at most */
-};
+enum { PENDING_PAGE_BYTES = 2048 }; /* that a patch of what is pending takes beside the bytes of its items, at most */
 
 /* A node to be written, as of the checkpoint's position. */
 struct node {
@@ -35,6 +33,7 @@ struct node {
 	uint64_t base; /* without a block: the position of its page */
 	uint32_t bytes; /* that its page takes at most, or its patch */
 	bool whole; /* its page was written, and no patch is left */
+	uint64_t key[2]; /* the first bytes of its first key, as numbers that order as they do: most differ in these */
 };
 
 /* A change of what lives in a pack. */
@@ -137,7 +136,7 @@ static sop_status pending_pays(const struct checkpoint *c, struct node *node, bo
 	node->base = entries.page.words[3];
 	node->bytes = (uint32_t)bytes + PENDING_PAGE_BYTES;
 	*pays = entries.patch.removed && node->base < node->position &&
-		bytes * PENDING_SHARE <= entries.page.words[2];
+		sopi_pending_suits_patch(node->vnode, entries.page.words[2]);
 	return SOP_OK;
 }
 
@@ -203,8 +202,10 @@ static sop_status gather_node(struct checkpoint *c, struct sopi_dirty *dirty, so
 static sop_status gather_nodes(struct checkpoint *c, sop_error *err)
 {
 	for (struct sopi_dirty_chunk *chunk = c->dirty.newest; chunk != NULL; chunk = chunk->older) {
-		for (size_t i = 0; i < chunk->count; i++)
+		for (size_t i = 0; i < chunk->count; i++) {
+			sopi_dirty_ask(chunk, i);
 			SOP_TRY(gather_node(c, &chunk->nodes[i], err));
+		}
 	}
 	return SOP_OK;
 }
@@ -227,6 +228,24 @@ static struct sopi_item_view first_key(const struct sopi_block *block)
 	return view;
 }
 
+/* Notes the first bytes of the first key. */
+static void note_key(struct node *node)
+{
+	struct sopi_item_view view;
+	uint8_t bytes[sizeof node->key] = { 0 };
+	size_t of_prefix, left;
+
+	if (node->block == NULL)
+		return;
+	view = first_key(node->block);
+	of_prefix = view.prefix_size < sizeof bytes ? view.prefix_size : sizeof bytes;
+	left = sizeof bytes - of_prefix;
+	sopi_copy_short(bytes, view.prefix, of_prefix);
+	sopi_copy_short(bytes + of_prefix, view.key, view.key_size < left ? view.key_size : left);
+	node->key[0] = sopi_load_u64be(bytes);
+	node->key[1] = sopi_load_u64be(bytes + 8);
+}
+
 /* Inner nodes first, then leaves in the order of their keys, store by store: so a cold scan reads on. What is pending comes last,
  * in the order in which the leaves were made. */
 static int compare_nodes(const void *a, const void *b)
@@ -244,6 +263,10 @@ static int compare_nodes(const void *a, const void *b)
 	}
 	if (x->block->version.kind != y->block->version.kind)
 		return x->block->version.kind == SOPI_INNER ? -1 : 1;
+	for (size_t i = 0; i < 2; i++) {
+		if (x->key[i] != y->key[i])
+			return x->key[i] < y->key[i] ? -1 : 1;
+	}
 	key_x = first_key(x->block);
 	key_y = first_key(y->block);
 	order = sopi_item_compare(&key_x, &key_y);
@@ -355,6 +378,16 @@ static sop_status write_node(struct checkpoint *c, struct sopi_pack *pack, struc
 	return SOP_OK;
 }
 
+/* Asks for the head of a node that comes next: in the order of keys nothing is near what comes before it. */
+static void ask_for_node(const struct checkpoint *c, size_t i)
+{
+	if (i >= c->node_count)
+		return;
+	for (size_t at = 0; c->nodes[i].block != NULL && at < HEAD_BYTES; at += 64)
+		__builtin_prefetch((const char *)c->nodes[i].block + at);
+	__builtin_prefetch(c->nodes[i].vnode);
+}
+
 /* Writes nodes from number `from` on into one pack; returns where it stopped in *end. */
 static sop_status write_pack(struct checkpoint *c, size_t from, size_t *end, sop_buf *page, sop_error *err)
 {
@@ -365,6 +398,7 @@ static sop_status write_pack(struct checkpoint *c, size_t from, size_t *end, sop
 
 	SOP_TRY(sopi_pack_begin(fs->packs, SOPI_PACK_NODES, bytes_left(c, from), &pack, err));
 	for (; i < c->node_count && sopi_pack_bytes(pack) < SOPI_NODE_PACK_BYTES; i++) {
+		ask_for_node(c, i + 1);
 		SOP_TRY_OUT(write_node(c, pack, &c->nodes[i], page, err));
 		if (sopi_wal_fills(fs->wal)) /* the thread that makes segments is busy here: a commit would have to */
 			sopi_wal_prepare(fs->wal);
@@ -382,6 +416,8 @@ static sop_status write_packs(struct checkpoint *c, sop_error *err)
 	sop_status status = SOP_OK;
 	size_t at = 0;
 
+	for (size_t i = 0; i < c->node_count; i++)
+		note_key(&c->nodes[i]);
 	if (c->node_count > 1)
 		qsort(c->nodes, c->node_count, sizeof *c->nodes, compare_nodes);
 	while (at < c->node_count && status == SOP_OK)
@@ -910,6 +946,7 @@ sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkp
 	sop_status status;
 
 	sopi_mutex_lock(&fs->checkpoint_mutex);
+	sopi_background_busy(fs, true);
 	if (how->sparing)
 		(void)sopi_inredfs_drop_ballast(fs);
 	status = run(fs, how, err);
@@ -926,6 +963,7 @@ sop_status sopi_checkpoint_run(struct sopi_inredfs *fs, const struct sopi_checkp
 				   sopi_clock_wall_ns(fs->engine->platform->clock),
 				   "a checkpoint was given up: %s", sop_status_name(status));
 	}
+	sopi_background_busy(fs, false);
 	sopi_mutex_unlock(&fs->checkpoint_mutex);
 	sopi_background_ended(fs, status);
 	return status;

@@ -50,15 +50,18 @@ static int compare_packs(const void *a, const void *b)
 struct budget {
 	uint64_t bytes; /* of living blobs */
 	unsigned dead_percent; /* of all packs, below which nothing is */
+	size_t small_max; /* packs that are small, beyond which some are merged, */
+	size_t small_kept; /* and of which so many are left */
 	uint64_t below; /* thoroughly, packs with ids below this; 0: as usual */
 };
 
 /* A checkpoint that commits may be waiting for rewrites about as much as it writes itself. That keeps up, since half of what
- * it chooses is dead then. */
+ * it chooses is dead then. Its packs are small, and most of what they hold is written anew by those that follow: the longer
+ * they are left alone, the less there is to merge, and of those that are merged the deadest half is enough. */
 static struct budget budget_of(const struct sopi_inredfs *fs,
 			       const struct sopi_registry_entry *entries, size_t count, uint64_t below)
 {
-	struct budget budget = { REWRITTEN_BYTES_MAX, SOPI_DEAD_PERCENT, below };
+	struct budget budget = { REWRITTEN_BYTES_MAX, SOPI_DEAD_PERCENT, SOPI_SMALL_PACKS_MAX, 0, below };
 	uint64_t written = REWRITTEN_BYTES_PRESSED;
 
 	if (!fs->pressed || below != 0)
@@ -69,6 +72,8 @@ static struct budget budget_of(const struct sopi_inredfs *fs,
 	}
 	budget.bytes = written < REWRITTEN_BYTES_MAX ? written : REWRITTEN_BYTES_MAX;
 	budget.dead_percent = SOPI_DEAD_PERCENT_PRESSED;
+	budget.small_max = SOPI_SMALL_PACKS_MAX_PRESSED;
+	budget.small_kept = SOPI_SMALL_PACKS_MAX_PRESSED / 2;
 	return budget;
 }
 
@@ -101,11 +106,14 @@ static struct candidates keep_candidates(struct sopi_pack_entry *packs, size_t c
 }
 
 /* Is this pack to be merged with others of its kind? */
-static bool merges(const struct candidates *found, const struct sopi_pack_entry *pack, bool thoroughly)
+static bool merges(const struct candidates *found, const struct budget *budget,
+		   const struct sopi_pack_entry *pack, size_t merged)
 {
 	const size_t alike = pack->kind == SOPI_PACK_NODES ? found->small_nodes : found->small_values;
+	const size_t all = found->small_nodes + found->small_values;
+	const bool thoroughly = budget->below != 0;
 
-	return is_small(pack) && (found->small_nodes + found->small_values > SOPI_SMALL_PACKS_MAX ||
+	return is_small(pack) && ((all > budget->small_max && all - merged > budget->small_kept) ||
 				  (thoroughly && alike > 1));
 }
 
@@ -116,7 +124,7 @@ static size_t choose(struct sopi_pack_entry *packs, size_t count, const struct b
 	const bool thoroughly = budget->below != 0;
 	const bool enough_dead = found.dead_bytes * 100 > found.total_bytes * budget->dead_percent;
 	uint64_t dead = found.dead_bytes, rewritten = 0;
-	size_t chosen = 0;
+	size_t chosen = 0, merged = 0;
 
 	qsort(packs, found.count, sizeof *packs, compare_packs);
 	for (size_t i = 0; i < found.count && rewritten < budget->bytes; i++) {
@@ -126,8 +134,9 @@ static size_t choose(struct sopi_pack_entry *packs, size_t count, const struct b
 			thoroughly ||
 			(enough_dead && dead * 100 > found.total_bytes * (budget->dead_percent / 2));
 
-		if (!merges(&found, &packs[i], thoroughly) && !(mostly_dead && dead_matter))
+		if (!merges(&found, budget, &packs[i], merged) && !(mostly_dead && dead_matter))
 			continue;
+		merged += is_small(&packs[i]) ? 1 : 0;
 		dead -= dead_bytes(&packs[i]);
 		rewritten += packs[i].live_bytes;
 		packs[chosen++] = packs[i];

@@ -724,6 +724,7 @@ static struct sopi_wal_options wal_options(const struct sopi_inredfs *fs)
 		.segment_bytes_max = most,
 		.pool_bytes_max = log_budget(fs) / 4 * 3, /* what a checkpoint passes, so that it is used again */
 		.bytes_max = log_budget(fs) / 4 * 5,
+		.writes_ahead = !fs->engine->options.no_background,
 		.raw_group_bytes = most / RAW_GROUP_SHARE,
 	};
 

@@ -19,6 +19,7 @@ enum {
 	SOPI_DEAD_PERCENT = 20, /* of all packs, beyond which the next checkpoint rewrites some */
 	SOPI_DEAD_PERCENT_PRESSED = 50, /* the same, when commits may be waiting for it */
 	SOPI_SMALL_PACKS_MAX = 32, /* packs below a quarter of their size, likewise */
+	SOPI_SMALL_PACKS_MAX_PRESSED = 96, /* together with as many large ones as there usually are, all can be open */
 	SOPI_CHECKPOINT_IDLE_MS = 30000, /* changes are checkpointed after that, however few they are */
 };
 
@@ -306,6 +307,9 @@ extern _Atomic bool sopi_recover_loader_always; /* with the second thread, howev
 
 /* Starts the thread. The file of figures has been begun. */
 void sopi_background_begin(struct sopi_inredfs *fs);
+
+/* A checkpoint begins, or has ended. */
+void sopi_background_busy(struct sopi_inredfs *fs, bool busy);
 sop_status sopi_background_pace(struct sopi_backend *backend, int64_t deadline_ns, bool urgent,
 				sop_error *err);
 void sopi_background_committed(struct sopi_backend *backend, size_t bytes, bool weak);

@@ -14,7 +14,7 @@ struct sopi_packs; /* all packs of one database */
 struct sopi_pack; /* one that is being written */
 
 enum {
-	SOPI_PACK_DESCRIPTORS_MAX = 64, /* files kept open for reading, least recently used closed first; fewer where the
+	SOPI_PACK_DESCRIPTORS_MAX = 128, /* files kept open for reading, least recently used closed first; fewer where the
 					 * process has few. A pack that is written has one more, its own */
 	SOPI_VALUE_ALONE_BYTES = 1 << 20, /* a larger value has a file of its own */
 	SOPI_VALUE_FRAME_BYTES = 40, /* before a value */

@@ -614,28 +614,3 @@ sop_status sopi_apply_changes(struct sopi_apply *apply, struct sopi_tree *tree,
 	SOP_TRY(sopi_apply_run(apply, tree, changes, count, &effect, err));
 	return sopi_apply_count(apply, tree, effect, err);
 }
-
-sop_status sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *changes,
-				 size_t count, uint64_t at, sop_error *err)
-{
-	const struct sopi_block *block;
-	size_t i = 0;
-
-	if (count == 1) /* the common small commit needs no bound */
-		return sopi_tree_leaf(tree, sopi_operation_key(changes[0].newest),
-				      changes[0].newest->key_size, at, &changes[0].leaf, &block, err);
-	while (i < count) {
-		struct sopi_separator upper;
-		struct sopi_path path;
-		size_t end = count;
-
-		path.stays = false;
-		SOP_TRY(sopi_tree_path(tree, sopi_operation_key(changes[i].newest),
-				       changes[i].newest->key_size, at, &path, err));
-		if (sopi_path_upper(&path, &upper))
-			end = sopi_changes_below(changes, i + 1, count, &upper);
-		while (i < end)
-			changes[i++].leaf = path.level[path.depth].vnode;
-	}
-	return SOP_OK;
-}

@@ -231,6 +231,13 @@ size_t sopi_pending_bytes(const struct sopi_vnode *vnode)
 	return vnode->pending->bytes;
 }
 
+bool sopi_pending_suits_patch(const struct sopi_vnode *vnode, uint64_t page_bytes)
+{
+	const uint64_t bytes = vnode->pending->bytes;
+
+	return bytes * vnode->pending->count <= 2 * page_bytes && bytes <= page_bytes / 2;
+}
+
 static sop_status is_missing(const struct sopi_vnode *vnode, sop_error *err)
 {
 	return sopi_fail(err, SOP_CORRUPT,

@@ -41,6 +41,9 @@ static inline bool sopi_vnode_has_pending(const struct sopi_vnode *vnode)
 uint64_t sopi_pending_position(const struct sopi_vnode *vnode);
 size_t sopi_pending_bytes(const struct sopi_vnode *vnode);
 
+/* Would a patch of it cost less than its page, which has so many bytes (sopi_page_patch_pays)? */
+bool sopi_pending_suits_patch(const struct sopi_vnode *vnode, uint64_t page_bytes);
+
 /* Replaces the block of a leaf that was read by one with the changes; `block` is freed then. CORRUPT: an item that was overwritten is
  * not there; NO_MEMORY. */
 sop_status sopi_pending_put_on(struct sopi_forest *forest, const struct sopi_vnode *vnode,

@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/plant.h"
 #include "btree/pending.h"
+#include "btree/together.h"
 
 enum { EVICT_AT_ONCE = 32, LOOKS_AT_ONCE = 512, LOOKS_LOCKED = 16, LOOKS_AHEAD = 8 };
 
@@ -28,6 +29,9 @@ sop_status sopi_resident_open(struct sopi_forest *forest, const struct sopi_page
 	resident->node_bytes = node_bytes;
 	resident->dirty_bytes_max = bytes_max / 4 * 3;
 	sopi_mutex_init(&resident->mutex);
+	sopi_mutex_init(&resident->helper.mutex);
+	sopi_cond_init(&resident->helper.wanted);
+	sopi_cond_init(&resident->helper.done);
 	for (size_t i = 0; i < SOPI_LOAD_STRIPES; i++) {
 		sopi_mutex_init(&resident->stripes[i].mutex);
 		sopi_cond_init(&resident->stripes[i].loaded);
@@ -53,6 +57,10 @@ void sopi_resident_close(struct sopi_forest *forest)
 	if (resident == NULL)
 		return;
 	forest->resident = NULL;
+	sopi_helper_end(resident);
+	sopi_mutex_destroy(&resident->helper.mutex);
+	sopi_cond_destroy(&resident->helper.wanted);
+	sopi_cond_destroy(&resident->helper.done);
 	chunks_free(resident->dirty.newest);
 	chunks_free(resident->spare);
 	for (size_t i = 0; i < SOPI_LOAD_STRIPES; i++) {
@@ -405,6 +413,7 @@ bool sopi_dirty_settle(struct sopi_resident *resident, struct sopi_dirty_list *l
 	for (size_t i = 0; i < chunk->count; i++) {
 		const struct sopi_dirty dirty = chunk->nodes[i];
 
+		sopi_dirty_ask(chunk, i);
 		if (atomic_load_explicit(&dirty.vnode->newest, memory_order_relaxed) > position ||
 		    (dirty.lives && !sopi_pending_drop(resident, dirty.vnode)))
 			chunk->nodes[kept++] = dirty;

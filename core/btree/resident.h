@@ -12,7 +12,12 @@
 #include "node/page.h"
 #include "platform/file.h"
 
-enum { SOPI_DIRTY_IN_CHUNK = 170, SOPI_DIRTY_ROOM = 256, SOPI_LOAD_STRIPES = 16 };
+enum {
+	SOPI_DIRTY_IN_CHUNK = 170,
+	SOPI_DIRTY_ROOM = 256,
+	SOPI_DIRTY_AHEAD = 4,
+	SOPI_LOAD_STRIPES = 16
+};
 enum { SOPI_READ_AHEAD_MAX = 16 }; /* leaves that one read brings in */
 enum { SOPI_PINNED_PART = 8 }; /* of the budget: what pins may keep in memory of what was evicted */
 
@@ -52,10 +57,33 @@ struct sopi_dirty_chunk {
 	struct sopi_dirty nodes[SOPI_DIRTY_IN_CHUNK];
 };
 
+/* Asks for the nodes that come behind number `i`: they lie anywhere, and nobody has touched them for long. */
+static inline void sopi_dirty_ask(const struct sopi_dirty_chunk *chunk, size_t i)
+{
+	if (i + 2 * SOPI_DIRTY_AHEAD < chunk->count)
+		__builtin_prefetch(chunk->nodes[i + 2 * SOPI_DIRTY_AHEAD].vnode);
+	if (i + SOPI_DIRTY_AHEAD < chunk->count)
+		__builtin_prefetch(atomic_load_explicit(&chunk->nodes[i + SOPI_DIRTY_AHEAD].vnode->head,
+							memory_order_relaxed));
+}
+
 struct sopi_dirty_list {
 	struct sopi_dirty_chunk *newest; /* of a chain from newer to older */
 	struct sopi_dirty_chunk *oldest;
 	size_t count; /* of nodes */
+};
+
+/* A thread that helps to bring nodes in (btree/together.h). */
+struct sopi_together;
+struct sopi_helper {
+	_Atomic bool allowed; /* to be begun */
+	sopi_mutex mutex; /* guards the rest; leaf of the lock order */
+	sopi_cond wanted; /* there is something to bring in */
+	sopi_cond done; /* nothing is left */
+	struct sopi_together *together; /* what it helps with; NULL: nothing */
+	bool stop;
+	bool running;
+	sopi_thread thread;
 };
 
 struct sopi_resident {
@@ -86,6 +114,7 @@ struct sopi_resident {
 	_Atomic size_t dirty_bytes; /* of their blocks, about; also of a list that a checkpoint has taken */
 	const struct sopi_tree *absent_tree; /* what apply or validate could not find in memory */
 	struct sopi_vnode *absent;
+	struct sopi_helper helper;
 	struct {
 		sopi_mutex mutex; /* leaf of the lock order */
 		sopi_cond loaded;
@@ -103,6 +132,11 @@ void sopi_resident_close(struct sopi_forest *forest);
 /* Brings in what a WOULD_BLOCK was about. REQUIRES: not the commit mutex. */
 sop_status sopi_resident_bring(struct sopi_resident *resident, const struct sopi_tree *tree,
 			       struct sopi_vnode *vnode, sop_error *err);
+
+/* The same in two steps: whoever brings in many makes room once for all of them. */
+void sopi_resident_make_room(struct sopi_resident *resident);
+sop_status sopi_resident_bring_one(struct sopi_resident *resident, const struct sopi_tree *tree,
+				   struct sopi_vnode *vnode, sop_error *err);
 
 /* Brings in the first of these children of one node, and of those behind it what one read may bring besides, `most` in all.
  * REQUIRES: not the commit mutex. */

@@ -277,15 +277,19 @@ static size_t claim_more(struct sopi_resident *resident, struct sopi_vnode *cons
 	return count;
 }
 
-sop_status sopi_resident_bring_ahead(struct sopi_resident *resident, const struct sopi_tree *tree,
-				     struct sopi_vnode *const *children, size_t most, sop_error *err)
+void sopi_resident_make_room(struct sopi_resident *resident)
+{
+	atomic_fetch_add_explicit(&resident->loading, 1, memory_order_relaxed);
+	make_room(resident);
+	atomic_fetch_sub_explicit(&resident->loading, 1, memory_order_relaxed);
+}
+
+static sop_status bring_children(struct sopi_resident *resident, const struct sopi_tree *tree,
+				 struct sopi_vnode *const *children, size_t most, sop_error *err)
 {
 	size_t count = 1;
 	sop_status status;
 
-	atomic_fetch_add_explicit(&resident->loading, 1, memory_order_relaxed);
-	make_room(resident);
-	atomic_fetch_sub_explicit(&resident->loading, 1, memory_order_relaxed);
 	if (!sopi_resident_claim(resident, children[0]))
 		return SOP_OK;
 	most = most < SOPI_READ_AHEAD_MAX ? most : SOPI_READ_AHEAD_MAX;
@@ -295,6 +299,19 @@ sop_status sopi_resident_bring_ahead(struct sopi_resident *resident, const struc
 	for (size_t i = count; i-- > 0;)
 		sopi_resident_unclaim(resident, children[i]);
 	return status;
+}
+
+sop_status sopi_resident_bring_one(struct sopi_resident *resident, const struct sopi_tree *tree,
+				   struct sopi_vnode *vnode, sop_error *err)
+{
+	return bring_children(resident, tree, &vnode, 1, err);
+}
+
+sop_status sopi_resident_bring_ahead(struct sopi_resident *resident, const struct sopi_tree *tree,
+				     struct sopi_vnode *const *children, size_t most, sop_error *err)
+{
+	sopi_resident_make_room(resident);
+	return bring_children(resident, tree, children, most, err);
 }
 
 sop_status sopi_resident_bring(struct sopi_resident *resident, const struct sopi_tree *tree,

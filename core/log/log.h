@@ -67,6 +67,11 @@ struct sopi_log_driver {
 	/* The same, until it is with the operating system. */
 	sop_status (*wait_written)(struct sopi_log *log, uint64_t position, sop_error *err);
 
+	/* Has another thread write everything up to `position`, durably or not, while the caller goes on: waiting for it is
+	 * still the caller's. False: there is none, and nothing is written before somebody waits. NULL in logs that keep
+	 * nothing. */
+	bool (*write_ahead)(struct sopi_log *log, uint64_t position, bool durable);
+
 	/* Everything up to here is on stable storage. Never blocks. */
 	uint64_t (*durable)(struct sopi_log *log);
 

@@ -14,6 +14,7 @@ static void wal_close(struct sopi_log *log)
 {
 	struct sopi_wal *wal = wal_of(log);
 
+	wal_ahead_end(&wal->ahead);
 	SOPI_CHECK(wal->first_waiter == NULL);
 	wal_segment_close(&wal->next);
 	wal_segment_close(&wal->current);
@@ -33,6 +34,7 @@ static const struct sopi_log_driver wal_driver = {
 	.submit = wal_submit,
 	.wait_durable = wal_wait_durable,
 	.wait_written = wal_wait_written,
+	.write_ahead = wal_write_ahead,
 	.durable = wal_durable,
 	.series_begin = wal_series_begin,
 	.series_end = wal_series_end,
@@ -64,6 +66,7 @@ static sop_status wal_new(const struct sopi_wal_options *options, struct sopi_wa
 	sopi_mutex_init(&wal->state);
 	sopi_mutex_init(&wal->maker);
 	sopi_mutex_init(&wal->queue);
+	wal_ahead_init(&wal->ahead);
 	*out = wal;
 	return SOP_OK;
 }

@@ -32,6 +32,7 @@ struct sopi_wal_options {
 	uint64_t segment_bytes_max;
 	uint64_t pool_bytes_max; /* recycled segments kept; more are removed */
 	uint64_t bytes_max; /* of all segments; beyond it recycled ones are removed, too; 0: any */
+	bool writes_ahead; /* there may be a thread that writes the parts of large commits */
 	uint64_t raw_group_bytes; /* while groups have this size or more, segments need no zeros; 0: they always do */
 };
 

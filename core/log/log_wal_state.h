@@ -3,6 +3,7 @@
  * log_wal.c          opening, closing, the port, figures
  * log_wal_buffer.c   reservations, and what was submitted and is not written yet
  * log_wal_group.c    leader and followers
+ * log_wal_ahead.c    a thread that leads for large commits
  * log_wal_write.c    what the leader writes: groups, successors, marks
  * log_wal_segment.c  making, recycling and removing segments
  * log_wal_scan.c     reading segments, record by record
@@ -107,6 +108,16 @@ struct wal_waiter {
 	_Atomic uint32_t state;
 };
 
+/* The thread that writes ahead. */
+struct wal_ahead {
+	sopi_mutex mutex; /* guards what follows; a leaf */
+	sopi_cond wake;
+	sopi_thread thread;
+	bool runs, stops;
+	uint64_t position; /* up to which it is to write; 0: nothing */
+	bool durable; /* not only write */
+};
+
 struct sopi_log_series {
 	struct sopi_log_series *next;
 	uint64_t position; /* of its first part; 0: it has none */
@@ -175,6 +186,8 @@ struct sopi_wal {
 	_Atomic uint64_t durable, written; /* positions */
 	_Atomic bool fills; /* a segment is to be made ahead, and nobody asked yet */
 	_Atomic bool failed;
+
+	struct wal_ahead ahead;
 
 	/* between open and resume */
 	struct wal_end end;
@@ -248,6 +261,14 @@ void wal_buffer_free(struct sopi_wal *wal);
 
 sop_status wal_wait_durable(struct sopi_log *log, uint64_t position, sop_error *err);
 sop_status wal_wait_written(struct sopi_log *log, uint64_t position, sop_error *err);
+
+/* ---- ahead ---- */
+
+bool wal_write_ahead(struct sopi_log *log, uint64_t position, bool durable);
+void wal_ahead_init(struct wal_ahead *ahead);
+
+/* Ends the thread, if there is one. */
+void wal_ahead_end(struct wal_ahead *ahead);
 
 /* ---- write ---- */
 

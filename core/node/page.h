@@ -62,8 +62,9 @@ struct sopi_page_loader {
 	void *arg;
 };
 
-/* Would a patch with what a reader at `at` sees that is newer than `base` be a quarter of the leaf's page at most, and both
- * together far from what a block holds? */
+/* Does a patch with what a reader at `at` sees that is newer than `base` pay, and are both together far from what a block
+ * holds? Each patch says again what the one before it did, until a page ends that: if changes come one by one, least is
+ * written for each where the bytes of the patch times its items are as much as two pages. Half of a page is the most. */
 bool sopi_page_patch_pays(const struct sopi_block *leaf, uint64_t base, uint64_t at);
 
 /* The key by which the registry knows a page, whose head is given. */

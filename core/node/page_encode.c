@@ -7,7 +7,6 @@
 
 /* ---- the items of a leaf as of a position ---------------------------------------------------- */
 
-enum { PATCH_SHARE = 4 }; /* a patch is that part of its leaf's page at most */
 enum {
 	LISTED_MAX = 64
 }; /* items of a patch that are looked for once; more are looked for each time */
@@ -51,6 +50,8 @@ static void see(struct seen *seen, const struct sopi_block *leaf, uint64_t base,
 {
 	size_t number = atomic_load_explicit(&leaf->delta_count, memory_order_acquire);
 
+	for (size_t i = 0; i < leaf->count; i++) /* nobody may have looked at them for long */
+		__builtin_prefetch(sopi_item_at(leaf, sopi_leaf_places(leaf)[i]));
 	seen->leaf = leaf;
 	seen->base = base;
 	seen->delta_count = 0;
@@ -138,7 +139,7 @@ bool sopi_page_patch_pays(const struct sopi_block *leaf, uint64_t base, uint64_t
 {
 	struct at next = { 0 };
 	struct sopi_item_view item;
-	size_t all = 0, newer = 0;
+	size_t all = 0, newer = 0, count = 0;
 	struct seen seen;
 
 	see(&seen, leaf, 0, at);
@@ -148,8 +149,10 @@ bool sopi_page_patch_pays(const struct sopi_block *leaf, uint64_t base, uint64_t
 
 		all += bytes;
 		newer += item.version > base ? bytes : 0;
+		count += item.version > base;
 	}
-	return newer > 0 && newer * PATCH_SHARE <= all && all <= SOPI_BLOCK_BYTES_MAX / 2;
+	return newer > 0 && newer * count <= 2 * all && newer <= all / 2 &&
+	       all <= SOPI_BLOCK_BYTES_MAX / 2;
 }
 
 /* ---- what they have in common ---------------------------------------------------------------- */

@@ -87,14 +87,21 @@ static struct part *part_of(struct sopi_places *places, size_t set)
 	return &places->parts[set % PARTS];
 }
 
+/* The lines of a node's set, beginning with the one that it has if it was free: nobody has looked at them for long, and each
+ * is another line of the processor's cache. */
+static struct line *way(const struct sopi_places *places, size_t set, uint64_t vid, size_t i)
+{
+	return places->lines + set * WAYS + (size_t)(vid + i) % WAYS;
+}
+
 /* NULL: the node has no line. */
 static struct line *find_locked(const struct sopi_places *places, size_t set, uint64_t vid)
 {
-	struct line *lines = places->lines + set * WAYS;
-
 	for (size_t i = 0; i < WAYS; i++) {
-		if (lines[i].taken && lines[i].vid == vid)
-			return &lines[i];
+		struct line *line = way(places, set, vid, i);
+
+		if (line->taken && line->vid == vid)
+			return line;
 	}
 	return NULL;
 }
@@ -138,18 +145,20 @@ bool sopi_places_find(struct sopi_places *places, uint64_t vid, struct sopi_node
 /* The line that is to be used next: free, or not asked for since it was passed over. */
 static struct line *victim_locked(const struct sopi_places *places, size_t set, uint64_t vid)
 {
-	struct line *lines = places->lines + set * WAYS;
+	for (size_t i = 0; i < WAYS; i++) {
+		struct line *line = way(places, set, vid, i);
 
-	for (size_t i = 0; i < WAYS; i++) {
-		if (!lines[i].taken)
-			return &lines[i];
+		if (!line->taken)
+			return line;
 	}
 	for (size_t i = 0; i < WAYS; i++) {
-		if (!lines[i].used)
-			return &lines[i];
-		lines[i].used = false;
+		struct line *line = way(places, set, vid, i);
+
+		if (!line->used)
+			return line;
+		line->used = false;
 	}
-	return &lines[vid % WAYS];
+	return way(places, set, vid, 0);
 }
 
 void sopi_places_note(struct sopi_places *places, const struct sopi_node_entries *entries,

@@ -126,8 +126,8 @@ sop_status sopi_log_room(struct sopi_engine *engine, size_t bytes, bool urgent, 
 	return status;
 }
 
-/* Waits until a part has left the memory: so there is never more than one of them in it, and what others commit behind it
- * waits for no more than that. */
+/* Waits until a part has left the memory: so there are never more than two of them in it, one that is being written and
+ * the next, and what others commit behind it waits for no more than that. */
 static sop_status wait_for_part(struct sopi_transaction *txn, uint64_t position, sop_error *err)
 {
 	struct sopi_log *log = txn->engine->log;
@@ -158,6 +158,8 @@ static sop_status write_part(struct sopi_large *large, size_t size, sop_error *e
 	uint64_t position;
 
 	SOP_TRY(sopi_transaction_may_go_on(txn, err));
+	if (large->part_position != 0)
+		SOP_TRY(wait_for_part(txn, large->part_position, err));
 	SOP_TRY(sopi_log_room(engine, entry.before.size + size, large->urgent, err));
 	sopi_mutex_lock(&engine->commit_mutex);
 	position = engine->log->driver->next(engine->log);
@@ -165,7 +167,9 @@ static sop_status write_part(struct sopi_large *large, size_t size, sop_error *e
 	/* Nothing changes at this position. A checkpoint may pass it, so that parts which are given up go. */
 	atomic_store_explicit(&engine->applied, position, memory_order_seq_cst);
 	sopi_mutex_unlock(&engine->commit_mutex);
-	SOP_TRY(wait_for_part(txn, position, err));
+	large->part_position = position;
+	if (!engine->log->driver->write_ahead(engine->log, position, txn->durability == SOPI_FLUSHED))
+		SOP_TRY(wait_for_part(txn, position, err));
 	tell_of_part(false);
 	return SOP_OK;
 }
@@ -306,6 +310,7 @@ void sopi_large_clear(struct sopi_transaction *txn, struct sopi_large *large)
 	if (large->series != NULL)
 		log->driver->series_end(log, large->series);
 	large->series = NULL;
+	large->part_position = 0;
 	record_free(txn, &large->ahead.scratch.record);
 	sopi_ahead_free(&large->ahead, &txn->engine->forest);
 	sop_buf_free(&large->last);

@@ -14,6 +14,7 @@ struct sopi_large {
 	struct sopi_transaction *txn;
 	struct sopi_ahead ahead;
 	size_t change_count;
+	uint64_t part_position; /* of the newest part; 0: there is none */
 	struct sopi_log_series *series; /* of the parts in the log, or NULL; once it is committed, the log's */
 	sop_buf last; /* the entry that commits */
 };

@@ -19,7 +19,7 @@ typedef struct sop_cursor sop_cursor;
 typedef struct sop_entry {
 	sop_bytes key; /* the whole key: sort fields, then ride-along fields */
 	sop_bytes value; /* empty with SOP_CURSOR_KEYS */
-	uint64_t version; /* the position that wrote it; 0: this transaction */
+	uint64_t version; /* the position that wrote it; 0: this transaction, or with SOP_CURSOR_KEYS */
 	uint64_t item; /* its item id in a store with duplicates, else 0 */
 } sop_entry;
 
@@ -27,7 +27,8 @@ typedef struct sop_entry {
 /* sop_cursor_fetch goes from the end of the range to its start. All other calls go where their names say: the last page of a
  * range is read by sop_cursor_prev, with this flag and without. */
 #define SOP_CURSOR_REVERSE 1u
-/* Keys and ride-along fields only: values are not read, and changes of values no conflict. */
+/* Keys and ride-along fields only: values are not read, nor are versions, which change with them, and changes of values no
+ * conflict. Both are left out: empty, and 0. */
 #define SOP_CURSOR_KEYS 2u
 /* The views of an entry live until the next call on the cursor itself, whatever becomes of its transaction, also in another
  * thread: keys and values are copied into the cursor. For languages that cannot keep others out. */
@@ -107,7 +108,7 @@ SOP_API sop_status sop_cursor_remove(sop_cursor *cursor, sop_error *err);
  * the caller: from where it stands in its direction, from the start of its range if it has not
  * moved.
  * room: memory, 8-aligned; size: bytes at `room`; rows_max: at most so many rows, 0: no limit.
- * flags: SOP_ROWS_ITEM and SOP_ROWS_VERSION: what rows carry.
+ * flags: SOP_ROWS_ITEM and SOP_ROWS_VERSION (0 with SOP_CURSOR_KEYS): what rows carry.
  * used: receives the bytes written: a batch with at least one row. err: may be NULL. The cursor
  * then stands on the last row of the batch, and the next fetch goes on behind it.
  * Returns OK; NOT_FOUND: there are no more; LIMIT: the next row alone does not fit, nothing was

@@ -35,8 +35,8 @@ typedef struct sop_store sop_store;
  *      system may be one that can only be read. Any number of processes may have it open so, and none that writes
  *      beside them: LOCK, which must be there, is locked shared. All that was committed is there, also after a crash:
  *      what the log has since the last checkpoint is applied in memory, which takes as long at each opening, and
- *      stays there whatever `cache_bytes` says (a log may have one and a half times `log_bytes_max`, and takes about
- *      twice as much memory). Commits weaker than SOP_FLUSHED of a process that has just ended are shown, though a
+ *      stays there whatever `cache_bytes` says: about twice as much memory as there is log, which is `log_bytes_max` at
+ *      most, and what transactions wrote that were committing just then. Commits weaker than SOP_FLUSHED of a process that has just ended are shown, though a
  *      power cut may still take them. Every transaction only reads, and whatever writes is READ_ONLY: changes,
  *      sop_sync, sop_checkpoint, sop_gc, sop_backup (sop_restore copies such a folder).
  * out: the open database, owned by the caller: sop_close, then sop_db_free.

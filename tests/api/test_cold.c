@@ -24,6 +24,10 @@ enum {
 	LARGE_ITEMS = 6000, /* more than fit in the cache, at once and once more */
 	LARGE_VALUE_BYTES = 1024,
 	ROOMY_CACHE_MB = 64, /* all of them fit */
+	WRITERS = 4,
+	SPREAD = 100, /* items of one commit, each in another leaf */
+	SPREAD_COMMITS = 60, /* of a thread */
+	STEP = 80, /* between two items of leaves that follow each other but for a few; a multiple of WRITERS */
 };
 
 /* For nftw, which takes no argument for its callback. */
@@ -399,6 +403,102 @@ static void scans_are_right_while_pages_move_and_change(void **state)
 	assert_int_equal(scan(race.box, &race.box->err), (uint64_t)ITEMS * START);
 }
 
+/* ---- commits whose leaves must be read ------------------------------------------------------------ */
+
+/* Puts every STEPth item from `from` on, SPREAD in all, in one commit. */
+static sop_status commit_spread(struct box *box, uint64_t from, uint64_t amount, sop_error *err)
+{
+	sop_txn *txn = begin(box, err);
+	sop_status status;
+
+	for (uint64_t i = 0; i < SPREAD; i++)
+		put_amount(box, txn, from + i * STEP, amount, err);
+	status = sop_commit(txn, err);
+	sop_txn_free(txn);
+	return status;
+}
+
+/* Where the `i`th commit of a thread begins: each meets leaves that were not asked for lately. */
+static uint64_t spread_from(size_t thread, uint64_t i)
+{
+	return (i * 31 + thread) * WRITERS % (ITEMS - SPREAD * STEP) / WRITERS * WRITERS + thread;
+}
+
+/* Overwrites items that are its own: those that STEP and WRITERS lead to from its number. */
+static void overwrite_spread(size_t index, void *arg)
+{
+	sop_error err = SOP_ERROR_INIT;
+	struct box *box = arg;
+	uint64_t *newest = test_alloc(ITEMS * sizeof *newest);
+	sop_txn *txn;
+
+	memset(newest, 0, ITEMS * sizeof *newest);
+	for (uint64_t i = 1; i <= test_scaled(SPREAD_COMMITS); i++) {
+		const uint64_t from = spread_from(index, i * 997);
+
+		for (uint64_t k = 0; k < SPREAD; k++)
+			newest[from + k * STEP] = i + 1;
+		TEST_OK(commit_spread(box, from, i + 1, &err), err);
+	}
+	txn = begin(box, &err);
+	for (uint64_t key = 0; key < ITEMS; key++) {
+		if (newest[key] != 0 && get_amount(box, txn, key, &err) != newest[key])
+			test_note_failure("item %llu is not what was put last", (unsigned long long)key);
+	}
+	sop_txn_free(txn);
+	free(newest);
+}
+
+/* What one commit brings in stays until it is made, also where the cache is full of leaves that a checkpoint is to write. */
+static void a_commit_reads_its_leaves_once(void **state)
+{
+	enum { COMMITS = 100 };
+	struct box *box = *state;
+	uint64_t nodes;
+
+	assert_int_equal(scan_all(box), ITEMS);
+	nodes = nodes_read(box);
+	for (uint64_t i = 1; i <= COMMITS; i++)
+		TEST_OK(commit_spread(box, spread_from(0, i * 997), i, &box->err), box->err);
+	nodes = nodes_read(box) - nodes;
+	print_message("  %d commits of %d items read %llu nodes\n", COMMITS, SPREAD,
+		      (unsigned long long)nodes);
+	assert_true(nodes <= COMMITS * SPREAD * 6 / 5);
+}
+
+/* By threads that each have others beside them, and the thread that helps one of them. */
+static void commits_of_many_cold_leaves_are_right(void **state)
+{
+	struct box *box = *state;
+
+	test_run_threads(WRITERS, overwrite_spread, box);
+	TEST_NO_FAILURES();
+	close_box(box);
+	open_box(box);
+	assert_int_equal(scan_all(box), ITEMS);
+}
+
+/* A commit that needs a damaged leaf says so, whichever thread has met it; those that do not need it go on. */
+static void a_commit_meets_the_damage(void **state)
+{
+	struct box *box = *state;
+	uint64_t damaged;
+
+	close_box(box);
+	damage(box);
+	open_box(box);
+	damaged = first_damaged(box, false);
+	for (uint64_t before = 0; before < SPREAD; before += 9) {
+		const uint64_t from = damaged > before * STEP ? damaged - before * STEP : damaged;
+
+		close_box(box);
+		open_box(box);
+		TEST_STATUS(commit_spread(box, from, START, &box->err), SOP_CORRUPT, box->err);
+		assert_non_null(strstr(box->err.file, ".pack"));
+		TEST_OK(commit_spread(box, damaged + STEP, START, &box->err), box->err);
+	}
+}
+
 /* ---- leaves of large items ----------------------------------------------------------------------- */
 
 static void put_large(struct box *box, uint64_t from)
@@ -475,6 +575,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_scan_comes_as_far_as_the_damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(scans_are_right_while_pages_move_and_change, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_commit_reads_its_leaves_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(commits_of_many_cold_leaves_are_right, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_commit_meets_the_damage, setup, teardown),
 		cmocka_unit_test(large_items_share_smaller_leaves_where_most_must_be_read),
 	};
 

@@ -262,9 +262,53 @@ static void beyond_an_open_end_nothing_is_read(void **state)
 	fixture_close(&f);
 }
 
+/* The version of the item that `cursor` has by each call that tells one. */
+static void assert_versions(sop_cursor *cursor, bool told, struct fixture *f)
+{
+	uint64_t room[64];
+	sop_entry entry;
+	size_t count = 0, used = 0;
+
+	TEST_OK(sop_cursor_first(cursor, &entry, &f->err), f->err);
+	assert_int_equal(entry.version != 0, told);
+	TEST_OK(sop_cursor_entry(cursor, &entry, &f->err), f->err);
+	assert_int_equal(entry.version != 0, told);
+	TEST_OK(sop_cursor_next(cursor, &entry, &f->err), f->err);
+	assert_int_equal(entry.version != 0, told);
+	TEST_OK(sop_cursor_prev(cursor, &entry, &f->err), f->err);
+	assert_int_equal(entry.version != 0, told);
+	TEST_OK(sop_cursor_next_many(cursor, &entry, 1, &count, &f->err), f->err);
+	assert_int_equal(entry.version != 0, told);
+	TEST_OK(sop_cursor_seek(cursor, test_text("b"), SOP_SEEK_GE, &entry, &f->err), f->err);
+	assert_int_equal(entry.version != 0, told);
+	TEST_OK(sop_cursor_fetch(cursor, room, sizeof room, 1, SOP_ROWS_VERSION, &used, &f->err), f->err);
+	assert_int_equal(room[2] != 0, told); /* behind the counts and sizes */
+}
+
+/* A version changes with the value, so who has read keys alone has not read it, and must not be told what nobody checks. */
+static void a_cursor_over_keys_tells_no_versions(void **state)
+{
+	static const char *const keys[] = { "a", "b", "c" };
+	sop_cursor *cursor = NULL;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	put_raw(&f, keys, 3);
+	TEST_OK(sop_commit(f.txn, &f.err), f.err);
+	TEST_OK(sop_txn_renew(f.txn, &f.err), f.err);
+	for (uint32_t flags = 0; flags <= SOP_CURSOR_COPIES; flags++) {
+		TEST_OK(sop_cursor_open(f.txn, f.raw, NULL, flags, &cursor, &f.err), f.err);
+		assert_versions(cursor, (flags & SOP_CURSOR_KEYS) == 0, &f);
+		sop_cursor_free(cursor);
+	}
+	fixture_close(&f);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_cursor_over_keys_tells_no_versions),
 		cmocka_unit_test(a_prefix_is_gone_through_in_pages),
 		cmocka_unit_test(a_prefix_is_cut_at_both_ends),
 		cmocka_unit_test(it_goes_on_behind_one_of_several_items),

@@ -396,10 +396,11 @@ static void compare_item(struct oracle *oracle, const struct item_seen *seen, co
 		     (unsigned long long)seen->version, (unsigned long long)entry->value.head,
 		     (unsigned long long)entry->value.size, (unsigned long long)entry->version);
 	} else if ((oracle->event->flags & EVENT_UNVERSIONED) == 0 &&
-		   (!keys || oracle->check->level == LEVEL_SNAPSHOT) && seen->version != entry->version) {
+		   seen->version != (keys ? 0 : entry->version)) {
 		note(oracle, REPLAY_VERSION, "%llu/%llu has version %llu, should have %llu",
 		     (unsigned long long)seen->key, (unsigned long long)seen->item,
-		     (unsigned long long)seen->version, (unsigned long long)entry->version);
+		     (unsigned long long)seen->version,
+		     (unsigned long long)(keys ? 0 : entry->version));
 	}
 }
 

@@ -424,7 +424,7 @@ static void say_entry(struct engine *engine, struct answer *answer, sop_status s
 		return;
 	say_row(answer, hash_bytes(entry->key.data, entry->key.size), entry->value.size,
 		entry->value.size > 0 ? hash_bytes(entry->value.data, entry->value.size) : 0);
-	say(answer, engine->version_label, entry->version);
+	say(answer, "version", entry->version);
 	say(answer, "item", entry->item);
 }
 
@@ -456,7 +456,7 @@ static void do_fetch_rows(struct engine *engine, sop_cursor *cursor, const struc
 		if ((flags & SOP_ROWS_ITEM) != 0)
 			say(answer, "item", row.item);
 		if ((flags & SOP_ROWS_VERSION) != 0)
-			say(answer, engine->version_label, row.version);
+			say(answer, "version", row.version);
 	}
 	say(answer, "bytes", (used + 7) & ~(size_t)7);
 	if (packed.flags != flags || packed.broken)
@@ -506,7 +506,6 @@ static void do_cursor(struct engine *engine, struct engine_txn *txn, const struc
 	sop_error *err = &engine->err;
 	sop_entry entry;
 
-	engine->version_label = txn->keys_only[op->to % CURSORS] ? UNCHECKED_VERSION : "version";
 	switch (op->kind) {
 	case OP_FIRST:
 		say_entry(engine, answer, sop_cursor_first(cursor, &entry, err), &entry);
@@ -552,7 +551,6 @@ static void do_cursor_open(struct engine *engine, struct engine_txn *txn, const 
 
 	sop_cursor_free(*cursor);
 	*cursor = NULL;
-	txn->keys_only[op->to % CURSORS] = (op->flags >> CURSOR_FLAGS_SHIFT & SOP_CURSOR_KEYS) != 0;
 	(void)say_status(engine, answer,
 			 sop_cursor_open(txn->txn, engine->stores[op->store],
 					 range_of(engine, op, hint, &range),

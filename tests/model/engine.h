@@ -21,7 +21,6 @@ struct engine {
 	sop_buf rows;
 	uint8_t *bytes; /* values on their way in, batches on their way out */
 	uint8_t *key_room;
-	const char *version_label; /* of the cursor that is used now */
 };
 
 /* One transaction; its handle is renewed again and again. */
@@ -30,7 +29,6 @@ struct engine_txn {
 	bool open;
 	uint32_t mode;
 	sop_cursor *cursors[CURSORS];
-	bool keys_only[CURSORS];
 	uint64_t savepoints[SAVEPOINTS];
 	unsigned savepoint_count;
 };

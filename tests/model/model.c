@@ -115,7 +115,7 @@ static void say_item(const struct model_txn *txn, struct answer *answer, const s
 	const uint64_t hash = universe_whole_hash(txn->world->universe, item->key, item->ride);
 
 	say_row(answer, hash, keys_only ? 0 : item->value.size, keys_only ? 0 : item->value.hash);
-	say(answer, keys_only ? UNCHECKED_VERSION : "version", item->version);
+	say(answer, "version", keys_only ? 0 : item->version); /* changes with the value */
 	say(answer, "item", item->id);
 }
 
@@ -421,7 +421,7 @@ static void fetch_rows(struct model_txn *txn, const struct op *op, struct model_
 		if ((flags & SOP_ROWS_ITEM) != 0)
 			say(answer, "item", item->id);
 		if ((flags & SOP_ROWS_VERSION) != 0)
-			say(answer, keys_only ? UNCHECKED_VERSION : "version", item->version);
+			say(answer, "version", keys_only ? 0 : item->version); /* changes with the value */
 		stand_on(cursor, item);
 		item = ahead(cursor, items, backwards, &index);
 	}

@@ -106,9 +106,6 @@ struct answer {
 	size_t capacity;
 };
 
-/* Label of the version that a cursor over keys tells: right when it is told, but no part of what a commit validates. */
-#define UNCHECKED_VERSION "version beside a key"
-
 void answer_clear(struct answer *answer);
 void say(struct answer *answer, const char *label, uint64_t word);
 bool answers_equal(const struct answer *left, const struct answer *right);

@@ -136,6 +136,61 @@ def scan_ranges(box):
 
 
 @case
+def beginnings_of_texts_are_ranges(box):
+    box.run("create", box.db, "names", "--schema", json.dumps({"v": 1, "sort": [{"n": "team", "t": "str"}, {"n": "name", "t": "str"},
+                                                                            {"n": "note", "t": "str", "desc": True}]}))
+    names = [["EU", "ann", "x"], ["US", "an", "x"], ["US", "ann", "x"], ["US", "ao", "x"], ["US", "\U0010ffff!", "x"], ["V", "", "x"]]
+    for name in names:
+        box.run("put", box.db, "names", json.dumps(name), "v")
+    scan = lambda *words: keys(box.run("scan", box.db, "names", "--starts-with", *words))
+    equal(scan("U"), names[1:5])
+    equal(scan('["US","an"]'), names[1:3])
+    equal(scan('["US","an"]', "--reverse", "-n", 1), names[2:3])
+    equal(scan('["US",""]'), names[1:5])
+    equal(scan(""), names)
+    equal(scan('["US","\U0010ffff"]'), names[4:5])  # no text is behind these
+    equal(scan("\U0010ffff"), [])
+    equal(scan("U", "--after", json.dumps(names[1])), names[2:5])  # pages, forward
+    equal(scan("U", "--to", json.dumps(names[3]), "-r", "-n", 1), names[2:3])  # and backward
+    equal(scan("U", "--from", "EU", "--to", "Z"), names[1:5])
+    equal(scan('["US","an"]', "--after", "US"), [])
+    equal(scan('["US","an"]', "--after", '["US","ao"]'), [])
+    equal(box.run("count", box.db, "names", "--starts-with", "U").row, {"count": 4})
+    for wrong in (["--starts-with", '["US","an","x"]'], ["--starts-with", '["US",1]'], ["--starts-with", "[]"],
+                  ["--starts-with", "U", "--prefix", "US"]):
+        box.run("scan", box.db, "names", *wrong, code=2)
+    equal(box.run("del", box.db, "names", "--starts-with", '["US","an"]', "--yes").row, {"removed": 2})
+    box.run("create", box.db, "raw")
+    for name in ("a", "ab", "b"):
+        box.run("put", box.db, "raw", name, "v")
+    equal(keys(box.run("scan", box.db, "raw", "--starts-with", "a")), ["a", "ab"])
+
+
+@case
+def counters_are_numbers(box):
+    box.run("create", box.db, "hits")
+    for number in (0, 5, -1, 2**63 - 1, -2**63):
+        box.run("put", box.db, "hits", "--values", "counter", "--", f"k{number}", str(number))
+    box.run("put", box.db, "hits", "text", "no counter")
+    rows = box.run("scan", box.db, "hits", "--values", "counter").rows
+    equal({row["key"]: row["value"] for row in rows},
+          {"k0": 0, "k5": 5, "k-1": -1, f"k{2**63 - 1}": 2**63 - 1, f"k{-2**63}": -2**63, "text": "no counter"})
+    equal(box.run("get", box.db, "hits", "k5").row["value"], {"hex": "0500000000000000"})  # unless asked
+    equal(box.run("get", box.db, "hits", "k5", "--values", "counter", "-o", "csv").out.splitlines()[1].split(",")[1], "5")
+    contains(box.run("export", box.db, "hits", "--values", "counter", code=2).err, "is no counter")
+    box.run("del", box.db, "hits", "text")
+    for form in ("jsonl", "csv"):
+        out = box.run("export", box.db, "hits", "--format", form, "--values", "counter").out
+        box.run("import", box.db, form, "--create", "--format", form, "--values", "counter", stdin=out)
+        equal(box.run("scan", box.db, form).rows, box.run("scan", box.db, "hits").rows)
+    for wrong in ("1.5", "x", str(2**63), '"1"', ""):
+        box.run("put", box.db, "hits", "k", wrong, "--values", "counter", code=2)
+    box.run("put", box.db, "hits", "j", '{"a": 1}', "--values", "json")
+    equal(box.run("get", box.db, "hits", "j").row["value"], '{"a": 1}')
+    box.run("put", box.db, "hits", "j", "{", "--values", "json", code=2)
+
+
+@case
 def values_that_are_json_are_shown_as_such(box):
     box.run("create", box.db, "s")
     box.run("put", box.db, "s", "a", '{"n": 9007199254740993, "x": [1.50]}')

@@ -144,6 +144,15 @@ sop_status access_key(struct access *access, const char *text, enum key_extent e
 	return key_of_text(&access->format, bytes_of(text), extent, key, &access->err);
 }
 
+enum value_kind access_values(const struct access *access)
+{
+	const char *kind = option_of(access->invocation, "values")->text;
+
+	return strcmp(kind, "json") == 0      ? VALUE_JSON
+	       : strcmp(kind, "counter") == 0 ? VALUE_COUNTER
+					      : VALUE_BYTES;
+}
+
 /* Reads the option `name` as a bound into `room`; `given` tells whether there is one. */
 static sop_status bound(struct access *access, const char *name, sop_buf *room, bool *given)
 {
@@ -155,8 +164,52 @@ static sop_status bound(struct access *access, const char *name, sop_buf *room, 
 	return access_key(access, value->text, KEY_BOUND, room);
 }
 
+static int compare(sop_bytes a, sop_bytes b)
+{
+	const size_t least = a.size < b.size ? a.size : b.size;
+	const int found = least == 0 ? 0 : memcmp(a.data, b.data, least);
+
+	return found != 0 ? found : (a.size > b.size) - (a.size < b.size);
+}
+
+static bool begins_with(sop_bytes key, sop_bytes with)
+{
+	return key.size >= with.size && (with.size == 0 || memcmp(key.data, with.data, with.size) == 0);
+}
+
+/* Cuts what starts so by the other bounds: of two beginnings the later one counts, of two ends the earlier one. */
+static sop_status narrow_to_starts(struct access *access, struct access_range *range, const char *text)
+{
+	struct starts *starts = &range->starts;
+	sop_range *all = &range->range;
+	sop_bytes from, to;
+
+	if ((all->flags & SOP_RANGE_PREFIX) != 0)
+		return error_set(&access->err, SOP_MISUSE,
+				 "--prefix and --starts-with exclude each other");
+	TRY(starts_of_text(&access->format, bytes_of(text), starts, &access->err));
+	from = text_bytes(&starts->from);
+	to = text_bytes(&starts->to);
+	if (starts->has_prefix) {
+		all->flags |= SOP_RANGE_PREFIX;
+		all->prefix = text_bytes(&starts->prefix);
+	}
+	if (starts->has_from && ((all->flags & SOP_RANGE_FROM) == 0 ||
+				 (compare(all->from, from) < 0 && !((all->flags & SOP_RANGE_AFTER) != 0 &&
+								    begins_with(from, all->from))))) {
+		all->flags = (all->flags & ~(uint32_t)SOP_RANGE_AFTER) | SOP_RANGE_FROM;
+		all->from = from;
+	}
+	if (starts->has_to && ((all->flags & SOP_RANGE_TO) == 0 || compare(to, all->to) < 0)) {
+		all->flags |= SOP_RANGE_TO;
+		all->to = to;
+	}
+	return SOP_OK;
+}
+
 sop_status access_range(struct access *access, struct access_range *range)
 {
+	const struct option_value *starts = option_of(access->invocation, "starts-with");
 	bool from, after, to, prefix;
 
 	TRY(bound(access, "from", &range->from, &from));
@@ -174,8 +227,8 @@ sop_status access_range(struct access *access, struct access_range *range)
 	range->range.from = text_bytes(&range->from);
 	range->range.to = text_bytes(&range->to);
 	range->range.prefix = text_bytes(&range->prefix);
-	range->bounded = from || after || to || prefix;
-	return SOP_OK;
+	range->bounded = from || after || to || prefix || starts->given;
+	return starts->given ? narrow_to_starts(access, range, starts->text) : SOP_OK;
 }
 
 void access_range_free(struct access_range *range)
@@ -183,4 +236,5 @@ void access_range_free(struct access_range *range)
 	sop_buf_free(&range->from);
 	sop_buf_free(&range->to);
 	sop_buf_free(&range->prefix);
+	starts_free(&range->starts);
 }

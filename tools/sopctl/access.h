@@ -7,6 +7,7 @@
 #include "opening.h"
 #include "output.h"
 #include "progress.h"
+#include "starts.h"
 
 #include <sop/sop.h>
 
@@ -65,17 +66,21 @@ FILE *access_progress(const struct access *access);
 /* Reads the argument `text` as a key of the store, or (`extent` KEY_BOUND) its leading fields, into `key`. */
 sop_status access_key(struct access *access, const char *text, enum key_extent extent, sop_buf *key);
 
-/* The bounds that the options from, after, to and prefix of the command set; `room` holds their bytes. */
+/* What the option --values of the command says that values are. */
+enum value_kind access_values(const struct access *access);
+
+/* The bounds that the options from, after, to, prefix and starts-with of the command set; `room` holds their bytes. */
 struct access_range {
 	sop_range range;
 	sop_buf from;
 	sop_buf to;
 	sop_buf prefix;
+	struct starts starts;
 	bool bounded; /* something was set */
 };
 #define ACCESS_RANGE_INIT                                                                          \
 	{                                                                                          \
-		SOP_RANGE_INIT, SOP_BUF_INIT, SOP_BUF_INIT, SOP_BUF_INIT, false                    \
+		SOP_RANGE_INIT, SOP_BUF_INIT, SOP_BUF_INIT, SOP_BUF_INIT, STARTS_INIT, false       \
 	}
 sop_status access_range(struct access *access, struct access_range *range);
 void access_range_free(struct access_range *range);
@@ -83,19 +88,23 @@ void access_range_free(struct access_range *range);
 /* One number as the whole answer, called `name`. */
 sop_status print_number(struct access *access, const char *name, uint64_t number);
 
-#define RANGE_OPTIONS                                                                              \
-	{ "from", '\0', OPTION_TEXT, "KEY", NULL, 0, 0, NULL, "first key" },                       \
-		{ "after", '\0', OPTION_TEXT, "KEY", NULL, 0, 0, NULL, "begin behind this key" },  \
-		{ "to", '\0', OPTION_TEXT, "KEY", NULL, 0, 0, NULL, "end before this key" },       \
-	{                                                                                          \
-		"prefix", '\0', OPTION_TEXT, "KEY", NULL, 0, 0, NULL,                              \
-			"keys with these leading fields, or bytes; cut by the others, too"         \
+#define RANGE_OPTIONS                                                                                   \
+	{ "from", '\0', OPTION_TEXT, "KEY", NULL, 0, 0, NULL, "first key" },                            \
+		{ "after", '\0', OPTION_TEXT, "KEY", NULL, 0, 0, NULL, "begin behind this key" },       \
+		{ "to", '\0', OPTION_TEXT, "KEY", NULL, 0, 0, NULL, "end before this key" },            \
+		{ "prefix", '\0', OPTION_TEXT,                                                          \
+		  "KEY",    NULL, 0,                                                                    \
+		  0,	    NULL, "keys with these leading fields, or bytes; cut by the others, too" }, \
+	{                                                                                               \
+		"starts-with", '\0', OPTION_TEXT, "KEY", NULL, 0, 0, NULL,                              \
+			"the same, but the last of these fields is the beginning of a text"             \
 	}
 /* How values are shown and read: the option and its flag. */
 #define VALUES_OPTION                                                                              \
 	{                                                                                          \
-		"values", '\0', OPTION_WORD, "KIND", "bytes|json", 0, 0, "bytes",                  \
-			"what values are: bytes, or JSON that stands in the answer as it is"       \
+		"values", '\0', OPTION_WORD, "KIND", "bytes|json|counter", 0, 0, "bytes",          \
+			"what values are: bytes; JSON that stands in the answer as it is; or the " \
+			"integers of 8 bytes that add, min and max make"                           \
 	}
 
 #define OPTIONS_END                                                                                \

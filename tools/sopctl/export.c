@@ -46,13 +46,16 @@ static sop_status open_file(struct export *export)
 	return SOP_OK;
 }
 
-/* A value that is no JSON would be printed as a string, which import could not tell from a JSON string. */
+/* A value that is no JSON would be printed as a string, which import could not tell from a JSON string; one that is no
+ * counter import would refuse. */
 static sop_status not_added(struct export *export)
 {
 	if (!export->rows.strayed)
 		return access_printed(&export->access, false);
 	return error_set(&export->access.err, SOP_SCHEMA,
-			 "the value of item %llu is no JSON: leave --values json out",
+			 export->rows.kind == VALUE_JSON
+				 ? "the value of item %llu is no JSON: leave --values json out"
+				 : "the value of item %llu is no counter, which has 8 bytes: leave --values counter out",
 			 (unsigned long long)export->items + 1);
 }
 
@@ -80,8 +83,6 @@ static sop_status write_items(struct export *export, sop_cursor *cursor)
 static sop_status export_items(struct export *export)
 {
 	struct access *access = &export->access;
-	const struct invocation *invocation = access->invocation;
-	const bool json = strcmp(option_of(invocation, "values")->text, "json") == 0;
 	sop_cursor *cursor = NULL;
 	sop_status status;
 	bool written;
@@ -91,8 +92,7 @@ static sop_status export_items(struct export *export)
 	TRY(open_file(export));
 	TRY(sop_cursor_open(access->txn, access->store, &export->range.range, 0, &cursor, &access->err));
 	progress_begin(&export->shown, access_progress(access), "export", 0);
-	item_rows_open(&export->rows, access, export->file,
-		       ITEM_ROWS_PLAIN | (json ? ITEM_ROWS_JSON_ONLY : 0));
+	item_rows_open(&export->rows, access, export->file, ITEM_ROWS_PLAIN | ITEM_ROWS_ONLY);
 	status = write_items(export, cursor);
 	written = item_rows_close(&export->rows);
 	if (written && export->path != NULL)

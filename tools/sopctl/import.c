@@ -141,9 +141,8 @@ static sop_status begin(struct import *import)
 
 	TRY(open_input(import));
 	TRY(open_store(import));
-	TRY(import_map_begin(&import->map, &import->access.format,
-			     option_of(invocation, "key")->text, option_of(invocation, "value")->text,
-			     strcmp(option_of(invocation, "values")->text, "json") == 0,
+	TRY(import_map_begin(&import->map, &import->access.format, option_of(invocation, "key")->text,
+			     option_of(invocation, "value")->text, access_values(&import->access),
 			     &import->access.err));
 	TRY(take_header(import));
 	TRY(resume(import));

@@ -41,14 +41,14 @@ static sop_status names_of_key(struct import_map *map, const char *key, sop_erro
 }
 
 sop_status import_map_begin(struct import_map *map, const struct item_format *format,
-			    const char *key, const char *value, bool values_json, sop_error *err)
+			    const char *key, const char *value, enum value_kind kind, sop_error *err)
 {
 	memset(map, 0, sizeof *map);
 	map->document = (struct json_document)JSON_DOCUMENT_INIT;
 	map->fields = (struct json_document)JSON_DOCUMENT_INIT;
 	map->format = *format;
 	map->value_name = value;
-	map->values_json = values_json;
+	map->kind = kind;
 	map->name_count = key_columns(format, map->names);
 	return key != NULL ? names_of_key(map, key, err) : SOP_OK;
 }
@@ -133,10 +133,13 @@ static void value_of_rest(struct import_map *map, const struct json *object)
 
 static sop_status value_of_json(struct import_map *map, const struct json *json, sop_error *err)
 {
-	if (!map->values_json)
+	if (map->kind == VALUE_BYTES)
 		return item_value_read(json, &map->room, &map->value, err);
 	text_clear(&map->text);
-	json_write(json, &map->text);
+	if (map->kind == VALUE_COUNTER)
+		TRY(item_counter_read(json, &map->text, err));
+	else
+		json_write(json, &map->text);
 	map->value = text_bytes(&map->text);
 	return SOP_OK;
 }
@@ -307,7 +310,7 @@ static sop_status csv_rest(struct import_map *map, const struct csv_record *reco
 
 static sop_status csv_value(struct import_map *map, sop_bytes text, sop_error *err)
 {
-	if (!map->values_json)
+	if (map->kind == VALUE_BYTES)
 		return bytes_of_text(text, &map->room, &map->value, err);
 	TRY(json_parse(&map->document, text, err));
 	return value_of_json(map, map->document.root, err);

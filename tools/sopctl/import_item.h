@@ -12,7 +12,7 @@ struct import_map {
 	size_t name_count;
 	bool names_given; /* by --key; otherwise a member "key" may hold the whole key */
 	const char *value_name; /* of the value; NULL: "value" if there is one, else all that is not in the key */
-	bool values_json;
+	enum value_kind kind; /* of the values */
 	size_t *columns; /* CSV: of each of `names`, then of the value; SIZE_MAX: there is none */
 	char **header; /* CSV: names of the columns */
 	size_t header_count;
@@ -28,7 +28,7 @@ struct import_map {
 
 /* Sets where the fields of the key are: `key` is the argument of --key, or NULL; `value` that of --value, or NULL. */
 sop_status import_map_begin(struct import_map *map, const struct item_format *format,
-			    const char *key, const char *value, bool values_json, sop_error *err);
+			    const char *key, const char *value, enum value_kind kind, sop_error *err);
 void import_map_end(struct import_map *map);
 
 /* Takes the first record of CSV, which names the columns. Returns OK; MISUSE: a field of the key has none. */

@@ -2,6 +2,8 @@
 
 #include "text.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool is_flat(const struct access *access)
@@ -18,8 +20,8 @@ void item_rows_open(struct item_rows *rows, struct access *access, FILE *to, uns
 	rows->scratch = (struct key_cells)KEY_CELLS_INIT;
 	rows->document = (struct json_document)JSON_DOCUMENT_INIT;
 	rows->values = (flags & ITEM_ROWS_KEYS) == 0;
-	rows->values_json = (flags & (ITEM_ROWS_JSON | ITEM_ROWS_JSON_ONLY)) != 0;
-	rows->json_only = (flags & ITEM_ROWS_JSON_ONLY) != 0;
+	rows->kind = access_values(access);
+	rows->only = (flags & ITEM_ROWS_ONLY) != 0;
 	rows->items = access->duplicates && (flags & ITEM_ROWS_PLAIN) == 0;
 	rows->versions = (flags & ITEM_ROWS_VERSIONS) != 0;
 	rows->columns[0] = "key";
@@ -48,14 +50,30 @@ static void whole_key(struct item_rows *rows, sop_bytes key)
 	rows->cells[0] = (struct cell){ CELL_JSON, text_bytes(&rows->text) };
 }
 
+/* The integer, little-endian, as a number; beyond 2^53 in quotes, if that was asked for. */
+static struct cell counter_cell(struct item_rows *rows, const unsigned char *bytes)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = sizeof bits; i-- > 0;)
+		bits = bits << 8 | bytes[i];
+	snprintf(rows->digits[2], sizeof rows->digits[2], "%" PRId64, (int64_t)bits);
+	return (struct cell){ CELL_JSON, bytes_of(rows->digits[2]) };
+}
+
 static struct cell value_cell(struct item_rows *rows, sop_bytes value)
 {
+	const struct cell bytes = { CELL_BYTES, value };
 	sop_error err = SOP_ERROR_INIT;
 
-	if (!rows->values_json || rows->access->style.format == OUTPUT_HEX ||
-	    json_parse(&rows->document, value, &err) != SOP_OK || rows->document.too_deep) {
-		rows->strayed = rows->json_only;
-		return (struct cell){ CELL_BYTES, value };
+	if (rows->kind == VALUE_BYTES || rows->access->style.format == OUTPUT_HEX)
+		return bytes;
+	if (rows->kind == VALUE_COUNTER && value.size == sizeof(int64_t))
+		return counter_cell(rows, value.data);
+	if (rows->kind == VALUE_COUNTER || json_parse(&rows->document, value, &err) != SOP_OK ||
+	    rows->document.too_deep) {
+		rows->strayed = rows->only;
+		return bytes;
 	}
 	text_clear(&rows->json);
 	json_write(rows->document.root, &rows->json);

@@ -14,22 +14,22 @@ struct item_rows {
 	size_t key_count;
 	size_t count;
 	bool values;
-	bool values_json;
-	bool json_only;
-	bool strayed; /* with ITEM_ROWS_JSON_ONLY: a value was no JSON, and its row was not printed */
+	enum value_kind kind; /* of the values */
+	bool only; /* with ITEM_ROWS_ONLY: of that kind */
+	bool strayed; /* so a value was not of its kind, and its row was not printed */
 	bool versions;
 	bool items;
 	struct key_cells scratch;
 	struct json_document document;
 	sop_buf text;
 	sop_buf json;
-	char digits[2][24];
+	char digits[3][24];
 };
 
 #define ITEM_ROWS_KEYS 1u /* without values */
 #define ITEM_ROWS_VERSIONS 2u
-#define ITEM_ROWS_JSON 4u /* values are JSON and shown as such, where they are */
-#define ITEM_ROWS_JSON_ONLY 16u /* the same, and there may be no other */
+#define ITEM_ROWS_ONLY                                                                             \
+	4u /* values that are not of the kind of the option --values are refused, not shown as bytes */
 #define ITEM_ROWS_PLAIN 8u /* without item ids, which mean nothing elsewhere */
 
 /* Begins an answer of items of the store of `access` on `to`. */

@@ -68,6 +68,21 @@ sop_status item_value_read(const struct json *json, sop_buf *room, sop_bytes *by
 	return SOP_OK;
 }
 
+sop_status item_counter_read(const struct json *json, sop_buf *room, sop_error *err)
+{
+	sop_value value;
+	uint64_t bits;
+
+	if (json->type != JSON_NUMBER || json_integer(json, &value, err) != SOP_OK ||
+	    value.type != SOP_TYPE_INT)
+		return error_set(err, SOP_SCHEMA, "a counter is an integer from -2^63 to 2^63-1");
+	bits = (uint64_t)value.as.integer;
+	text_clear(room);
+	for (size_t i = 0; i < sizeof bits; i++, bits >>= 8)
+		text_putc(room, (char)(bits & 0xFF));
+	return SOP_OK;
+}
+
 static sop_status check_hex(const struct json *json, sop_error *err)
 {
 	const struct json *hex = hex_of(json);

@@ -35,6 +35,12 @@ sop_status item_bytes_read(const struct json *json, sop_buf *room, sop_bytes *by
 /* Reads a value: bytes, or {"json":...}, its compact text. Otherwise as item_bytes_read. */
 sop_status item_value_read(const struct json *json, sop_buf *room, sop_bytes *bytes, sop_error *err);
 
+/* What values are. */
+enum value_kind { VALUE_BYTES, VALUE_JSON, VALUE_COUNTER };
+
+/* Reads a counter, an integer, into `room`: 8 bytes, little-endian, two's complement. Returns OK; SCHEMA: it is none. */
+sop_status item_counter_read(const struct json *json, sop_buf *room, sop_error *err);
+
 /* Has `json` the form of a key, of a value, whatever the schema? What item_value_read and a read of every schema
  * would refuse is refused here, before anything runs. Returns OK or MISUSE. */
 sop_status item_key_check(const struct json *json, sop_error *err);

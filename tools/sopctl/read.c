@@ -9,11 +9,6 @@
 
 #define SIGNAL_INTERVAL 1024 /* items between two looks at whether a signal came */
 
-static unsigned rows_flags(const struct access *access)
-{
-	return strcmp(option_of(access->invocation, "values")->text, "json") == 0 ? ITEM_ROWS_JSON : 0;
-}
-
 /* Says that `key` is not there; the others are still looked for. */
 static void tell_missing(struct access *access, const char *key)
 {
@@ -58,7 +53,7 @@ static sop_status get(struct access *access, bool *missing)
 	bool written;
 
 	TRY(access_items(access, SOP_READ));
-	item_rows_open(&rows, access, invocation->out, rows_flags(access) | ITEM_ROWS_VERSIONS);
+	item_rows_open(&rows, access, invocation->out, ITEM_ROWS_VERSIONS);
 	for (size_t i = 1; i < invocation->argument_count && status == SOP_OK; i++)
 		status = get_one(access, &rows, invocation->arguments[i], missing);
 	written = item_rows_close(&rows);
@@ -136,8 +131,7 @@ static sop_status scan(struct access *access, struct access_range *range)
 	TRY(sop_cursor_open(access->txn, access->store, &range->range,
 			    (keys ? SOP_CURSOR_KEYS : 0) | (reverse ? SOP_CURSOR_REVERSE : 0),
 			    &cursor, &access->err));
-	item_rows_open(&rows, access, access->invocation->out,
-		       rows_flags(access) | (keys ? ITEM_ROWS_KEYS : 0));
+	item_rows_open(&rows, access, access->invocation->out, keys ? ITEM_ROWS_KEYS : 0);
 	status = scan_rows(access, cursor, &rows, reverse);
 	written = item_rows_close(&rows);
 	sop_cursor_free(cursor);

@@ -9,6 +9,20 @@
 
 #include <string.h>
 
+/* The value as its text says it: JSON stays as it is written, a counter becomes its 8 bytes. */
+static sop_status value_of_kind(struct access *access, sop_buf *room, sop_bytes *value)
+{
+	struct json_document document = JSON_DOCUMENT_INIT;
+	sop_status status = json_parse(&document, *value, &access->err);
+
+	if (status == SOP_OK && access_values(access) == VALUE_COUNTER) {
+		status = item_counter_read(document.root, room, &access->err);
+		*value = text_bytes(room);
+	}
+	json_free(&document);
+	return status;
+}
+
 /* The value to put: the argument, or the content of a file; `room` holds it where it is no argument. */
 static sop_status value_given(struct access *access, sop_buf *room, sop_bytes *value)
 {
@@ -18,11 +32,12 @@ static sop_status value_given(struct access *access, sop_buf *room, sop_bytes *v
 	if ((path != NULL) == (invocation->argument_count == 3))
 		return error_set(&access->err, SOP_MISUSE,
 				 "the value is either an argument behind the key, or the content of --file FILE");
-	if (path == NULL)
+	if (path == NULL && access_values(access) == VALUE_BYTES)
 		return bytes_of_text(bytes_of(invocation->arguments[2]), room, value, &access->err);
-	TRY(file_read(path, SOP_VALUE_BYTES_MAX, room, &access->err));
-	*value = text_bytes(room);
-	return SOP_OK;
+	if (path != NULL)
+		TRY(file_read(path, SOP_VALUE_BYTES_MAX, room, &access->err));
+	*value = path != NULL ? text_bytes(room) : bytes_of(invocation->arguments[2]);
+	return access_values(access) == VALUE_BYTES ? SOP_OK : value_of_kind(access, room, value);
 }
 
 static sop_status put_item(struct access *access, sop_bytes key, sop_bytes value)
@@ -79,6 +94,7 @@ static const struct option_spec put_options[] = {
 	  "only if the key is there; keeps fields that ride along and are left out" },
 	{ "item", '\0', OPTION_INTEGER, "N", NULL, 0, INT64_MAX, "0",
 	  "with --update: which of several items with this key; 0: the oldest" },
+	VALUES_OPTION,
 	OPTIONS_END,
 };
 

@@ -334,6 +334,27 @@ static void a_log_that_rests_holds_no_buffers(void **state)
 	must_commit(box, "more", 4);
 }
 
+enum { WRITTEN_POLLS_MAX = 20000, WRITTEN_POLL_US = 1000 };
+
+/* What is to be written ahead becomes durable though nobody waits for it, as often as asked for. */
+static void what_is_written_ahead_needs_nobody_who_waits(void **state)
+{
+	struct wal_box *box = *state;
+	const struct sopi_log_driver *driver = box->log->driver; /* of the log that follows, too */
+
+	assert_false(driver->write_ahead(box->log, must_submit(box, "alone", 5), true)); /* no thread may begin */
+	box->options.writes_ahead = true;
+	reopen(box, 0, 1);
+	for (int round = 0; round < 3; round++) {
+		const uint64_t position = must_submit(box, "ahead", 5);
+
+		assert_true(driver->write_ahead(box->log, position, true));
+		for (int i = 0; i < WRITTEN_POLLS_MAX && driver->durable(box->log) < position; i++)
+			test_sleep_us(WRITTEN_POLL_US);
+		assert_true(driver->durable(box->log) == position);
+	}
+}
+
 static void flush_takes_everything_submitted(void **state)
 {
 	struct wal_box *box = *state;
@@ -968,6 +989,7 @@ int main(int argc, char **argv)
 		WAL_TEST(followers_share_the_flush_of_their_group),
 		WAL_TEST(a_mark_proves_the_last_group_and_is_written_once),
 		WAL_TEST(a_log_that_rests_holds_no_buffers),
+		WAL_TEST(what_is_written_ahead_needs_nobody_who_waits),
 		WAL_TEST(flush_takes_everything_submitted),
 		WAL_TEST(trimmed_segments_are_recycled),
 		WAL_TEST(all_segments_together_have_a_limit),

@@ -312,28 +312,41 @@ static void a_patch_of_another_page_is_said(void **state)
 	page_loader_free(&loader);
 }
 
-/* A patch pays where it is a quarter of the page at most: of 40 equal items ten may have changed. */
-static void a_patch_pays_up_to_a_quarter(void **state)
+/* Of `count` equal items of which `newer` have changed: does a patch pay? */
+static bool patch_pays(size_t count, size_t newer)
 {
-	struct sopi_item_view items[40];
-	uint8_t keys[40];
+	struct sopi_item_view items[200];
+	uint8_t keys[200];
+	struct sopi_block *leaf;
+	bool pays;
+
+	memset(items, 0, sizeof items);
+	for (size_t i = 0; i < count; i++) {
+		keys[i] = (uint8_t)i;
+		items[i].key = &keys[i];
+		items[i].key_size = 1;
+		items[i].version = i < newer ? 8 : 7;
+	}
+	leaf = page_block_new(sopi_leaf_bytes(items, count, 0));
+	sopi_leaf_build(leaf, items, count, 0);
+	pays = sopi_page_patch_pays(leaf, 7, SOPI_POSITION_HEAD);
+	free(leaf);
+	return pays;
+}
+
+/* A patch pays as long as its bytes, once for each of its items, are no more than those of two pages, and half of the page
+ * at most. */
+static void a_patch_pays_while_a_page_costs_more(void **state)
+{
+	static const struct {
+		size_t count, most;
+	} cases[] = { { 2, 1 }, { 7, 3 }, { 8, 4 }, { 15, 5 }, { 31, 7 }, { 32, 8 }, { 200, 20 } };
 
 	(void)state;
-	for (size_t newer = 0; newer <= 40; newer++) {
-		struct sopi_block *leaf;
-
-		memset(items, 0, sizeof items);
-		for (size_t i = 0; i < 40; i++) {
-			keys[i] = (uint8_t)i;
-			items[i].key = &keys[i];
-			items[i].key_size = 1;
-			items[i].version = i < newer ? 8 : 7;
-		}
-		leaf = page_block_new(sopi_leaf_bytes(items, 40, 0));
-		sopi_leaf_build(leaf, items, 40, 0);
-		assert_int_equal(sopi_page_patch_pays(leaf, 7, SOPI_POSITION_HEAD),
-				 newer >= 1 && newer <= 10);
-		free(leaf);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		for (size_t newer = 0; newer <= cases[i].count; newer++)
+			assert_int_equal(patch_pays(cases[i].count, newer),
+					 newer >= 1 && newer <= cases[i].most);
 	}
 }
 
@@ -940,7 +953,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_leaf_comes_back_as_each_position_saw_it),
 		cmocka_unit_test(a_page_and_its_patch_make_the_leaf),
 		cmocka_unit_test(a_patch_of_another_page_is_said),
-		cmocka_unit_test(a_patch_pays_up_to_a_quarter),
+		cmocka_unit_test(a_patch_pays_while_a_page_costs_more),
 		cmocka_unit_test(an_inner_page_comes_back_with_its_children),
 		cmocka_unit_test(an_inner_page_with_a_patch_is_refused),
 		cmocka_unit_test(every_flipped_bit_is_noticed),

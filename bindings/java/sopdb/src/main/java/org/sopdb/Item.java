@@ -8,7 +8,7 @@ import java.util.Objects;
  *
  * @param key with its ride-along fields
  * @param value null if it was not asked for
- * @param version the position that wrote it; 0: this transaction
+ * @param version the position that wrote it; 0: this transaction, or only keys were asked for
  * @param id among items with an equal key; 0 in a store without duplicates
  * @param <K> the class of the key
  * @param <V> the class of the value
