@@ -22,7 +22,9 @@
 enum { SETTLE_PAUSE_NS = 50000 };
 enum { HEAD_BYTES = 384 }; /* of a leaf of 4 KB: all that says where its items lie */
 
-enum { PENDING_PAGE_BYTES = 2048 }; /* that a patch of what is pending takes beside the bytes of its items, at most */
+enum {
+	PENDING_PAGE_BYTES = 2048
+}; /* that a patch of what is pending takes beside the bytes of its items, at most */
 
 /* A node to be written, as of the checkpoint's position. */
 struct node {
