@@ -32,6 +32,7 @@ enum sopi_plant {
 	SOPI_PLANT_LOG_NO_LOOK_BEHIND, /* recovery cuts at any bad record */
 	SOPI_PLANT_LOG_NO_POINT, /* nor does it ask what the manifest knows of the log */
 	SOPI_PLANT_LOG_POINT_WRITTEN, /* the manifest is told of groups that are written and not flushed */
+	SOPI_PLANT_LOG_NO_DRAIN, /* what is no direct write does not wait for those that are on their way */
 	SOPI_PLANT_LOG_PARTS_RECYCLED, /* the log is not kept for the parts of large commits that have not ended */
 	SOPI_PLANT_LOG_PARTS_SKIPPED, /* recovery leaves parts out that are not behind the checkpoint */
 	SOPI_PLANT_LOG_NO_SEED, /* records are not tied to their segment and to the record before them */

@@ -154,6 +154,7 @@ enum {
 	SOPI_SIM_LOCK = 1 << 18,
 	SOPI_SIM_WRITE_BACK = 1 << 19,
 	SOPI_SIM_ANY = (1 << 20) - 1,
+	SOPI_SIM_LAND = 1 << 20, /* the end of a direct write: a call of its own while somebody watches */
 	SOPI_SIM_ANY_SYNC = SOPI_SIM_SYNC_DATA | SOPI_SIM_SYNC | SOPI_SIM_SYNC_FOLDER,
 };
 
@@ -176,7 +177,9 @@ void sopi_sim_fail(struct sopi_sim_process *process, const struct sopi_sim_fault
 typedef void (*sopi_sim_watch_fn)(void *arg, unsigned call, const char *path);
 
 /* Lets `fn` (NULL: nobody) know of each file call before it begins, on the thread that makes it: so a test does
- * something in the middle of something else, at the same place each time. REQUIRES: one thread at a time uses the process. */
+ * something in the middle of something else, at the same place each time. Of a direct write also before it lands: what it
+ * wrote is seen, and a power cut may lose it; what begins then may land first. REQUIRES: one thread at a time uses the
+ * process. */
 void sopi_sim_watch(struct sopi_sim_process *process, sopi_sim_watch_fn fn, void *arg);
 
 /* File calls of these kinds since the last sopi_sim_fail, failed ones included: the number of fault points. */

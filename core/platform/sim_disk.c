@@ -223,7 +223,7 @@ uint64_t sopi_sim_make_change(struct sopi_sim_disk *disk, const struct sopi_sim_
 	sopi_sim_change_copy(kept, change);
 	kept->number = disk->next_number++;
 	sopi_sim_apply(disk, SOPI_SIM_CACHE, kept, 0, NULL, NULL);
-	sopi_sim_record(disk, SOPI_SIM_STEP_CHANGE, kept, 0, 0);
+	sopi_sim_record(disk, SOPI_SIM_STEP_CHANGE, kept, 0, 0, 0);
 	return kept->number;
 }
 

@@ -131,12 +131,14 @@ void sopi_sim_sweep(struct sopi_sim_disk *disk);
 
 /* ---- sim_durable.c */
 
-/* A sync of file or folder `node`: makes its changes from number `from` on durable, but for those given up; and
- * records it. */
-void sopi_sim_force(struct sopi_sim_disk *disk, uint32_t node, uint64_t from);
+#define SOPI_SIM_NO_END UINT64_MAX
+
+/* A sync of file or folder `node`: makes its changes from number `from` on and before `end` durable, but for
+ * those given up; and records it. */
+void sopi_sim_force(struct sopi_sim_disk *disk, uint32_t node, uint64_t from, uint64_t end);
 
 /* A failed sync: gives them up instead. */
-void sopi_sim_give_up(struct sopi_sim_disk *disk, uint32_t node, uint64_t from);
+void sopi_sim_give_up(struct sopi_sim_disk *disk, uint32_t node, uint64_t from, uint64_t end);
 
 void sopi_sim_evict_locked(struct sopi_sim_disk *disk);
 
@@ -150,10 +152,10 @@ enum sopi_sim_step_kind {
 	SOPI_SIM_STEP_MARK,
 };
 
-/* Adds a step to the trace of the disk, if one is recorded. `change` (copied) is for CHANGE, `node` and `from` for FORCE
- * and GIVE_UP, `from` is the mark of MARK. */
+/* Adds a step to the trace of the disk, if one is recorded. `change` (copied) is for CHANGE, `node`, `from` and `end` for
+ * FORCE and GIVE_UP, `from` is the mark of MARK. */
 void sopi_sim_record(struct sopi_sim_disk *disk, enum sopi_sim_step_kind kind,
-		     const struct sopi_sim_change *change, uint32_t node, uint64_t from);
+		     const struct sopi_sim_change *change, uint32_t node, uint64_t from, uint64_t end);
 
 /* ---- sim_process.c */
 

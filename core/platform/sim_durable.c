@@ -98,25 +98,30 @@ static void settle(struct sopi_sim_disk *disk)
 		sopi_sim_sweep(disk);
 }
 
-void sopi_sim_force(struct sopi_sim_disk *disk, uint32_t node, uint64_t from)
+static bool is_within(const struct sopi_sim_change *change, uint64_t from, uint64_t end)
 {
-	sopi_sim_record(disk, SOPI_SIM_STEP_FORCE, NULL, node, from);
+	return change->number >= from && change->number < end;
+}
+
+void sopi_sim_force(struct sopi_sim_disk *disk, uint32_t node, uint64_t from, uint64_t end)
+{
+	sopi_sim_record(disk, SOPI_SIM_STEP_FORCE, NULL, node, from, end);
 	for (size_t i = 0; i < disk->change_count; i++) {
 		struct sopi_sim_change *change = &disk->changes[i];
 
-		if (change->number >= from && !change->given_up && is_about(change, node))
+		if (is_within(change, from, end) && !change->given_up && is_about(change, node))
 			change->forced = true;
 	}
 	settle(disk);
 }
 
-void sopi_sim_give_up(struct sopi_sim_disk *disk, uint32_t node, uint64_t from)
+void sopi_sim_give_up(struct sopi_sim_disk *disk, uint32_t node, uint64_t from, uint64_t end)
 {
-	sopi_sim_record(disk, SOPI_SIM_STEP_GIVE_UP, NULL, node, from);
+	sopi_sim_record(disk, SOPI_SIM_STEP_GIVE_UP, NULL, node, from, end);
 	for (size_t i = 0; i < disk->change_count; i++) {
 		struct sopi_sim_change *change = &disk->changes[i];
 
-		if (change->number >= from && !change->forced && is_about(change, node))
+		if (is_within(change, from, end) && !change->forced && is_about(change, node))
 			change->given_up = true;
 	}
 }
@@ -131,7 +136,7 @@ void sopi_sim_evict_locked(struct sopi_sim_disk *disk)
 {
 	size_t kept = 0;
 
-	sopi_sim_record(disk, SOPI_SIM_STEP_EVICT, NULL, 0, 0);
+	sopi_sim_record(disk, SOPI_SIM_STEP_EVICT, NULL, 0, 0, 0);
 	for (uint32_t i = 0; i < disk->node_count; i++) {
 		struct sopi_sim_node *node = disk->nodes[i];
 

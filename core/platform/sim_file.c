@@ -114,6 +114,24 @@ static size_t part_of(const struct sopi_sim_file *file, int os_errno, uint64_t o
 	return os_errno == 0 || partial > size ? size : partial;
 }
 
+/* What a direct write has changed, from number `first` on, is durable once it has landed. Where somebody watches, others
+ * may do something before that, and it may land after writes that began later, or never. */
+static int end_direct(struct sopi_sim_file *file, int os_errno, uint64_t first)
+{
+	struct sopi_sim_process *process = file->process;
+	const uint64_t end = process->disk->next_number;
+
+	if (os_errno == 0 && process->watch != NULL) {
+		sopi_mutex_unlock(&process->disk->mutex);
+		os_errno = sopi_sim_begin(process, SOPI_SIM_LAND, file->path, 0, 0);
+	}
+	if (os_errno == 0)
+		sopi_sim_force(process->disk, file->node, first, end);
+	else if (os_errno != SOPI_SIM_DEAD)
+		sopi_sim_give_up(process->disk, file->node, first, end);
+	return os_errno;
+}
+
 sop_status sopi_sim_write(struct sopi_file *base, uint64_t offset, const void *from, size_t size,
 			  sop_error *err)
 {
@@ -129,10 +147,8 @@ sop_status sopi_sim_write(struct sopi_file *base, uint64_t offset, const void *f
 		os_errno = refuse(file, offset, size);
 	if (os_errno == 0 && stored < size)
 		os_errno = ENOSPC;
-	if (base->direct_bytes != 0 && os_errno == 0)
-		sopi_sim_force(disk, file->node, first);
-	else if (base->direct_bytes != 0 && stored != 0)
-		sopi_sim_give_up(disk, file->node, first);
+	if (base->direct_bytes != 0 && stored != 0)
+		os_errno = end_direct(file, os_errno, first);
 	return sopi_sim_end(file->process, os_errno, true, "write", file->path, (int64_t)offset, err);
 }
 
@@ -175,9 +191,9 @@ static sop_status sync_as(struct sopi_file *base, unsigned kind, const char *act
 	const int os_errno = sopi_sim_begin(file->process, kind, file->path, 0, 0);
 
 	if (os_errno == 0)
-		sopi_sim_force(file->process->disk, file->node, 0);
+		sopi_sim_force(file->process->disk, file->node, 0, SOPI_SIM_NO_END);
 	else if (os_errno != SOPI_SIM_DEAD)
-		sopi_sim_give_up(file->process->disk, file->node, 0);
+		sopi_sim_give_up(file->process->disk, file->node, 0, SOPI_SIM_NO_END);
 	return sopi_sim_end(file->process, os_errno, true, action, file->path, 0, err);
 }
 
@@ -188,7 +204,7 @@ sop_status sopi_sim_write_back(struct sopi_file *base, uint64_t offset, uint64_t
 	const int os_errno = sopi_sim_begin(file->process, SOPI_SIM_WRITE_BACK, file->path, offset, size);
 
 	if (os_errno != 0 && os_errno != SOPI_SIM_DEAD)
-		sopi_sim_give_up(file->process->disk, file->node, 0);
+		sopi_sim_give_up(file->process->disk, file->node, 0, SOPI_SIM_NO_END);
 	return sopi_sim_end(file->process, os_errno, true, "write back", file->path,
 			    (int64_t)offset, err);
 }

@@ -144,7 +144,7 @@ static int open_root(struct sopi_sim_process *process, const char *path, unsigne
 	if (os_errno == 0 && !is_folder(disk, place.node))
 		os_errno = ENOTDIR;
 	if (os_errno == 0 && (flags & SOPI_FOLDER_CREATE) != 0)
-		sopi_sim_force(disk, place.folder, 0);
+		sopi_sim_force(disk, place.folder, 0, SOPI_SIM_NO_END);
 	*node = place.node;
 	return os_errno;
 }
@@ -487,9 +487,9 @@ static sop_status sim_sync_folder(struct sopi_folder *base, const char *path, so
 	if (found == 0 && !is_folder(process->disk, node))
 		found = ENOTDIR;
 	if (found == 0 && os_errno == 0)
-		sopi_sim_force(process->disk, node, 0);
+		sopi_sim_force(process->disk, node, 0, SOPI_SIM_NO_END);
 	else if (found == 0 && os_errno != EMFILE && os_errno != ENFILE) /* as if it could not be opened */
-		sopi_sim_give_up(process->disk, node, 0);
+		sopi_sim_give_up(process->disk, node, 0, SOPI_SIM_NO_END);
 	return sopi_sim_end(process, os_errno != 0 ? os_errno : found, true, "sync the folder",
 			    path, -1, err);
 }

@@ -8,10 +8,10 @@
 #include <string.h>
 
 static const char *const call_names[SOPI_SIM_CALL_KINDS] = {
-	"open_folder", "open_file", "make_folder", "list",	    "look",
-	"rename",      "link",	    "remove",	   "remove_folder", "sync_folder",
-	"file_system", "read",	    "write",	   "allocate",	    "resize",
-	"sync_data",   "sync",	    "size",	   "lock",	    "write_back",
+	"open_folder", "open_file",  "make_folder",   "list",	     "look",	    "rename",
+	"link",	       "remove",     "remove_folder", "sync_folder", "file_system", "read",
+	"write",       "allocate",   "resize",	      "sync_data",   "sync",	    "size",
+	"lock",	       "write_back", "land",
 };
 
 /* Of this thread: it is being told of a call. */

@@ -4,7 +4,7 @@
 
 #include "platform/sim_disk.h"
 
-enum { SOPI_SIM_CALL_KINDS = 20, SOPI_SIM_DEAD = -1 /* instead of an errno */ };
+enum { SOPI_SIM_CALL_KINDS = 21, SOPI_SIM_DEAD = -1 /* instead of an errno */ };
 
 enum sopi_sim_lock { SOPI_SIM_UNLOCKED, SOPI_SIM_LOCKED_SHARED, SOPI_SIM_LOCKED_EXCLUSIVE };
 

@@ -10,6 +10,7 @@ struct step {
 	struct sopi_sim_change change; /* CHANGE */
 	uint32_t node; /* FORCE, GIVE_UP */
 	uint64_t from; /* FORCE, GIVE_UP; the mark of MARK */
+	uint64_t end; /* FORCE, GIVE_UP */
 	char *text;
 };
 
@@ -24,7 +25,7 @@ struct sopi_sim_trace {
 /* ---- recording */
 
 void sopi_sim_record(struct sopi_sim_disk *disk, enum sopi_sim_step_kind kind,
-		     const struct sopi_sim_change *change, uint32_t node, uint64_t from)
+		     const struct sopi_sim_change *change, uint32_t node, uint64_t from, uint64_t end)
 {
 	struct sopi_sim_trace *trace = disk->trace;
 	struct step *step;
@@ -42,6 +43,7 @@ void sopi_sim_record(struct sopi_sim_disk *disk, enum sopi_sim_step_kind kind,
 		sopi_sim_change_copy(&step->change, change);
 	step->node = node;
 	step->from = from;
+	step->end = end;
 	step->text = sopi_sim_text(disk->call);
 }
 
@@ -63,7 +65,7 @@ void sopi_sim_trace_mark(struct sopi_sim_disk *disk, int64_t mark)
 	SOPI_CHECK(mark >= 0);
 	sopi_mutex_lock(&disk->mutex);
 	(void)memcpy(disk->call, "mark", sizeof "mark");
-	sopi_sim_record(disk, SOPI_SIM_STEP_MARK, NULL, 0, (uint64_t)mark);
+	sopi_sim_record(disk, SOPI_SIM_STEP_MARK, NULL, 0, (uint64_t)mark, 0);
 	sopi_mutex_unlock(&disk->mutex);
 }
 
@@ -122,10 +124,10 @@ static void play(struct sopi_sim_disk *disk, const struct step *step)
 		SOPI_CHECK(sopi_sim_make_change(disk, &step->change) == step->change.number);
 		break;
 	case SOPI_SIM_STEP_FORCE:
-		sopi_sim_force(disk, step->node, step->from);
+		sopi_sim_force(disk, step->node, step->from, step->end);
 		break;
 	case SOPI_SIM_STEP_GIVE_UP:
-		sopi_sim_give_up(disk, step->node, step->from);
+		sopi_sim_give_up(disk, step->node, step->from, step->end);
 		break;
 	case SOPI_SIM_STEP_EVICT:
 		sopi_sim_evict_locked(disk);

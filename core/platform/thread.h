@@ -73,6 +73,12 @@ void sopi_sleep_ns(int64_t duration_ns);
  * time has passed. May return without a reason. Within one process. */
 bool sopi_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns);
 
+#ifdef SOP_TEST_HOOKS
+/* Asked by a thread that is about to sleep in sopi_futex_wait. True: it looks again instead. */
+typedef bool (*sopi_sleep_fn)(void);
+extern sopi_sleep_fn _Atomic sopi_sleep_hook;
+#endif
+
 /* Wakes up to `count` sleepers of `word`. The memory may already be gone: only the address is used. */
 void sopi_futex_wake(_Atomic uint32_t *word, int count);
 

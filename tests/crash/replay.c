@@ -21,7 +21,7 @@
 enum {
 	ROOM_BYTES = 8 << 10, /* of log, for a transaction */
 	PART_BYTES = 4, /* of a large commit: a change has some parts */
-	THEMES = 6, /* of schedules, which come by turns */
+	THEMES = 7, /* of schedules, which come by turns */
 	FILLING_MAX = 28, /* commits, each a block of a segment of 16 KB */
 	ALL_PARTS = 1 << 20, /* stage of a large commit: all are written */
 };
@@ -75,25 +75,32 @@ static int checkpoint_stage(const struct turn *turn, unsigned call, const char *
 	return 0;
 }
 
+static bool is_flush(const struct replay *replay)
+{
+	for (size_t i = 0; i < REPLAY_FLUSHES_MAX; i++)
+		if (turn_is(replay->flushes[i]))
+			return true;
+	return false;
+}
+
 static void watch(void *arg, unsigned call, const char *path)
 {
 	struct replay *replay = arg;
 	int stage = 0;
 
-	if (turn_is(replay->flush) && strstr(path, "log/") != NULL)
-		stage = call == SOPI_SIM_WRITE	     ? FLUSH_WRITES
-			: call == SOPI_SIM_SYNC_DATA ? FLUSH_SYNCS
-						     : 0;
+	if (is_flush(replay) && strstr(path, "log/") != NULL)
+		stage = call == SOPI_SIM_WRITE				     ? FLUSH_WRITES
+			: (call & (SOPI_SIM_SYNC_DATA | SOPI_SIM_LAND)) != 0 ? FLUSH_SYNCS
+									     : 0;
 	else if (turn_is(replay->checkpoint))
 		stage = checkpoint_stage(replay->checkpoint, call, path);
 	if (stage != 0)
 		turn_reached(stage);
 }
 
-static void end_flush(struct replay *replay)
+static void end_flushes(struct replay *replay)
 {
-	turn_free(replay->flush);
-	replay->flush = NULL;
+	turn_free_all(replay->flushes, REPLAY_FLUSHES_MAX);
 }
 
 static void end_checkpoint(struct replay *replay)
@@ -104,8 +111,20 @@ static void end_checkpoint(struct replay *replay)
 
 void replay_end_turns(struct replay *replay)
 {
-	end_flush(replay);
+	end_flushes(replay);
 	end_checkpoint(replay);
+}
+
+/* The test's own thread would sleep: it waits for one of those that have stopped. */
+static bool let_go(void *arg)
+{
+	struct replay *replay = arg;
+	bool any = replay->checkpoint != NULL;
+
+	for (size_t i = 0; i < REPLAY_FLUSHES_MAX; i++)
+		any = any || replay->flushes[i] != NULL;
+	replay_end_turns(replay);
+	return any;
 }
 
 /* A commit that finds little room in the log makes a checkpoint itself, or waits for the one that runs. */
@@ -118,16 +137,24 @@ static void make_room(struct replay *replay)
 		replay_end_turns(replay);
 }
 
+static uint32_t durability_of(const char *word)
+{
+	return strcmp(word, "flushed") == 0   ? SOP_FLUSHED
+	       : strcmp(word, "written") == 0 ? SOP_WRITTEN
+					      : SOP_BUFFERED;
+}
+
 /* ---- flushes and checkpoints ------------------------------------------------------------------------- */
 
 static void run_flush(void *arg)
 {
-	struct replay *replay = arg;
+	const struct replay *replay = arg;
+	const uint32_t durability = replay->durability; /* another flush may begin */
 	struct sopi_engine *engine = replay->base.db->engine;
 	struct sopi_log *log = engine->log;
 	const uint64_t position = atomic_load(&engine->applied);
 
-	if (replay->durability == SOP_FLUSHED)
+	if (durability == SOP_FLUSHED)
 		(void)log->driver->wait_durable(log, position, NULL);
 	else
 		(void)log->driver->wait_written(log, position, NULL);
@@ -140,18 +167,41 @@ static void run_checkpoint(void *arg)
 	(void)sop_checkpoint(replay->base.db, NULL); /* it fails if the process is killed meanwhile */
 }
 
+/* flush NUMBER DURABILITY: where the number is in use, this log did not go on when the specification's did. */
+static void begin_flush(struct replay *replay, size_t number, const char *durability)
+{
+	if (replay->flushes[number] != NULL)
+		end_flushes(replay);
+	replay->durability = durability_of(durability);
+	replay->flushes[number] = turn_new(run_flush, replay);
+	(void)turn_go(replay->flushes[number], FLUSH_WRITES);
+}
+
+/* What it was to write has landed. It may go on to wait for another that was to land before, or that one may now. */
+static void end_flush(struct replay *replay, size_t number)
+{
+	if (replay->flushes[number] != NULL)
+		(void)turn_go(replay->flushes[number], TURN_END);
+	for (size_t i = 0; i < REPLAY_FLUSHES_MAX; i++) {
+		if (replay->flushes[i] == NULL || !turn_look_again(replay->flushes[i]))
+			continue;
+		turn_free(replay->flushes[i]);
+		replay->flushes[i] = NULL;
+	}
+}
+
 static bool flush_line(struct replay *replay, const struct line *line)
 {
-	if (strcmp(line->word[0], "flush") == 0) {
-		end_flush(replay);
-		replay->durability = strcmp(line->word[1], "flushed") == 0 ? SOP_FLUSHED : SOP_WRITTEN;
-		replay->flush = turn_new(run_flush, replay);
-		(void)turn_go(replay->flush, FLUSH_WRITES);
+	const size_t number = line->count > 1 ? strtoull(line->word[1], NULL, 10) % REPLAY_FLUSHES_MAX
+					      : 0;
+
+	if (strcmp(line->word[0], "flush") == 0 && line->count == 3) {
+		begin_flush(replay, number, line->word[2]);
 	} else if (strcmp(line->word[0], "flush-sync") == 0) {
-		if (replay->flush != NULL)
-			(void)turn_go(replay->flush, FLUSH_SYNCS);
+		if (replay->flushes[number] != NULL)
+			(void)turn_go(replay->flushes[number], FLUSH_SYNCS);
 	} else if (strcmp(line->word[0], "flush-end") == 0) {
-		end_flush(replay);
+		end_flush(replay, number);
 	} else {
 		return false;
 	}
@@ -178,10 +228,11 @@ static bool checkpoint_line(struct replay *replay, const struct line *line)
 	return false;
 }
 
-/* The next sync fails, of what is in the middle of something. */
+/* The next sync or landing fails, of what is in the middle of something. */
 static void fail_sync(struct replay *replay)
 {
-	const struct sopi_sim_fault fault = { .calls = SOPI_SIM_ANY_SYNC, .os_errno = EIO };
+	const struct sopi_sim_fault fault = { .calls = SOPI_SIM_ANY_SYNC | SOPI_SIM_LAND,
+					      .os_errno = EIO };
 
 	sopi_sim_fail(replay->base.process, &fault);
 	replay_end_turns(replay);
@@ -193,13 +244,6 @@ static void fail_sync(struct replay *replay)
 static struct replay_txn *txn_of(struct replay *replay, const struct line *line)
 {
 	return &replay->txns[strtoull(line->word[1], NULL, 10) % REPLAY_TXNS_MAX];
-}
-
-static uint32_t durability_of(const char *word)
-{
-	return strcmp(word, "flushed") == 0   ? SOP_FLUSHED
-	       : strcmp(word, "written") == 0 ? SOP_WRITTEN
-					      : SOP_BUFFERED;
 }
 
 /* begin NUMBER ID DURABILITY; id 0: it only reads */
@@ -252,7 +296,7 @@ static void part(struct replay *replay, const struct line *line)
 	struct replay_txn *in = txn_of(replay, line);
 
 	make_room(replay);
-	end_flush(replay); /* a part waits until it is written */
+	end_flushes(replay); /* a part waits until it is written */
 	replay->counts->parts++;
 	if (in->turn == NULL) {
 		sopi_ahead_changes_min = 1;
@@ -270,7 +314,7 @@ static sop_status commit_of(struct replay *replay, struct replay_txn *in)
 	make_room(replay);
 	if (in->turn == NULL)
 		return sop_commit(in->txn, &in->err);
-	end_flush(replay);
+	end_flushes(replay);
 	(void)turn_go(in->turn, TURN_END);
 	return in->status;
 }
@@ -405,16 +449,16 @@ static void make_stores(struct replay *replay)
 	sop_txn_free(txn);
 }
 
-/* Disks with and without direct writes; logs that fill up, and one that never does. */
-static void choose_config(struct replay *replay, uint64_t number)
+/* Logs that fill up, and one that never does. */
+static void choose_config(struct replay *replay, uint64_t number, bool direct)
 {
 	static const uint64_t log_bytes[] = { 64 << 10, 256 << 10, 4 << 20 };
-	static const size_t direct_bytes[] = { 0, 0, 512, 4096 };
+	const size_t unit = number % 2 == 0 ? SOPI_SIM_SECTOR_BYTES : SOPI_SIM_PAGE_BYTES;
 
 	replay->config = (struct config){ .node_bytes = 1024,
 					  .node_items = 4,
 					  .log_bytes = log_bytes[number % 3],
-					  .direct_bytes = direct_bytes[number % 4],
+					  .direct_bytes = direct ? unit : 0,
 					  .replay_parts = number,
 					  .random = number };
 }
@@ -438,7 +482,7 @@ static void fill(struct replay *replay, uint64_t commits)
 	sop_store_free(store);
 }
 
-/* schedule SEED THEME NUMBER */
+/* schedule SEED THEME NUMBER (direct|cached) */
 static void start(struct replay *replay, const struct line *line)
 {
 	const uint64_t number = strtoull(line->word[3], NULL, 10);
@@ -448,7 +492,7 @@ static void start(struct replay *replay, const struct line *line)
 	replay->counts->schedules++;
 	replay->seed = number;
 	replay->parts_at_once = 1 << number / 8 % 6;
-	choose_config(replay, number + number / THEMES);
+	choose_config(replay, number + number / THEMES, strcmp(line->word[4], "direct") == 0);
 	replay->disk = sopi_sim_disk_new();
 	sopi_sim_disk_set_direct(replay->disk, replay->config.direct_bytes);
 	TEST_OK(base_open(&replay->base, replay->disk, &replay->config, true, &err), err);
@@ -472,7 +516,7 @@ static void split(char *text, struct line *line)
 
 static void do_line(struct replay *replay, const struct line *line)
 {
-	if (strcmp(line->word[0], "schedule") == 0 && line->count == 4)
+	if (strcmp(line->word[0], "schedule") == 0 && line->count == 5)
 		start(replay, line);
 	else if (replay->disk == NULL || (!flush_line(replay, line) && !checkpoint_line(replay, line) &&
 					  !process_line(replay, line) && !txn_line(replay, line)))
@@ -523,11 +567,13 @@ bool replay_schedule(char *text, struct replay_counts *counts, char words[WORDS]
 
 	memset(replay, 0, sizeof *replay);
 	replay->counts = counts;
+	turn_on_sleep(let_go, replay);
 	run_lines(replay, text);
 	if (replay->disk != NULL) {
 		replay_kill(replay);
 		sopi_sim_disk_free(replay->disk);
 	}
+	turn_on_sleep(NULL, NULL);
 	well = !replay->broken;
 	memcpy(words, replay->words, WORDS);
 	free(replay);

@@ -17,6 +17,7 @@ enum {
 	REPLAY_WORDS_MAX = 8, /* of a line */
 	REPLAY_PICTURE_BYTES = 1024, /* of a state, and of an answer */
 	REPLAY_MARKS_MAX = 8, /* savepoints of a transaction */
+	REPLAY_FLUSHES_MAX = 2, /* at a time, as direct writes of the log */
 	REPLAY_DISKS_MAX = 6, /* ways in which a power cut leaves the disk, all of which are looked at */
 };
 
@@ -58,8 +59,8 @@ struct replay {
 	struct replay_txn txns[REPLAY_TXNS_MAX]; /* by number */
 	struct replay_commit commits[REPLAY_COMMITS_MAX];
 	size_t count; /* of these; number 0 is the beginning */
-	struct turn *flush, *checkpoint;
-	uint32_t durability; /* of the flush that runs */
+	struct turn *flushes[REPLAY_FLUSHES_MAX], *checkpoint;
+	uint32_t durability; /* of the flush that begins */
 	uint64_t seed;
 	int parts_at_once; /* that a large commit writes */
 	size_t least, wanted; /* commits after a crash: that must be there, and that are there in the specification */

@@ -4,6 +4,7 @@
 #define CRASH_TURN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct turn;
 
@@ -12,8 +13,12 @@ enum { TURN_END = 1 << 30 }; /* a stage behind all others */
 /* A thread that will run `body`. It waits until it is let go. */
 struct turn *turn_new(void (*body)(void *arg), void *arg);
 
-/* Lets it run until it has reached `stage`; true: it has come to its end instead. For the test's own thread. */
+/* Lets it run until it has reached `stage`, or would sleep until another lets it go on; true: it has come to its end
+ * instead. For the test's own thread. */
 bool turn_go(struct turn *turn, int stage);
+
+/* Lets one that would have slept look again, and run as far as it was to run. */
+bool turn_look_again(struct turn *turn);
 
 /* The highest stage that it has reached. */
 int turn_stage(const struct turn *turn);
@@ -27,5 +32,12 @@ bool turn_is(const struct turn *turn);
 
 /* Lets it run to its end, and frees it. Takes NULL. */
 void turn_free(struct turn *turn);
+
+/* The same for several, which may wait for each other; they are NULL then. */
+void turn_free_all(struct turn **turns, size_t count);
+
+/* From now on the threads of turns stop where they would sleep; and where the test's own thread, which this is, would,
+ * `let_go` is to let others go. False: there are none, and it sleeps. NULL: as before. */
+void turn_on_sleep(bool (*let_go)(void *arg), void *arg);
 
 #endif

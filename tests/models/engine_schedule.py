@@ -33,7 +33,7 @@ class Schedule:
     """Lines of words; a line that says what only later turns out is filled in then."""
 
     def __init__(self, seed, theme, number):
-        self.lines, self.head = [], ["schedule", str(seed), theme, str(number)]
+        self.lines, self.head, self.direct = [], ["schedule", str(seed), theme, str(number)], False
         self.open, self.silent, self.number, self.done = {}, set(), 0, False
         self.commits, self.empty = [], set()        # positions of the commits that are there; ids of those that changed nothing
         self.crashed = None
@@ -100,6 +100,8 @@ class Schedule:
 
     # ---- crashes -------------------------------------------------------------------------------------------------------------
     def crash(self, kind):
+        if self.done:
+            return
         if self.crashed is None:
             self.crashed = self.add("crash", kind)
         else:
@@ -117,9 +119,15 @@ class Schedule:
 
     # ---- the end -------------------------------------------------------------------------------------------------------------
     def text(self):
-        """A commit that its flush follows at once may as well wait for it."""
-        begun = {line[1]: line for line in self.lines if line[0] == "begin"}
+        """A commit that its flush follows at once may as well wait for it. Of those with direct writes some: others do something meanwhile."""
+        begun, running = {line[1]: line for line in self.lines if line[0] == "begin"}, set()
         for line, after in zip(self.lines, self.lines[1:]):
-            if line[0] == "commit" and line[-1] != "-" and after[0] == "flush":
-                begun[line[1]][3] = after[1]
-        return "\n".join(" ".join(line) for line in [self.head, *self.lines, ["end"]])
+            if line[0] == "flush":
+                running.add(line[1])
+            elif line[0] == "flush-end":
+                running.discard(line[1])
+            elif line[0] == "crash":
+                running.clear()
+            elif line[0] == "commit" and line[-1] != "-" and after[0] == "flush" and not running and (not self.direct or int(line[1]) % 4 == 0):
+                begun[line[1]][3] = after[2]
+        return "\n".join(" ".join(line) for line in [[*self.head, "direct" if self.direct else "cached"], *self.lines, ["end"]])

@@ -460,6 +460,96 @@ static void a_direct_write_syncs_itself_alone(void **state)
 	assert_memory_equal(room + PAGE, page, PAGE);
 }
 
+/* What is done while a direct write of the first page is on its way. */
+struct meanwhile {
+	struct box *box;
+	struct sopi_file *file;
+	bool kills;
+	int landings;
+};
+
+static void write_page(struct sopi_file *file, uint64_t offset, char letter)
+{
+	_Alignas(4096) static char pages[2][PAGE]; /* one may be written while the other is on its way */
+	char *page = pages[offset != 0];
+	sop_error err = SOP_ERROR_INIT;
+
+	memset(page, letter, PAGE);
+	TEST_OK(sopi_file_write(file, offset, page, PAGE, &err), err);
+}
+
+/* The first letter of either page if nothing that is not durable survives, or all of it. */
+static void letters_after(struct box *box, enum sopi_sim_keep keep, char letters[2])
+{
+	struct box crash = crashed(box, keep, 0, 0, 0);
+	char room[2 * PAGE + 1];
+
+	assert_int_equal(slurp(&crash, "f", room, sizeof room), 2 * PAGE);
+	letters[0] = room[0];
+	letters[1] = room[PAGE];
+	box_free(&crash);
+}
+
+static void write_meanwhile(void *arg, unsigned call, const char *path)
+{
+	struct meanwhile *meanwhile = arg;
+	char letters[2];
+
+	(void)path;
+	if (call != SOPI_SIM_LAND)
+		return;
+	meanwhile->landings++;
+	write_page(meanwhile->file, PAGE, 'b');
+	letters_after(meanwhile->box, SOPI_SIM_KEEP_NONE, letters);
+	assert_memory_equal(letters, "\0b", 2);
+	if (meanwhile->kills)
+		sopi_sim_kill(meanwhile->box->process);
+}
+
+static void begin_meanwhile(struct meanwhile *meanwhile, struct box *box)
+{
+	sop_error err = SOP_ERROR_INIT;
+
+	meanwhile->box = box;
+	meanwhile->file = acceptance_open(box->folder, "f", ACCEPTANCE_NEW | SOPI_FILE_DIRECT);
+	TEST_OK(sopi_file_resize(meanwhile->file, 2 * PAGE, &err), err);
+	sync_file(meanwhile->file);
+	sync_folder(box, "");
+	sopi_sim_watch(box->process, write_meanwhile, meanwhile);
+}
+
+static void a_direct_write_may_land_after_a_later_one(void **state)
+{
+	struct box *box = *state;
+	struct meanwhile meanwhile = { .kills = false };
+	char letters[2];
+
+	begin_meanwhile(&meanwhile, box);
+	write_page(meanwhile.file, 0, 'a');
+	sopi_sim_watch(box->process, NULL, NULL);
+	assert_int_equal(meanwhile.landings, 1);
+	letters_after(box, SOPI_SIM_KEEP_NONE, letters);
+	assert_memory_equal(letters, "ab", 2);
+	sopi_file_close(meanwhile.file);
+}
+
+static void a_direct_write_of_a_killed_process_may_be_there_or_not(void **state)
+{
+	struct box *box = *state;
+	struct meanwhile meanwhile = { .kills = true };
+	_Alignas(4096) static const char page[PAGE] = "a";
+	char letters[2];
+	sop_error err = SOP_ERROR_INIT;
+
+	begin_meanwhile(&meanwhile, box);
+	TEST_STATUS(sopi_file_write(meanwhile.file, 0, page, PAGE, &err), SOP_IO, err);
+	sopi_file_close(meanwhile.file);
+	letters_after(box, SOPI_SIM_KEEP_NONE, letters);
+	assert_memory_equal(letters, "\0b", 2);
+	letters_after(box, SOPI_SIM_KEEP_ALL, letters);
+	assert_memory_equal(letters, "ab", 2);
+}
+
 /* ---- names */
 
 static void a_new_name_is_lost_without_a_sync_of_its_folder(void **state)
@@ -1194,6 +1284,8 @@ int main(int argc, char **argv)
 		BOX(one_change_is_dropped_or_kept_alone),
 		BOX(a_direct_write_is_durable_on_return),
 		BOX(a_direct_write_syncs_itself_alone),
+		BOX(a_direct_write_may_land_after_a_later_one),
+		BOX(a_direct_write_of_a_killed_process_may_be_there_or_not),
 		BOX(a_new_name_is_lost_without_a_sync_of_its_folder),
 		BOX(a_folder_within_a_lost_folder_is_lost_too),
 		BOX(a_removed_name_may_come_back),
