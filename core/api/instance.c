@@ -136,8 +136,10 @@ static sop_status identify(const struct sopi_url *url, const sop_options *option
 	*told = false;
 	if (url->kind == SOPI_URL_MEMORY || !sopi_files_identify(platform->files))
 		return SOP_OK;
-	status = sopi_files_open_folder(platform->files, url->path,
-					creates ? SOPI_FOLDER_CREATE : 0u, &opened, err);
+	status = sopi_files_open_folder(platform->files, url->path, 0, &opened, creates ? NULL : err);
+	if (creates && status != SOP_OK)
+		status = sopi_files_open_folder(platform->files, url->path, SOPI_FOLDER_CREATE,
+						&opened, err);
 	if ((status == SOP_NOT_FOUND && !creates) || status == SOP_CORRUPT)
 		return SOP_OK; /* opening it says so */
 	SOP_TRY(status);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/plant.h"
+#include "btree/pending.h"
 #include "btree/resident.h"
 #include "platform/clock.h"
 #include "platform/thread.h"
@@ -21,12 +22,18 @@
 enum { SETTLE_PAUSE_NS = 50000 };
 enum { HEAD_BYTES = 384 }; /* of a leaf of 4 KB: all that says where its items lie */
 
+enum {
+	PENDING_PAGE_BYTES = 2048
+}; /* that a patch of what is pending takes beside the bytes of its items, at most */
+
 /* A node to be written, as of the checkpoint's position. */
 struct node {
 	struct sopi_vnode *vnode;
-	const struct sopi_block *block;
+	const struct sopi_block *block; /* NULL: it is on disk, and what it lacks there is beside it (btree/pending.h) */
 	uint64_t store;
 	uint64_t position; /* of its newest change */
+	uint64_t base; /* without a block: the position of its page */
+	uint32_t bytes; /* that its page takes at most, or its patch */
 	bool whole; /* its page was written, and no patch is left */
 	uint64_t key[2]; /* the first bytes of its first key, as numbers that order as they do: most differ in these */
 };
@@ -101,6 +108,68 @@ static uint64_t newest_change(const struct sopi_block *block, uint64_t at)
 	return newest;
 }
 
+static sop_status add_node(struct checkpoint *c, const struct node *node, sop_error *err)
+{
+	SOP_TRY(sopi_grow(&c->nodes, c->node_count, &c->node_capacity, sizeof *c->nodes, err));
+	c->nodes[c->node_count++] = *node;
+	return SOP_OK;
+}
+
+static sop_status add_block(struct checkpoint *c, const struct sopi_dirty *dirty,
+			    const struct sopi_block *block, sop_error *err)
+{
+	const struct node node = { .vnode = dirty->vnode,
+				   .block = block,
+				   .store = dirty->store,
+				   .position = newest_change(block, c->at),
+				   .bytes = block->capacity };
+
+	return add_node(c, &node, err);
+}
+
+/* Would a patch that says what is pending be small, and the only one? `node` learns what it takes. REQUIRES: it is claimed. */
+static sop_status pending_pays(const struct checkpoint *c, struct node *node, bool *pays, sop_error *err)
+{
+	struct sopi_node_entries entries;
+	const size_t bytes = sopi_pending_bytes(node->vnode);
+
+	SOP_TRY(sopi_registry_find_node(c->fs->registry, node->vnode->vid, &entries, err));
+	node->position = sopi_pending_position(node->vnode);
+	node->base = entries.page.words[3];
+	node->bytes = (uint32_t)bytes + PENDING_PAGE_BYTES;
+	*pays = entries.patch.removed && node->base < node->position &&
+		sopi_pending_suits_patch(node->vnode, entries.page.words[2]);
+	return SOP_OK;
+}
+
+/* The tree of a store that lives at C, and so as long as our snapshot is published. */
+static const struct sopi_tree *tree_of(const struct checkpoint *c, uint64_t store)
+{
+	struct sopi_catalog *catalog = &c->fs->engine->catalog;
+
+	return store == SOPI_CATALOG_ID ? &catalog->names.tree : &sopi_catalog_find(catalog, store)->tree;
+}
+
+/* Of a leaf that is not in memory. Where no patch can say what is pending, it is brought in: it stays then, since it is dirty. */
+static sop_status gather_pending(struct checkpoint *c, const struct sopi_dirty *dirty, sop_error *err)
+{
+	struct sopi_resident *resident = c->fs->engine->forest.resident;
+	struct node node = { .vnode = dirty->vnode, .store = dirty->store };
+	bool pays = false;
+	sop_status status = SOP_OK;
+
+	if (sopi_resident_claim(resident, dirty->vnode)) {
+		status = pending_pays(c, &node, &pays, err);
+		sopi_resident_unclaim(resident, dirty->vnode);
+	}
+	SOP_TRY(status);
+	if (pays)
+		return add_node(c, &node, err);
+	sopi_slot_refresh(&c->fs->engine->forest.reclaim, c->fs->slot); /* what makes room for it may go */
+	SOP_TRY(sopi_resident_bring(resident, tree_of(c, dirty->store), dirty->vnode, err));
+	return add_block(c, dirty, sopi_vnode_view(dirty->vnode, c->at), err);
+}
+
 /* Judges one dirty node as of C. */
 static sop_status gather_node(struct checkpoint *c, struct sopi_dirty *dirty, sop_error *err)
 {
@@ -117,6 +186,10 @@ static sop_status gather_node(struct checkpoint *c, struct sopi_dirty *dirty, so
 	case SOPI_STORE_LIVES:
 		break;
 	}
+	if (sopi_vnode_has_pending(vnode)) { /* before its versions are looked at: the mark goes when it has one */
+		dirty->lives = true;
+		return gather_pending(c, dirty, err);
+	}
 	block = sopi_vnode_view(vnode, c->at);
 	if (block == NULL)
 		return SOP_OK; /* born after C */
@@ -125,12 +198,7 @@ static sop_status gather_node(struct checkpoint *c, struct sopi_dirty *dirty, so
 		return entry_remove(c, vnode, SOPI_KEY_NODE, SOPI_VNODE_REGISTERED, err);
 	}
 	dirty->lives = true;
-	SOP_TRY(sopi_grow(&c->nodes, c->node_count, &c->node_capacity, sizeof *c->nodes, err));
-	c->nodes[c->node_count++] = (struct node){ .vnode = vnode,
-						   .block = block,
-						   .store = dirty->store,
-						   .position = newest_change(block, c->at) };
-	return SOP_OK;
+	return add_block(c, dirty, block, err);
 }
 
 static sop_status gather_nodes(struct checkpoint *c, sop_error *err)
@@ -165,18 +233,23 @@ static struct sopi_item_view first_key(const struct sopi_block *block)
 /* Notes the first bytes of the first key. */
 static void note_key(struct node *node)
 {
-	const struct sopi_item_view view = first_key(node->block);
+	struct sopi_item_view view;
 	uint8_t bytes[sizeof node->key] = { 0 };
-	const size_t of_prefix = view.prefix_size < sizeof bytes ? view.prefix_size : sizeof bytes;
-	const size_t left = sizeof bytes - of_prefix;
+	size_t of_prefix, left;
 
+	if (node->block == NULL)
+		return;
+	view = first_key(node->block);
+	of_prefix = view.prefix_size < sizeof bytes ? view.prefix_size : sizeof bytes;
+	left = sizeof bytes - of_prefix;
 	sopi_copy_short(bytes, view.prefix, of_prefix);
 	sopi_copy_short(bytes + of_prefix, view.key, view.key_size < left ? view.key_size : left);
 	node->key[0] = sopi_load_u64be(bytes);
 	node->key[1] = sopi_load_u64be(bytes + 8);
 }
 
-/* Inner nodes first, then leaves in the order of their keys, store by store: so a cold scan reads on. */
+/* Inner nodes first, then leaves in the order of their keys, store by store: so a cold scan reads on. What is pending comes last,
+ * in the order in which the leaves were made. */
 static int compare_nodes(const void *a, const void *b)
 {
 	const struct node *x = a, *y = b;
@@ -185,6 +258,11 @@ static int compare_nodes(const void *a, const void *b)
 
 	if (x->store != y->store)
 		return x->store < y->store ? -1 : 1;
+	if (x->block == NULL || y->block == NULL) {
+		if ((x->block == NULL) != (y->block == NULL))
+			return x->block == NULL ? 1 : -1;
+		return (x->vnode->vid > y->vnode->vid) - (x->vnode->vid < y->vnode->vid);
+	}
 	if (x->block->version.kind != y->block->version.kind)
 		return x->block->version.kind == SOPI_INNER ? -1 : 1;
 	for (size_t i = 0; i < 2; i++) {
@@ -218,7 +296,7 @@ static uint64_t bytes_left(const struct checkpoint *c, size_t from)
 	uint64_t bytes = 0;
 
 	for (size_t i = from; i < c->node_count && bytes < SOPI_NODE_PACK_BYTES; i++)
-		bytes += c->nodes[i].block->capacity; /* at most: what is free in it may be filled just now */
+		bytes += c->nodes[i].bytes; /* at most: what is free in a block may be filled just now */
 	return bytes;
 }
 
@@ -242,22 +320,56 @@ static sop_status base_of(const struct checkpoint *c, const struct node *node, u
 	return SOP_OK;
 }
 
+/* Makes the patch of what is pending; *done is false if it is not, since the leaf has been brought in. */
+static sop_status encode_pending(struct checkpoint *c, struct node *node, struct sopi_page_id *id,
+				 sop_buf *page, bool *done, sop_error *err)
+{
+	struct sopi_resident *resident = c->fs->engine->forest.resident;
+	sop_status status;
+
+	*done = sopi_resident_claim(resident, node->vnode);
+	if (*done) {
+		id->base = node->base;
+		status = sopi_pending_encode(node->vnode, id, page, err);
+		sopi_resident_unclaim(resident, node->vnode);
+		return status;
+	}
+	sopi_slot_refresh(&c->fs->engine->forest.reclaim,
+			  c->fs->slot); /* newer versions may go while one looks for it */
+	node->block = sopi_vnode_view(node->vnode, c->at);
+	sopi_slot_park(c->fs->slot);
+	return SOP_OK;
+}
+
+/* Makes the page of a node, or a patch to the page that there is. */
+static sop_status encode_node(struct checkpoint *c, struct node *node, struct sopi_page_id *id,
+			      sop_buf *page, sop_error *err)
+{
+	const struct sopi_page_locator locator = { locate, c->fs };
+	bool done = false;
+
+	if (node->block == NULL)
+		SOP_TRY(encode_pending(c, node, id, page, &done, err));
+	if (done)
+		return SOP_OK;
+	SOP_TRY(base_of(c, node, &id->base, err));
+	return sopi_page_encode(node->block, id, image_position(c), &locator, page, err);
+}
+
 /* Writes one node: its page, or a patch to the page that there is. */
 static sop_status write_node(struct checkpoint *c, struct sopi_pack *pack, struct node *node,
 			     sop_buf *page, sop_error *err)
 {
-	const struct sopi_page_locator locator = { locate, c->fs };
 	struct sopi_vnode *vnode = node->vnode;
 	struct sopi_page_id id = { vnode->vid, node->store, node->position, 0 };
 	struct sopi_registry_entry entry;
 	struct sopi_place place;
 	uint64_t key;
 
-	SOP_TRY(base_of(c, node, &id.base, err));
+	page->size = 0;
+	SOP_TRY(encode_node(c, node, &id, page, err));
 	node->whole = id.base == 0;
 	key = sopi_registry_key(node->whole ? SOPI_KEY_NODE : SOPI_KEY_PATCH, vnode->vid);
-	page->size = 0;
-	SOP_TRY(sopi_page_encode(node->block, &id, image_position(c), &locator, page, err));
 	SOP_TRY(sopi_pack_append(pack, key, (sop_bytes){ page->data, page->size }, &place, err));
 	entry = sopi_entry_of_place(key, &place, node->position);
 	SOP_TRY(entry_add(c, &entry, err));
@@ -273,7 +385,7 @@ static void ask_for_node(const struct checkpoint *c, size_t i)
 {
 	if (i >= c->node_count)
 		return;
-	for (size_t at = 0; at < HEAD_BYTES; at += 64)
+	for (size_t at = 0; c->nodes[i].block != NULL && at < HEAD_BYTES; at += 64)
 		__builtin_prefetch((const char *)c->nodes[i].block + at);
 	__builtin_prefetch(c->nodes[i].vnode);
 }

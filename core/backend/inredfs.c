@@ -588,6 +588,25 @@ static sop_status lock_folder(struct sopi_inredfs *fs, sop_error *err)
 	return lock_itself(fs, SOPI_LOCK_EXCLUSIVE, err);
 }
 
+/* Opens the folder. Whoever put a MANIFEST there had made the folder's name durable before: only one that has none is opened as one
+ * that is to be made, for which its parent is synced. */
+static sop_status open_folder(struct sopi_inredfs *fs, const char *path, sop_error *err)
+{
+	struct sopi_files *files = fs->engine->platform->files;
+	bool made = false;
+
+	if (!fs->engine->options.create)
+		return sopi_files_open_folder(files, path, 0, &fs->folder, err);
+	if (sopi_files_open_folder(files, path, 0, &fs->folder, NULL) == SOP_OK) {
+		SOP_TRY(is_there(fs, "MANIFEST", &made, err));
+		if (made)
+			return SOP_OK;
+		sopi_folder_close(fs->folder);
+		fs->folder = NULL;
+	}
+	return sopi_files_open_folder(files, path, SOPI_FOLDER_CREATE, &fs->folder, err);
+}
+
 /* Opens the folder and takes its lock; tells whether there is a database. */
 static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *exists, sop_error *err)
 {
@@ -596,8 +615,7 @@ static sop_status enter_folder(struct sopi_inredfs *fs, const char *path, bool *
 	struct sopi_file_system where;
 	sop_status status;
 
-	status = sopi_files_open_folder(engine->platform->files, path,
-					creates ? SOPI_FOLDER_CREATE : 0u, &fs->folder, err);
+	status = open_folder(fs, path, err);
 	if (status == SOP_NOT_FOUND && !creates)
 		return no_database(path, err);
 	if (status == SOP_CORRUPT)
@@ -886,11 +904,14 @@ static sop_status sweep(struct sopi_inredfs *fs, sop_error *err)
 	return sopi_folder_list(fs->folder, "tmp", clean_tmp, fs, err);
 }
 
-/* From here on the database is ours: the manifest says so, and the log goes on in a segment of its own. */
+/* From here on the database is ours: the manifest says so, and the log goes on in a segment of its own. That is made before the
+ * manifest, but without its head, and so of nobody yet: the file system, which syncs names and sizes of all files together,
+ * does so once less. */
 static sop_status go_on(struct sopi_inredfs *fs, struct sopi_log *wal, sop_error *err)
 {
 	bool indefinite;
 
+	SOP_TRY(sopi_wal_make_ready(wal, err));
 	if (!SOPI_PLANTED(SOPI_PLANT_NO_REPUBLISH))
 		SOP_TRY(sopi_manifest_write(fs->folder, &fs->manifest, &indefinite, err));
 	return sopi_wal_resume(wal, fs->manifest.epoch, err);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "btree/apply.h"
+#include "btree/pending.h"
 #include "btree/resident.h"
 
 #include <string.h>
@@ -25,18 +26,30 @@ _Atomic bool sopi_recover_loader_always;
 enum { sopi_recover_leaves_max = 0, sopi_recover_loader_always = false };
 #endif
 
+/* A leaf, and the changes that are its own. */
+struct changed_leaf {
+	struct sopi_vnode *vnode;
+	size_t first, end; /* changes */
+	struct sopi_pending *pending; /* made of them, to be left beside the leaf */
+	bool left; /* that was done: they need not be applied */
+};
+
 /* Neighbouring leaves of one tree, and the changes that are theirs. */
 struct part {
 	struct sopi_tree *tree;
 	size_t first, end; /* changes */
-	struct sopi_vnode *absent[LEAVES_AT_ONCE]; /* leaves that were not in memory */
+	struct changed_leaf leaves[LEAVES_AT_ONCE];
 	size_t count;
-	_Atomic size_t next; /* of them, to be brought in */
+	size_t absent; /* of them, not in memory */
+	_Atomic size_t next; /* leaf to be prepared */
 };
+
+struct applying;
 
 /* The thread that brings leaves in; it ends with the replay of what was gathered. */
 struct loader {
 	struct sopi_inredfs *fs;
+	const struct applying *of;
 	struct sopi_slot *slot;
 	sopi_thread thread;
 	bool started, tried;
@@ -60,16 +73,28 @@ struct applying {
 
 /* ---- bringing leaves in -------------------------------------------------------------------------- */
 
-/* Brings in what is left of a part. Any number of threads. REQUIRES: a slot of the caller's has been claimed since they
+/* A leaf that is not in memory: what changes in it is put together, to be left beside it, or it is brought in. */
+static sop_status prepare_leaf(const struct applying *a, const struct part *part,
+			       struct changed_leaf *leaf, sop_error *err)
+{
+	if (atomic_load_explicit(&leaf->vnode->head, memory_order_acquire) != NULL)
+		return SOP_OK;
+	SOP_TRY(sopi_pending_make(part->tree, leaf->vnode, a->changes + leaf->first,
+				  leaf->end - leaf->first, a->replay->position, &leaf->pending, err));
+	return leaf->pending != NULL ? SOP_OK
+				     : sopi_resident_bring(a->resident, part->tree, leaf->vnode, err);
+}
+
+/* Prepares what is left of a part. Any number of threads. REQUIRES: a slot of the caller's has been claimed since its leaves
  * were found. */
-static sop_status load_part(struct sopi_resident *resident, struct part *part, sop_error *err)
+static sop_status prepare_part(const struct applying *a, struct part *part, sop_error *err)
 {
 	for (;;) {
 		const size_t i = atomic_fetch_add(&part->next, 1);
 
 		if (i >= part->count)
 			return SOP_OK;
-		SOP_TRY(sopi_resident_bring(resident, part->tree, part->absent[i], err));
+		SOP_TRY(prepare_leaf(a, part, &part->leaves[i], err));
 	}
 }
 
@@ -92,7 +117,7 @@ static void loader_run(void *arg)
 		sopi_mutex_unlock(&loader->mutex);
 		if (sopi_memory_wants_ahead(&forest->memory)) /* clearing it costs as much as reading leaves into it */
 			sopi_memory_ahead(&forest->memory);
-		status = load_part(forest->resident, part, &err);
+		status = prepare_part(loader->of, part, &err);
 		sopi_mutex_lock(&loader->mutex);
 		if (status != SOP_OK && loader->status == SOP_OK) {
 			loader->status = status;
@@ -141,7 +166,7 @@ static void loader_end(struct loader *loader)
 /* Hands a part over to the thread. Its slot is claimed here and now, while ours keeps what was found. */
 static void loader_begin(struct loader *loader, struct part *part)
 {
-	if (part->count == 0 || (part->count < LOADER_LEAVES_MIN && !sopi_recover_loader_always))
+	if (part->absent == 0 || (part->absent < LOADER_LEAVES_MIN && !sopi_recover_loader_always))
 		return;
 	if (!loader->tried)
 		loader_start(loader);
@@ -183,8 +208,9 @@ static void take_leaf(struct applying *a, struct part *part, const struct sopi_p
 	if (sopi_path_upper(path, &upper))
 		end = sopi_changes_below(a->changes, part->end + 1, end, &upper);
 	sopi_vnode_heat(leaf);
-	if (atomic_load_explicit(&leaf->head, memory_order_acquire) == NULL)
-		part->absent[part->count++] = leaf;
+	part->absent += atomic_load_explicit(&leaf->head, memory_order_acquire) == NULL;
+	part->leaves[part->count++] =
+		(struct changed_leaf){ .vnode = leaf, .first = part->end, .end = end };
 	while (part->end < end)
 		a->changes[part->end++].leaf = leaf;
 	for (size_t i = part->end; i < part->end + OPERATIONS_AHEAD && i < a->replay->count; i++)
@@ -214,22 +240,23 @@ static sop_status find_part(struct applying *a, struct part *part, size_t first,
 	size_t depth = SIZE_MAX;
 
 	part->first = part->end = first;
-	part->count = 0;
+	part->count = part->absent = 0;
 	atomic_store(&part->next, 0);
 	if (first == end)
 		return SOP_OK;
 	part->tree = &entries[first].store->tree;
 	path.stays = false;
-	for (size_t leaves = 0; part->end < end && leaves < a->leaves_max; leaves++) {
+	while (part->end < end && part->count < a->leaves_max) {
 		const struct sopi_operation *operation = a->changes[part->end].newest;
 		const uint8_t *key = sopi_operation_key(operation);
+		const bool is_first = part->count == 0;
 
-		if (leaves == 0)
+		if (is_first)
 			SOP_TRY(sopi_tree_path(part->tree, key, operation->key_size, at, &path, err));
 		else
 			SOP_TRY(sopi_tree_path_above(part->tree, key, operation->key_size, at,
 						     depth, &path, err));
-		depth = leaves == 0 ? path.depth : depth;
+		depth = is_first ? path.depth : depth;
 		take_leaf(a, part, &path, end);
 	}
 	return SOP_OK;
@@ -249,19 +276,50 @@ static void forget_changed(struct applying *a, const struct part *part)
 
 /* ---- applying ------------------------------------------------------------------------------------ */
 
+/* Leaves what changes beside those leaves that need not be brought in. Not beside one whose range the part before has changed:
+ * it may be no more. This comes before anything of the part is applied, which may bring leaves in and join them, and is not
+ * taken back with it: it is of its position at once, and done once. */
+static sop_status leave_pending(struct applying *a, struct part *part, sop_error *err)
+{
+	struct sopi_forest *forest = &a->engine->forest;
+	sop_status status = SOP_OK;
+
+	sopi_mutex_lock(&a->engine->commit_mutex);
+	for (size_t i = 0; i < part->count && status == SOP_OK; i++) {
+		struct changed_leaf *leaf = &part->leaves[i];
+
+		if (leaf->pending == NULL)
+			continue;
+		status = sopi_dirty_reserve(forest, err);
+		leaf->left = status == SOP_OK && a->changes[leaf->first].leaf != NULL &&
+			     sopi_pending_attach(part->tree, leaf->vnode, leaf->pending);
+		if (!leaf->left)
+			sopi_pending_free(forest, leaf->pending);
+		leaf->pending = NULL;
+	}
+	sopi_mutex_unlock(&a->engine->commit_mutex);
+	return status;
+}
+
 /* Brings in those leaves of the part that have been evicted since; what turns out to be no leaf is looked up. */
+static sop_status bring_leaf(struct applying *a, const struct part *part,
+			     const struct changed_leaf *leaf, sop_error *err)
+{
+	if (leaf->left || a->changes[leaf->first].leaf == NULL)
+		return SOP_OK;
+	if (atomic_load_explicit(&leaf->vnode->head, memory_order_acquire) == NULL)
+		SOP_TRY(sopi_resident_bring(a->resident, part->tree, leaf->vnode, err));
+	if (atomic_load_explicit(&leaf->vnode->head, memory_order_acquire)->version.kind == SOPI_LEAF)
+		return SOP_OK;
+	for (size_t i = leaf->first; i < leaf->end; i++)
+		a->changes[i].leaf = NULL;
+	return SOP_OK;
+}
+
 static sop_status bring_leaves(struct applying *a, const struct part *part, sop_error *err)
 {
-	for (size_t i = part->first; i < part->end; i++) {
-		struct sopi_vnode *leaf = a->changes[i].leaf;
-
-		if (leaf == NULL)
-			continue;
-		if (atomic_load_explicit(&leaf->head, memory_order_acquire) == NULL)
-			SOP_TRY(sopi_resident_bring(a->resident, part->tree, leaf, err));
-		if (atomic_load_explicit(&leaf->head, memory_order_acquire)->version.kind != SOPI_LEAF)
-			a->changes[i].leaf = NULL;
-	}
+	for (size_t i = 0; i < part->count; i++)
+		SOP_TRY(bring_leaf(a, part, &part->leaves[i], err));
 	return SOP_OK;
 }
 
@@ -277,6 +335,26 @@ static void disown_values(struct applying *a, const struct part *part)
 	}
 }
 
+/* Applies the changes of all leaves but those beside which they were left. */
+static sop_status apply_runs(struct applying *a, const struct part *part, struct sopi_apply *apply,
+			     sop_error *err)
+{
+	int64_t effect = 0;
+
+	for (size_t i = 0, end; i < part->count; i = end) {
+		const size_t first = part->leaves[i].first;
+
+		end = i + 1;
+		if (part->leaves[i].left)
+			continue;
+		while (end < part->count && !part->leaves[end].left)
+			end++;
+		SOP_TRY(sopi_apply_run(apply, part->tree, a->changes + first,
+				       part->leaves[end - 1].end - first, &effect, err));
+	}
+	return sopi_apply_count(apply, part->tree, effect, err);
+}
+
 static sop_status apply_locked(struct applying *a, const struct part *part, sop_error *err)
 {
 	struct sopi_forest *forest = &a->engine->forest;
@@ -285,8 +363,7 @@ static sop_status apply_locked(struct applying *a, const struct part *part, sop_
 
 	sopi_apply_begin(&apply, forest, SOPI_POSITION_REPLAYED, a->replay->before);
 	apply.lands_at = a->replay->position;
-	status = sopi_apply_changes(&apply, part->tree, a->changes + part->first,
-				    part->end - part->first, err);
+	status = apply_runs(a, part, &apply, err);
 	if (forest->scratch.arena.newest != NULL)
 		sopi_arena_reset(&forest->scratch.arena);
 	if (status != SOP_OK) {
@@ -300,10 +377,12 @@ static sop_status apply_locked(struct applying *a, const struct part *part, sop_
 }
 
 /* REQUIRES: hold, so that nothing is evicted meanwhile. What it needs besides its leaves, neighbours of those that become empty, is brought in. */
-static sop_status apply_part(struct applying *a, const struct part *part, sop_error *err)
+static sop_status apply_part(struct applying *a, struct part *part, sop_error *err)
 {
-	sop_status status = bring_leaves(a, part, err);
+	sop_status status = leave_pending(a, part, err);
 
+	if (status == SOP_OK)
+		status = bring_leaves(a, part, err);
 	while (status == SOP_OK) {
 		sopi_mutex_lock(&a->engine->commit_mutex);
 		status = apply_locked(a, part, err);
@@ -329,7 +408,7 @@ static void let_go(struct applying *a)
 }
 
 /* Applies a part while the next one is brought in. */
-static sop_status step(struct applying *a, const struct part *part, struct part *next, sop_error *err)
+static sop_status step(struct applying *a, struct part *part, struct part *next, sop_error *err)
 {
 	sop_status status = find_part(a, next, part->end, err);
 
@@ -340,7 +419,7 @@ static sop_status step(struct applying *a, const struct part *part, struct part 
 	status = apply_part(a, part, err);
 	atomic_fetch_sub(&a->resident->hold, 1);
 	if (status == SOP_OK)
-		status = load_part(a->resident, next, err);
+		status = prepare_part(a, next, err);
 	else
 		atomic_store(&next->next, next->count);
 	if (status == SOP_OK)
@@ -359,7 +438,7 @@ static sop_status apply_all(struct applying *a, sop_error *err)
 	size_t number = 0;
 
 	SOP_TRY(find_part(a, &a->parts[0], 0, err));
-	SOP_TRY(load_part(a->resident, &a->parts[0], err));
+	SOP_TRY(prepare_part(a, &a->parts[0], err));
 	for (; a->parts[number & 1].first < a->replay->count; number++)
 		SOP_TRY(step(a, &a->parts[number & 1], &a->parts[~number & 1], err));
 	return SOP_OK;
@@ -388,6 +467,7 @@ static sop_status applying_new(struct sopi_replay *replay, struct applying **out
 	a->resident = engine->forest.resident;
 	a->leaves_max = leaves_max(a->resident);
 	a->loader.fs = replay->fs;
+	a->loader.of = a;
 	a->loader.err = (sop_error)SOP_ERROR_INIT;
 	memory = NULL;
 	if (sopi_alloc((replay->count + 1) * sizeof *a->changes, &memory, err) != SOP_OK) {

@@ -10,7 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEEN_MIN = 1 << 10, SEEN_MAX = 1 << 21, SEEN_SPARSE = 64 };
+enum {
+	SEEN_MIN = 1 << 10,
+	SEEN_MAX = 1 << 21,
+	SEEN_SPARSE = 64,
+	READ_AHEAD = 16, /* changes whose memory is asked for before they are gathered */
+	LINE_BYTES = 64,
+	BUCKETS = 1 << 14,
+};
 
 #ifdef SOP_TEST_HOOKS
 _Atomic uint32_t sopi_recover_batch_max;
@@ -67,6 +74,7 @@ static sop_status operation_fill(struct sopi_replay *replay, uint64_t position,
 	memset(operation, 0, sizeof *operation);
 	operation->kind = kind_of(change);
 	operation->number = (int64_t)position;
+	operation->replaces = change->replaces;
 	operation->key_size = (uint32_t)change->key.size;
 	operation->ride_size = (uint32_t)change->ride.size;
 	operation->value_size = (uint32_t)(change->apart ? change->value_size : inside);
@@ -160,11 +168,17 @@ static sop_status change_again(struct sopi_replay *replay, uint64_t position, st
 {
 	struct sopi_operation *old = entry->newest;
 	const size_t needed = sizeof *old + change->key.size + change->ride.size + bytes_inside(change);
+	const bool replaces = old->replaces;
 	struct sopi_operation *operation;
+	sop_status status;
 
-	if (kind_of(change) != SOPI_OP_RIDE && needed <= room_of(old))
-		return operation_fill(replay, position, change, old, err);
+	if (kind_of(change) != SOPI_OP_RIDE && needed <= room_of(old)) {
+		status = operation_fill(replay, position, change, old, err);
+		old->replaces = replaces;
+		return status;
+	}
 	SOP_TRY(sopi_gather_operation(replay, position, change, &operation, err));
+	operation->replaces = replaces;
 	entry->newest = operation;
 	if (!sopi_operation_is_absolute(operation)) {
 		operation->previous = old;
@@ -173,48 +187,100 @@ static sop_status change_again(struct sopi_replay *replay, uint64_t position, st
 	return SOP_OK;
 }
 
-static sop_status gather_change(struct sopi_replay *replay, uint64_t position, struct sopi_store *store,
-				const struct sopi_change_record *change, sop_error *err)
+/* A change that was read from a record, and what it is about. */
+struct read_change {
+	struct sopi_change_record change;
+	struct sopi_store *store;
+	uint32_t hash;
+};
+
+static sop_status gather_change(struct sopi_replay *replay, uint64_t position,
+				const struct read_change *read, sop_error *err)
 {
-	const uint32_t hash = hash_of(store->tree.id, change->key);
 	struct sopi_gathered_seen *seen;
 	struct sopi_gathered *entry;
 
 	SOP_TRY(seen_grow(replay, err));
-	seen = seen_at(replay, hash);
-	if (seen->number != 0 && seen->hash == hash) {
+	seen = seen_at(replay, read->hash);
+	if (seen->number != 0 && seen->hash == read->hash) {
 		entry = &replay->entries[seen->number - 1];
-		if (is_for(entry, store, change->key))
-			return change_again(replay, position, entry, change, err);
+		if (is_for(entry, read->store, read->change.key))
+			return change_again(replay, position, entry, &read->change, err);
 	}
 	SOP_TRY(sopi_grow(&replay->entries, replay->count, &replay->capacity,
 			  sizeof *replay->entries, err));
 	entry = &replay->entries[replay->count];
-	*entry = (struct sopi_gathered){ .order = hash, .store = store };
-	SOP_TRY(sopi_gather_operation(replay, position, change, &entry->newest, err));
-	*seen = (struct sopi_gathered_seen){ hash, (uint32_t)++replay->count };
+	*entry = (struct sopi_gathered){ .order = read->hash, .store = read->store };
+	SOP_TRY(sopi_gather_operation(replay, position, &read->change, &entry->newest, err));
+	*seen = (struct sopi_gathered_seen){ read->hash, (uint32_t)++replay->count };
 	return SOP_OK;
+}
+
+/* Reads the next changes of a record. */
+static sop_status read_some(const struct sopi_replay *replay, uint64_t position, sop_bytes *payload,
+			    struct read_change some[READ_AHEAD], size_t *count, sop_error *err)
+{
+	struct sopi_store *store = NULL;
+	sop_status status = SOP_OK;
+
+	for (*count = 0; *count < READ_AHEAD; (*count)++) {
+		struct read_change *read = &some[*count];
+
+		status = sopi_change_record_take(payload, &read->change, err);
+		if (status != SOP_OK)
+			break;
+		if (store == NULL || store->tree.id != read->change.store)
+			store = sopi_catalog_find(&replay->fs->engine->catalog, read->change.store);
+		if (store == NULL)
+			return sopi_gather_damaged(position, "changes a store that is not there", err);
+		read->store = store;
+		read->hash = hash_of(store->tree.id, read->change.key);
+		if (replay->seen_count != 0)
+			__builtin_prefetch(seen_at(replay, read->hash), 1);
+	}
+	return status == SOP_NOT_FOUND ? SOP_OK : status;
+}
+
+/* Asks for what these changes are going to meet, which lies anywhere: the entries of their keys, then the operations. */
+static void ask_for(const struct sopi_replay *replay, const struct read_change *some, size_t count)
+{
+	const struct sopi_gathered *entries[READ_AHEAD];
+
+	if (replay->seen_count == 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		const struct sopi_gathered_seen *seen = seen_at(replay, some[i].hash);
+		const bool again = seen->number != 0 && seen->hash == some[i].hash;
+
+		entries[i] = again ? &replay->entries[seen->number - 1] : NULL;
+		if (again)
+			__builtin_prefetch(entries[i]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (entries[i] == NULL)
+			continue;
+		__builtin_prefetch(entries[i]->newest, 1);
+		__builtin_prefetch(entries[i]->newest->bytes + LINE_BYTES, 1);
+	}
 }
 
 sop_status sopi_gather(struct sopi_replay *replay, uint64_t position, sop_bytes payload, sop_error *err)
 {
-	struct sopi_catalog *catalog = &replay->fs->engine->catalog;
-	struct sopi_change_record change;
-	struct sopi_store *store = NULL;
-	sop_status status;
+	struct read_change some[READ_AHEAD];
+	size_t count;
 
 	if (replay->position == 0)
 		replay->before = atomic_load(&replay->fs->engine->applied);
 	replay->position = position;
-	while ((status = sopi_change_record_take(&payload, &change, err)) == SOP_OK) {
-		if (store == NULL || store->tree.id != change.store)
-			store = sopi_catalog_find(catalog, change.store);
-		if (store == NULL)
-			return sopi_gather_damaged(position, "changes a store that is not there", err);
-		sopi_gather_next_item(store, &change);
-		SOP_TRY(gather_change(replay, position, store, &change, err));
-	}
-	return status == SOP_NOT_FOUND ? SOP_OK : status;
+	do {
+		SOP_TRY(read_some(replay, position, &payload, some, &count, err));
+		ask_for(replay, some, count);
+		for (size_t i = 0; i < count; i++) {
+			sopi_gather_next_item(some[i].store, &some[i].change);
+			SOP_TRY(gather_change(replay, position, &some[i], err));
+		}
+	} while (count == READ_AHEAD);
+	return SOP_OK;
 }
 
 /* Each key may lie in a leaf of its own, but there are not more of them than the registry knows pages; what is added
@@ -314,13 +380,77 @@ static uint64_t order_of(const struct sopi_operation *operation, size_t common)
 	return order;
 }
 
+/* Buckets of many entries by the first bits in which their orders differ, so that what is left to sort of each lies in the cache of a
+ * processor. */
+struct buckets {
+	uint64_t least; /* order */
+	unsigned shift;
+	uint32_t ends[BUCKETS]; /* then: where the next entry of each goes */
+};
+
+static size_t bucket_of(const struct buckets *buckets, const struct sopi_gathered *entry)
+{
+	return (size_t)((entry->order - buckets->least) >> buckets->shift);
+}
+
+static void find_buckets(struct buckets *buckets, const struct sopi_gathered *entries, size_t count)
+{
+	uint64_t most = entries[0].order;
+	uint32_t end = 0;
+
+	memset(buckets, 0, sizeof *buckets);
+	buckets->least = most;
+	for (size_t i = 1; i < count; i++) {
+		most = entries[i].order > most ? entries[i].order : most;
+		buckets->least = entries[i].order < buckets->least ? entries[i].order : buckets->least;
+	}
+	while ((most - buckets->least) >> buckets->shift >= BUCKETS)
+		buckets->shift++;
+	for (size_t i = 0; i < count; i++)
+		buckets->ends[bucket_of(buckets, &entries[i])]++;
+	for (size_t b = 0; b < BUCKETS; b++) {
+		const uint32_t size = buckets->ends[b];
+
+		buckets->ends[b] = end;
+		end += size;
+	}
+}
+
+/* Puts the entries into the order of their buckets, and sorts each. False: there is no memory for that, and nothing was done. */
+static bool sort_in_buckets(struct sopi_gathered *entries, size_t count)
+{
+	struct sopi_gathered *sorted;
+	struct buckets *buckets;
+	void *memory = NULL;
+	size_t first = 0;
+
+	if (sopi_alloc(count * sizeof *sorted + sizeof *buckets, &memory, NULL) != SOP_OK)
+		return false;
+	sorted = memory;
+	buckets = (struct buckets *)(sorted + count);
+	find_buckets(buckets, entries, count);
+	for (size_t i = 0; i < count; i++)
+		sorted[buckets->ends[bucket_of(buckets, &entries[i])]++] = entries[i];
+	memcpy(entries, sorted, count * sizeof *sorted);
+	for (size_t b = 0; b < BUCKETS; b++) {
+		const size_t size = buckets->ends[b] - first;
+
+		if (size > 1)
+			qsort(entries + first, size, sizeof *entries, compare_entries);
+		first = buckets->ends[b];
+	}
+	sopi_free(memory);
+	return true;
+}
+
 static void sort_store(struct sopi_gathered *entries, size_t count)
 {
 	const size_t common = common_bytes(entries, count);
 
 	for (size_t i = 0; i < count; i++)
 		entries[i].order = order_of(entries[i].newest, common);
-	qsort(entries, count, sizeof *entries, compare_entries);
+	if (count < BUCKETS || !sort_in_buckets(entries, count))
+		qsort(entries, count, sizeof *entries, compare_entries);
 }
 
 /* `newer` is what `older` becomes. */
@@ -328,6 +458,7 @@ static void join(const struct sopi_gathered *older, const struct sopi_gathered *
 {
 	struct sopi_operation *first = newer->newest;
 
+	newer->newest->replaces = older->newest->replaces;
 	while (!sopi_operation_is_absolute(first) && first->previous != NULL)
 		first = first->previous;
 	if (sopi_operation_is_absolute(first))

@@ -282,6 +282,12 @@ static sop_status resolve(struct sopi_apply *apply, const struct sopi_tree *tree
 	return status;
 }
 
+/* What a leaf is built from ahead may be another item than the one that is there when it is linked. */
+static bool replaces(const struct sopi_apply *apply, const struct resolved *resolved)
+{
+	return resolved->old != NULL && resolved->old->apart == NULL && apply->ahead == NULL;
+}
+
 /* Says in the commit's record what a key has now. */
 static sop_status record(struct sopi_apply *apply, const struct sopi_change *change,
 			 const struct resolved *resolved, sop_error *err)
@@ -293,12 +299,14 @@ static sop_status record(struct sopi_apply *apply, const struct sopi_change *cha
 	if (SOPI_LIKELY(resolved->after && item->ride_size == 0 && item->apart == NULL))
 		return sopi_change_record_append_put(apply->tree->id, key,
 						     (sop_bytes){ item->value, item->value_size },
+						     replaces(apply, resolved),
 						     &apply->scratch->record, err);
 	said = (struct sopi_change_record){ .store = apply->tree->id,
 					    .key = key,
 					    .removed = !resolved->after };
 	if (!resolved->after)
 		return sopi_change_record_append(&said, &apply->scratch->record, err);
+	said.replaces = replaces(apply, resolved);
 	said.ride = (sop_bytes){ item->ride, item->ride_size };
 	said.apart = item->apart != NULL;
 	if (!said.apart) {

@@ -28,6 +28,7 @@ struct sopi_operation {
 	uint32_t ride_size; /* bytes */
 	uint32_t value_size; /* bytes */
 	uint8_t kind; /* sopi_operation_kind */
+	bool replaces; /* where it is replayed: the first change of its key met an item whose value was in the leaf */
 	uint8_t bytes[]; /* key, ride-along fields, value unless it is apart */
 };
 

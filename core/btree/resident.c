@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/plant.h"
+#include "btree/pending.h"
 #include "btree/together.h"
 
 enum { EVICT_AT_ONCE = 32, LOOKS_AT_ONCE = 512, LOOKS_LOCKED = 16, LOOKS_AHEAD = 8 };
@@ -275,13 +276,18 @@ static void list_chunk(struct sopi_dirty_list *list, struct sopi_dirty_chunk *ch
 
 void sopi_dirty_add(struct sopi_forest *forest, struct sopi_vnode *vnode, uint64_t store)
 {
-	struct sopi_resident *resident = forest->resident;
-	const struct sopi_block *head;
-	struct sopi_dirty_list *list;
-	uint32_t bytes;
+	if (forest->resident != NULL)
+		sopi_dirty_add_absent(forest, vnode, store,
+				      atomic_load_explicit(&vnode->head, memory_order_relaxed)->capacity);
+}
 
-	if (resident == NULL ||
-	    (atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_DIRTY) != 0)
+void sopi_dirty_add_absent(struct sopi_forest *forest, struct sopi_vnode *vnode, uint64_t store,
+			   uint32_t bytes)
+{
+	struct sopi_resident *resident = forest->resident;
+	struct sopi_dirty_list *list;
+
+	if ((atomic_load_explicit(&vnode->state, memory_order_relaxed) & SOPI_VNODE_DIRTY) != 0)
 		return;
 	atomic_fetch_or_explicit(&vnode->state, SOPI_VNODE_DIRTY, memory_order_relaxed);
 	list = &resident->dirty;
@@ -293,8 +299,6 @@ void sopi_dirty_add(struct sopi_forest *forest, struct sopi_vnode *vnode, uint64
 		resident->spare_count--;
 		list_chunk(list, chunk);
 	}
-	head = atomic_load_explicit(&vnode->head, memory_order_relaxed);
-	bytes = head != NULL ? head->capacity : SOPI_NODE_BYTES_DEFAULT;
 	list->newest->nodes[list->newest->count++] = (struct sopi_dirty){ vnode, store, bytes, false };
 	list->count++;
 	atomic_fetch_add_explicit(&resident->dirty_bytes, bytes, memory_order_relaxed);
@@ -390,6 +394,7 @@ static void clean(struct sopi_resident *resident, const struct sopi_dirty *dirty
 	if ((atomic_fetch_and_explicit(&vnode->state, (uint8_t)~SOPI_VNODE_DIRTY, memory_order_acq_rel) &
 	     SOPI_VNODE_ZOMBIE) == 0)
 		return;
+	sopi_pending_forget(forest, vnode);
 	head = atomic_load_explicit(&vnode->head, memory_order_acquire);
 	if (head != NULL)
 		sopi_memory_give(&forest->memory, head, head->capacity);
@@ -409,7 +414,8 @@ bool sopi_dirty_settle(struct sopi_resident *resident, struct sopi_dirty_list *l
 		const struct sopi_dirty dirty = chunk->nodes[i];
 
 		sopi_dirty_ask(chunk, i);
-		if (atomic_load_explicit(&dirty.vnode->newest, memory_order_relaxed) > position)
+		if (atomic_load_explicit(&dirty.vnode->newest, memory_order_relaxed) > position ||
+		    (dirty.lives && !sopi_pending_drop(resident, dirty.vnode)))
 			chunk->nodes[kept++] = dirty;
 		else
 			clean(resident, &dirty);

@@ -143,6 +143,15 @@ sop_status sopi_resident_bring_one(struct sopi_resident *resident, const struct 
 sop_status sopi_resident_bring_ahead(struct sopi_resident *resident, const struct sopi_tree *tree,
 				     struct sopi_vnode *const *children, size_t most, sop_error *err);
 
+/* Takes the right to bring in a node, or waits until another thread has done that. False: it is in memory. While it is claimed no
+ * other thread makes it have a version. */
+bool sopi_resident_claim(struct sopi_resident *resident, struct sopi_vnode *vnode);
+
+/* The same without waiting. False: it is in memory, or claimed by another thread. */
+bool sopi_resident_try_claim(struct sopi_resident *resident, struct sopi_vnode *vnode);
+
+void sopi_resident_unclaim(struct sopi_resident *resident, struct sopi_vnode *vnode);
+
 /* Lists a clean leaf as one that may be evicted. If there is no memory for that it just stays in memory. */
 void sopi_resident_list(struct sopi_resident *resident, struct sopi_vnode *vnode);
 
@@ -175,6 +184,10 @@ sop_status sopi_dirty_reserve(struct sopi_forest *forest, sop_error *err);
 
 /* Lists a node, unless it is. REQUIRES: room. */
 void sopi_dirty_add(struct sopi_forest *forest, struct sopi_vnode *vnode, uint64_t store);
+
+/* The same for a leaf that is not in memory, but will be, and take about so many bytes then. */
+void sopi_dirty_add_absent(struct sopi_forest *forest, struct sopi_vnode *vnode, uint64_t store,
+			   uint32_t bytes);
 
 /* How many there are, and cutting the list back to that: those beyond are as they were before. */
 size_t sopi_dirty_mark(const struct sopi_forest *forest);

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "btree/pending.h"
 
 enum { ROOM_BYTES_MIN = 2 << 20, ROOM_WAITS = 8, ROOM_WAIT_NS = 125000, WAITS_FOR_ONE = 800 };
 enum {
@@ -133,9 +134,15 @@ static sop_status publish(struct sopi_resident *resident, const struct sopi_tree
 	const struct sopi_page_id id = { vnode->vid, tree->id, read->position, 0 };
 	const bool patched = read->patch.size != 0;
 	const uint64_t position = patched ? read->patch_position : read->position;
+	struct sopi_pending *pending = sopi_vnode_has_pending(vnode) ? vnode->pending : NULL;
 	struct sopi_block *block = NULL;
-	const sop_status status = decode(resident, read, &id, &loader, &block, err);
+	sop_status status = decode(resident, read, &id, &loader, &block, err);
 
+	if (status == SOP_OK && pending != NULL) {
+		status = sopi_pending_put_on(resident->forest, vnode, &block, err);
+		if (status != SOP_OK)
+			load_block_free(&loading, block);
+	}
 	if (status != SOP_OK) {
 		load_give_up(&loading);
 		return status;
@@ -149,7 +156,9 @@ static sop_status publish(struct sopi_resident *resident, const struct sopi_tree
 		atomic_store_explicit(&vnode->newest, position, memory_order_release);
 	atomic_store_explicit(&vnode->head, block, memory_order_release);
 	atomic_fetch_add_explicit(&resident->loads, 1, memory_order_relaxed);
-	if (block->version.kind == SOPI_LEAF)
+	if (pending != NULL) /* it has a version first: whoever sees neither would take it for one that is yet to be born */
+		sopi_pending_done(resident->forest, vnode, pending);
+	else if (block->version.kind == SOPI_LEAF) /* else the disk does not have it as it is */
 		sopi_resident_list(resident, vnode);
 	return SOP_OK;
 }
@@ -164,8 +173,7 @@ static bool claim_locked(struct sopi_vnode *vnode)
 	return mine;
 }
 
-/* Takes the right to load, or waits until another thread has done it. */
-static bool begin_loading(struct sopi_resident *resident, struct sopi_vnode *vnode)
+bool sopi_resident_claim(struct sopi_resident *resident, struct sopi_vnode *vnode)
 {
 	const size_t stripe = (size_t)vnode->vid % SOPI_LOAD_STRIPES;
 	bool mine;
@@ -178,8 +186,7 @@ static bool begin_loading(struct sopi_resident *resident, struct sopi_vnode *vno
 	return mine;
 }
 
-/* Takes the right to load a node that is not in memory and that nobody loads. */
-static bool try_loading(struct sopi_resident *resident, struct sopi_vnode *vnode)
+bool sopi_resident_try_claim(struct sopi_resident *resident, struct sopi_vnode *vnode)
 {
 	const size_t stripe = (size_t)vnode->vid % SOPI_LOAD_STRIPES;
 	bool mine;
@@ -190,7 +197,7 @@ static bool try_loading(struct sopi_resident *resident, struct sopi_vnode *vnode
 	return mine;
 }
 
-static void end_loading(struct sopi_resident *resident, struct sopi_vnode *vnode)
+void sopi_resident_unclaim(struct sopi_resident *resident, struct sopi_vnode *vnode)
 {
 	const size_t stripe = (size_t)vnode->vid % SOPI_LOAD_STRIPES;
 
@@ -261,12 +268,11 @@ out:
 }
 
 /* Of these children takes the right to load those that are not in memory, up to one that is. */
-static size_t begin_loading_more(struct sopi_resident *resident, struct sopi_vnode *const *children,
-				 size_t most)
+static size_t claim_more(struct sopi_resident *resident, struct sopi_vnode *const *children, size_t most)
 {
 	size_t count = 0;
 
-	while (count < most && try_loading(resident, children[count]))
+	while (count < most && sopi_resident_try_claim(resident, children[count]))
 		count++;
 	return count;
 }
@@ -284,14 +290,14 @@ static sop_status bring_children(struct sopi_resident *resident, const struct so
 	size_t count = 1;
 	sop_status status;
 
-	if (!begin_loading(resident, children[0]))
+	if (!sopi_resident_claim(resident, children[0]))
 		return SOP_OK;
 	most = most < SOPI_READ_AHEAD_MAX ? most : SOPI_READ_AHEAD_MAX;
 	if (most > 1)
-		count += begin_loading_more(resident, children + 1, most - 1);
+		count += claim_more(resident, children + 1, most - 1);
 	status = load(resident, tree, children, count, err);
 	for (size_t i = count; i-- > 0;)
-		end_loading(resident, children[i]);
+		sopi_resident_unclaim(resident, children[i]);
 	return status;
 }
 

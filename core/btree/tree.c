@@ -2,6 +2,7 @@
 #include "btree/apply.h"
 
 #include "base/alloc.h"
+#include "btree/pending.h"
 #include "btree/resident.h"
 
 /* ---- the forest -------------------------------------------------------------------------------- */
@@ -64,6 +65,7 @@ static void vnode_free(struct sopi_forest *forest, struct sopi_vnode *vnode, str
 	atomic_fetch_sub_explicit(&forest->node_count, 1, memory_order_relaxed);
 	if (!sopi_resident_forget(forest, vnode))
 		return;
+	sopi_pending_forget(forest, vnode);
 	if (block != NULL)
 		sopi_memory_give(&forest->memory, block, block->capacity);
 	sopi_memory_give(&forest->memory, vnode, sizeof *vnode);

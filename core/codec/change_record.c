@@ -10,7 +10,8 @@ enum {
 	RIDE = 2,
 	APART = 4,
 	PLACED = 8,
-	ALL_FLAGS = 15,
+	REPLACES = 16,
+	ALL_FLAGS = 31,
 	NUMBERS_MAX = 8, /* varints of one change */
 	KEY_BYTES_MAX = (1 << 16) + 64, /* with an item id, escaped */
 };
@@ -47,10 +48,10 @@ static void put_reference(const struct sopi_change_record *change, sop_buf *out)
 }
 
 sop_status sopi_change_record_append_put(uint64_t store, sop_bytes key, sop_bytes value,
-					 sop_buf *out, sop_error *err)
+					 bool replaces, sop_buf *out, sop_error *err)
 {
 	SOP_TRY(sopi_buf_room(out, 1 + 3 * SOPI_VARINT_BYTES_MAX + key.size + value.size, err));
-	((uint8_t *)out->data)[out->size++] = 0;
+	((uint8_t *)out->data)[out->size++] = replaces ? REPLACES : 0;
 	put_number(out, store);
 	put_number(out, key.size);
 	sopi_copy_short((uint8_t *)out->data + out->size, key.data, key.size);
@@ -64,7 +65,8 @@ sop_status sopi_change_record_append(const struct sopi_change_record *change, so
 	const uint8_t flags =
 		(uint8_t)((change->removed ? REMOVED : 0) | (change->ride.size != 0 ? RIDE : 0) |
 			  (change->apart ? APART : 0) |
-			  (change->apart && change->pack != 0 ? PLACED : 0));
+			  (change->apart && change->pack != 0 ? PLACED : 0) |
+			  (change->replaces ? REPLACES : 0));
 
 	SOP_TRY(sopi_buf_room(out,
 			      1 + NUMBERS_MAX * SOPI_VARINT_BYTES_MAX + change->key.size +
@@ -148,6 +150,7 @@ sop_status sopi_change_record_take(sop_bytes *bytes, struct sopi_change_record *
 	bytes->data = (const uint8_t *)bytes->data + 1;
 	bytes->size--;
 	change->removed = (flags & REMOVED) != 0;
+	change->replaces = (flags & REPLACES) != 0;
 	if ((flags & ~ALL_FLAGS) == 0 && !(change->removed && flags != REMOVED) &&
 	    !((flags & PLACED) != 0 && (flags & APART) == 0) &&
 	    take_number(bytes, &change->store) && take_bytes(bytes, KEY_BYTES_MAX, &change->key) &&

@@ -16,7 +16,8 @@
 struct sopi_change_record {
 	uint64_t store;
 	sop_bytes key; /* as the tree has it: with the item id, in stores with duplicates */
-	bool removed; /* what follows is empty then */
+	bool removed; /* what follows is empty then, and `replaces` false */
+	bool replaces; /* there was an item before, whose value lay in its leaf; false: that is not known */
 	sop_bytes ride;
 	bool apart; /* the value is in a pack: the following instead of `value` */
 	sop_bytes value;
@@ -33,7 +34,7 @@ sop_status sopi_change_record_append(const struct sopi_change_record *change, so
 
 /* The same for an item without ride-along fields whose value is in the record, as most are. */
 sop_status sopi_change_record_append_put(uint64_t store, sop_bytes key, sop_bytes value,
-					 sop_buf *out, sop_error *err);
+					 bool replaces, sop_buf *out, sop_error *err);
 
 /* Takes the next change off the front of `*bytes`; its parts are views. NOT_FOUND (without a message): there is none.
  * CORRUPT (with a message that names no file). */

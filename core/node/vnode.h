@@ -11,6 +11,8 @@
 
 #include "node/block.h"
 
+struct sopi_pending;
+
 struct sopi_vnode {
 	_Atomic(struct sopi_block *) head; /* newest version; NULL: on disk only */
 	_Atomic uint64_t newest; /* position of the newest change, deltas included */
@@ -20,7 +22,10 @@ struct sopi_vnode {
 	 * back. */
 	struct sopi_vnode *touched_next;
 	uint64_t touched_at; /* position of the last commit that touched it */
-	uint64_t ranged_before;
+	union {
+		uint64_t ranged_before;
+		struct sopi_pending *pending; /* without a version in memory: btree/pending.h */
+	};
 	uint32_t resident; /* 1 + its number among the leaves that may be evicted; 0: it is none of them */
 	uint16_t items_before;
 	_Atomic uint8_t state; /* sopi_vnode_state, as bits */
@@ -34,7 +39,8 @@ enum sopi_vnode_state {
 	SOPI_VNODE_ZOMBIE = 8, /* it is no more; whoever takes DIRTY off frees it */
 	SOPI_VNODE_REGISTERED = 16, /* the registry knows it, or may */
 	SOPI_VNODE_GROWN = 32, /* a leaf that has lost no item since its page was written: a patch may say the rest */
-	SOPI_VNODE_PATCHED = 64 /* the registry knows a patch of it, or may */
+	SOPI_VNODE_PATCHED = 64, /* the registry knows a patch of it, or may */
+	SOPI_VNODE_PENDING = 128 /* a leaf that is on disk only has changes that its page lacks */
 };
 
 _Static_assert(sizeof(struct sopi_vnode) == 64, "a vnode is one cache line");

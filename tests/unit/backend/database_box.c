@@ -483,3 +483,30 @@ void database_box_remove(struct database_box *box, const char *path)
 	TEST_OK(sopi_folder_remove(folder, path, &err), err);
 	sopi_folder_close(folder);
 }
+
+/* ---- dying ---------------------------------------------------------------------------------------- */
+
+void database_box_die(struct database_box *box, sop_buf *before)
+{
+	database_dump(box->db, before);
+	database_box_kill(box);
+}
+
+void database_box_kill(struct database_box *box)
+{
+	sopi_sim_kill(box->process);
+	(void)sop_close(box->db, NULL);
+	sop_db_free(box->db);
+	box->db = NULL;
+}
+
+void database_box_check(struct database_box *box, const sop_buf *before)
+{
+	sop_buf after = SOP_BUF_INIT;
+
+	database_dump(box->db, &after);
+	assert_int_equal(after.size, before->size);
+	assert_memory_equal(after.data, before->data, before->size);
+	assert_int_equal(database_verify(box->db, "after replay"), 0);
+	sop_buf_free(&after);
+}

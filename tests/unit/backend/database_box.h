@@ -23,6 +23,14 @@ void database_box_free(struct database_box *box);
 sop_status database_box_open_at(struct database_box *box, const char *path, sop_db **out, sop_error *err);
 void database_box_open(struct database_box *box);
 void database_box_close(struct database_box *box);
+/* The process dies. */
+void database_box_kill(struct database_box *box);
+
+/* The same; what there was is in `before`. */
+void database_box_die(struct database_box *box, sop_buf *before);
+
+/* Is that there, and is nothing wrong? */
+void database_box_check(struct database_box *box, const sop_buf *before);
 struct sopi_inredfs *database_box_fs(struct database_box *box);
 
 /* Random transactions in the stores "plain", "twice" (with duplicates) and "temp<n>", which come and go: keys and values

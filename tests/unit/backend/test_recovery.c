@@ -24,27 +24,6 @@ enum {
 
 /* ---- one disk, opened again and again ------------------------------------------------------------- */
 
-/* The process dies; what there was is in `before`. */
-static void die(struct database_box *box, sop_buf *before)
-{
-	database_dump(box->db, before);
-	sopi_sim_kill(box->process);
-	(void)sop_close(box->db, NULL);
-	sop_db_free(box->db);
-	box->db = NULL;
-}
-
-static void check(struct database_box *box, const sop_buf *before)
-{
-	sop_buf after = SOP_BUF_INIT;
-
-	database_dump(box->db, &after);
-	assert_int_equal(after.size, before->size);
-	assert_memory_equal(after.data, before->data, before->size);
-	assert_int_equal(database_verify(box->db, "after replay"), 0);
-	sop_buf_free(&after);
-}
-
 /* Opens a copy of the disk, which replays the log in the portions of this number; then once more. */
 static void replay_copy(struct database_box *from, const sop_buf *before, uint64_t portions)
 {
@@ -54,10 +33,10 @@ static void replay_copy(struct database_box *from, const sop_buf *before, uint64
 	test_replay_in_parts(portions, portions % 2 == 1);
 	sopi_recover_checkpoint_each = portions % 5 == 4 ? 3 : 0;
 	database_box_open(&box);
-	check(&box, before);
+	database_box_check(&box, before);
 	database_box_close(&box);
 	database_box_open(&box);
-	check(&box, before);
+	database_box_check(&box, before);
 	database_box_free(&box);
 	sopi_recover_checkpoint_each = 0;
 	test_replay_as_usual();
@@ -67,7 +46,7 @@ static void replay_in_all_portions(struct database_box *box)
 {
 	sop_buf before = SOP_BUF_INIT;
 
-	die(box, &before);
+	database_box_die(box, &before);
 	for (uint64_t portions = 0; portions < PORTIONS; portions++)
 		replay_copy(box, &before, portions + PORTIONS * test_seed());
 	TEST_NO_FAILURES();
@@ -276,11 +255,11 @@ static void what_was_replayed_is_not_replayed_again(void **state)
 	database_box_close(&box);
 	database_box_open(&box);
 	assert_true(database_box_fs(&box)->replayed_bytes > 3 << 19);
-	check(&box, &before);
+	database_box_check(&box, &before);
 	database_box_close(&box);
 	database_box_open(&box);
 	assert_true(database_box_fs(&box)->replayed_bytes < 64 << 10);
-	check(&box, &before);
+	database_box_check(&box, &before);
 	TEST_NO_FAILURES();
 	sop_buf_free(&before);
 	database_box_free(&box);
@@ -295,7 +274,7 @@ static void cut_power(struct database_box *from, const sop_buf *before, enum sop
 	sopi_sim_power_cut(box.disk, &how);
 	box.process = sopi_sim_process_new(box.disk, NULL, test_seed());
 	database_box_open(&box);
-	check(&box, before);
+	database_box_check(&box, before);
 	database_box_free(&box);
 }
 
@@ -317,7 +296,7 @@ static void segments_that_a_checkpoint_has_passed_are_not_read(void **state)
 		database_box_open(&box);
 		assert_true(wal_stats(&box).segments <= SEGMENTS_MAX);
 	}
-	check(&box, &before);
+	database_box_check(&box, &before);
 	TEST_NO_FAILURES();
 	sop_buf_free(&before);
 	database_box_free(&box);
@@ -343,7 +322,7 @@ static bool open_failing(struct database_box *from, const sop_buf *before, bool 
 	sopi_alloc_fail_after(-1, false);
 	sopi_sim_fail(box.process, NULL);
 	if (status == SOP_OK) {
-		check(&box, before);
+		database_box_check(&box, before);
 	} else {
 		assert_null(box.db);
 		TEST_STATUS(status, reads ? SOP_IO : SOP_NO_MEMORY, box.err);
@@ -374,7 +353,7 @@ static void fill_log(struct database_box *box, sop_buf *before)
 	next(box, txn);
 	sop_txn_free(txn);
 	sop_store_free(store);
-	die(box, before);
+	database_box_die(box, before);
 }
 
 static void replay_with_failures(bool reads)
