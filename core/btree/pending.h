@@ -4,7 +4,7 @@
  * What is pending is put on the page when that is brought in, before anybody sees it (resident_load.c); or a checkpoint writes it
  * as a patch, and the leaf stays where it is. Until one of both has happened the vnode is dirty, so nothing of it is forgotten.
  * It is read and freed by whoever has claimed the vnode, and means something only while that has no version in memory.
- * docs/decisions/0017. */
+ * docs/decisions/0018. */
 #ifndef SOPI_PENDING_H
 #define SOPI_PENDING_H
 
