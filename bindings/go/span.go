@@ -125,8 +125,12 @@ func (p Span[K, V]) Prefix(fields ...any) Span[K, V] {
 // Users.In(tx).Span().StartsWith("an") has "an" and "ann". That field must be ascending, else it is [ErrSchema].
 func (p Span[K, V]) StartsWith(fields ...any) Span[K, V] {
 	last := len(fields) - 1
-	if last < 0 || fields[last] == "" {
-		return p.Prefix(fields[:max(last, 0)]...)
+	if last < 0 {
+		p.err = fault(StatusSchema, "StartsWith takes a text last, and was given nothing; without it a span has all keys")
+		return p
+	}
+	if fields[last] == "" {
+		return p.Prefix(fields[:last]...)
 	}
 	if p.descends(last) {
 		p.err = fault(StatusSchema, "StartsWith takes texts of an ascending field last; field %d is descending, so use AfterFields and ThroughFields", last+1)

@@ -206,8 +206,10 @@ func TestSpanStartsWith(t *testing.T) {
 			span := users.In(tx).Span().StartsWith(text)
 			equal(t, strings.Join(slices.Collect(span.Keys()), "|"), strings.Join(want, "|"))
 		}
-		_, err := users.In(tx).Span().StartsWith(1).Count()
-		fails(t, err, sop.ErrSchema)
+		for _, wrong := range [][]any{{1}, {}} {
+			_, err := users.In(tx).Span().StartsWith(wrong...).Count()
+			fails(t, err, sop.ErrSchema)
+		}
 		return nil
 	})
 }

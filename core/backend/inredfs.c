@@ -904,14 +904,12 @@ static sop_status sweep(struct sopi_inredfs *fs, sop_error *err)
 	return sopi_folder_list(fs->folder, "tmp", clean_tmp, fs, err);
 }
 
-/* From here on the database is ours: the manifest says so, and the log goes on in a segment of its own. That is made before the
- * manifest, but without its head, and so of nobody yet: the file system, which syncs names and sizes of all files together,
- * does so once less. */
+/* From here on the database is ours: the manifest says so, and the log goes on in a segment of its own. That is made only
+ * then: it may be one that the manifest on the disk still names, if the one that was read is in the page cache only. */
 static sop_status go_on(struct sopi_inredfs *fs, struct sopi_log *wal, sop_error *err)
 {
 	bool indefinite;
 
-	SOP_TRY(sopi_wal_make_ready(wal, err));
 	if (!SOPI_PLANTED(SOPI_PLANT_NO_REPUBLISH))
 		SOP_TRY(sopi_manifest_write(fs->folder, &fs->manifest, &indefinite, err));
 	return sopi_wal_resume(wal, fs->manifest.epoch, err);

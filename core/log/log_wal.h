@@ -65,10 +65,6 @@ uint64_t sopi_wal_epoch(const struct sopi_log *log);
 /* The last position in the chain that was read; at or above the checkpoint. */
 uint64_t sopi_wal_end(const struct sopi_log *log);
 
-/* Makes the file of the segment in which the log will go on, durably, but not its head: nothing begins with it. NO_SPACE, IO, FAILED,
- * NO_MEMORY; it may be called again. */
-sop_status sopi_wal_make_ready(struct sopi_log *log, sop_error *err);
-
 /* Writes what was not proved flushed again in place, syncs it, ends the old segment with a synced successor record and
  * begins a new segment under `epoch`. After it, all that was read is durable. A crash inside repeats it all, and so
  * may the caller after NO_SPACE. */

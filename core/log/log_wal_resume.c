@@ -189,17 +189,6 @@ static void go_on(struct sopi_wal *wal)
 	wal_segment_enter(wal, &next, wal->slot);
 }
 
-sop_status sopi_wal_make_ready(struct sopi_log *log, sop_error *err)
-{
-	struct sopi_wal *wal = wal_of(log);
-	sop_status status;
-
-	sopi_mutex_lock(&wal->maker);
-	status = wal_segment_make(wal, 0, err);
-	sopi_mutex_unlock(&wal->maker);
-	return status;
-}
-
 sop_status sopi_wal_resume(struct sopi_log *log, uint64_t epoch, sop_error *err)
 {
 	struct sopi_wal *wal = wal_of(log);

@@ -171,6 +171,8 @@ def counters_are_numbers(box):
     box.run("create", box.db, "hits")
     for number in (0, 5, -1, 2**63 - 1, -2**63):
         box.run("put", box.db, "hits", "--values", "counter", "--", f"k{number}", str(number))
+    for wrong in ("five", "5.5", str(2**63), '"5"', ""):
+        contains(box.run("put", box.db, "hits", "k", wrong, "--values", "counter", code=2).err, "a value is an integer from")
     box.run("put", box.db, "hits", "text", "no counter")
     rows = box.run("scan", box.db, "hits", "--values", "counter").rows
     equal({row["key"]: row["value"] for row in rows},

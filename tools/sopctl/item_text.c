@@ -73,9 +73,10 @@ sop_status item_counter_read(const struct json *json, sop_buf *room, sop_error *
 	sop_value value;
 	uint64_t bits;
 
-	if (json->type != JSON_NUMBER || json_integer(json, &value, err) != SOP_OK ||
-	    value.type != SOP_TYPE_INT)
-		return error_set(err, SOP_SCHEMA, "a counter is an integer from -2^63 to 2^63-1");
+	if (json == NULL || json->type != JSON_NUMBER ||
+	    json_integer(json, &value, err) != SOP_OK || value.type != SOP_TYPE_INT)
+		return error_set(err, SOP_SCHEMA,
+				 "with --values counter a value is an integer from -2^63 to 2^63-1, and nothing else");
 	bits = (uint64_t)value.as.integer;
 	text_clear(room);
 	for (size_t i = 0; i < sizeof bits; i++, bits >>= 8)

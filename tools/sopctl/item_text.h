@@ -38,7 +38,8 @@ sop_status item_value_read(const struct json *json, sop_buf *room, sop_bytes *by
 /* What values are. */
 enum value_kind { VALUE_BYTES, VALUE_JSON, VALUE_COUNTER };
 
-/* Reads a counter, an integer, into `room`: 8 bytes, little-endian, two's complement. Returns OK; SCHEMA: it is none. */
+/* Reads a counter, an integer, into `room`: 8 bytes, little-endian, two's complement. Returns OK;
+ * SCHEMA: it is none, as NULL, what is no JSON, is. */
 sop_status item_counter_read(const struct json *json, sop_buf *room, sop_error *err);
 
 /* Has `json` the form of a key, of a value, whatever the schema? What item_value_read and a read of every schema

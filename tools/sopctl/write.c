@@ -15,8 +15,8 @@ static sop_status value_of_kind(struct access *access, sop_buf *room, sop_bytes 
 	struct json_document document = JSON_DOCUMENT_INIT;
 	sop_status status = json_parse(&document, *value, &access->err);
 
-	if (status == SOP_OK && access_values(access) == VALUE_COUNTER) {
-		status = item_counter_read(document.root, room, &access->err);
+	if (access_values(access) == VALUE_COUNTER && (status == SOP_OK || status == SOP_MISUSE)) {
+		status = item_counter_read(status == SOP_OK ? document.root : NULL, room, &access->err);
 		*value = text_bytes(room);
 	}
 	json_free(&document);
