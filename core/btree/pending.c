@@ -17,7 +17,7 @@ struct sopi_pending {
 	uint32_t capacity; /* bytes of memory */
 	uint32_t count;
 	uint32_t bytes; /* of the items below, about as a page has them */
-	uint32_t pad;
+	uint32_t number; /* from 1 on: each takes the place of the one before it, whose items it has */
 	uint8_t items[]; /* ascending: an item_head, key, ride-along fields and value of each */
 };
 
@@ -146,8 +146,13 @@ static bool is_little(const struct sopi_tree *tree, const struct making *m)
 	       sopi_leaf_limit(tree, m->bytes, m->count) / PENDING_SHARE;
 }
 
+static uint32_t number_of(const struct sopi_pending *pending)
+{
+	return pending != NULL ? pending->number : 0;
+}
+
 static sop_status make(struct sopi_forest *forest, const struct making *m, uint64_t position,
-		       struct sopi_pending **out, sop_error *err)
+		       const struct sopi_pending *old, struct sopi_pending **out, sop_error *err)
 {
 	const size_t size = sizeof **out + m->bytes + m->count * ITEM_HEAD_BYTES;
 	struct sopi_pending *pending;
@@ -160,7 +165,8 @@ static sop_status make(struct sopi_forest *forest, const struct making *m, uint6
 	*pending = (struct sopi_pending){ .position = position,
 					  .capacity = (uint32_t)capacity,
 					  .count = (uint32_t)m->count,
-					  .bytes = (uint32_t)m->bytes };
+					  .bytes = (uint32_t)m->bytes,
+					  .number = number_of(old) + 1 };
 	to = pending->items;
 	for (size_t i = 0; i < m->count; i++)
 		to = put_item(to, &m->items[i]);
@@ -173,6 +179,7 @@ sop_status sopi_pending_make(const struct sopi_tree *tree, struct sopi_vnode *vn
 			     struct sopi_pending **out, sop_error *err)
 {
 	struct sopi_resident *resident = tree->forest->resident;
+	const struct sopi_pending *old;
 	struct making m;
 	sop_status status = SOP_OK;
 
@@ -186,9 +193,9 @@ sop_status sopi_pending_make(const struct sopi_tree *tree, struct sopi_vnode *vn
 	}
 	if (!sopi_resident_claim(resident, vnode))
 		return SOP_OK;
-	if (join(&m, sopi_vnode_has_pending(vnode) ? vnode->pending : NULL, changes, count) &&
-	    is_little(tree, &m))
-		status = make(tree->forest, &m, position, out, err);
+	old = sopi_vnode_has_pending(vnode) ? vnode->pending : NULL;
+	if (join(&m, old, changes, count) && is_little(tree, &m))
+		status = make(tree->forest, &m, position, old, out, err);
 	sopi_resident_unclaim(resident, vnode);
 	return status;
 }
@@ -209,6 +216,10 @@ bool sopi_pending_attach(const struct sopi_tree *tree, struct sopi_vnode *vnode,
 		return false;
 	if (sopi_vnode_has_pending(vnode))
 		old = vnode->pending;
+	if (number_of(old) + 1 != pending->number) { /* it was made before that came, and lacks it */
+		sopi_resident_unclaim(resident, vnode);
+		return false;
+	}
 	vnode->pending = pending;
 	atomic_fetch_or_explicit(&vnode->state, SOPI_VNODE_PENDING, memory_order_release);
 	atomic_store_explicit(&vnode->newest, pending->position, memory_order_release);

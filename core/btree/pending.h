@@ -25,8 +25,8 @@ sop_status sopi_pending_make(const struct sopi_tree *tree, struct sopi_vnode *vn
 /* Gives up what no vnode has got. */
 void sopi_pending_free(struct sopi_forest *forest, struct sopi_pending *pending);
 
-/* Makes it what is pending of the leaf, in place of what was, and lists the leaf as dirty. False: it is in memory by now, or about to
- * be, and nothing was done. REQUIRES: the commit mutex, and room in the list; nobody reads below its position. */
+/* Makes it what is pending of the leaf, in place of what was, and lists the leaf as dirty. False: the leaf is in memory by now, or about
+ * to be, or has got something pending since this was made, which would be lost; nothing was done then. REQUIRES: the commit mutex, and room in the list; nobody reads below its position. */
 bool sopi_pending_attach(const struct sopi_tree *tree, struct sopi_vnode *vnode,
 			 struct sopi_pending *pending);
 

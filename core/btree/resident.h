@@ -47,7 +47,7 @@ struct sopi_page_source {
 struct sopi_dirty {
 	struct sopi_vnode *vnode;
 	uint64_t store;
-	uint32_t bytes; /* of its block when it was listed */
+	uint32_t bytes; /* of its block when it was listed; about what it will be, if it was not in memory */
 	bool lives; /* the checkpoint that took it found it alive */
 };
 

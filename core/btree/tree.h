@@ -232,7 +232,8 @@ struct sopi_apply {
 void sopi_apply_begin(struct sopi_apply *apply, struct sopi_forest *forest, uint64_t position,
 		      uint64_t hints_at);
 
-/* Looks the leaves of changes up at a position, outside the mutex. */
+/* Looks the leaves of changes up at a position, and brings in those that are not in memory (together.h). REQUIRES: not the commit
+ * mutex. */
 sop_status sopi_tree_find_leaves(const struct sopi_tree *tree, struct sopi_change *changes,
 				 size_t count, uint64_t at, sop_error *err);
 

@@ -28,13 +28,20 @@ static bool is_ready(const struct sopi_wal *wal, const struct wal_waiter *waiter
 	return waiter->position > wal->sealed;
 }
 
-/* May a turn begin, with `ready` waiters in it? Beside a write that is on its way another one makes the device do more, but
- * both of them slower: it has to be for as many. */
-static bool may_begin(const struct sopi_wal *wal, size_t ready)
+/* A flush, which no turn but its own serves. */
+static bool wants_to_lead(const struct wal_waiter *waiter)
+{
+	return waiter->position == WANTS_TO_LEAD;
+}
+
+/* May a turn begin, of a flush or with `ready` waiters in it? Beside a write that is on its way another one makes the device do
+ * more, but both of them slower: it has to be for as many. A flush begins as soon as it can: it waits for what is in flight as
+ * leader, so that no other turn gets between, or those who keep coming could keep it waiting for ever. */
+static bool may_begin(const struct sopi_wal *wal, bool flushes, size_t ready)
 {
 	if (wal->leading || wal->flight_count == SOPI_WAL_WRITES_MAX)
 		return false;
-	return wal->flight_count == 0 || ready > wal->flying_waiters;
+	return flushes || wal->flight_count == 0 || ready > wal->flying_waiters;
 }
 
 static void enqueue(struct sopi_wal *wal, struct wal_waiter *waiter)
@@ -46,38 +53,43 @@ static void enqueue(struct sopi_wal *wal, struct wal_waiter *waiter)
 		wal->last_waiter->next = waiter;
 	wal->last_waiter = waiter;
 	wal->durable_waiters += waiter->durable;
+	wal->flush_waiters += wants_to_lead(waiter);
 	if (is_ready(wal, waiter))
 		wal->ready_waiters++;
 	else
 		wal->flying_waiters++;
 }
 
-/* Takes all that are done out of the queue, and, where its turn may begin, the first one that is ready to lead. */
+/* Takes all that are done out of the queue, and, where its turn may begin, the first one that is ready to lead: a flush, if one
+ * waits. */
 static struct wal_waiter *sort_out(struct sopi_wal *wal, struct wal_waiter **done)
 {
+	const bool failed = wal_failed(wal); /* asked once: it may become so any time, and somebody has to lead then */
+	const bool flushes = wal->flush_waiters != 0;
 	struct wal_waiter *waiter = wal->first_waiter;
 	struct wal_waiter *leader = NULL;
 
 	wal->first_waiter = NULL;
 	wal->last_waiter = NULL;
 	wal->durable_waiters = 0;
+	wal->flush_waiters = 0;
 	wal->ready_waiters = 0;
 	wal->flying_waiters = 0;
 	*done = NULL;
 	while (waiter != NULL) {
 		struct wal_waiter *next = waiter->next;
 
-		if (wal_failed(wal) || is_reached(wal, waiter)) {
+		if (failed || is_reached(wal, waiter)) {
 			waiter->next = *done;
 			*done = waiter;
-		} else if (leader == NULL && is_ready(wal, waiter)) {
+		} else if (leader == NULL && (flushes ? wants_to_lead(waiter) : is_ready(wal, waiter))) {
 			leader = waiter;
 		} else {
 			enqueue(wal, waiter);
 		}
 		waiter = next;
 	}
-	if (leader != NULL && !may_begin(wal, wal->ready_waiters + 1)) {
+	if (leader != NULL && !may_begin(wal, flushes, wal->ready_waiters + 1)) {
 		enqueue(wal, leader);
 		leader = NULL;
 	}
@@ -217,7 +229,7 @@ static bool wait_or_lead(struct sopi_wal *wal, struct wal_waiter *waiter)
 		sopi_mutex_unlock(&wal->queue);
 		return false;
 	}
-	if (is_ready(wal, waiter) && may_begin(wal, wal->ready_waiters + 1)) {
+	if (is_ready(wal, waiter) && may_begin(wal, wants_to_lead(waiter), wal->ready_waiters + 1)) {
 		wal->leading = true;
 		sopi_mutex_unlock(&wal->queue);
 		return true;

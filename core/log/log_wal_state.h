@@ -12,8 +12,8 @@
  * log_wal_resume.c   the chain made durable, and the new segment
  * log_wal_verify.c   checking while others append
  *
- * Lock order: commit mutex, then `state`; `maker`, then `state`; `queue` and `state` are leaves. The leader takes
- * the commit mutex and, after it, `maker`, never both. */
+ * Lock order: commit mutex, `maker` or `queue`, then `state`, which is a leaf, as is the mutex of `ahead`. The leader takes the
+ * commit mutex and, after it, `maker`, never two of the three at a time. */
 #ifndef SOPI_LOG_WAL_STATE_H
 #define SOPI_LOG_WAL_STATE_H
 
@@ -174,7 +174,7 @@ struct sopi_wal {
 
 	sopi_mutex queue; /* guards what follows */
 	bool leading; /* somebody does */
-	size_t durable_waiters;
+	size_t durable_waiters, flush_waiters;
 	size_t ready_waiters, flying_waiters; /* what they wait for is not, or is, on its way to the device */
 	struct wal_waiter *first_waiter, *last_waiter;
 	struct wal_waiter *drainer; /* the leader, while it waits until nothing is in flight */

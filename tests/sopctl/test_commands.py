@@ -164,6 +164,9 @@ def beginnings_of_texts_are_ranges(box):
     for name in ("a", "ab", "b"):
         box.run("put", box.db, "raw", name, "v")
     equal(keys(box.run("scan", box.db, "raw", "--starts-with", "a")), ["a", "ab"])
+    for store in ("raw", "names"):
+        wrong = box.run("del", box.db, store, "--starts-with", "", "--yes", code=2).err
+        contains(wrong, "say --all to remove all items")
 
 
 @case
@@ -211,6 +214,8 @@ def del_removes_all_keys_or_none(box):
     equal(box.run("del", box.db, "staff", "--prefix", "US", "--yes").row, {"removed": 2})
     equal(box.run("del", box.db, "staff", "--all", "--yes").row, {"removed": 0})
     box.run("del", box.db, "staff", "--yes", code=2)
+    for bound in ("--prefix", "--from"):
+        box.run("del", box.db, "staff", bound, "[]", "--yes", code=2)  # all, and not said so
     box.run("del", box.db, "staff", "US", "--all", "--yes", code=2)
 
 

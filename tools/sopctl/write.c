@@ -152,6 +152,14 @@ static sop_status remove_many(struct access *access, const struct access_range *
 	return sop_remove_range(access->txn, access->store, bounds, removed, &access->err);
 }
 
+/* Whether the bounds leave nothing out, as those that came from an empty variable of a shell. */
+static bool has_all(const sop_range *range)
+{
+	return (range->flags & (SOP_RANGE_TO | SOP_RANGE_AFTER)) == 0 &&
+	       ((range->flags & SOP_RANGE_FROM) == 0 || range->from.size == 0) &&
+	       ((range->flags & SOP_RANGE_PREFIX) == 0 || range->prefix.size == 0);
+}
+
 static sop_status del(struct access *access, struct access_range *range)
 {
 	const bool keys = access->invocation->argument_count > 1;
@@ -163,6 +171,9 @@ static sop_status del(struct access *access, struct access_range *range)
 	if (keys + all + range->bounded != 1)
 		return error_set(&access->err, SOP_MISUSE,
 				 "say what to remove: either keys, or a range, or --all");
+	if (range->bounded && has_all(&range->range))
+		return error_set(&access->err, SOP_MISUSE,
+				 "bounds that are empty leave no key out; say --all to remove all items");
 	TRY(keys ? remove_keys(access, &removed) : remove_many(access, range, &removed));
 	TRY(access_commit(access));
 	return print_number(access, "removed", removed);
@@ -192,7 +203,8 @@ const struct command command_del = {
 	.name = "del",
 	.summary = "remove keys, or a range of them",
 	.help = "Removes the items with the given keys, or those of a range, or all: in one transaction, so either all of them or, if "
-		"a key is not there (exit code 1), none. A range is removed after a question only, which --yes answers.",
+		"a key is not there (exit code 1), none. A range is removed after a question only, which --yes answers. Bounds "
+		"that are empty, and so leave no key out, are refused: --all says so.",
 	.arguments = "URL STORE [KEY...]",
 	.arguments_min = 2,
 	.arguments_max = SIZE_MAX,

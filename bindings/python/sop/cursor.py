@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         """The whole key, with the fields that ride along."""
         value: V
         version: int
-        """The position that wrote it; 0: this transaction."""
+        """The position that wrote it; 0: this transaction, or a cursor over keys only."""
         item: int
         """Its item id in a store with duplicates, else 0."""
 
@@ -36,7 +36,7 @@ else:  # before 3.11 a named tuple cannot be generic
 
     class Entry(NamedTuple):
         """An item with all that is known of it: its whole key, with the fields that ride along; its value; the version
-        that wrote it (0: this transaction); its item id in a store with duplicates, else 0."""
+        that wrote it (0: this transaction, or a cursor over keys only); its item id in a store with duplicates, else 0."""
 
         key: Any
         value: Any

@@ -314,7 +314,8 @@ class View(_raw.ViewBase, MutableMapping[K, V]):
         return self._rows(_KEYS, True, -1)
 
     def cursor(self, *, reverse: bool = False, keys_only: bool = False) -> Cursor[K, V]:
-        """A cursor over this part, which goes both ways. With `keys_only` values are not read: they are None."""
+        """A cursor over this part, which goes both ways. With `keys_only` values are not read: they
+        are None, and versions, which change with them, are 0."""
         flags = (_raw.SOP_CURSOR_REVERSE if reverse else 0) | (_raw.SOP_CURSOR_KEYS if keys_only else 0)
         return Cursor(self._cursor(flags), self._bound, self._owner, reverse, keys_only)
 

@@ -1,4 +1,6 @@
 /* Changes that replay leaves beside leaves that it does not read: nothing of them is lost, whatever comes next. */
+#include "btree/apply.h"
+#include "btree/pending.h"
 #include "btree/resident.h"
 #include "support/replay.h"
 #include "unit/backend/database_box.h"
@@ -340,6 +342,115 @@ static void what_is_new_is_not_left(void **state)
 	end(&scene);
 }
 
+/* The first key of a leaf that is not in memory, behind one that is; the key behind it is of the same leaf. */
+static uint64_t first_absent(const struct sopi_tree *tree, uint64_t at, struct sopi_vnode **leaf)
+{
+	struct sopi_path path = { .stays = false };
+	size_t depth = SIZE_MAX;
+	uint8_t bytes[8];
+
+	for (uint64_t number = 0; number < KEYS; number++) {
+		const sop_bytes key = test_key_u64(bytes, number);
+
+		if (depth == SIZE_MAX)
+			assert_int_equal(sopi_tree_path(tree, key.data, key.size, at, &path, NULL),
+					 SOP_OK);
+		else
+			assert_int_equal(sopi_tree_path_above(tree, key.data, key.size, at, depth,
+							      &path, NULL),
+					 SOP_OK);
+		depth = path.depth;
+		*leaf = path.level[depth].vnode;
+		if (atomic_load(&(*leaf)->head) == NULL)
+			return number;
+	}
+	fail_msg("all leaves are in memory");
+	return 0;
+}
+
+/* An overwrite of a key, as replay has it. Freed with free. */
+static struct sopi_change overwriting(uint64_t number, uint64_t round, uint64_t position)
+{
+	struct sopi_operation *operation = calloc(1, sizeof *operation + 8 + VALUE_BYTES);
+
+	assert_non_null(operation);
+	operation->kind = SOPI_OP_PUT;
+	operation->number = (int64_t)position;
+	operation->replaces = true;
+	operation->key_size = 8;
+	operation->value_size = VALUE_BYTES;
+	(void)test_key_u64(operation->bytes, number);
+	memset(operation->bytes + 8, (int)(number + 7 * round), VALUE_BYTES);
+	return (struct sopi_change){ operation, NULL };
+}
+
+static struct sopi_pending *made(const struct sopi_tree *tree, struct sopi_vnode *leaf,
+				 uint64_t number, uint64_t round, uint64_t position)
+{
+	const struct sopi_change change = overwriting(number, round, position);
+	struct sopi_pending *pending = NULL;
+
+	assert_int_equal(sopi_pending_make(tree, leaf, &change, 1, position, &pending, NULL), SOP_OK);
+	assert_non_null(pending);
+	free((void *)change.newest);
+	return pending;
+}
+
+static bool attach(struct scene *scene, const struct sopi_tree *tree, struct sopi_vnode *leaf,
+		   struct sopi_pending *pending)
+{
+	struct sopi_engine *engine = scene->box.db->engine;
+	bool attached;
+
+	sopi_mutex_lock(&engine->commit_mutex);
+	assert_int_equal(sopi_dirty_reserve(&engine->forest, NULL), SOP_OK);
+	attached = sopi_pending_attach(tree, leaf, pending);
+	sopi_mutex_unlock(&engine->commit_mutex);
+	if (!attached)
+		sopi_pending_free(&engine->forest, pending);
+	return attached;
+}
+
+static void expect(struct scene *scene, uint64_t number, uint64_t round)
+{
+	sop_buf value = SOP_BUF_INIT;
+	uint8_t key[8];
+
+	TEST_OK(sop_get(scene->txn, scene->store, test_key_u64(key, number), &value, &scene->box.err),
+		scene->box.err);
+	assert_int_equal(*(uint8_t *)value.data, (uint8_t)(number + 7 * round));
+	sop_buf_free(&value);
+}
+
+/* The changes of a leaf may be more than one part of a replay takes. The next part's are put together while those of the part
+ * before it are left, and would take their place. */
+static void what_was_made_before_others_came_does_not_take_their_place(void **state)
+{
+	struct sopi_engine *engine;
+	struct sopi_pending *first, *second;
+	struct sopi_vnode *leaf = NULL;
+	struct sopi_tree *tree;
+	struct scene scene;
+	uint64_t at, number;
+
+	(void)state;
+	start(&scene);
+	kill_and_open(&scene);
+	engine = scene.box.db->engine;
+	at = atomic_load(&engine->applied);
+	tree = &sopi_catalog_find(&engine->catalog, SOPI_STORE_ID_FIRST)->tree;
+	number = first_absent(tree, at, &leaf);
+	first = made(tree, leaf, number, 1, at);
+	second = made(tree, leaf, number + 1, 1, at);
+	assert_true(attach(&scene, tree, leaf, first));
+	assert_false(attach(&scene, tree, leaf, second));
+	second = made(tree, leaf, number + 1, 2, at);
+	assert_true(attach(&scene, tree, leaf, second));
+	expect(&scene, number, 1);
+	expect(&scene, number + 1, 2);
+	end(&scene);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,6 +461,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(commits_go_on_from_them),
 		cmocka_unit_test(who_reads_a_dropped_store_sees_them),
 		cmocka_unit_test(what_is_new_is_not_left),
+		cmocka_unit_test(what_was_made_before_others_came_does_not_take_their_place),
 	};
 
 	test_begin(argc, argv);

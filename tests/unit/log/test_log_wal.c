@@ -355,6 +355,105 @@ static void what_is_written_ahead_needs_nobody_who_waits(void **state)
 	}
 }
 
+/* ---- turns ---- */
+
+/* One write is held on its way, for which two wait; then comes a flush, and then a commit. */
+struct held {
+	struct wal_box *box;
+	uint64_t first[2]; /* positions of the two */
+	_Atomic bool released;
+	sop_status status[4];
+};
+
+static _Atomic int writes_begun, sleepers;
+
+static void hold_the_first_write(void *arg, unsigned call, const char *path)
+{
+	struct held *held = arg;
+
+	if (call != SOPI_SIM_WRITE || strncmp(path, "log/", 4) != 0 ||
+	    atomic_fetch_add(&writes_begun, 1) != 0)
+		return;
+	while (!atomic_load(&held->released))
+		test_sleep_us(WRITTEN_POLL_US);
+}
+
+static bool note_sleeper(void)
+{
+	atomic_fetch_add(&sleepers, 1);
+	return false;
+}
+
+static void wait_until_there_are(const _Atomic int *number, int wanted)
+{
+	for (int i = 0; i < WRITTEN_POLLS_MAX && atomic_load(number) < wanted; i++)
+		test_sleep_us(WRITTEN_POLL_US);
+}
+
+static sop_status commit_behind_the_flush(struct held *held)
+{
+	struct sopi_log *log = held->box->log;
+	sop_status status;
+	const uint64_t position = wal_box_submit(held->box, "late", 4, &status);
+
+	return status != SOP_OK ? status : log->driver->wait_durable(log, position, NULL);
+}
+
+/* Each begins when the one before it waits; the last one either waits, too, or writes. */
+static void take_part(size_t index, void *arg)
+{
+	struct held *held = arg;
+	struct sopi_log *log = held->box->log;
+
+	if (index != 0)
+		wait_until_there_are(&writes_begun, 1);
+	if (index > 1)
+		wait_until_there_are(&sleepers, (int)index - 1);
+	if (index < 2)
+		held->status[index] = log->driver->wait_durable(log, held->first[index], NULL);
+	else if (index == 2)
+		held->status[index] = sopi_wal_flush(log, false, NULL);
+	else if (index == 3)
+		held->status[index] = commit_behind_the_flush(held);
+}
+
+/* Lets the held write go once everybody waits, or somebody did not, and says how many had begun by then. */
+static void let_go(size_t index, void *arg)
+{
+	struct held *held = arg;
+	int begun = 0;
+
+	if (index < 4) {
+		take_part(index, arg);
+		return;
+	}
+	for (int i = 0; i < WRITTEN_POLLS_MAX && begun < 2 && atomic_load(&sleepers) < 3; i++) {
+		test_sleep_us(WRITTEN_POLL_US);
+		begun = atomic_load(&writes_begun);
+	}
+	if (begun > 1)
+		test_note_failure("a commit that came later was written before the flush");
+	atomic_store(&held->released, true);
+}
+
+static void commits_that_come_later_do_not_overtake_a_flush(void **state)
+{
+	struct held held = { .box = *state };
+
+	atomic_store(&writes_begun, 0);
+	atomic_store(&sleepers, 0);
+	held.first[0] = must_submit(held.box, "first", 5);
+	held.first[1] = must_submit(held.box, "second", 6);
+	sopi_sim_watch(held.box->process, hold_the_first_write, &held);
+	sopi_sleep_hook = note_sleeper;
+	test_run_threads(5, let_go, &held);
+	sopi_sleep_hook = NULL;
+	sopi_sim_watch(held.box->process, NULL, NULL);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(held.status[i], SOP_OK);
+	TEST_NO_FAILURES();
+}
+
 static void flush_takes_everything_submitted(void **state)
 {
 	struct wal_box *box = *state;
@@ -990,6 +1089,7 @@ int main(int argc, char **argv)
 		WAL_TEST(a_mark_proves_the_last_group_and_is_written_once),
 		WAL_TEST(a_log_that_rests_holds_no_buffers),
 		WAL_TEST(what_is_written_ahead_needs_nobody_who_waits),
+		WAL_TEST(commits_that_come_later_do_not_overtake_a_flush),
 		WAL_TEST(flush_takes_everything_submitted),
 		WAL_TEST(trimmed_segments_are_recycled),
 		WAL_TEST(all_segments_together_have_a_limit),

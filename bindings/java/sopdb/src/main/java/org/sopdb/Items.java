@@ -726,7 +726,7 @@ public final class Items<K, V> {
    * A cursor over the keys of a range; values are not read.
    *
    * @param range the range
-   * @return a cursor before the first item, whose items have no value
+   * @return a cursor before the first item, whose items have no value and the version 0
    */
   public Cursor<K, V> keyCursor(Range<K> range) {
     return new Cursor<>(this, open(range, Cursor.KEYS), true);
