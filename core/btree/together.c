@@ -98,18 +98,25 @@ void sopi_together_begin(struct sopi_together *together, struct sopi_resident *r
 	together->failed = NULL;
 }
 
+/* REQUIRES: the mutex, if it is shared. */
+static void wait_for_thread(struct sopi_together *together)
+{
+	struct sopi_helper *helper = &together->resident->helper;
+
+	together->next = together->count; /* after a failure there may be some */
+	while (together->busy)
+		sopi_cond_wait(&helper->done, &helper->mutex);
+}
+
 /* Brings in all that were added, and waits for the thread, if it has one. REQUIRES: the mutex, if it is shared. */
 static sop_status bring_rest(struct sopi_together *together, sop_error *err)
 {
-	struct sopi_helper *helper = &together->resident->helper;
 	struct sopi_vnode *vnode;
 	sop_status status = SOP_OK;
 
 	while (status == SOP_OK && together->next < together->count)
 		status = bring_next(together, &vnode, err);
-	together->next = together->count;
-	while (together->busy)
-		sopi_cond_wait(&helper->done, &helper->mutex);
+	wait_for_thread(together);
 	together->next = together->count = 0;
 	return status;
 }
@@ -171,9 +178,7 @@ sop_status sopi_together_end(struct sopi_together *together, sop_status status, 
 	if (!together->shared)
 		return status;
 	sopi_mutex_lock(&together->resident->helper.mutex);
-	together->next = together->count; /* after a failure there may be some */
-	while (together->busy)
-		sopi_cond_wait(&together->resident->helper.done, &together->resident->helper.mutex);
+	wait_for_thread(together);
 	together->resident->helper.together = NULL;
 	sopi_mutex_unlock(&together->resident->helper.mutex);
 	together->shared = false;

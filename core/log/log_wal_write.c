@@ -403,12 +403,11 @@ bool wal_turn_seal(struct sopi_wal *wal, struct wal_turn *turn)
 {
 	const struct wal_batch *batch = turn->batch;
 	const uint64_t size = batch->size;
-	struct writing writing;
+	struct writing writing = writing_begin(batch);
 
-	if (size == 0 || size > SOPI_WAL_CHUNK_BYTES || turn->leaves_raw ||
+	if (size == 0 || !is_one_piece(&writing.run, size) || turn->leaves_raw ||
 	    handle_of(wal, turn->durable) != wal->current.direct || !fits(wal, size))
 		return false;
-	writing = writing_begin(batch);
 	while (writing.left != 0)
 		SOPI_CHECK(write_group(wal, &writing, NULL) == SOP_OK); /* it fits: nothing is written */
 	turn->file = wal->current.direct;

@@ -304,16 +304,21 @@ static uint64_t first_damaged(struct box *box, bool scans)
 	return key;
 }
 
+/* Damages a page of a database that is opened anew; its first damaged key, found by gets. */
+static uint64_t damage_one(struct box *box)
+{
+	close_box(box);
+	damage(box);
+	open_box(box);
+	return first_damaged(box, false);
+}
+
 /* What comes ahead may be damaged: that is told when the scan is there, and not before. */
 static void a_scan_comes_as_far_as_the_damage(void **state)
 {
 	struct box *box = *state;
-	uint64_t by_gets;
+	const uint64_t by_gets = damage_one(box);
 
-	close_box(box);
-	damage(box);
-	open_box(box);
-	by_gets = first_damaged(box, false);
 	assert_in_range(by_gets, 1, ITEMS - 1);
 	close_box(box);
 	open_box(box);
@@ -482,12 +487,8 @@ static void commits_of_many_cold_leaves_are_right(void **state)
 static void a_commit_meets_the_damage(void **state)
 {
 	struct box *box = *state;
-	uint64_t damaged;
+	const uint64_t damaged = damage_one(box);
 
-	close_box(box);
-	damage(box);
-	open_box(box);
-	damaged = first_damaged(box, false);
 	for (uint64_t before = 0; before < SPREAD; before += 9) {
 		const uint64_t from = damaged > before * STEP ? damaged - before * STEP : damaged;
 
